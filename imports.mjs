@@ -46,6 +46,7 @@ export const PACKAGES = {
   'services/gateway': LIBRARIES,
   'services/query': LIBRARIES,
   'services/command': LIBRARIES,
+  'services/telemetry': LIBRARIES,
   'services/api': LIBRARIES,
   'services/agent': ['protocol', 'host-metrics', 'identity', 'tables', 'actions', 'runtime'],
   'services/cli': [

@@ -25,6 +25,8 @@ export async function startHarness(
     natsUrl: brokers.nats.url,
     redisUrl: brokers.redis.url,
     tls: false,
+    // Only tests about host metrics need one.
+    telemetries: 0,
     ...options,
   });
   return {

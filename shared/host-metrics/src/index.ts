@@ -3,5 +3,6 @@ export * from './catalogue.js';
 export * from './sample.js';
 export * from './sample-codec.js';
 export * from './history-codec.js';
+export * from './sample-scanner.js';
 export * from './partition.js';
 export { MalformedSample, MAX_INTEGER } from './varint.js';

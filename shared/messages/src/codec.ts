@@ -7,10 +7,16 @@ import type { GatewayHeartbeat, GatewayReply, GatewayRequest } from './gateway-m
 import type { CoordinatorHeartbeat, GatewayUpdate, QueryStart, QueryStop } from './query-messages.js';
 import type { QueryReply, QueryRequest, ReduceStop } from './query-requests.js';
 import type { RequestTerms } from './request-terms.js';
+import type { TelemetryReply, TelemetryRequest } from './telemetry-requests.js';
 
-/** Requests of the API to query and command services, and their replies. */
+/** Requests of the API to query, command and telemetry services, and their replies. */
 export type ServiceMessage =
-  (QueryRequest & RequestTerms) | QueryReply | (CommandRequest & RequestTerms) | CommandReply;
+  | (QueryRequest & RequestTerms)
+  | QueryReply
+  | (CommandRequest & RequestTerms)
+  | CommandReply
+  | (TelemetryRequest & RequestTerms)
+  | TelemetryReply;
 
 /** Everything that services say to each other live. */
 export type LiveMessage =

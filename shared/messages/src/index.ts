@@ -9,3 +9,4 @@ export * from './command-messages.js';
 export * from './command-requests.js';
 export * from './request-terms.js';
 export * from './metrics-messages.js';
+export * from './telemetry-requests.js';

@@ -12,3 +12,4 @@ export * from './command-journal.js';
 export * from './command-fold.js';
 export * from './request-keys.js';
 export * from './journal-position.js';
+export * from './health-records.js';

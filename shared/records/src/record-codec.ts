@@ -9,6 +9,7 @@ import type {
   ModeOverrideRecord,
   RevokedRecord,
 } from './identity-records.js';
+import type { HealthRecord } from './health-records.js';
 import type { AuditRecord, OperatorTokenRecord } from './operator-records.js';
 
 /** Records in deterministic CBOR. Those of queries and commands are larger and have codecs of their own. */
@@ -22,7 +23,8 @@ export type StoredRecord =
   | ModeOverrideRecord
   | FallbackRecord
   | OperatorTokenRecord
-  | AuditRecord;
+  | AuditRecord
+  | HealthRecord;
 
 /** Deterministic, so that the hash of an audit record can be computed from the record alone. */
 export function encodeRecord(record: StoredRecord): Uint8Array {

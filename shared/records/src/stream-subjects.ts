@@ -23,6 +23,8 @@ export const STREAM_SUBJECTS = {
   allCommands: `${ROOT}.journal.*.*`,
   audit: (org: OrgId) => `${ROOT}.audit.${token(org)}`,
   operatorToken: (org: OrgId, tokenId: string) => `${ROOT}.token.${token(org)}.${token(tokenId)}`,
+  /** How healthy an endpoint is: {@link HealthRecord}. */
+  health: (org: OrgId, id: AgentId) => `${ROOT}.health.${token(org)}.${token(id)}`,
   /** `key` is a hash of the caller's identity and the idempotency key. */
   idempotency: (org: OrgId, key: string) => `${ROOT}.idempotency.${token(org)}.${token(key)}`,
 } as const;
@@ -50,6 +52,13 @@ export const STREAMS = {
   commands: { name: 'MUSTER_COMMANDS', storage: 'file', subjects: [`${ROOT}.journal.>`], maxAgeMs: 30 * 24 * HOUR_MS },
   audit: { name: 'MUSTER_AUDIT', storage: 'file', subjects: [`${ROOT}.audit.>`], maxAgeMs: 400 * 24 * HOUR_MS },
   operatorTokens: { name: 'MUSTER_TOKENS', storage: 'file', subjects: [`${ROOT}.token.>`], maxMsgsPerSubject: 1 },
+  /** Changes of health: the last ones of each endpoint. No age: the newest is the present state. */
+  health: {
+    name: 'MUSTER_HEALTH',
+    storage: 'file',
+    subjects: [`${ROOT}.health.>`],
+    maxMsgsPerSubject: 10,
+  },
   /** Replies to mutating calls: a repeat with the same idempotency key gets the same reply from any API process. */
   idempotency: {
     name: 'MUSTER_IDEMPOTENCY',

@@ -1,4 +1,4 @@
-import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client';
+import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics, type Metric } from 'prom-client';
 
 export type { Counter, Gauge, Histogram, Registry } from 'prom-client';
 
@@ -13,6 +13,19 @@ export interface MetricOptions<L extends string> {
 export interface LabelledTotal<L extends string> {
   readonly labels: Readonly<Record<L, string>>;
   readonly value: number;
+}
+
+/** How many values are in each bucket now, not in those below it too; the last number is of those above all bounds. */
+export interface GaugeHistogramValue<L extends string> {
+  readonly labels: Readonly<Record<L, string>>;
+  readonly buckets: ArrayLike<number>;
+  readonly count: number;
+  readonly sum: number;
+}
+
+interface GaugeHistogramOptions<L extends string> extends MetricOptions<L> {
+  readonly buckets: readonly number[];
+  readonly collect: () => Iterable<GaugeHistogramValue<L>>;
 }
 
 interface CounterSource<L extends string> {
@@ -34,6 +47,11 @@ export interface Metrics {
   /** `collect` is called at each scrape and sets the value. */
   gauge<const L extends string = never>(options: MetricOptions<L> & { collect?: (gauge: Gauge<L>) => void }): Gauge<L>;
   histogram<const L extends string = never>(options: MetricOptions<L> & { buckets: readonly number[] }): Histogram<L>;
+  /**
+   * How things are distributed at the moment of the scrape; `collect` tells. Written as a histogram, which the text format of Prometheus has;
+   * its buckets go down too, so no `rate` of them.
+   */
+  gaugeHistogram<const L extends string = never>(options: GaugeHistogramOptions<L>): void;
 }
 
 /** Buckets for latencies that a person waits for, in seconds. */
@@ -90,7 +108,40 @@ export function createMetrics(service: string): Metrics {
       return gauge;
     },
     histogram: (options) => new Histogram({ ...checked(options, 'histogram'), buckets: [...options.buckets] }),
+    gaugeHistogram: (options) => {
+      checked(options, 'histogram');
+      registry.registerMetric(new GaugeHistogram(options) as unknown as Metric);
+    },
   };
+}
+
+/** What the registry needs of a metric. */
+class GaugeHistogram<L extends string> {
+  readonly name: string;
+  readonly #options: GaugeHistogramOptions<L>;
+
+  constructor(options: GaugeHistogramOptions<L>) {
+    this.name = options.name;
+    this.#options = options;
+  }
+
+  /** Nothing is kept. */
+  reset(): void {}
+
+  get(): Promise<unknown> {
+    const { name, help, buckets, collect } = this.#options;
+    const values: unknown[] = [];
+    for (const { labels, buckets: counts, count, sum } of collect()) {
+      let below = 0;
+      for (let i = 0; i <= buckets.length; i += 1) {
+        below += counts[i] ?? 0;
+        values.push({ metricName: `${name}_bucket`, labels: { le: buckets[i] ?? '+Inf', ...labels }, value: below });
+      }
+      values.push({ metricName: `${name}_sum`, labels, value: sum });
+      values.push({ metricName: `${name}_count`, labels, value: count });
+    }
+    return Promise.resolve({ name, help, type: 'histogram', values, aggregator: 'sum' });
+  }
 }
 
 type MetricKind = 'counter' | 'gauge' | 'histogram';

@@ -145,7 +145,14 @@ class LocalRun {
 }
 
 function localFile(stack: Stack, brokers: LocalBrokers, prometheus: BrokerHandle | undefined): LocalFile {
-  const programs = [...stack.gateways, ...stack.queries, ...stack.commands, ...stack.apis, ...stack.agents];
+  const programs = [
+    ...stack.gateways,
+    ...stack.queries,
+    ...stack.commands,
+    ...stack.telemetries,
+    ...stack.apis,
+    ...stack.agents,
+  ];
   const healthUrls = programs.flatMap(({ name, healthUrl }) => (healthUrl === undefined ? [] : [[name, healthUrl]]));
   const pids: Record<string, number> = { runner: process.pid };
   for (const { name, pid } of programs) pids[name] = pid;

@@ -12,7 +12,14 @@ export interface Running {
 
 /** The programs with their addresses, and the commands to try first. */
 export function renderScreen({ stack, brokers, prometheus }: Running, seconds: number): string {
-  const programs = [...stack.apis, ...stack.gateways, ...stack.queries, ...stack.commands, ...stack.agents];
+  const programs = [
+    ...stack.apis,
+    ...stack.gateways,
+    ...stack.queries,
+    ...stack.commands,
+    ...stack.telemetries,
+    ...stack.agents,
+  ];
   const lines = programs.map(({ name, pid, url }) => line(name, url ?? (name === 'agent' ? 'live' : ''), pid));
   lines.push(line('nats', brokers.natsUrl, brokers.nats?.pid), line('redis', brokers.redisUrl, brokers.redis?.pid));
   if (prometheus !== undefined) lines.push(line('prometheus', prometheus.url, prometheus.pid));

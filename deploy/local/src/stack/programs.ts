@@ -4,7 +4,7 @@ import type { ChildSpec } from './child.js';
 import type { CertificateFiles } from './certificates.js';
 import { LOCAL_ORG, type StackSecrets } from './secrets.js';
 
-export type ProgramKind = 'gateway' | 'query' | 'command' | 'api' | 'agent';
+export type ProgramKind = 'gateway' | 'query' | 'command' | 'telemetry' | 'api' | 'agent';
 
 /** Variables for each kind of program. */
 export type ProgramSettings = Partial<Record<ProgramKind, Readonly<Record<string, string>>>>;
@@ -101,6 +101,11 @@ const ENVIRONMENTS: Readonly<Record<ProgramKind, (setting: StackSetting) => Reco
     MUSTER_COMMAND_KEY_LIST_FILE: setting.secrets.commandKeys.keyListPath,
     MUSTER_COMMAND_REQUEST_KEY_FILE: setting.secrets.commandRequestKeyPath,
   }),
+  telemetry: (setting) => ({
+    ...brokers(setting),
+    MUSTER_HEALTH_HOST: '127.0.0.1',
+    MUSTER_HEALTH_PORT: '0',
+  }),
   api: (setting) => ({
     ...brokers(setting),
     ...serverTls(setting),
@@ -123,6 +128,7 @@ const PORT_VARIABLES: Readonly<Record<ProgramKind, Readonly<Record<string, strin
   gateway: { gateway: 'MUSTER_GATEWAY_PORT', health: 'MUSTER_HEALTH_PORT' },
   query: { health: 'MUSTER_HEALTH_PORT' },
   command: { health: 'MUSTER_HEALTH_PORT' },
+  telemetry: { health: 'MUSTER_HEALTH_PORT' },
   api: { api: 'MUSTER_API_PORT', health: 'MUSTER_HEALTH_PORT' },
   agent: {},
 };

@@ -9,6 +9,7 @@ export interface StackOptions {
   readonly gateways?: number;
   readonly queries?: number;
   readonly commands?: number;
+  readonly telemetries?: number;
   readonly apis?: number;
   readonly agent?: boolean;
   /** Default true. */
@@ -55,6 +56,7 @@ export interface Stack {
   readonly gateways: readonly ServerProgram[];
   readonly queries: readonly Program[];
   readonly commands: readonly Program[];
+  readonly telemetries: readonly Program[];
   readonly apis: readonly ServerProgram[];
   readonly agents: readonly Program[];
   /** Undefined without TLS. */

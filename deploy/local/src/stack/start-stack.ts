@@ -8,10 +8,15 @@ import type { AgentOptions, Program, ServerProgram, Stack, StackOptions } from '
 import { STOP_GRACE_MS, Supervisor } from './supervisor.js';
 
 /** Clients stop before the services that they use. */
-const STOP_ORDER: readonly (readonly ProgramKind[])[] = [['agent'], ['api'], ['gateway'], ['query', 'command']];
+const STOP_ORDER: readonly (readonly ProgramKind[])[] = [
+  ['agent'],
+  ['api'],
+  ['gateway'],
+  ['query', 'command', 'telemetry'],
+];
 
 /**
- * Starts gateways, query and command services, APIs and agents as processes, with brokers that run already. Resolves when all are ready.
+ * Starts gateways, query, command and telemetry services, APIs and agents as processes, with brokers that run already. Resolves when all are ready.
  * The caller stops the brokers. When one program does not start, the others are stopped again.
  * @throws ChildError names the program and quotes the end of its log.
  */
@@ -54,6 +59,7 @@ class RunningStack implements Stack {
   readonly gateways: ServerProgram[] = [];
   readonly queries: Program[] = [];
   readonly commands: Program[] = [];
+  readonly telemetries: Program[] = [];
   readonly apis: ServerProgram[] = [];
   readonly agents: Program[] = [];
   readonly #setting: StackSetting;
@@ -79,13 +85,14 @@ class RunningStack implements Stack {
 
   /** Services do not need each other to start, so they start in parallel. An agent needs a gateway's address. */
   async start(): Promise<void> {
-    const { gateways = 1, queries = 1, commands = 1, apis = 1, agent = false } = this.#options;
+    const { gateways = 1, queries = 1, commands = 1, telemetries = 1, apis = 1, agent = false } = this.#options;
     const times = (count: number): number[] => Array.from({ length: count }, (_, i) => i + 1);
     const edge = Promise.all(times(gateways).map(() => this.addGateway()));
     const all = await Promise.allSettled([
       edge,
       ...times(queries).map(async (i) => this.queries.push(await this.#program('query', `query-${i}`))),
       ...times(commands).map(async (i) => this.commands.push(await this.#program('command', `command-${i}`))),
+      ...times(telemetries).map(async (i) => this.telemetries.push(await this.#program('telemetry', `telemetry-${i}`))),
       ...times(apis).map(async (i) => this.apis.push(withUrl(await this.#program('api', `api-${i}`)))),
       ...(agent ? [edge.then(() => this.#startAgent({}))] : []),
     ]);

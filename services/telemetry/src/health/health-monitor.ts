@@ -1,0 +1,99 @@
+import type { Endpoint } from '@muster/directory';
+import { HEALTH_STATES, type HealthRecord, type HealthState } from '@muster/records';
+import type { Clock } from '@muster/runtime';
+import type { EndpointTable } from '../samples/endpoint-table.js';
+import { VITALS } from '../samples/vitals.js';
+import { SILENT, type HealthPolicy } from './health-policy.js';
+import type { HealthRecords } from './health-records.js';
+import { levelNamed, stepRule, type Level } from './rule-state.js';
+import { RuleTable } from './rule-table.js';
+
+export interface HealthMonitorOptions {
+  readonly clock: Clock;
+  readonly table: EndpointTable;
+  readonly records: Pick<HealthRecords, 'get' | 'write'>;
+  readonly policy: () => HealthPolicy;
+  readonly endpointOf: (num: number) => Endpoint | undefined;
+}
+
+type Broken = HealthRecord['rules'][number];
+
+/** Judges each endpoint by its newest sample, and records when the state of one changes. */
+export class HealthMonitor {
+  readonly #options: HealthMonitorOptions;
+  #policy: HealthPolicy;
+  #rules: RuleTable;
+
+  constructor(options: HealthMonitorOptions) {
+    this.#options = options;
+    this.#policy = options.policy();
+    this.#rules = new RuleTable(this.#policy.rules);
+  }
+
+  /** The first sample of an endpoint in this slot. */
+  begin(slot: number): void {
+    const { table, records } = this.#options;
+    this.#rules.begin(slot, records.get(table.nums[slot] as number)?.rules ?? []);
+  }
+
+  /** A new sample is in this slot. */
+  judge(slot: number): void {
+    const { clock, table } = this.#options;
+    const nowSeconds = clock.monotonic() / 1_000;
+    const broken: Broken[] = [];
+    for (const [i, rule] of this.#rules.rules.entries()) {
+      const value = table.vital(slot, VITALS.indexOf(rule.vital));
+      const state = this.#rules.get(slot, i);
+      stepRule(rule, state, value, nowSeconds);
+      this.#rules.set(slot, i, state);
+      if (state.level > 0) {
+        broken.push({ rule: rule.name, state: nameOf(state.level), ...(Number.isNaN(value) ? {} : { value }) });
+      }
+    }
+    this.#record(table.nums[slot] as number, broken);
+  }
+
+  /** This endpoint has a session and sends no samples any more. */
+  silent(slot: number): void {
+    const state = this.#policy.silent;
+    if (state !== 'ok') this.#record(this.#options.table.nums[slot] as number, [{ rule: SILENT, state }]);
+  }
+
+  /** The policy has changed: all endpoints are judged by the new one from now on. */
+  policyChanged(): void {
+    const { table, policy } = this.#options;
+    this.#policy = policy();
+    this.#rules = new RuleTable(this.#policy.rules);
+    for (let slot = 0; slot < table.end; slot += 1) if (table.nums[slot] !== 0) this.begin(slot);
+  }
+
+  /** How many of the endpoints that have a slot are in each state, as it is recorded. */
+  counts(): Record<HealthState, number> {
+    const { table, records } = this.#options;
+    const counts = { ok: 0, warning: 0, critical: 0 };
+    for (let slot = 0; slot < table.end; slot += 1) {
+      const num = table.nums[slot] as number;
+      if (num !== 0) counts[records.get(num)?.state ?? 'ok'] += 1;
+    }
+    return counts;
+  }
+
+  #record(num: number, rules: readonly Broken[]): void {
+    const { clock, records, endpointOf } = this.#options;
+    const known = records.get(num);
+    const state = nameOf(rules.reduce<Level>((worst, rule) => Math.max(worst, levelNamed(rule.state)) as Level, 0));
+    if (isSame(rules, known?.rules ?? [])) return;
+    const endpoint = endpointOf(num);
+    if (endpoint === undefined) return;
+    const { org, agentId } = endpoint;
+    records.write({ atMs: clock.now(), org, agentId, num, state, before: known?.state ?? 'ok', rules });
+  }
+}
+
+const nameOf = (level: Level): HealthState => HEALTH_STATES[level] ?? 'ok';
+
+/** The values that the rules judge by change with every sample. */
+function isSame(rules: readonly Broken[], others: readonly Broken[]): boolean {
+  if (rules.length !== others.length) return false;
+  return rules.every(({ rule, state }) => others.some((other) => other.rule === rule && other.state === state));
+}

@@ -1,0 +1,104 @@
+import { followView, type Entry, type FollowedView, type StreamStore } from '@muster/bus';
+import type { EndpointHealth } from '@muster/messages';
+import {
+  decodeRecord,
+  encodeRecord,
+  HEALTH_STATES,
+  STREAMS,
+  STREAM_SUBJECTS,
+  type HealthRecord,
+} from '@muster/records';
+import type { Counter, Logger } from '@muster/runtime';
+
+/** What a record says, and which one it is. */
+type Known = Pick<HealthRecord, 'num' | 'state' | 'atMs' | 'rules'> & { readonly seq: number };
+
+export interface HealthRecordsOptions {
+  readonly streams: StreamStore;
+  readonly logger: Logger;
+  readonly metrics: { readonly events: Counter<'state'>; readonly failures: Counter };
+}
+
+/** Writes that wait for the broker at the same time. What is beyond is written after the next sample of the endpoint. */
+const MAX_WRITES = 256;
+
+/**
+ * The health of endpoints as it is recorded: every instance follows the stream, so that one that takes a partition over goes on where the other
+ * stopped. A change is written only after the change before it, so that two instances never record the same one twice.
+ */
+export class HealthRecords {
+  readonly #options: HealthRecordsOptions;
+  readonly #known = new Map<number, Known>();
+  readonly #writing = new Set<number>();
+  #view: FollowedView | undefined;
+
+  constructor(options: HealthRecordsOptions) {
+    this.#options = options;
+  }
+
+  async start(signal?: AbortSignal): Promise<void> {
+    const { streams, logger } = this.#options;
+    this.#view ??= await followView(streams, {
+      ...{ stream: STREAMS.health.name, logger, apply: (entry: Entry) => this.#apply(entry) },
+      reset: () => this.#known.clear(),
+      ...(signal === undefined ? {} : { signal }),
+    });
+  }
+
+  async stop(): Promise<void> {
+    await this.#view?.stop();
+  }
+
+  get(num: number): Known | undefined {
+    return this.#known.get(num);
+  }
+
+  of(num: number): EndpointHealth | undefined {
+    const known = this.#known.get(num);
+    if (known === undefined) return undefined;
+    return { state: known.state, sinceMs: known.atMs, rules: known.rules.map(({ rule }) => rule) };
+  }
+
+  /** Does not wait. When it fails, the state stays as it was known, and whoever judges next tries again. */
+  write(record: HealthRecord): void {
+    const { num } = record;
+    if (this.#writing.has(num) || this.#writing.size >= MAX_WRITES) return;
+    this.#writing.add(num);
+    void this.#append(record).finally(() => this.#writing.delete(num));
+  }
+
+  /** This identity does not exist any more. */
+  forget({ org, agentId, num }: Pick<HealthRecord, 'org' | 'agentId' | 'num'>): void {
+    if (!this.#known.delete(num)) return;
+    const { streams, logger } = this.#options;
+    streams
+      .purge(STREAMS.health.name, STREAM_SUBJECTS.health(org, agentId))
+      .catch((error: unknown) => logger.debug('health of a removed endpoint stays', { err: error }));
+  }
+
+  async #append(record: HealthRecord): Promise<void> {
+    const { streams, metrics } = this.#options;
+    const subject = STREAM_SUBJECTS.health(record.org, record.agentId);
+    const expectLastSubjectSeq = this.#known.get(record.num)?.seq ?? 0;
+    const result = await streams.append(subject, encodeRecord(record), { expectLastSubjectSeq });
+    if (result.kind === 'unavailable') return metrics.failures.inc();
+    // Another instance was faster; the view tells what it wrote.
+    if (result.kind === 'conflict') return;
+    metrics.events.inc({ state: record.state });
+    this.#know(result.seq, record);
+  }
+
+  #apply({ seq, data }: Entry): void {
+    try {
+      const record = decodeRecord<HealthRecord>(data);
+      if (HEALTH_STATES.includes(record.state) && Array.isArray(record.rules)) this.#know(seq, record);
+    } catch (error) {
+      // One unreadable record must not stop the view.
+      this.#options.logger.error('unreadable health record skipped', { err: error, seq });
+    }
+  }
+
+  #know(seq: number, { num, state, atMs, rules }: HealthRecord): void {
+    if (seq > (this.#known.get(num)?.seq ?? 0)) this.#known.set(num, { seq, num, state, atMs, rules });
+  }
+}

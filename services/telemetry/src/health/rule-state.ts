@@ -1,0 +1,40 @@
+import { HEALTH_STATES } from '@muster/records';
+import type { HealthRule } from './health-policy.js';
+
+/** Index in `HEALTH_STATES`. */
+export type Level = 0 | 1 | 2;
+
+/** Where one rule is for one endpoint. */
+export interface RuleState {
+  /** In force. */
+  level: Level;
+  /** What the value says, and since when (seconds on any clock), while that is another level. */
+  wanted: Level;
+  wantedSince: number;
+}
+
+/**
+ * One step of a rule. A level is reached when the value was at its threshold or above for the rule's duration, and left when it was below the
+ * threshold, less the hysteresis, for as long. The clock counts in both directions. An unknown value changes nothing.
+ *
+ *     ok ⇄ warning ⇄ critical, and directly
+ */
+export function stepRule(rule: HealthRule, state: RuleState, value: number, nowSeconds: number): void {
+  if (Number.isNaN(value)) return;
+  const wanted = levelOf(rule, Math.abs(value), state.level);
+  const isSameWay = Math.sign(wanted - state.level) === Math.sign(state.wanted - state.level);
+  if (wanted !== state.level && !isSameWay) state.wantedSince = nowSeconds;
+  state.wanted = wanted;
+  if (wanted !== state.level && nowSeconds - state.wantedSince >= rule.for / 1_000) state.level = wanted;
+}
+
+function levelOf({ warning, critical, hysteresis }: HealthRule, value: number, level: Level): Level {
+  const reaches = (threshold: number | undefined, itsLevel: Level): boolean =>
+    threshold !== undefined && value >= (level >= itsLevel ? threshold - hysteresis : threshold);
+  if (reaches(critical, 2)) return 2;
+  return reaches(warning, 1) ? 1 : 0;
+}
+
+export function levelNamed(state: string | undefined): Level {
+  return Math.max(0, HEALTH_STATES.indexOf(state as (typeof HEALTH_STATES)[number])) as Level;
+}

@@ -1,0 +1,130 @@
+import { COUNTERS, VITALS } from './vitals.js';
+
+/** Slots are added in steps of this share of those there are. */
+const GROWTH = 0.25;
+const FIRST_SLOTS = 256;
+
+/**
+ * What is known of each endpoint, in columns: a slot per endpoint, so that 100,000 endpoints are some typed arrays and not 100,000 objects. The
+ * bytes of frames are kept as strings of one byte a character, which take less room than a `Uint8Array` each.
+ */
+export class EndpointTable {
+  /** The numbers of identities; a free slot has 0. */
+  nums = new Float64Array(0);
+  partitions = new Uint8Array(0);
+  /** 1 after the end of the session that sent the newest sample. */
+  ended = new Uint8Array(0);
+  epochs = new Float64Array(0);
+  /** The numbers of the newest sample and of its keyframe. */
+  seqs = new Uint32Array(0);
+  baseSeqs = new Uint32Array(0);
+  /** When the newest sample was taken by the endpoint's clock, and when the gateway received it: Unix milliseconds. */
+  atMs = new Float64Array(0);
+  receivedMs = new Float64Array(0);
+  /** When it arrived here, monotonic, and how long after the one before. */
+  heardMs = new Float64Array(0);
+  gapsMs = new Float32Array(0);
+  counters = new Float64Array(0);
+  vitals = new Float32Array(0);
+  /** The group of the fleet that it is counted in. */
+  groups = new Uint16Array(0);
+  readonly keyframes: string[] = [];
+  readonly deltas: string[] = [];
+  readonly #slots = new Map<number, number>();
+  readonly #free: number[] = [];
+  readonly #scratch = Buffer.alloc(128 * 1024);
+  #used = 0;
+
+  get size(): number {
+    return this.#slots.size;
+  }
+
+  /** All slots are below this. */
+  get end(): number {
+    return this.#used;
+  }
+
+  slotOf(num: number): number | undefined {
+    return this.#slots.get(num);
+  }
+
+  /** Gives this identity a slot in which everything is 0. */
+  add(num: number, partition: number): number {
+    const slot = this.#free.pop() ?? this.#used++;
+    if (slot >= this.nums.length) this.#grow();
+    this.#slots.set(num, slot);
+    this.nums[slot] = num;
+    this.partitions[slot] = partition;
+    for (const column of [
+      this.epochs,
+      this.seqs,
+      this.baseSeqs,
+      this.atMs,
+      this.receivedMs,
+      this.heardMs,
+      this.gapsMs,
+    ]) {
+      column[slot] = 0;
+    }
+    this.ended[slot] = 0;
+    this.counters.fill(Number.NaN, slot * COUNTERS, (slot + 1) * COUNTERS);
+    this.vitals.fill(Number.NaN, slot * VITALS.length, (slot + 1) * VITALS.length);
+    this.keyframes[slot] = '';
+    this.deltas[slot] = '';
+    return slot;
+  }
+
+  remove(slot: number): void {
+    this.#slots.delete(this.nums[slot] as number);
+    this.nums[slot] = 0;
+    this.keyframes[slot] = '';
+    this.deltas[slot] = '';
+    this.#free.push(slot);
+  }
+
+  vital(slot: number, vital: number): number {
+    return this.vitals[slot * VITALS.length + vital] as number;
+  }
+
+  countersOf(slot: number): Float64Array {
+    return this.counters.subarray(slot * COUNTERS, (slot + 1) * COUNTERS);
+  }
+
+  /** A view that the next call overwrites. */
+  keyframe(slot: number): Uint8Array {
+    return this.#scratch.subarray(0, this.#scratch.write(this.keyframes[slot] as string, 'latin1'));
+  }
+
+  delta(slot: number): Uint8Array | undefined {
+    const text = this.deltas[slot] as string;
+    return text === '' ? undefined : Buffer.from(text, 'latin1');
+  }
+
+  #grow(): void {
+    const slots = Math.max(FIRST_SLOTS, Math.ceil(this.nums.length * (1 + GROWTH)));
+    const float64 = (from: Float64Array<ArrayBuffer>, each = 1) => resized(new Float64Array(slots * each), from);
+    this.nums = float64(this.nums);
+    this.epochs = float64(this.epochs);
+    this.atMs = float64(this.atMs);
+    this.receivedMs = float64(this.receivedMs);
+    this.heardMs = float64(this.heardMs);
+    this.counters = float64(this.counters, COUNTERS);
+    this.seqs = resized(new Uint32Array(slots), this.seqs);
+    this.baseSeqs = resized(new Uint32Array(slots), this.baseSeqs);
+    this.gapsMs = resized(new Float32Array(slots), this.gapsMs);
+    this.vitals = resized(new Float32Array(slots * VITALS.length), this.vitals);
+    this.groups = resized(new Uint16Array(slots), this.groups);
+    this.ended = resized(new Uint8Array(slots), this.ended);
+    this.partitions = resized(new Uint8Array(slots), this.partitions);
+  }
+}
+
+function resized<T extends { set(from: ArrayLike<number>): void } & ArrayLike<number>>(to: T, from: T): T {
+  to.set(from);
+  return to;
+}
+
+/** The bytes as a string of one byte a character. */
+export function latin1(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1');
+}

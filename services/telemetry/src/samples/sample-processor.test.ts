@@ -1,0 +1,170 @@
+import { expect, test } from '@jest/globals';
+import type { Endpoint } from '@muster/directory';
+import type { SampleItem } from '@muster/messages';
+import { FakeClock } from '@muster/runtime/testing';
+import fc from 'fast-check';
+import { FleetHistograms } from '../fleet/fleet-histograms.js';
+import { FakeEndpoint } from '../testing/fake-endpoint.js';
+import { EndpointTable } from './endpoint-table.js';
+import { SampleProcessor } from './sample-processor.js';
+import { VITALS, type Vital } from './vitals.js';
+
+function start(count = 1, maxEndpoints = 100) {
+  const clock = new FakeClock();
+  const endpoints = Array.from({ length: count }, (_, i) => new FakeEndpoint(i + 1));
+  const directory = new Map<number, Endpoint>(endpoints.map((one) => [one.num, one.endpoint()]));
+  const table = new EndpointTable();
+  const fleet = new FleetHistograms({ table, labels: [], endpointOf: (num) => directory.get(num) });
+  const faults: string[] = [];
+  const wanted: string[] = [];
+  const processor = new SampleProcessor({
+    ...{
+      clock,
+      table,
+      maxEndpoints,
+      observer: { begin: () => undefined, join: (slot) => fleet.join(slot), leave: (slot) => fleet.leave(slot) },
+      directory: { byNum: (num: number) => directory.get(num) },
+    },
+    onValueFault: (fault) => faults.push(fault),
+    onNoKeyframe: (agentId) => wanted.push(agentId),
+  });
+  const process = (endpoint: FakeEndpoint, item: SampleItem) => processor.process(item, endpoint.partition);
+  const vital = (endpoint: FakeEndpoint, name: Vital) =>
+    table.vital(table.slotOf(endpoint.num) ?? Number.NaN, VITALS.indexOf(name));
+  return {
+    clock,
+    endpoints,
+    endpoint: endpoints[0]!,
+    directory,
+    table,
+    fleet,
+    faults,
+    wanted,
+    processor,
+    process,
+    vital,
+  };
+}
+
+test('a delta changes what the keyframe said, also when deltas between were lost, and rates are made of both', () => {
+  const { endpoint, process, vital, faults } = start();
+  const first = { cpu: 0.1, memory: 0.5, disk: 0.6, load: 0.5, diskBytes: 0, networkBytes: 1_000 };
+  expect(process(endpoint, endpoint.sample(first, 100_000, 'keyframe', 100_020))).toBe('keyframe');
+  expect(vital(endpoint, 'network')).toBeNaN();
+  endpoint.sample({}, 110_000, 'delta');
+  const later = { cpu: 0.9, memory: 0.75, disk: 0.8, load: 2, diskBytes: 51_200, networkBytes: 21_000 };
+  expect(process(endpoint, endpoint.sample(later, 120_000, 'delta', 120_020))).toBe('delta');
+  const seen = VITALS.map((name) => [name, vital(endpoint, name)] as const);
+  const expected = {
+    cpu: 0.9,
+    memory: 0.75,
+    disk: 0.8,
+    load: 2,
+    disk_io: 2_560,
+    network: 1_000,
+    clock: -0.02,
+    agent: 0,
+  };
+  for (const [name, value] of seen) expect([name, value]).toEqual([name, expect.closeTo(expected[name], 5)]);
+  expect(faults).toEqual([]);
+});
+
+test('what an older session sent is dropped, and a newer one begins with its own keyframe', () => {
+  const { endpoint, process, wanted, vital } = start();
+  const old = endpoint.sample({ cpu: 0.1 }, 1_000, 'keyframe');
+  const oldDelta = endpoint.sample({ cpu: 0.2 }, 2_000, 'delta');
+  endpoint.reconnects();
+  const newer = endpoint.sample({ cpu: 0.3 }, 3_000, 'keyframe');
+  const newDelta = endpoint.sample({ cpu: 0.4 }, 4_000, 'delta');
+  expect(process(endpoint, old)).toBe('keyframe');
+  expect([process(endpoint, newDelta), wanted]).toEqual(['no_keyframe', [endpoint.agentId]]);
+  expect(process(endpoint, newer)).toBe('keyframe');
+  expect([process(endpoint, oldDelta), process(endpoint, old)]).toEqual(['stale_session', 'stale_session']);
+  expect(vital(endpoint, 'cpu')).toBeCloseTo(0.3);
+});
+
+test('a frame that comes again or late is dropped, and one without its keyframe asks for that', () => {
+  const { endpoint, process, wanted, table } = start();
+  const first = endpoint.sample({}, 1_000, 'keyframe');
+  const delta = endpoint.sample({ cpu: 0.5 }, 2_000, 'delta');
+  const second = endpoint.sample({}, 3_000, 'keyframe');
+  const ofSecond = endpoint.sample({ cpu: 0.6 }, 4_000, 'delta');
+  expect(process(endpoint, delta)).toBe('no_keyframe');
+  expect([process(endpoint, first), process(endpoint, first)]).toEqual(['keyframe', 'repeated']);
+  expect([process(endpoint, delta), process(endpoint, delta), process(endpoint, first)]).toEqual([
+    'delta',
+    'repeated',
+    'repeated',
+  ]);
+  expect([process(endpoint, ofSecond), wanted.length]).toEqual(['no_keyframe', 2]);
+  expect([process(endpoint, second), process(endpoint, ofSecond), table.size]).toEqual(['keyframe', 'delta', 1]);
+});
+
+test('who is not enrolled, revoked, of another partition or too many is refused', () => {
+  const { endpoints, directory, processor, process } = start(4, 2);
+  const [one, two, three, four] = endpoints as [FakeEndpoint, FakeEndpoint, FakeEndpoint, FakeEndpoint];
+  const item = one.sample({}, 1_000, 'keyframe');
+  expect(processor.process(item, (one.partition + 1) % 32)).toBe('wrong_partition');
+  directory.delete(two.num);
+  expect(process(two, two.sample({}, 1_000, 'keyframe'))).toBe('unknown_endpoint');
+  directory.set(two.num, { ...two.endpoint(), revoked: { atMs: 0, by: 'x', reason: '' } as never });
+  expect(process(two, two.sample({}, 1_000, 'keyframe'))).toBe('unknown_endpoint');
+  // The number of another identity.
+  expect(processor.process([item[0], item[1], four.num, 1, item[4], 1, item[6]], one.partition)).toBe(
+    'unknown_endpoint',
+  );
+  expect(process(one, item)).toBe('keyframe');
+  expect(process(three, three.sample({}, 1_000, 'keyframe'))).toBe('keyframe');
+  expect(process(four, four.sample({}, 1_000, 'keyframe'))).toBe('too_many_endpoints');
+  expect(process(one, one.sample({}, 2_000, 'delta'))).toBe('delta');
+});
+
+test('values that cannot be are left out and counted: shares above 1, counters that go back, clocks that jump', () => {
+  const { endpoint, process, vital, faults } = start();
+  process(endpoint, endpoint.sample({ networkBytes: 5_000 }, 100_000, 'keyframe'));
+  process(endpoint, endpoint.sample({ cpu: 1.5, networkBytes: 100 }, 160_000, 'delta'));
+  expect([vital(endpoint, 'cpu'), vital(endpoint, 'network')]).toEqual([Number.NaN, Number.NaN]);
+  expect(faults).toEqual(['out_of_range', 'counter_back']);
+  process(endpoint, endpoint.sample({ networkBytes: 200 }, 100_000, 'delta', 220_000));
+  expect(vital(endpoint, 'network')).toBeNaN();
+  expect(vital(endpoint, 'clock')).toBe(-120);
+  process(endpoint, endpoint.sample({ networkBytes: 1_200, memory: -1 }, 160_000, 'delta', 280_000));
+  expect(vital(endpoint, 'network')).toBeCloseTo(1_000 / 60);
+  expect(faults).toEqual(['out_of_range', 'counter_back', 'clock_jump', 'out_of_range']);
+  expect(vital(endpoint, 'memory')).toBeNaN();
+});
+
+test('no frame makes it throw, and after any of them the fleet counts each endpoint once', () => {
+  const { endpoint, processor, process, fleet, table } = start();
+  const junk = fc.uint8Array({ maxLength: 40 });
+  const frame = fc.record({
+    like: fc.constantFrom('keyframe' as const, 'delta' as const),
+    at: fc.nat(),
+    byte: fc.nat(255),
+    cut: fc.nat(3),
+    junk: fc.option(junk),
+    epoch: fc.constantFrom(0, 1, 2, Number.NaN, -1, 2 ** 60),
+  });
+  fc.assert(
+    fc.property(frame, ({ like, at, byte, cut, junk: other, epoch }) => {
+      const item = endpoint.sample({}, 1_000 * endpoint.seq, like);
+      const body = other ?? item[6].slice(0, item[6].length - cut);
+      if (body.length > 0) body[at % body.length] = byte;
+      expect(
+        typeof processor.process([item[0], item[1], item[2], epoch, item[4], item[5], body], endpoint.partition),
+      ).toBe('string');
+      const counted = [...fleet.groups()].reduce((sum, group) => sum + group.endpoints, 0);
+      expect(counted).toBe(table.size);
+      for (const { vitals } of fleet.groups()) {
+        for (const { buckets, count } of Object.values(vitals)) {
+          expect(buckets.reduce((sum, each) => sum + each, 0)).toBe(count);
+          expect(count).toBeLessThanOrEqual(1);
+        }
+      }
+    }),
+  );
+  for (const bad of [null, 7, [], ['acme'], [1, 2, 3, 4, 5, 6, 7], {}]) {
+    expect(processor.process(bad as never, 0)).toBe('malformed');
+  }
+  process(endpoint, endpoint.sample({}, 1, 'keyframe'));
+});

@@ -1,0 +1,163 @@
+import type { Directory } from '@muster/directory';
+import { deltaHead, MalformedSample, metricsPartition, SampleScanner } from '@muster/host-metrics';
+import type { SampleItem, SessionsEnded } from '@muster/messages';
+import { FRAME, LIMITS, type AgentId } from '@muster/protocol';
+import type { Clock } from '@muster/runtime';
+import { latin1, type EndpointTable } from './endpoint-table.js';
+import { VITALS, VitalsReader, type Before, type ValueFault } from './vitals.js';
+
+/** What became of a frame. All but `keyframe` and `delta` are dropped. */
+export type FrameResult =
+  | 'keyframe'
+  | 'delta'
+  /** Only viewers use these. */
+  | 'processes'
+  | 'repeated'
+  | 'stale_session'
+  | 'no_keyframe'
+  | 'malformed'
+  | 'unknown_endpoint'
+  | 'wrong_partition'
+  | 'too_many_endpoints';
+
+/** Told before and after the vitals of a slot change, and that an endpoint is new in its slot. */
+export interface SlotObserver {
+  begin(slot: number): void;
+  leave(slot: number): void;
+  join(slot: number): void;
+}
+
+export interface SampleProcessorOptions {
+  readonly clock: Pick<Clock, 'monotonic'>;
+  readonly directory: Pick<Directory, 'byNum'>;
+  readonly table: EndpointTable;
+  readonly maxEndpoints: number;
+  readonly observer: SlotObserver;
+  readonly onValueFault: (fault: ValueFault) => void;
+  /** This endpoint's keyframe was lost. */
+  readonly onNoKeyframe: (agentId: AgentId) => void;
+}
+
+const NOTHING_BEFORE = new Float64Array(0);
+
+/**
+ * Puts frames into the table. What an older session sent is not believed, and neither is what is older than what is known. It never throws
+ * for anything that an endpoint or a gateway sent.
+ */
+export class SampleProcessor {
+  readonly #options: SampleProcessorOptions;
+  readonly #scanner = new SampleScanner();
+  readonly #reader: VitalsReader;
+  /** Reused: one object less for each sample. */
+  readonly #before: { counters: Float64Array; atMs: number; receivedMs: number } = {
+    ...{ counters: NOTHING_BEFORE, atMs: 0, receivedMs: 0 },
+  };
+
+  constructor(options: SampleProcessorOptions) {
+    this.#options = options;
+    this.#reader = new VitalsReader(options.onValueFault);
+  }
+
+  /** A session is over. Its endpoint is not forgotten: it opens another one in a moment, or its sample expires. */
+  ended(item: SessionsEnded['items'][number]): void {
+    if (!Array.isArray(item)) return;
+    const { table } = this.#options;
+    const [, , num, epoch] = item;
+    const slot = table.slotOf(num);
+    if (slot !== undefined && table.epochs[slot] === epoch) table.ended[slot] = 1;
+  }
+
+  process(item: SampleItem, partition: number): FrameResult {
+    if (!isWellFormed(item)) return 'malformed';
+    const [org, agentId, num, epoch, type, , body] = item;
+    const { directory, table, maxEndpoints } = this.#options;
+    const endpoint = directory.byNum(num);
+    if (endpoint === undefined || endpoint.agentId !== agentId || endpoint.org !== org) return 'unknown_endpoint';
+    if (endpoint.revoked !== undefined) return 'unknown_endpoint';
+    const slot = table.slotOf(num);
+    if (slot === undefined) {
+      if (metricsPartition(agentId) !== partition) return 'wrong_partition';
+      if (table.size >= maxEndpoints) return 'too_many_endpoints';
+    } else if (epoch < (table.epochs[slot] as number)) return 'stale_session';
+    try {
+      if (type === FRAME.keyframe) return this.#keyframe(slot, item, partition);
+      if (type === FRAME.delta) return this.#delta(slot, epoch, agentId, item[5], body);
+      return type === FRAME.processes ? 'processes' : 'malformed';
+    } catch (error) {
+      if (error instanceof MalformedSample) return 'malformed';
+      throw error;
+    }
+  }
+
+  #keyframe(known: number | undefined, item: SampleItem, partition: number): FrameResult {
+    const [, , num, epoch, , receivedMs, body] = item;
+    const { table, observer } = this.#options;
+    this.#scanner.scan(body);
+    const { seq } = this.#scanner;
+    const isSameSession = known !== undefined && table.epochs[known] === epoch;
+    // Gateways send a keyframe again to everybody when one instance asks for it.
+    if (isSameSession && seq <= (table.seqs[known] as number)) return 'repeated';
+    const slot = known ?? table.add(num, partition);
+    if (known === undefined) observer.begin(slot);
+    else observer.leave(slot);
+    this.#keep(slot, receivedMs, isSameSession);
+    table.epochs[slot] = epoch;
+    table.baseSeqs[slot] = seq;
+    table.keyframes[slot] = latin1(body);
+    table.deltas[slot] = '';
+    observer.join(slot);
+    return 'keyframe';
+  }
+
+  #delta(slot: number | undefined, epoch: number, agentId: AgentId, receivedMs: number, body: Uint8Array): FrameResult {
+    const { table, observer, onNoKeyframe } = this.#options;
+    const { seq, baseSeq } = deltaHead(body);
+    if (slot === undefined || table.epochs[slot] !== epoch) {
+      onNoKeyframe(agentId);
+      return 'no_keyframe';
+    }
+    if (seq <= (table.seqs[slot] as number)) return 'repeated';
+    if (table.baseSeqs[slot] !== baseSeq) {
+      onNoKeyframe(agentId);
+      return 'no_keyframe';
+    }
+    this.#scanner.scan(table.keyframe(slot), body);
+    observer.leave(slot);
+    this.#keep(slot, receivedMs, true);
+    table.deltas[slot] = latin1(body);
+    observer.join(slot);
+    return 'delta';
+  }
+
+  /** Takes the scanned sample for the newest of this slot. */
+  #keep(slot: number, receivedMs: number, isSameSession: boolean): void {
+    const { table, clock } = this.#options;
+    const { seq, atMs } = this.#scanner;
+    this.#reader.read(this.#scanner, receivedMs, isSameSession ? this.#beforeOf(slot) : undefined);
+    table.vitals.set(this.#reader.vitals, slot * VITALS.length);
+    table.countersOf(slot).set(this.#reader.counters);
+    table.seqs[slot] = seq;
+    table.ended[slot] = 0;
+    table.atMs[slot] = atMs;
+    table.receivedMs[slot] = receivedMs;
+    const nowMs = clock.monotonic();
+    const heardMs = table.heardMs[slot] as number;
+    table.gapsMs[slot] = isSameSession && heardMs > 0 ? nowMs - heardMs : 0;
+    table.heardMs[slot] = nowMs;
+  }
+
+  #beforeOf(slot: number): Before {
+    const { table } = this.#options;
+    this.#before.counters = table.countersOf(slot);
+    this.#before.atMs = table.atMs[slot] as number;
+    this.#before.receivedMs = table.receivedMs[slot] as number;
+    return this.#before;
+  }
+}
+
+function isWellFormed(item: unknown): item is SampleItem {
+  if (!Array.isArray(item)) return false;
+  const [, , num, epoch, , atMs, body] = item as readonly unknown[];
+  if (!(body instanceof Uint8Array) || body.length > LIMITS.sampleBytes) return false;
+  return Number.isSafeInteger(num) && Number.isSafeInteger(epoch) && Number.isSafeInteger(atMs);
+}

@@ -1,0 +1,150 @@
+import type { Broker } from '@muster/bus';
+import { Directory } from '@muster/directory';
+import { SUBJECTS, type TelemetryHeartbeat } from '@muster/messages';
+import { newTelemetryServiceId, type TelemetryServiceId } from '@muster/protocol';
+import { FollowedFile, type Clock, type Component, type Logger, type Metrics } from '@muster/runtime';
+import { LiveInstances, type ServiceConfig } from '@muster/service-base';
+import { fleetLabels, type TelemetryConfig } from './config.js';
+import { FleetHistograms } from './fleet/fleet-histograms.js';
+import { HealthMonitor } from './health/health-monitor.js';
+import { DEFAULT_HEALTH_POLICY, parseHealthPolicy } from './health/health-policy.js';
+import { HealthRecords } from './health/health-records.js';
+import { createTelemetryMetrics } from './metrics.js';
+import { PartitionOwner } from './partitions/partition-owner.js';
+import { FleetScan } from './requests/fleet-scan.js';
+import { TelemetryRequestHandler } from './requests/telemetry-request-handler.js';
+import { TelemetryRequests } from './requests/telemetry-requests.js';
+import { EndpointTable } from './samples/endpoint-table.js';
+import { Expiry } from './samples/expiry.js';
+import { KeyframeRequests } from './samples/keyframe-requests.js';
+import { SampleHandler } from './samples/sample-handler.js';
+import { SampleProcessor, type SlotObserver } from './samples/sample-processor.js';
+
+export interface TelemetryServiceDeps {
+  readonly broker: Broker;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+  readonly config: Omit<TelemetryConfig, keyof ServiceConfig>;
+}
+
+export interface TelemetryService {
+  readonly instance: TelemetryServiceId;
+  /** In the order in which they start. */
+  readonly components: readonly (readonly [name: string, component: Component])[];
+}
+
+/** One instance of the telemetry service over a connected broker. Its streams must exist. */
+export function createTelemetryService(deps: TelemetryServiceDeps): TelemetryService {
+  const { broker, clock, logger, config } = deps;
+  const { bus, streams } = broker;
+  const instance = newTelemetryServiceId();
+  const labels = fleetLabels(config);
+  const beforeRead = (): void => owner.check();
+  const metrics = createTelemetryMetrics(deps.metrics, {
+    ...{ labels, beforeRead, fleet: () => fleet },
+    partitions: () => owner.partitions.length,
+    services: () => instances.count,
+    health: () => health.counts(),
+  });
+
+  const directory = new Directory({ streams, logger });
+  const table = new EndpointTable();
+  const fleet = new FleetHistograms({ table, labels, endpointOf: (num) => directory.byNum(num) });
+  const records = new HealthRecords({ streams, logger, metrics: metrics.health });
+  const policyFile = new FollowedFile({
+    ...{ what: 'health policy (MUSTER_HEALTH_POLICY_FILE)', path: config.healthPolicyFile, clock, logger },
+    ...{ fallback: DEFAULT_HEALTH_POLICY, parse: parseHealthPolicy, onChange: () => health.policyChanged() },
+  });
+  const health: HealthMonitor = new HealthMonitor({
+    ...{ clock, table, records, policy: () => policyFile.value, endpointOf: (num) => directory.byNum(num) },
+  });
+  const remove = (slot: number): void => {
+    fleet.leave(slot);
+    table.remove(slot);
+  };
+  const expire = (slot: number): void => {
+    if (table.ended[slot] === 0) health.silent(slot);
+    remove(slot);
+  };
+  const keyframes = new KeyframeRequests({ bus, clock, metrics });
+  const processor = new SampleProcessor({
+    ...{ clock, directory, table, observer: observing(fleet, health), maxEndpoints: config.maxEndpoints },
+    onValueFault: (reason) => metrics.samples.values.inc({ reason }),
+    onNoKeyframe: (agentId) => keyframes.agent(agentId),
+  });
+  const samples = new SampleHandler({ processor, logger, metrics: metrics.samples });
+  const expiry = new Expiry({ clock, table, expiryMs: config.expiryMs, expire });
+
+  const instances: LiveInstances<TelemetryHeartbeat> = new LiveInstances({
+    ...{ bus, clock, instance, subject: SUBJECTS.telemetryHeartbeats, kind: 'telemetry_beat' as const },
+    details: () => ({}),
+    onChange: () => owner.check(),
+  });
+  const owner: PartitionOwner = new PartitionOwner({
+    ...{ bus, clock, logger, instances },
+    onSamples: (partition, data) => samples.onMessage(partition, data),
+    onRequest: (message) => requests.onRequest(message),
+    onTaken: (partitions) => keyframes.partitions(partitions),
+    onLost: (partitions) => {
+      for (let slot = 0; slot < table.end; slot += 1) {
+        if (table.nums[slot] !== 0 && partitions.has(table.partitions[slot] as number)) remove(slot);
+      }
+    },
+  });
+
+  const requests: TelemetryRequestHandler = new TelemetryRequestHandler({
+    ...{ bus, instance, clock, logger, metrics: metrics.requests, beforeRead },
+    requests: new TelemetryRequests({
+      ...{ clock, directory, table },
+      scan: new FleetScan({ directory, table, healthOf: (num) => records.get(num)?.state ?? 'ok' }),
+      health: records,
+      coverage: () => ({ instance, partitions: owner.partitions, filling: owner.filling }),
+    }),
+  });
+
+  const unwatch = directory.onChange((endpoint, change) => {
+    if (change === 'removed') records.forget(endpoint);
+    const slot = table.slotOf(endpoint.num);
+    if (slot === undefined) return;
+    if (change === 'removed' || change === 'revoked') remove(slot);
+    else if (change === 'facts' || change === 'labels') {
+      fleet.leave(slot);
+      fleet.join(slot);
+    }
+  });
+
+  return {
+    instance,
+    components: [
+      ['directory', directory],
+      ['changes of endpoints', { stop: unwatch }],
+      [
+        'health policy',
+        { start: () => policyFile.start().then(() => health.policyChanged()), stop: () => policyFile.stop() },
+      ],
+      // Resolves when the newest record of each endpoint is read: only then the health of one can be judged.
+      ['health records', records],
+      ['keyframe requests', keyframes],
+      ['expiry', expiry],
+      ['partitions', owner],
+      [
+        'live services',
+        { start: () => instances.start(), drain: () => instances.drain(), stop: () => instances.stop() },
+      ],
+      ['requests', requests],
+    ],
+  };
+}
+
+/** The fleet counts an endpoint, then its health is judged. */
+function observing(fleet: FleetHistograms, health: HealthMonitor): SlotObserver {
+  return {
+    begin: (slot) => health.begin(slot),
+    leave: (slot) => fleet.leave(slot),
+    join: (slot) => {
+      fleet.join(slot);
+      health.judge(slot);
+    },
+  };
+}

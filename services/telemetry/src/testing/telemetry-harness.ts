@@ -1,0 +1,127 @@
+import { fileURLToPath } from 'node:url';
+import { connectNats, type Broker } from '@muster/bus';
+import { decodeBusMessage, encodeBusMessage, SUBJECTS, type KeyframesWanted, type SampleItem } from '@muster/messages';
+import { decodeServiceMessage, type TelemetryReply, type TelemetryRequest } from '@muster/messages';
+import { newGatewayId } from '@muster/protocol';
+import { encodeRecord, STREAM_SUBJECTS, STREAMS } from '@muster/records';
+import { silentLogger } from '@muster/runtime';
+import { startBrokers, TestProcess, type TestBrokers } from '@muster/testkit';
+import { FakeEndpoint, ORG, type Measured } from './fake-endpoint.js';
+
+const MAIN = fileURLToPath(new URL('../main.js', import.meta.url));
+
+/** What one process says in `/metrics`; `undefined` when it does not answer. */
+export interface Scrape {
+  readonly endpoints: number;
+  readonly partitions: number;
+  readonly text: string;
+}
+
+/** Real brokers, telemetry service processes, and one gateway with endpoints that the test drives. */
+export class TelemetryHarness {
+  readonly broker: Broker;
+  readonly endpoints: FakeEndpoint[] = [];
+  readonly gateway = newGatewayId();
+  readonly #brokers: TestBrokers;
+  readonly #services: TestProcess[] = [];
+  /** Whether the gateway answers requests for keyframes. */
+  answers = true;
+
+  private constructor(brokers: TestBrokers, broker: Broker) {
+    this.#brokers = brokers;
+    this.broker = broker;
+    broker.bus.subscribe(SUBJECTS.allGatewayMetrics, ({ data }) => {
+      const wanted = decodeBusMessage<KeyframesWanted>(data, 'keyframes_wanted');
+      if (wanted === undefined || !this.answers) return;
+      const of = this.endpoints.filter(
+        ({ agentId, partition }) =>
+          wanted.partitions?.includes(partition) === true || wanted.agents?.includes(agentId) === true,
+      );
+      this.send(of.flatMap(({ keyframe }) => (keyframe === undefined ? [] : [keyframe])));
+    });
+  }
+
+  static async open(): Promise<TelemetryHarness> {
+    const brokers = await startBrokers('binaries');
+    const broker = await connectNats({ servers: [brokers.nats.url], name: 'telemetry harness', logger: silentLogger });
+    await broker.streams.ensure(Object.values(STREAMS));
+    return new TelemetryHarness(brokers, broker);
+  }
+
+  async startService(env: Readonly<Record<string, string>> = {}): Promise<TestProcess> {
+    const service = await TestProcess.start({
+      main: MAIN,
+      env: {
+        MUSTER_NATS_URL: this.#brokers.nats.url,
+        MUSTER_REDIS_URL: this.#brokers.redis.url,
+        MUSTER_HEALTH_HOST: '127.0.0.1',
+        MUSTER_HEALTH_PORT: '0',
+        ...env,
+      },
+    });
+    this.#services.push(service);
+    return service;
+  }
+
+  async enrol(count: number): Promise<void> {
+    for (let i = 0; i < count; i += 1) {
+      const endpoint = new FakeEndpoint(0);
+      const facts = {
+        host: `host-${i}`,
+        os: 'linux',
+        arch: 'x86_64',
+        osName: '',
+        osVersion: '',
+        agentVersion: '1',
+      } as const;
+      const record = { agentId: endpoint.agentId, org: ORG, enrolledAtMs: Date.now(), facts, labels: {} };
+      const result = await this.broker.streams.append(
+        STREAM_SUBJECTS.enrolled(ORG, endpoint.agentId),
+        encodeRecord(record as never),
+      );
+      if (result.kind !== 'appended') throw new Error('the test could not enrol an endpoint');
+      endpoint.num = result.seq;
+      this.endpoints.push(endpoint);
+    }
+  }
+
+  /** Every endpoint measures this once. */
+  measure(measured: Measured, kind: 'keyframe' | 'delta'): void {
+    const nowMs = Date.now();
+    this.send(this.endpoints.map((endpoint) => endpoint.sample(measured, nowMs, kind)));
+  }
+
+  send(items: readonly SampleItem[]): void {
+    const byPartition = new Map<number, SampleItem[]>();
+    for (const item of items) {
+      const partition = this.endpoints.find(({ agentId }) => agentId === item[1])?.partition ?? 0;
+      byPartition.set(partition, [...(byPartition.get(partition) ?? []), item]);
+    }
+    for (const [partition, its] of byPartition) {
+      const batch = { t: 'samples', gateway: this.gateway, items: its } as const;
+      this.broker.bus.publish(SUBJECTS.samples(partition), encodeBusMessage(batch));
+    }
+  }
+
+  async ask(subject: string, request: TelemetryRequest): Promise<TelemetryReply | undefined> {
+    const result = await this.broker.bus.request(subject, encodeBusMessage(request), { timeoutMs: 10_000 });
+    return result.kind === 'reply' ? decodeServiceMessage<TelemetryReply>(result.data) : undefined;
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#services.map((service) => service.stop()));
+    await this.broker.stop();
+    await this.#brokers.stop();
+  }
+}
+
+export async function scrape(service: TestProcess): Promise<Scrape> {
+  const response = await fetch(`${service.healthUrl}/metrics`);
+  const text = await response.text();
+  const sum = (name: string): number =>
+    text
+      .split('\n')
+      .filter((line) => line.startsWith(`${name} `) || line.startsWith(`${name}{`))
+      .reduce((total, line) => total + Number(line.slice(line.lastIndexOf(' ') + 1)), 0);
+  return { endpoints: sum('muster_telemetry_endpoints'), partitions: sum('muster_telemetry_partitions'), text };
+}

@@ -1,0 +1,125 @@
+import { GROUP_LIMIT, GROUP_METRICS, GROUPS, HOST_METRICS, INSTANCE_NAME_BYTES, type Group } from './catalogue.js';
+import { decodeDelta, decodeKeyframe } from './sample-codec.js';
+import type { Sample } from './sample.js';
+import { ByteReader, MalformedSample, unzigzag } from './varint.js';
+
+/** Longer counts than this are an attack, not a newer version. */
+const MAX_UNKNOWN = 1_024;
+
+/**
+ * Reads samples one after another into the same vector, and leaves the names of instances as bytes: for a reader of many samples a second that
+ * needs few values of each. The values are the same as those of `decodeKeyframe` and `decodeDelta`.
+ */
+export class SampleScanner {
+  /** Valid until the next `scan`; only the first `length` belong to the sample. */
+  values = new Float64Array(512);
+  length = 0;
+  seq = 0;
+  /** The endpoint's clock, Unix milliseconds. */
+  atMs = 0;
+  /** How many instances of each group there are, and where the first value of the first one is; by the number of the group. */
+  readonly instances = new Uint16Array(GROUPS.length);
+  readonly offsets = new Uint32Array(GROUPS.length);
+  #names: Uint8Array[][] = GROUPS.map(() => []);
+
+  /** `delta` must belong to `keyframe`. Throws `MalformedSample`; then nothing of the sample is valid. */
+  scan(keyframe: Uint8Array, delta?: Uint8Array): void {
+    const input = new ByteReader(keyframe);
+    this.seq = input.varint();
+    this.atMs = input.varint();
+    this.length = 0;
+    this.instances.fill(0);
+    this.#readCells(input, bounded(input.varint(), HOST_METRICS.length + MAX_UNKNOWN), HOST_METRICS.length);
+    if (!this.#scanGroups(input)) return this.#take(readSlowly(keyframe, delta));
+    if (delta !== undefined) this.#scanDelta(new ByteReader(delta));
+  }
+
+  /** Whether an instance has this name, which is ASCII. */
+  isNamed(group: number, instance: number, name: string): boolean {
+    const bytes = this.#names[group]?.[instance];
+    if (bytes === undefined || bytes.length !== name.length) return false;
+    for (let i = 0; i < bytes.length; i += 1) if (bytes[i] !== name.charCodeAt(i)) return false;
+    return true;
+  }
+
+  /** False when the groups are not in their order, so that their places are not known while they are read. */
+  #scanGroups(input: ByteReader): boolean {
+    let next = 0;
+    const groups = bounded(input.varint(), GROUPS.length + MAX_UNKNOWN);
+    for (let i = 0; i < groups; i += 1) {
+      const number = input.varint();
+      const group = GROUPS[number];
+      const metrics = bounded(input.varint(), MAX_UNKNOWN);
+      const instances = bounded(input.varint(), group === undefined ? MAX_UNKNOWN : GROUP_LIMIT[group]);
+      if (group !== undefined && number < next) return false;
+      const names: Uint8Array[] = [];
+      for (let j = 0; j < instances; j += 1) names.push(input.bytes(bounded(input.varint(), INSTANCE_NAME_BYTES)));
+      for (; group !== undefined && next <= number; next += 1) this.offsets[next] = this.length;
+      for (let j = 0; j < instances; j += 1) {
+        this.#readCells(input, metrics, group === undefined ? 0 : GROUP_METRICS[group].length);
+      }
+      if (group === undefined) continue;
+      this.instances[number] = instances;
+      this.#names[number] = names;
+    }
+    for (; next < GROUPS.length; next += 1) this.offsets[next] = this.length;
+    return true;
+  }
+
+  /** Reads `count` cells; the first `known` of them are values, and those that are missing are absent. */
+  #readCells(input: ByteReader, count: number, known: number): void {
+    const end = this.length + known;
+    if (end > this.values.length) {
+      const larger = new Float64Array(2 * end);
+      larger.set(this.values);
+      this.values = larger;
+    }
+    const read = Math.min(count, known);
+    for (let i = 0; i < read; i += 1) {
+      const code = input.varint();
+      this.values[this.length + i] = code === 0 ? Number.NaN : unzigzag(code - 1);
+    }
+    for (let i = read; i < count; i += 1) input.varint();
+    this.values.fill(Number.NaN, this.length + read, end);
+    this.length = end;
+  }
+
+  #scanDelta(input: ByteReader): void {
+    const base = this.seq;
+    this.seq = input.varint();
+    if (input.varint() !== base) throw new MalformedSample('it belongs to another keyframe');
+    this.atMs += unzigzag(input.varint());
+    for (let i = 0; !input.done; i += 1) {
+      i += input.varint();
+      if (i >= this.length) throw new MalformedSample('it changes a value that its keyframe does not have');
+      const code = input.varint();
+      const before = this.values[i] as number;
+      this.values[i] = code === 0 ? Number.NaN : (Number.isNaN(before) ? 0 : before) + unzigzag(code - 1);
+    }
+  }
+
+  #take({ seq, atMs, shape, values }: Sample): void {
+    const text = new TextEncoder();
+    Object.assign(this, { seq, atMs, values: values.slice(), length: values.length });
+    for (const [number, group] of GROUPS.entries()) {
+      this.instances[number] = shape.names[group].length;
+      this.offsets[number] = shape.offsets[group];
+      this.#names[number] = shape.names[group].map((name) => text.encode(name));
+    }
+  }
+}
+
+/** The number of a group, as {@link SampleScanner} counts them. */
+export function groupNumber(group: Group): number {
+  return GROUPS.indexOf(group);
+}
+
+function readSlowly(keyframe: Uint8Array, delta: Uint8Array | undefined): Sample {
+  const base = decodeKeyframe(keyframe);
+  return delta === undefined ? base : decodeDelta(delta, base);
+}
+
+function bounded(value: number, most: number): number {
+  if (value > most) throw new MalformedSample('a count or a length is too large');
+  return value;
+}
