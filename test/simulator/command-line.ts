@@ -19,6 +19,7 @@ export const USAGE = `npm run simulate -- [options]
   --silent P            share that never answers
   --disappearing P      share that drops its connection at a query
   --no-commands         agents without the capability for commands
+  --metrics             agents with host metrics, which they send as often as the gateway says
   --run-ms A-B          how long a command runs, evenly between the two (default 0: it ends at once)
   --failing-runs P      share of runs that fail
   --crashing P          share of runs after which the agent crashes; it starts again after --restart-ms N (default 1000)
@@ -63,6 +64,7 @@ const OPTIONS = {
   silent: { type: 'string', default: '0' },
   disappearing: { type: 'string', default: '0' },
   'no-commands': { type: 'boolean', default: false },
+  metrics: { type: 'boolean', default: false },
   'run-ms': { type: 'string', default: '0' },
   'failing-runs': { type: 'string', default: '0' },
   crashing: { type: 'string', default: '0' },
@@ -126,6 +128,7 @@ export function readCommandLine(args: readonly string[], folder: string): Comman
         scattered: values.scattered,
         fallback: values.fallback,
       },
+      metrics: values.metrics,
       slowMs: wholeNumber('slow-ms', values['slow-ms'], 0),
       labels: readLabels(values.labels),
       uniform: values.uniform,

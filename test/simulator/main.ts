@@ -57,13 +57,14 @@ async function simulate(
 }
 
 function statusLine({ stats }: Fleet): string {
-  const { agents, sessions, changes, polls, queries, answers, rows, runs, reports, crashes, ends } = stats;
+  const { agents, sessions, changes, polls, queries, answers, rows, samples, runs, reports, crashes, ends } = stats;
   const states = Object.entries(agents).filter(([, count]) => count > 0);
   const ended = [...ends].map(([name, count]) => `${count} × ${name}`).join(', ');
   return [
     states.map(([state, count]) => `${count} ${state}`).join(', '),
     ...(polls === 0 ? [] : [`${sessions.live} live, ${sessions.poll} poll, ${changes} changes, ${polls} polls`]),
     `${queries} queries, ${answers} answers, ${rows} rows`,
+    ...(samples === 0 ? [] : [`${samples} samples`]),
     ...(reports === 0 ? [] : [`${runs} runs, ${reports} reports, ${crashes} crashes`]),
     ...(ended === '' ? [] : [`ended: ${ended}`]),
   ].join(' | ');

@@ -25,6 +25,7 @@ export interface FleetContext {
     readonly disappearMs: number;
     readonly gateways: readonly string[];
     readonly channel: ChannelBehaviour;
+    readonly metrics: boolean;
   };
   readonly stats: FleetStats;
   readonly presence: Presence;

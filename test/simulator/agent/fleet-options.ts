@@ -24,6 +24,8 @@ export interface FleetOptions {
   readonly behaviour?: Partial<BehaviourMix>;
   /** What agents do with commands; independent of what they do with queries. */
   readonly commands?: Partial<CommandBehaviour>;
+  /** Whether agents measure, and send made-up metrics of their machines as the gateway says. Default: no. */
+  readonly metrics?: boolean;
   /** Live or Poll, and whether gateways can change that. Default: Live, until a gateway assigns another. */
   readonly channel?: Partial<ChannelBehaviour>;
   /** How long slow agents take, on average. Default 3 s. */
@@ -53,6 +55,7 @@ const DEFAULTS = {
   connectsInFlight: 256,
   slowMs: 3_000,
   disappearMs: 60_000,
+  metrics: false,
   labels: {},
   uniform: false,
   identities: new Map<number, Identity>(),

@@ -38,6 +38,8 @@ export class FleetStats implements CommandStats, PollStats {
   /** Requests of poll sessions, and how many of them were repeated because no answer came. */
   polls = 0;
   repeatedPolls = 0;
+  /** Frames with metrics. */
+  samples = 0;
   runs = 0;
   reports = 0;
   refusedCommands = 0;

@@ -22,6 +22,8 @@ import type { Machine } from '../machine/machine.js';
 import type { Behaviour } from './behaviour.js';
 import { Delivery } from './delivery.js';
 import { dispatchCommandFrame } from '../commands/dispatch-command-frame.js';
+import { dispatchMetricsFrame } from '../metrics/dispatch-metrics-frame.js';
+import { SimulatedMetrics } from '../metrics/simulated-metrics.js';
 import type { FleetContext } from './fleet-context.js';
 import { SessionHeartbeat } from './session-heartbeat.js';
 import { type Identity, simulatedInstance, simulatedKey } from './identity.js';
@@ -62,6 +64,8 @@ export class Session implements WireOwner {
   #readyAtMs = 0;
   // Created at the first query that cannot be answered at once: most sessions never need it.
   #open: Map<number, Delivery> | undefined;
+  // Created at the first METRICS.
+  #metrics: SimulatedMetrics | undefined;
   #leaving = false;
   readonly #heartbeat: SessionHeartbeat;
   readonly #connectByMs: number;
@@ -100,8 +104,9 @@ export class Session implements WireOwner {
     this.#wire.destroy();
   }
 
-  /** Called about every second: sends a ping when one is due, and drops a gateway that is silent. */
+  /** Called about every second: sends a sample or a ping when one is due, and drops a gateway that is silent. */
   beat(nowMs: number): void {
+    if (this.#state === 'ready') this.#metrics?.beat(nowMs);
     if (this.#wire.sendPing === undefined) return;
     if (this.#state !== 'ready') {
       if (nowMs > this.#connectByMs) this.#wire.destroy();
@@ -182,6 +187,7 @@ export class Session implements WireOwner {
       CAPABILITY.heartbeat,
       ...(commands.behaviour.capable ? [CAPABILITY.command] : []),
       ...(options.channel.capable ? [CAPABILITY.mode] : []),
+      ...(options.metrics ? [CAPABILITY.metrics] : []),
     ];
   }
 
@@ -214,6 +220,10 @@ export class Session implements WireOwner {
       case FRAME.reportKept:
         if (!dispatchCommandFrame(this.#agent.commands, header.type, frameBody(frame))) this.#wire.close(1002);
         return;
+      case FRAME.metrics:
+      case FRAME.metricsHistory:
+        if (!this.#onMetrics(header, frame, ageMs)) this.#wire.close(1002);
+        return;
       case FRAME.reconnect: {
         const reconnect = decodeBody('reconnect', frameBody(frame));
         if (reconnect.ok) this.#onReconnect(reconnect.body, ageMs);
@@ -227,6 +237,26 @@ export class Session implements WireOwner {
         return;
       }
       default:
+    }
+  }
+
+  /** Returns false for what a gateway must not send. */
+  #onMetrics(header: Header, frame: Uint8Array, ageMs: number): boolean {
+    const { machine } = this.#agent;
+    if (!this.#context.options.metrics) return false;
+    this.#metrics ??= new SimulatedMetrics({
+      host: machine,
+      send: (sample, isUrgent) => this.#sendSample(sample, isUrgent),
+    });
+    return dispatchMetricsFrame(this.#metrics, header, { frame, ageMs, nowMs: Date.now() });
+  }
+
+  #sendSample(frame: Uint8Array, isUrgent: boolean): void {
+    this.#context.stats.samples += 1;
+    if (isUrgent || this.#wire.sendLater === undefined) this.#send(frame);
+    else {
+      this.#context.stats.bytesOut += frame.length;
+      this.#wire.sendLater(frame);
     }
   }
 

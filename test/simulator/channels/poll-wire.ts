@@ -56,6 +56,8 @@ export class PollWire implements Wire {
   /** The number of the last request with frames. */
   #sequence = 0;
   #outbox: { readonly frame: Uint8Array; readonly atMs: number }[] = [];
+  /** Something in the outbox does not wait for the next poll. */
+  #isUrgent = false;
   #busy = true;
   #due = false;
   #restMs = 0;
@@ -70,9 +72,14 @@ export class PollWire implements Wire {
   }
 
   send(frame: Uint8Array): void {
+    this.sendLater(frame);
+    this.#isUrgent = true;
+    this.#wake();
+  }
+
+  sendLater(frame: Uint8Array): void {
     if (this.#ended || this.#leaving !== undefined) return;
     this.#outbox.push({ frame, atMs: performance.now() });
-    this.#wake();
   }
 
   close(code: number): void {
@@ -117,7 +124,8 @@ export class PollWire implements Wire {
 
   #nextRequest(): Request | undefined {
     if (this.#session === undefined) return this.#opening();
-    if (this.#outbox.length > 0) return this.#batch(this.#session);
+    const isDue = this.#due || this.#isUrgent || this.#leaving !== undefined;
+    if (this.#outbox.length > 0 && isDue) return this.#batch(this.#session);
     if (!this.#due) return undefined;
     return { method: 'GET', headers: this.#headers(this.#session) };
   }
@@ -136,6 +144,7 @@ export class PollWire implements Wire {
       count += 1;
     }
     const now = performance.now();
+    if (count === this.#outbox.length) this.#isUrgent = false;
     const frames = this.#outbox.splice(0, count).map(({ frame, atMs }) => ({ frame, ageMs: now - atMs }));
     const batch = encodeBatch(frames);
     const isCompressed = batch.length >= COMPRESS_FROM_BYTES;

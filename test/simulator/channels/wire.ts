@@ -21,6 +21,8 @@ export interface WireOwner {
 export interface Wire {
   /** Sends one frame. Does nothing when the wire has ended. */
   send(frame: Uint8Array): void;
+  /** Sends one frame with the next poll. Absent where it costs nothing to send at once. */
+  sendLater?(frame: Uint8Array): void;
   /** Closes it. What was sent before still arrives. */
   close(code: number): void;
   /** Drops the connection at once. */
