@@ -21,6 +21,8 @@ import { QueryHandler } from './capabilities/queries/query-handler.js';
 import { type AgentConfig, loadAgentConfig } from './config.js';
 import { machineInstance } from './host/instance.js';
 import { workerArguments } from './host/program-files.js';
+import { elapsedTime, processCpuMs } from './metrics/elapsed-time.js';
+import { HostHistory } from './metrics/history/host-history.js';
 import { openHostReader } from './metrics/open-host-reader.js';
 import { openDialer } from './network/dialer.js';
 import { ConnectionManager } from './sessions/connection-manager.js';
@@ -151,8 +153,9 @@ function openQueries(config: AgentConfig, { clock, logger, meter, env }: QueryCo
 /** None when the settings say so. */
 function openMetrics({ metrics }: AgentConfig, { clock, processes }: { clock: Clock; processes: WorkerProcesses }) {
   if (metrics === 'off') return [];
-  const reader = openHostReader(() => processes.pids);
-  return [new MetricsHandler({ reader, clock, random: Math.random })];
+  const reader = openHostReader(clock, () => processes.pids);
+  const history = new HostHistory({ now: () => clock.now(), elapsedMs: elapsedTime(clock) });
+  return [new MetricsHandler({ reader, history, clock, random: Math.random, cpuMs: processCpuMs })];
 }
 
 /**

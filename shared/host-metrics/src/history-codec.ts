@@ -1,13 +1,8 @@
-import { decodeKeyframe, encodeKeyframe, readChanges, writeChanges } from './sample-codec.js';
+import { HistoryEncoder } from './history-encoder.js';
+import { HISTORY_KINDS, type HistoryKind } from './history-kinds.js';
+import { decodeKeyframe, readChanges } from './sample-codec.js';
 import type { Sample } from './sample.js';
-import { ByteReader, ByteWriter, MalformedSample, unzigzag, zigzag } from './varint.js';
-
-/**
- * `seconds`: samples as they were taken. `mean`, `lowest`, `highest`: of one minute each; for counters, of their growth per second. `atMs` of a
- * minute is its end.
- */
-export const HISTORY_KINDS = ['seconds', 'mean', 'lowest', 'highest'] as const;
-export type HistoryKind = (typeof HISTORY_KINDS)[number];
+import { ByteReader, MalformedSample, unzigzag } from './varint.js';
 
 /**
  * A piece of an endpoint's past, the oldest sample first. It stands alone: a keyframe, then what is different from the sample before.
@@ -23,22 +18,9 @@ export interface HistoryPiece {
 export function encodeHistory({ kind, samples }: HistoryPiece): Uint8Array {
   const [first, ...rest] = samples;
   if (first === undefined) throw new RangeError('a piece of history has one sample at least');
-  const out = new ByteWriter();
-  const keyframe = encodeKeyframe(first);
-  out.varint(HISTORY_KINDS.indexOf(kind));
-  out.varint(keyframe.length);
-  out.bytes(keyframe);
-  let before = first;
-  for (const sample of rest) {
-    const entry = new ByteWriter();
-    entry.varint(sample.seq);
-    entry.varint(zigzag(sample.atMs - before.atMs));
-    writeChanges(entry, sample.values, before.values);
-    out.varint(entry.length);
-    out.bytes(entry.finish());
-    before = sample;
-  }
-  return out.finish();
+  const encoder = new HistoryEncoder(kind, first);
+  for (const sample of rest) encoder.add(sample);
+  return encoder.finish();
 }
 
 /** Throws `MalformedSample`. */

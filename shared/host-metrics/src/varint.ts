@@ -83,6 +83,11 @@ export class ByteReader {
     this.#at = end;
     return bytes;
   }
+
+  /** A view of what was not read yet. */
+  rest(): Uint8Array {
+    return this.bytes(this.#bytes.length - Math.min(this.#at, this.#bytes.length));
+  }
 }
 
 /** Signed integers as unsigned ones with small absolute values first: 0, −1, 1, −2, 2 … */

@@ -19,6 +19,8 @@ export interface Capability {
   ready?(session: Session, welcome: WelcomeBody): void;
   /** The session has room again after a `send` returned `full`. */
   writable?(): void;
+  /** Over Poll: a request is about to be sent, and takes along what is sent now. */
+  polling?(): void;
   /** The session is not active any more; nothing can be sent over it. */
   ended?(): void;
 }

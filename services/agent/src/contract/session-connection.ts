@@ -30,6 +30,8 @@ export interface ConnectionEvents {
   onFrame(frame: SessionFrame): void;
   /** There is room again after a `send` returned `full`. */
   onWritable(): void;
+  /** Over Poll: a request is about to be sent, and takes along what is sent now. */
+  onPoll?(): void;
   /** The last event, exactly once. */
   onEnd(end: ConnectionEnd): void;
 }

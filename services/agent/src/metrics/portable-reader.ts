@@ -33,6 +33,10 @@ export class PortableReader implements HostReader {
     return this.#composer.compose(set);
   }
 
+  refresh(): Promise<undefined> {
+    return Promise.resolve(undefined);
+  }
+
   close(): void {}
 }
 

@@ -36,6 +36,10 @@ export class CapabilitySet {
     for (const one of this.#capabilities) one.writable?.();
   }
 
+  polling(): void {
+    for (const one of this.#capabilities) one.polling?.();
+  }
+
   ended(): void {
     for (const one of this.#capabilities) one.ended?.();
   }

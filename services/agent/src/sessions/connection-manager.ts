@@ -194,6 +194,9 @@ export class ConnectionManager {
       {
         onReady: (welcome) => this.#onReady(connection, gateway, welcome),
         onFrame: (frame) => this.#onFrame(connection, frame),
+        onPoll: () => {
+          if (this.#session?.connection === connection) this.#capabilities.polling();
+        },
         onWritable: () => {
           if (this.#session?.connection === connection) this.#capabilities.writable();
         },

@@ -69,6 +69,7 @@ export class PollConnection implements SessionConnection {
    * for it.
    */
   readonly #unready = new AbortController();
+  readonly #onPoll: () => void;
   #intervalMs: number;
   /** The number of the last frame that was received. */
   #have = 0;
@@ -80,6 +81,7 @@ export class PollConnection implements SessionConnection {
     this.#options = options;
     const { clock, hello, intervalMs, logger, openTimeoutMs, places, traffic } = options;
     this.#intervalMs = intervalMs;
+    this.#onPoll = () => events.onPoll?.();
     const outbox = new PollOutbox(clock);
     this.#outbox = outbox;
     this.#conversation = new PollConversation(options);
@@ -171,6 +173,7 @@ export class PollConnection implements SessionConnection {
     this.#protocol.opened();
     this.#take(opened.response);
     for (;;) {
+      if (this.#protocol.state === 'ready') this.#onPoll();
       const batch = await this.#outbox.next();
       if (batch === undefined && this.#leaving.signal.aborted) return this.#leave();
       const signal = this.#protocol.state === 'ready' ? this.#cut.signal : this.#unready.signal;

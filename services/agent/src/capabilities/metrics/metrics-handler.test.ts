@@ -1,16 +1,24 @@
 import { describe, expect, test } from '@jest/globals';
-import { absentValues, makeShape } from '@muster/host-metrics';
-import { FRAME, type MetricsBody } from '@muster/protocol';
+import { absentValues, decodeHistory, makeShape } from '@muster/host-metrics';
+import { decodeBody, FLAG_FINAL, FRAME, type MetricsBody } from '@muster/protocol';
 import { FakeClock } from '@muster/runtime/testing';
 import type { SendResult, Session } from '../../contract/session.js';
 import type { HostReader } from '../../metrics/contract/host-reader.js';
+import { HostHistory } from '../../metrics/history/host-history.js';
 import { MetricsHandler } from './metrics-handler.js';
 
 const SHAPE = makeShape({ core: ['0'] });
 
 class Endpoint {
   readonly clock = new FakeClock();
-  readonly sent: { readonly atMs: number; readonly type: number }[] = [];
+  readonly sent: {
+    readonly atMs: number;
+    readonly type: number;
+    readonly ref: number;
+    readonly flags: number;
+    readonly body: Uint8Array;
+  }[] = [];
+  readonly refreshes: { readonly atMs: number; readonly topProcesses: boolean }[] = [];
   result: SendResult = 'sent';
   readings = 0;
   readonly #reader: HostReader = {
@@ -18,16 +26,35 @@ class Endpoint {
       this.readings += 1;
       return { shape: SHAPE, values: absentValues(SHAPE).fill(this.readings, 0, 1).fill(1, 1) };
     },
+    refresh: ({ topProcesses }) => {
+      this.refreshes.push({ atMs: this.clock.monotonic(), topProcesses });
+      const one = { pid: 7, name: 'x', share: 0.5, residentBytes: 4_096, user: 'root' };
+      return Promise.resolve(topProcesses ? { byCpu: [one], byMemory: [] } : undefined);
+    },
     close: () => {},
   };
-  readonly handler = new MetricsHandler({ reader: this.#reader, clock: this.clock, random: () => 0.5 });
+  readonly handler = new MetricsHandler({
+    reader: this.#reader,
+    history: new HostHistory({ now: () => this.clock.now(), elapsedMs: () => this.clock.monotonic() }),
+    clock: this.clock,
+    random: () => 0.5,
+    cpuMs: () => 0,
+  });
 
-  connect(): void {
+  types(): number[] {
+    return this.sent.map(({ type }) => type);
+  }
+
+  samples(): number {
+    return this.types().filter((type) => type === FRAME.keyframe || type === FRAME.delta).length;
+  }
+
+  connect(mode: 'live' | 'poll' = 'live'): void {
     const session: Session = {
-      mode: 'live',
+      mode,
       serverTimeMs: 0,
-      send: (type) => {
-        if (this.result === 'sent') this.sent.push({ atMs: this.clock.monotonic(), type });
+      send: (type, ref, body, { flags = 0 } = {}) => {
+        if (this.result === 'sent') this.sent.push({ atMs: this.clock.monotonic(), type, ref, flags, body });
         return this.result;
       },
     };
@@ -38,6 +65,8 @@ class Endpoint {
     this.handler.frames.metrics?.(body, 0);
   }
 }
+
+const WATCH = { everyMs: 1_000, forMs: 10_000 };
 
 describe('host metrics of an agent', () => {
   test('measures once a second, and sends nothing before METRICS', () => {
@@ -57,13 +86,13 @@ describe('host metrics of an agent', () => {
     endpoint.connect();
     endpoint.metrics({ everyMs: 60_000 });
     endpoint.clock.advance(120_000);
-    expect(endpoint.sent.map(({ type }) => type)).toEqual([FRAME.keyframe, FRAME.delta]);
+    expect(endpoint.types()).toEqual([FRAME.keyframe, FRAME.delta]);
     endpoint.metrics({ everyMs: 60_000, watch: { everyMs: 1_000, forMs: 10_000 } });
     endpoint.clock.advance(30_000);
-    expect(endpoint.sent).toHaveLength(12);
+    expect(endpoint.samples()).toBe(12);
     endpoint.handler.ended();
     endpoint.clock.advance(300_000);
-    expect(endpoint.sent).toHaveLength(12);
+    expect(endpoint.samples()).toBe(12);
     endpoint.connect();
     endpoint.metrics({ everyMs: 10_000 });
     endpoint.clock.advance(10_000);
@@ -80,7 +109,121 @@ describe('host metrics of an agent', () => {
     endpoint.clock.advance(30_000);
     endpoint.result = 'sent';
     endpoint.clock.advance(3_000);
-    expect(endpoint.sent).toHaveLength(3);
+    expect(endpoint.samples()).toBe(3);
     endpoint.handler.stop();
+  });
+
+  test('a keyframe that is asked for comes at once, but not more than one a second, and none where nothing is to be sent', () => {
+    const endpoint = new Endpoint();
+    endpoint.handler.start();
+    endpoint.connect();
+    endpoint.metrics({ everyMs: 0, keyframe: true });
+    expect(endpoint.types()).toEqual([]);
+    endpoint.metrics({ everyMs: 3_600_000, keyframe: true });
+    expect(endpoint.types()).toEqual([FRAME.keyframe]);
+    for (let i = 0; i < 100; i += 1) {
+      endpoint.metrics({ everyMs: 3_600_000, keyframe: true });
+      endpoint.clock.advance(100);
+    }
+    expect(endpoint.samples()).toBeGreaterThanOrEqual(9);
+    expect(endpoint.samples()).toBeLessThanOrEqual(12);
+    endpoint.handler.stop();
+  });
+
+  test('over Poll samples wait for a poll: the newest ten, the first of them the keyframe that was asked for', () => {
+    const endpoint = new Endpoint();
+    endpoint.handler.start();
+    endpoint.connect('poll');
+    endpoint.metrics({ everyMs: 0, watch: { everyMs: 1_000, forMs: 60_000 }, keyframe: true });
+    endpoint.clock.advance(30_000);
+    expect(endpoint.sent).toEqual([]);
+    endpoint.handler.polling();
+    expect(endpoint.types().slice(0, 10)).toEqual([FRAME.keyframe, ...Array.from({ length: 9 }, () => FRAME.delta)]);
+    expect(endpoint.samples()).toBe(10);
+    endpoint.handler.polling();
+    expect(endpoint.samples()).toBe(10);
+    endpoint.handler.stop();
+  });
+
+  test('the detailed set is read once a minute, and every five seconds while watched; then top processes are sent', async () => {
+    const endpoint = new Endpoint();
+    endpoint.handler.start();
+    endpoint.connect();
+    endpoint.metrics({ everyMs: 60_000 });
+    await endpoint.clock.advanceAsync(180_000);
+    expect(endpoint.refreshes).toHaveLength(3);
+    expect(endpoint.types()).not.toContain(FRAME.processes);
+    endpoint.metrics({ everyMs: 60_000, watch: WATCH });
+    await endpoint.clock.advanceAsync(60_000);
+    const watched = endpoint.refreshes.filter(({ topProcesses }) => topProcesses).map(({ atMs }) => atMs - 180_000);
+    // At once, a second later, and then every five.
+    expect(watched).toHaveLength(3);
+    expect(watched[0]).toBe(0);
+    expect(watched[2]! - watched[1]!).toBe(5_000);
+    const processes = endpoint.sent.filter(({ type }) => type === FRAME.processes);
+    expect(decodeBody('processes', processes[0]!.body)).toMatchObject({
+      ok: true,
+      body: { byCpu: [[7, 'x', 0.5, 4_096, 'root']], byMemory: [] },
+    });
+    endpoint.handler.stop();
+  });
+
+  test('where the detailed set is dear it is read less often', async () => {
+    const clock = new FakeClock();
+    let cpuMs = 0;
+    let refreshes = 0;
+    const refresh = (): Promise<undefined> => {
+      refreshes += 1;
+      cpuMs += 100;
+      return Promise.resolve(undefined);
+    };
+    const reader = { read: () => ({ shape: SHAPE, values: absentValues(SHAPE) }), close: () => {}, refresh };
+    const history = new HostHistory({ now: () => clock.now(), elapsedMs: () => clock.monotonic() });
+    const handler = new MetricsHandler({ reader, history, clock, random: () => 0.5, cpuMs: () => cpuMs });
+    handler.start();
+    await clock.advanceAsync(1_000_000);
+    // A tenth of a second is 0.05 % of 200 s.
+    expect(refreshes).toBe(5);
+    handler.stop();
+  });
+
+  test('history is answered in pieces with the handle of the request, one after the other, the last one marked', () => {
+    const endpoint = new Endpoint();
+    endpoint.handler.start();
+    endpoint.clock.advance(600_000);
+    endpoint.connect();
+    endpoint.handler.frames.metricsHistory?.({ secondsMs: 600_000, minutesMs: 86_400_000 }, 42);
+    expect(endpoint.sent).toHaveLength(1);
+    endpoint.clock.advance(500);
+    const pieces = endpoint.sent.map(({ body }) => decodeHistory(body));
+    expect(endpoint.sent.map(({ flags }) => flags)).toEqual([...pieces.slice(1).map(() => 0), FLAG_FINAL]);
+    expect(new Set(endpoint.sent.map(({ type, ref }) => `${type} ${ref}`))).toEqual(new Set([`${FRAME.history} 42`]));
+    expect(pieces.filter(({ kind }) => kind === 'seconds').flatMap(({ samples }) => samples)).toHaveLength(600);
+    expect(pieces.map(({ kind }) => kind).filter((kind, i, all) => kind !== all[i - 1])).toEqual([
+      'seconds',
+      'mean',
+      'lowest',
+      'highest',
+    ]);
+    endpoint.handler.stop();
+  });
+
+  test('history waits for room, ends with the session, and has one sample at least', () => {
+    const endpoint = new Endpoint();
+    endpoint.connect();
+    endpoint.handler.frames.metricsHistory?.({ secondsMs: 0, minutesMs: 60_000 }, 1);
+    expect(endpoint.sent.map(({ ref, flags }) => [ref, flags])).toEqual([[1, FLAG_FINAL]]);
+    expect(decodeHistory(endpoint.sent[0]!.body).samples).toHaveLength(1);
+    endpoint.result = 'full';
+    endpoint.handler.frames.metricsHistory?.({ secondsMs: 60_000, minutesMs: 0 }, 2);
+    endpoint.result = 'sent';
+    endpoint.handler.writable();
+    expect(endpoint.sent).toHaveLength(2);
+    endpoint.result = 'full';
+    endpoint.handler.frames.metricsHistory?.({ secondsMs: 60_000, minutesMs: 0 }, 3);
+    endpoint.handler.ended();
+    endpoint.result = 'sent';
+    endpoint.handler.writable();
+    expect(endpoint.sent).toHaveLength(2);
   });
 });

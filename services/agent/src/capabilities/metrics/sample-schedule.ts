@@ -52,15 +52,25 @@ export class SampleSchedule {
     return nowMs < this.#watchedUntilMs;
   }
 
+  /** Whether anything is to be sent. */
+  isOn(nowMs: number): boolean {
+    return this.#everyMs > 0 || this.isWatched(nowMs);
+  }
+
   isDue(nowMs: number): boolean {
     const at = nowMs + SLACK_MS;
     return at >= this.#dueAtMs || (this.isWatched(nowMs) && at >= this.#watchDueAtMs);
   }
 
+  /** The next sample is due with the next tick, unless nothing is to be sent at all. */
+  hasten(nowMs: number): void {
+    if (this.isOn(nowMs)) this.#dueAtMs = Math.min(this.#dueAtMs, nowMs + SHORTEST_MS);
+  }
+
   /** A sample was taken, whether it could be sent or not. */
   taken(nowMs: number): void {
     const factor = 1 - JITTER + 2 * JITTER * this.#random();
-    if (this.#everyMs > 0) this.#dueAtMs = nowMs + Math.max(SHORTEST_MS, this.#everyMs * factor);
+    this.#dueAtMs = this.#everyMs > 0 ? nowMs + Math.max(SHORTEST_MS, this.#everyMs * factor) : Infinity;
     this.#watchDueAtMs = nowMs + this.#watchEveryMs;
   }
 }

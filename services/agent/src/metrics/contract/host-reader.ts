@@ -8,9 +8,32 @@ export interface Reading {
   readonly values: Float64Array;
 }
 
-/** Measures this host. Its methods never throw: what cannot be read is absent. */
+export interface ProcessUse {
+  readonly pid: number;
+  readonly name: string;
+  /** Of one processor since the last reading: 1 is all of it. */
+  readonly share: number;
+  readonly residentBytes: number;
+  /** The user it runs as. */
+  readonly user: string;
+}
+
+/** The processes that use most, the largest first. */
+export interface TopProcesses {
+  readonly byCpu: readonly ProcessUse[];
+  readonly byMemory: readonly ProcessUse[];
+}
+
+export interface RefreshOptions {
+  /** Whether somebody wants to see which processes use most. */
+  readonly topProcesses: boolean;
+}
+
+/** Measures this host. Its methods never throw, and its promises never reject: what cannot be read is absent. */
 export interface HostReader {
   /** Reads the standard set; the values of the detailed set are those of its last reading. */
   read(): Reading;
+  /** Reads the detailed set. Takes long where there are many processes, but never holds up the event loop. Called again only when it is done. */
+  refresh(options: RefreshOptions): Promise<TopProcesses | undefined>;
   close(): void;
 }

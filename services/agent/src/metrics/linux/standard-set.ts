@@ -4,6 +4,7 @@ import type { AgentUsage } from './agent-usage.js';
 import { Measurements } from '../contract/measurements.js';
 import { InstanceSelection } from './instance-selection.js';
 import { KernelFile } from './kernel-file.js';
+import { SteadyTimes } from './steady-times.js';
 import { parseCpuStat } from './parse/cpu.js';
 import { type Candidate, parseDiskstats, parseNetDev } from './parse/devices.js';
 import { parseLoadavg, parsePressure, type PressureResource, parseUptime } from './parse/load.js';
@@ -12,7 +13,7 @@ import { TextScanner } from './parse/text-scanner.js';
 
 export interface StandardSetOptions {
   readonly usage: AgentUsage;
-  /** Where `proc` and `sys` are; `/` unless given. */
+  /** Where `proc` and `sys` are; empty unless given. */
   readonly root?: string;
 }
 
@@ -20,6 +21,10 @@ const PRESSURES = ['cpu', 'memory', 'io'] as const;
 
 const omitted = (group: Group): number => hostMetric('muster.agent.omitted', { group });
 const OMITTED = { core: omitted('core'), disk: omitted('disk'), interface: omitted('interface') };
+
+/** The times of all processors are next to each other in the catalogue. */
+const FIRST_TIME = hostMetric('system.cpu.time', { 'cpu.mode': 'user' });
+const CPU_MODES = 8;
 
 /** Memory and files as disks: nothing that wears out or is slow. */
 const NO_DISK = /^(?:loop|ram|zram|fd)\d/;
@@ -40,8 +45,10 @@ export class StandardSet {
   readonly #disks: InstanceSelection;
   readonly #interfaces: InstanceSelection;
   readonly #usage: AgentUsage;
+  readonly #hostTimes = new SteadyTimes();
+  readonly #coreTimes = new SteadyTimes();
 
-  constructor({ usage, root = '/' }: StandardSetOptions) {
+  constructor({ usage, root = '' }: StandardSetOptions) {
     const file = (path: string): KernelFile => new KernelFile(`${root}/proc/${path}`);
     this.#usage = usage;
     this.#stat = file('stat');
@@ -82,6 +89,8 @@ export class StandardSet {
   #readCpu(set: Measurements): void {
     scan(this.#stat, (text) => {
       const { cores, values, omitted: more } = parseCpuStat(text, set.host);
+      this.#hostTimes.hold(set.host.subarray(FIRST_TIME, FIRST_TIME + CPU_MODES));
+      this.#coreTimes.hold(values);
       set.groups.core = { names: cores, values };
       set.host[OMITTED.core] = more;
     });
