@@ -1,11 +1,13 @@
 import { fileURLToPath } from 'node:url';
 import { ACTIONS, paramRules, paramsSchema, type ActionDefinition } from '@muster/actions';
 import { TABLES } from '@muster/tables';
+import { metricsJson } from './metrics-json.js';
 
 /** The catalogues for authors of agents, beside the test vectors of the protocol: the text of each file, by its path. */
 export function catalogueFiles(): ReadonlyMap<string, string> {
   return new Map([
     [pathOf('actions.json'), textOf({ actions: sorted(ACTIONS).map(actionJson) })],
+    [pathOf('metrics.json'), textOf(metricsJson())],
     [pathOf('tables.json'), textOf({ tables: sorted(TABLES) })],
   ]);
 }
