@@ -2,9 +2,10 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { cpus, tmpdir, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
-import { decodeDelta, decodeKeyframe, hostMetric, hostValue, type Sample } from '@muster/host-metrics';
-import { encodeBody, FRAME, type MetricsBody } from '@muster/protocol';
-import type { FakeSession } from './testing/fake-session.js';
+import { decodeDelta, decodeHistory, decodeKeyframe, hostMetric, hostValue, type Sample } from '@muster/host-metrics';
+import { decodeBody, encodeBody, FRAME, type FrameType, type MetricsBody } from '@muster/protocol';
+import type { FakeSession, ReceivedFrame } from './testing/fake-session.js';
+import { HungMount } from './testing/hung-mount.js';
 import { ProgramFixture } from './testing/program-fixture.js';
 
 jest.setTimeout(90_000);
@@ -30,6 +31,13 @@ async function* samples(session: FakeSession): AsyncGenerator<Sample> {
   }
 }
 
+async function frameOf(session: FakeSession, type: FrameType): Promise<ReceivedFrame> {
+  for (;;) {
+    const frame = await session.frame();
+    if (frame.header.type === type) return frame;
+  }
+}
+
 describe('host metrics of the agent program', () => {
   test('a watched endpoint sends a keyframe and then deltas, with the numbers of this machine', async () => {
     fixture.start();
@@ -52,5 +60,59 @@ describe('host metrics of the agent program', () => {
     fixture.start({ MUSTER_AGENT_METRICS: 'off' });
     const { hello } = await fixture.session();
     expect(hello.capabilities).not.toContain('metrics');
+  });
+
+  test('answers with its history, and names the processes that use most while it is watched', async () => {
+    const agent = fixture.start();
+    const { session } = await fixture.session();
+    sendMetrics(session, { everyMs: 60_000, watch: { everyMs: 1_000, forMs: 60_000 }, keyframe: true });
+    const processes = decodeBody('processes', (await frameOf(session, FRAME.processes)).body);
+    if (!processes.ok) throw new Error(processes.fault);
+    expect(processes.body.byMemory).toHaveLength(5);
+    for (const [pid, name] of processes.body.byMemory) {
+      expect(pid).toBeGreaterThan(0);
+      expect(name).not.toBe('');
+    }
+    session.send(FRAME.metricsHistory, 77, encodeBody('metricsHistory', { secondsMs: 600_000, minutesMs: 86_400_000 }));
+    const { header, body } = await frameOf(session, FRAME.history);
+    expect(header).toMatchObject({ ref: 77 });
+    const { kind, samples: past } = decodeHistory(body);
+    expect(kind).toBe('seconds');
+    expect(past.length).toBeGreaterThan(1);
+    expect(past.every((sample, i) => i === 0 || sample.atMs >= past[i - 1]!.atMs)).toBe(true);
+    expect(agent.output).not.toContain('"level":"error"');
+  });
+
+  test('over Poll samples go along with polls, and cause none', async () => {
+    fixture.start({ MUSTER_AGENT_MODE: 'poll' });
+    const session = await fixture.gateway.nextPoll();
+    session.pollAfterMs = 4_000;
+    const fromMs = performance.now();
+    await session.welcome();
+    sendMetrics(session, { everyMs: 60_000, watch: { everyMs: 1_000, forMs: 60_000 } });
+    const taken: Sample[] = [];
+    for await (const sample of samples(session)) if (taken.push(sample) === 6) break;
+    expect(taken.map(({ seq }) => seq)).toEqual([1, 2, 3, 4, 5, 6]);
+    // Those to open it and to say HELLO, then one in four seconds: several samples came with one of them.
+    const seconds = (performance.now() - fromMs) / 1_000;
+    expect(session.requests.length).toBeLessThanOrEqual(2 + seconds / 4 + 1);
+  });
+
+  const missing = HungMount.missing();
+  (missing === undefined ? test : test.skip)('a file system that does not answer holds nothing up', async () => {
+    const mount = await HungMount.mount();
+    try {
+      fixture.start();
+      const { session } = await fixture.session();
+      sendMetrics(session, { everyMs: 60_000, watch: { everyMs: 1_000, forMs: 60_000 }, keyframe: true });
+      let last: Sample | undefined;
+      for await (const sample of samples(session)) {
+        last = sample;
+        if (sample.seq >= 4 && sample.shape.names.filesystem.includes('/')) break;
+      }
+      expect(last?.shape.names.filesystem).not.toContain(mount.path);
+    } finally {
+      await mount.end();
+    }
   });
 });
