@@ -1,4 +1,5 @@
 import { hostMetric } from '@muster/host-metrics';
+import { KernelFile } from './kernel-file.js';
 import { pageKib } from './page-size.js';
 import { parseProcessStat, type ProcessStat, TICK_MS } from './parse/process.js';
 import { readOnce } from './read-once.js';
@@ -12,6 +13,7 @@ const MEMORY = hostMetric('muster.agent.memory.usage');
  */
 export class AgentUsage {
   readonly #workerPids: () => readonly number[];
+  readonly #own = new KernelFile('/proc/self/stat');
 
   constructor(workerPids: () => readonly number[]) {
     this.#workerPids = workerPids;
@@ -20,11 +22,12 @@ export class AgentUsage {
   read(host: Float64Array): void {
     const { user, system } = process.cpuUsage();
     let cpuMs = (user + system) / 1_000;
-    let kib = process.memoryUsage.rss() / 1_024;
-    if (process.platform === 'linux') {
-      cpuMs += (statOf('self')?.childTicks ?? 0) * TICK_MS;
+    const own = process.platform === 'linux' ? parsed(this.#own.read()) : undefined;
+    let kib = own === undefined ? process.memoryUsage.rss() / 1_024 : own.residentPages * pageKib();
+    if (own !== undefined) {
+      cpuMs += own.childTicks * TICK_MS;
       for (const pid of this.#workerPids()) {
-        const worker = statOf(String(pid));
+        const worker = parsed(readOnce(`/proc/${pid}/stat`));
         if (worker === undefined) continue;
         cpuMs += (worker.ticks + worker.childTicks) * TICK_MS;
         kib += worker.residentPages * pageKib();
@@ -33,9 +36,12 @@ export class AgentUsage {
     host[CPU_TIME] = cpuMs;
     host[MEMORY] = kib;
   }
+
+  close(): void {
+    this.#own.close();
+  }
 }
 
-function statOf(pid: string): ProcessStat | undefined {
-  const bytes = readOnce(`/proc/${pid}/stat`);
+function parsed(bytes: Buffer | undefined): ProcessStat | undefined {
   return bytes === undefined ? undefined : parseProcessStat(bytes);
 }

@@ -82,6 +82,7 @@ export class StandardSet {
   }
 
   close(): void {
+    this.#usage.close();
     const files = [this.#stat, this.#meminfo, this.#loadavg, this.#uptime, this.#diskstats, this.#netDev];
     for (const file of [...files, ...Object.values(this.#pressures)]) file.close();
   }
