@@ -1,4 +1,3 @@
-export { generatedFiles, RUNBOOK } from './generate.js';
-export { DASHBOARDS } from './dashboards/index.js';
+export { generatedFiles } from './generate.js';
 export { RULE_GROUPS } from './rules/index.js';
-export { isAlert, type AlertRule, type Rule, type RuleGroup } from './build/rule.js';
+export { selectorsOf, withoutVariables, type Selector } from './promql.js';

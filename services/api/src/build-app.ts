@@ -151,6 +151,13 @@ function createReaper(options: AppOptions, queries: QueryStore, broker: BrokerWa
     name: 'muster_api_orphaned_queries_total',
     help: 'Queries found running without a coordinator, by result.',
     labels: ['result'],
+    initial: [
+      { result: 'interrupted' },
+      { result: 'repaired' },
+      { result: 'settled' },
+      { result: 'alive' },
+      { result: 'unavailable' },
+    ],
   });
   const reaper = new OrphanReaper({
     ...{ clock, logger, monitor, hears: () => broker.reachable, ...given('silenceMs', coordinatorSilenceMs) },

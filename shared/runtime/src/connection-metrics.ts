@@ -22,6 +22,7 @@ export function createConnectionMetrics(
       name: `${prefix}_cut_total`,
       help: 'Connections that were refused (refused_ and the bound), closed to make room (room_ and the bound), or closed because no request came in time (no_request).',
       labels: ['why'],
+      initial: [{ why: 'no_request' }],
     }),
   };
 }

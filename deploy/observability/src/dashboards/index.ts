@@ -1,9 +1,17 @@
 import type { DashboardSpec } from '../build/dashboard.js';
 import { brokers } from './brokers.js';
 import { gateways } from './gateways.js';
+import { hostMetrics } from './host-metrics.js';
 import { queriesAndCommands } from './queries-and-commands.js';
 import { services } from './services.js';
 import { serviceLevels } from './slos.js';
 
 /** One line for each file of this folder. */
-export const DASHBOARDS: readonly DashboardSpec[] = [gateways, queriesAndCommands, brokers, services, serviceLevels];
+export const DASHBOARDS: readonly DashboardSpec[] = [
+  gateways,
+  queriesAndCommands,
+  brokers,
+  services,
+  hostMetrics,
+  serviceLevels,
+];

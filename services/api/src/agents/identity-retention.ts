@@ -57,6 +57,7 @@ export class IdentityRetention {
       name: 'muster_api_identities_removed_total',
       help: 'Identities that this process removed, by reason.',
       labels: ['why'],
+      initial: [{ why: 'never_live' }, { why: 'revoked' }, { why: 'over_limit' }],
     });
   }
 

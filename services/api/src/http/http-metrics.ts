@@ -14,11 +14,21 @@ export function createHttpMetrics(metrics: Metrics) {
       name: 'muster_api_viewers_ended_total',
       help: 'Streams of events that ended, by how: ended, closed (by the viewer), stalled, failed, interrupted, revoked or expired (the token).',
       labels: ['how'],
+      initial: [
+        { how: 'ended' },
+        { how: 'closed' },
+        { how: 'stalled' },
+        { how: 'failed' },
+        { how: 'interrupted' },
+        { how: 'revoked' },
+        { how: 'expired' },
+      ],
     }),
     viewersRefused: metrics.counter({
       name: 'muster_api_viewers_refused_total',
       help: 'Streams of events refused because too many are open, by bound: of the operator, of the org, or total.',
       labels: ['bound'],
+      initial: [{ bound: 'operator' }, { bound: 'org' }, { bound: 'total' }],
     }),
     authFailures: metrics.counter({
       name: 'muster_api_auth_failures_total',
@@ -29,6 +39,7 @@ export function createHttpMetrics(metrics: Metrics) {
       name: 'muster_api_rate_limited_total',
       help: 'Requests refused by a limit: rate of the principal, rate of failed authentications of one address, requests in_progress.',
       labels: ['limit'],
+      initial: [{ limit: 'failed_authentications' }, { limit: 'principal' }, { limit: 'in_progress' }],
     }),
   };
 }

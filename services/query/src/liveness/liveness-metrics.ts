@@ -8,6 +8,13 @@ export function livenessMetrics(metrics: Metrics) {
       name: 'muster_query_orphans_total',
       help: 'Queries found running without a coordinator, by result.',
       labels: ['result'],
+      initial: [
+        { result: 'interrupted' },
+        { result: 'repaired' },
+        { result: 'settled' },
+        { result: 'alive' },
+        { result: 'unavailable' },
+      ],
     }),
   };
 }

@@ -1,0 +1,235 @@
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { runQuery } from '@muster/api-client';
+import { ensureCertificates, scrapeTargets, startPrometheus } from '@muster/local';
+import { generatedFiles, RULE_GROUPS, selectorsOf, withoutVariables, type Selector } from '@muster/observability';
+import { silentLogger } from '@muster/runtime';
+import { eventually } from '@muster/runtime/testing';
+import { fleetOptions, onChannel, startHarness, type Harness } from '../kit/harness.js';
+import { Fleet } from '../simulator/index.js';
+
+/** Every metric of a panel or rule, and where it stands. */
+interface Expression {
+  readonly where: string;
+  readonly expr: string;
+}
+interface Model {
+  readonly title: string;
+  readonly panels: readonly { readonly title: string; readonly targets?: readonly { readonly expr: string }[] }[];
+}
+
+const files = [...generatedFiles()];
+const inPanels: Expression[] = files
+  .filter(([path]) => path.endsWith('.json'))
+  .map(([, text]) => JSON.parse(text) as Model)
+  .flatMap(({ title, panels }) =>
+    panels.flatMap((panel) =>
+      (panel.targets ?? []).map(({ expr }) => ({ where: `${title}: ${panel.title}`, expr: withoutVariables(expr) })),
+    ),
+  );
+const inRules: Expression[] = RULE_GROUPS.flatMap(({ rules }) =>
+  rules.map((rule) => ({ where: 'alert' in rule ? rule.alert : rule.record, expr: rule.expr })),
+);
+const selectors = new Map<string, Selector>(
+  [...inPanels, ...inRules].flatMap(({ expr }) => selectorsOf(expr)).map((selector) => [selector.text, selector]),
+);
+
+let harness: Harness;
+let folder: string;
+let prometheus: Awaited<ReturnType<typeof startPrometheus>>;
+const fleets: Fleet[] = [];
+const ending = new AbortController();
+let load: Promise<void> = Promise.resolve();
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'muster-observability-'));
+  harness = await startHarness({ gateways: 2 });
+  const options = fleetOptions(harness);
+  // Nobody connects to it: it is there for the metric of its certificate.
+  const { certPath, keyPath } = await ensureCertificates(join(folder, 'tls'));
+  await harness.stack.addGateway({ MUSTER_TLS_CERT_FILE: certPath, MUSTER_TLS_KEY_FILE: keyPath });
+  for (const mode of ['live', 'poll'] as const) {
+    fleets.push(
+      new Fleet({ ...options, agents: 10, behaviour: { failing: 0.2 }, ...onChannel(mode), seed: mode.length }),
+    );
+  }
+  await Promise.all(fleets.map((fleet) => fleet.start()));
+  prometheus = await startPrometheus({
+    ...{ dataDir: join(folder, 'prometheus'), logger: silentLogger, targets: scrapeTargets(harness.stack) },
+    ...{ scrapeSeconds: 1, rules: await fasterRules() },
+  });
+  load = underLoad();
+}, 180_000);
+
+afterAll(async () => {
+  ending.abort();
+  await load;
+  await prometheus.stop();
+  await Promise.all(fleets.map((fleet) => fleet.stop()));
+  await harness.close();
+  await rm(folder, { recursive: true, force: true });
+});
+
+/** The rule files, evaluated every second instead of every minute; what has to last for minutes has to last for seconds. */
+async function fasterRules(): Promise<string[]> {
+  const rules = files.filter(([path]) => path.includes('/rules/'));
+  return Promise.all(
+    rules.map(async ([path, text]) => {
+      const copy = join(folder, path.split('/').at(-1)!);
+      const faster = text.replaceAll('interval: 1m', 'interval: 1s').replace(/(\n +for: \d+)m/g, '$1s');
+      await writeFile(copy, faster);
+      return copy;
+    }),
+  );
+}
+
+/** A little of everything, again and again: a rate needs two scrapes on both sides of an event. */
+async function underLoad(): Promise<void> {
+  const { api, stack } = harness;
+  const agentIds = fleets.flatMap(({ agents }) => agents.map(({ agentId }) => agentId));
+  const once = async (): Promise<void> => {
+    const reduce = 'SELECT count(*) AS n FROM rows';
+    await Promise.all([
+      runQuery(api, { sql: 'SELECT hostname FROM system_info', mode: 'raw', reduce, timeout: '5s' }),
+      runQuery(api, { sql: 'SELECT hostname FROM system_info', mode: 'group', timeout: '5s' }),
+      api.fetch('/v1/commands', {
+        method: 'POST',
+        body: { action: 'dns.flush', params: {}, target: { agentIds }, expiresIn: '10m' },
+      }),
+      fetch(`${stack.apiUrl}/v1/agents`),
+    ]);
+  };
+  // What fails here is missed below.
+  while (!ending.signal.aborted) {
+    await once().catch(() => undefined);
+    await delay(1_000, undefined, { signal: ending.signal }).catch(() => undefined);
+  }
+}
+
+async function ask(path: string): Promise<unknown> {
+  const response = await fetch(`${prometheus.url}/api/v1/${path}`);
+  const body = (await response.json()) as { status: string; error?: string; data: unknown };
+  if (body.status !== 'success') throw new Error(`${path}: ${body.error}`);
+  return body.data;
+}
+
+async function samplesOf(expr: string): Promise<number> {
+  const { result } = (await ask(`query?query=${encodeURIComponent(expr)}`)) as { result: unknown[] };
+  return result.length;
+}
+
+/** Those of which Prometheus has nothing, in the order of their names. */
+async function withoutSamples(exprs: Iterable<string>): Promise<string[]> {
+  const missing: string[] = [];
+  for (const expr of exprs) if ((await samplesOf(expr)) === 0) missing.push(expr);
+  return missing.sort();
+}
+
+test('each selector of every panel and rule has a series', async () => {
+  let missing: string[] = [...selectors.keys()];
+  expect(missing.length).toBeGreaterThan(100);
+  await eventually(
+    async () => {
+      missing = await withoutSamples(missing);
+      if (missing.length > 0) throw new Error(`no series: ${missing.join('  ')}`);
+      return true;
+    },
+    'every selector has a series',
+    90_000,
+  );
+}, 120_000);
+
+test('each query of every panel shows something', async () => {
+  const places = new Map(inPanels.map(({ where, expr }) => [expr, where]));
+  let missing: string[] = [...places.keys()];
+  await eventually(
+    async () => {
+      missing = await withoutSamples(missing);
+      if (missing.length > 0)
+        throw new Error(missing.map((expr) => `${places.get(expr)} is empty: ${expr}`).join('\n'));
+      return true;
+    },
+    'every panel shows something',
+    90_000,
+  );
+}, 120_000);
+
+test('each rule is evaluated without a fault', async () => {
+  await eventually(
+    async () => {
+      const { groups } = (await ask('rules')) as {
+        groups: { rules: { name: string; health: string; lastError?: string }[] }[];
+      };
+      const rules = groups.flatMap((group) => group.rules);
+      expect(rules).toHaveLength(inRules.length);
+      const unwell = rules.filter(({ health }) => health !== 'ok');
+      if (unwell.length > 0)
+        throw new Error(unwell.map(({ name, health, lastError }) => `${name}: ${lastError ?? health}`).join('\n'));
+      return true;
+    },
+    'all rules are evaluated',
+    30_000,
+  );
+}, 60_000);
+
+test('each metric of Muster is used by a panel, by a rule, or in the operations guide', async () => {
+  const operations = await readFile(new URL('../../../docs/operations.md', import.meta.url), 'utf8');
+  const { stack } = harness;
+  const metrics = new Set<string>();
+  for (const { healthUrl } of [...stack.gateways, ...stack.queries, ...stack.commands, ...stack.apis]) {
+    const text = await (await fetch(`${healthUrl}/metrics`)).text();
+    for (const [, name = ''] of text.matchAll(/^# TYPE (muster_\w+) /gm)) metrics.add(name);
+  }
+  expect(metrics.size).toBeGreaterThan(100);
+  const named = [...selectors.values()].map(({ name }) => name);
+  const isUsed = (metric: string): boolean => {
+    const series = [metric, `${metric}_bucket`, `${metric}_count`, `${metric}_sum`];
+    return (
+      named.some((name) => series.some((one) => (typeof name === 'string' ? name === one : name.test(one)))) ||
+      new RegExp(`\`${metric}[\`{]`).test(operations)
+    );
+  };
+  expect([...metrics].filter((metric) => !isUsed(metric)).sort()).toEqual([]);
+});
+
+// promtool tests all of them with series that it is given (deploy/observability). This is the way of a fault into those series.
+test('a killed gateway and brokers that are away set off their alerts', async () => {
+  const { stack, brokers } = harness;
+  const caused = [
+    'MusterBrokerDisconnected',
+    'MusterGatewayDown',
+    'MusterLeaseFlapping',
+    'MusterMessagesDropped',
+    'MusterRegistryUnavailable',
+  ];
+  const firing = async (): Promise<Set<string>> => {
+    const { alerts } = (await ask('alerts')) as { alerts: { state: string; labels: { alertname: string } }[] };
+    return new Set(alerts.flatMap(({ state, labels }) => (state === 'firing' ? [labels.alertname] : [])));
+  };
+  // A busy machine may have set some of them off already.
+  const before = await firing();
+  const expected = caused.filter((alert) => !before.has(alert));
+  expect(expected.length).toBeGreaterThan(2);
+  // Callers would repeat for as long as the brokers are away.
+  ending.abort();
+  await load;
+  stack.gateways[2]!.signal('SIGKILL');
+  await Promise.all([brokers.nats.kill9(), brokers.redis.kill9()]);
+  try {
+    await eventually(
+      async () => {
+        const now = await firing();
+        const missing = expected.filter((alert) => !now.has(alert));
+        if (missing.length > 0) throw new Error(`not firing: ${missing.join(', ')}`);
+        return true;
+      },
+      'the alerts fire',
+      90_000,
+    );
+  } finally {
+    await Promise.all([brokers.nats.restart(), brokers.redis.restart()]);
+  }
+}, 150_000);
