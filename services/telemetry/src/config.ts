@@ -7,6 +7,7 @@ import {
   type ConfigResult,
   type Env,
 } from '@muster/runtime';
+import { remoteWriteFaults, remoteWriteFields } from '@muster/remote-write';
 import { serviceFields } from '@muster/service-base';
 import { parseFleetLabels, type FleetLabel } from './fleet/fleet-labels.js';
 
@@ -14,6 +15,7 @@ const definition = defineConfig({
   prefix: 'MUSTER_TELEMETRY_',
   fields: {
     ...serviceFields,
+    ...remoteWriteFields,
     /** Labels that the fleet is counted by, each with the values that are told apart. */
     labels: field.text('MUSTER_TELEMETRY_LABELS', { default: '', example: 'env=prod|staging,site=fra|ber' }),
     /** Endpoints are forgotten when they send nothing for so long: three of the usual intervals. */
@@ -26,9 +28,10 @@ const definition = defineConfig({
     /** More endpoints than these are refused by one instance, about 700 bytes each. */
     maxEndpoints: field.int('MUSTER_TELEMETRY_MAX_ENDPOINTS', { default: 500_000, min: 1 }),
   },
-  check: ({ labels }): readonly ConfigFault[] => {
-    const parsed = parseFleetLabels(labels);
-    return parsed.ok ? [] : [{ name: 'MUSTER_TELEMETRY_LABELS', fault: parsed.fault }];
+  check: (config): readonly ConfigFault[] => {
+    const parsed = parseFleetLabels(config.labels);
+    const faults = parsed.ok ? [] : [{ name: 'MUSTER_TELEMETRY_LABELS', fault: parsed.fault }];
+    return [...faults, ...remoteWriteFaults(config)];
   },
 });
 

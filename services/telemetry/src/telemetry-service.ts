@@ -10,7 +10,9 @@ import { HealthMonitor } from './health/health-monitor.js';
 import { DEFAULT_HEALTH_POLICY, parseHealthPolicy } from './health/health-policy.js';
 import { HealthRecords } from './health/health-records.js';
 import { createTelemetryMetrics } from './metrics.js';
+import { createRemoteWriter } from './remote-write/create-remote-writer.js';
 import { PartitionOwner } from './partitions/partition-owner.js';
+import type { SampleWriter } from './remote-write/sample-writer.js';
 import { FleetScan } from './requests/fleet-scan.js';
 import { TelemetryRequestHandler } from './requests/telemetry-request-handler.js';
 import { TelemetryRequests } from './requests/telemetry-requests.js';
@@ -59,17 +61,28 @@ export function createTelemetryService(deps: TelemetryServiceDeps): TelemetrySer
   const health: HealthMonitor = new HealthMonitor({
     ...{ clock, table, records, policy: () => policyFile.value, endpointOf: (num) => directory.byNum(num) },
   });
+  const remote = createRemoteWriter({
+    ...{ config, clock, logger, metrics: deps.metrics, table },
+    endpointOf: (num) => directory.byNum(num),
+  });
   const remove = (slot: number): void => {
     fleet.leave(slot);
     table.remove(slot);
   };
   const expire = (slot: number): void => {
     if (table.ended[slot] === 0) health.silent(slot);
+    remote?.samples.end(slot);
     remove(slot);
   };
   const keyframes = new KeyframeRequests({ bus, clock, metrics });
   const processor = new SampleProcessor({
-    ...{ clock, directory, table, observer: observing(fleet, health), maxEndpoints: config.maxEndpoints },
+    ...{
+      clock,
+      directory,
+      table,
+      observer: observing(fleet, health, remote?.samples),
+      maxEndpoints: config.maxEndpoints,
+    },
     onValueFault: (reason) => metrics.samples.values.inc({ reason }),
     onNoKeyframe: (agentId) => keyframes.agent(agentId),
   });
@@ -88,7 +101,9 @@ export function createTelemetryService(deps: TelemetryServiceDeps): TelemetrySer
     onTaken: (partitions) => keyframes.partitions(partitions),
     onLost: (partitions) => {
       for (let slot = 0; slot < table.end; slot += 1) {
-        if (table.nums[slot] !== 0 && partitions.has(table.partitions[slot] as number)) remove(slot);
+        if (table.nums[slot] === 0 || !partitions.has(table.partitions[slot] as number)) continue;
+        remote?.samples.release(slot);
+        remove(slot);
       }
     },
   });
@@ -107,8 +122,10 @@ export function createTelemetryService(deps: TelemetryServiceDeps): TelemetrySer
     if (change === 'removed') records.forget(endpoint);
     const slot = table.slotOf(endpoint.num);
     if (slot === undefined) return;
-    if (change === 'removed' || change === 'revoked') remove(slot);
-    else if (change === 'facts' || change === 'labels') {
+    if (change === 'removed' || change === 'revoked') {
+      remote?.samples.end(slot);
+      remove(slot);
+    } else if (change === 'facts' || change === 'labels') {
       fleet.leave(slot);
       fleet.join(slot);
     }
@@ -125,6 +142,7 @@ export function createTelemetryService(deps: TelemetryServiceDeps): TelemetrySer
       ],
       // Resolves when the newest record of each endpoint is read: only then the health of one can be judged.
       ['health records', records],
+      ...(remote === undefined ? [] : [['remote write', remote.writer] as const]),
       ['keyframe requests', keyframes],
       ['expiry', expiry],
       ['partitions', owner],
@@ -137,14 +155,15 @@ export function createTelemetryService(deps: TelemetryServiceDeps): TelemetrySer
   };
 }
 
-/** The fleet counts an endpoint, then its health is judged. */
-function observing(fleet: FleetHistograms, health: HealthMonitor): SlotObserver {
+/** The fleet counts an endpoint, then its health is judged and its sample is written. */
+function observing(fleet: FleetHistograms, health: HealthMonitor, remote: SampleWriter | undefined): SlotObserver {
   return {
     begin: (slot) => health.begin(slot),
     leave: (slot) => fleet.leave(slot),
     join: (slot) => {
       fleet.join(slot);
       health.judge(slot);
+      remote?.write(slot);
     },
   };
 }

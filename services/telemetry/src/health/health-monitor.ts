@@ -36,9 +36,14 @@ export class HealthMonitor {
     this.#rules.begin(slot, records.get(table.nums[slot] as number)?.rules ?? []);
   }
 
-  /** A new sample is in this slot. */
+  /**
+   * A new sample is in this slot. One that the gateway received before the last change says nothing new: after a partition was taken over
+   * keyframes come again that are an hour old.
+   */
   judge(slot: number): void {
-    const { clock, table } = this.#options;
+    const { clock, table, records } = this.#options;
+    const atMs = table.receivedMs[slot] as number;
+    if (atMs <= (records.get(table.nums[slot] as number)?.atMs ?? 0)) return;
     const nowSeconds = clock.monotonic() / 1_000;
     const broken: Broken[] = [];
     for (const [i, rule] of this.#rules.rules.entries()) {
@@ -50,13 +55,17 @@ export class HealthMonitor {
         broken.push({ rule: rule.name, state: nameOf(state.level), ...(Number.isNaN(value) ? {} : { value }) });
       }
     }
-    this.#record(table.nums[slot] as number, broken);
+    this.#record(table.nums[slot] as number, broken, atMs);
   }
 
   /** This endpoint has a session and sends no samples any more. */
   silent(slot: number): void {
+    const { clock, table } = this.#options;
     const state = this.#policy.silent;
-    if (state !== 'ok') this.#record(this.#options.table.nums[slot] as number, [{ rule: SILENT, state }]);
+    if (state === 'ok') return;
+    // By the gateway's clock, as the changes before.
+    const atMs = (table.receivedMs[slot] as number) + clock.monotonic() - (table.heardMs[slot] as number);
+    this.#record(table.nums[slot] as number, [{ rule: SILENT, state }], Math.round(atMs));
   }
 
   /** The policy has changed: all endpoints are judged by the new one from now on. */
@@ -78,15 +87,15 @@ export class HealthMonitor {
     return counts;
   }
 
-  #record(num: number, rules: readonly Broken[]): void {
-    const { clock, records, endpointOf } = this.#options;
+  #record(num: number, rules: readonly Broken[], atMs: number): void {
+    const { records, endpointOf } = this.#options;
     const known = records.get(num);
     const state = nameOf(rules.reduce<Level>((worst, rule) => Math.max(worst, levelNamed(rule.state)) as Level, 0));
     if (isSame(rules, known?.rules ?? [])) return;
     const endpoint = endpointOf(num);
     if (endpoint === undefined) return;
     const { org, agentId } = endpoint;
-    records.write({ atMs: clock.now(), org, agentId, num, state, before: known?.state ?? 'ok', rules });
+    records.write({ atMs, org, agentId, num, state, before: known?.state ?? 'ok', rules });
   }
 }
 

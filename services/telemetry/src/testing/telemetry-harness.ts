@@ -1,7 +1,17 @@
 import { fileURLToPath } from 'node:url';
 import { connectNats, type Broker } from '@muster/bus';
-import { decodeBusMessage, encodeBusMessage, SUBJECTS, type KeyframesWanted, type SampleItem } from '@muster/messages';
-import { decodeServiceMessage, type TelemetryReply, type TelemetryRequest } from '@muster/messages';
+import { metricsPartition } from '@muster/host-metrics';
+import {
+  decodeBusMessage,
+  decodeServiceMessage,
+  encodeBusMessage,
+  SUBJECTS,
+  type KeyframesWanted,
+  type SampleItem,
+  type SessionsEnded,
+  type TelemetryReply,
+  type TelemetryRequest,
+} from '@muster/messages';
 import { newGatewayId } from '@muster/protocol';
 import { encodeRecord, STREAM_SUBJECTS, STREAMS } from '@muster/records';
 import { silentLogger } from '@muster/runtime';
@@ -100,6 +110,14 @@ export class TelemetryHarness {
     for (const [partition, its] of byPartition) {
       const batch = { t: 'samples', gateway: this.gateway, items: its } as const;
       this.broker.bus.publish(SUBJECTS.samples(partition), encodeBusMessage(batch));
+    }
+  }
+
+  /** These sessions are over. */
+  ended(items: SessionsEnded['items']): void {
+    for (const item of items) {
+      const message = { t: 'samples_ended', gateway: this.gateway, items: [item] } as const;
+      this.broker.bus.publish(SUBJECTS.samples(metricsPartition(item[1])), encodeBusMessage(message));
     }
   }
 

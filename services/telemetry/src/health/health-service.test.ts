@@ -1,0 +1,147 @@
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { METRICS_PARTITIONS } from '@muster/host-metrics';
+import { decodeBusMessage, SUBJECTS, type HealthList, type TelemetryHeartbeat } from '@muster/messages';
+import type { TelemetryServiceId } from '@muster/protocol';
+import { decodeRecord, STREAMS, type HealthRecord } from '@muster/records';
+import { eventually } from '@muster/runtime/testing';
+import type { TestProcess } from '@muster/testkit';
+import { ORG } from '../testing/fake-endpoint.js';
+import { scrape, TelemetryHarness } from '../testing/telemetry-harness.js';
+
+const ENDPOINTS = 40;
+/** Seconds on an idle machine. */
+const WITHIN_MS = 60_000;
+
+let harness: TelemetryHarness;
+beforeEach(async () => {
+  harness = await TelemetryHarness.open();
+  await harness.enrol(ENDPOINTS);
+}, 120_000);
+afterEach(() => harness.close(), 60_000);
+
+async function records(): Promise<HealthRecord[]> {
+  const all: HealthRecord[] = [];
+  for await (const entry of harness.broker.streams.read(STREAMS.health.name))
+    all.push(decodeRecord<HealthRecord>(entry.data));
+  return all;
+}
+
+const own = (services: readonly TestProcess[], endpoints: number) =>
+  eventually(
+    async () => {
+      const all = await Promise.all(services.map(scrape));
+      const sum = (of: 'partitions' | 'endpoints'): number => all.reduce((total, one) => total + one[of], 0);
+      return sum('partitions') === METRICS_PARTITIONS && sum('endpoints') === endpoints;
+    },
+    'the services own all partitions and count all endpoints',
+    WITHIN_MS,
+  );
+
+test('a change of health is recorded once, also when another service takes the endpoints over, and the list tells it', async () => {
+  const one = await harness.startService();
+  harness.measure({ disk: 0.5 }, 'keyframe');
+  await own([one], ENDPOINTS);
+  expect(await records()).toEqual([]);
+  harness.measure({ disk: 0.98 }, 'delta');
+  await eventually(async () => (await records()).length === ENDPOINTS, 'each change is recorded', WITHIN_MS);
+
+  const two = await harness.startService();
+  await own([one, two], ENDPOINTS);
+  await one.kill();
+  await own([two], ENDPOINTS);
+  // Full as before: nothing new.
+  harness.measure({ disk: 0.98 }, 'keyframe');
+  harness.measure({ disk: 0.96 }, 'delta');
+  const instances = new Set<TelemetryServiceId>();
+  harness.broker.bus.subscribe(SUBJECTS.telemetryHeartbeats, ({ data }) => {
+    const beat = decodeBusMessage<TelemetryHeartbeat>(data, 'telemetry_beat');
+    if (beat !== undefined) instances.add(beat.instance);
+  });
+  await eventually(() => instances.size === 1, 'the other one is heard', WITHIN_MS);
+  const [instance] = [...instances] as [TelemetryServiceId];
+  const request = {
+    t: 'health_list',
+    org: ORG,
+    selector: 'health=critical',
+    limit: 100,
+  } as const;
+  const list = (await harness.ask(SUBJECTS.telemetryService(instance), request)) as HealthList;
+  expect([list.rows.length, list.counts, list.isCut]).toEqual([
+    ENDPOINTS,
+    { ok: 0, warning: 0, critical: ENDPOINTS },
+    false,
+  ]);
+  expect(list.rows[0]?.health).toMatchObject({
+    state: 'critical',
+    rules: ['disk_nearly_full'],
+  });
+
+  harness.measure({ disk: 0.5 }, 'delta');
+  const all = await eventually(
+    async () => {
+      const read = await records();
+      return read.length === 2 * ENDPOINTS && read;
+    },
+    'each end is recorded',
+    WITHIN_MS,
+  );
+  for (const { agentId } of harness.endpoints) {
+    const its = all.filter((record) => record.agentId === agentId).map(({ before, state }) => `${before} → ${state}`);
+    expect(its).toEqual(['ok → critical', 'critical → ok']);
+  }
+}, 300_000);
+
+test('an endpoint with a session that sends nothing is silent, one whose session ended is not, and both are forgotten', async () => {
+  harness.answers = false;
+  const service = await harness.startService({ MUSTER_TELEMETRY_EXPIRY: '1s' });
+  await own([service], 0);
+  harness.measure({}, 'keyframe');
+  const [gone, ...silent] = harness.endpoints;
+  harness.ended([[ORG, gone!.agentId, gone!.num, gone!.epoch]]);
+  await eventually(async () => (await records()).length === silent.length, 'they are silent', WITHIN_MS);
+  const all = await records();
+  expect(all.every(({ state, rules }) => state === 'warning' && rules[0]?.rule === 'silent')).toBe(true);
+  expect(all.some(({ agentId }) => agentId === gone!.agentId)).toBe(false);
+  await own([service], 0);
+}, 300_000);
+
+test('with remote write every value of every sample goes to the store', async () => {
+  const { server, url, bodies } = await store();
+  const service = await harness.startService({
+    MUSTER_TELEMETRY_REMOTE_WRITE_URL: url,
+    MUSTER_TELEMETRY_REMOTE_WRITE_BATCH_AGE: '100ms',
+  });
+  harness.measure({}, 'keyframe');
+  const sent = /^muster_telemetry_remote_write_samples_sent_total (\d+)$/m;
+  await own([service], ENDPOINTS);
+  await eventually(
+    async () => Number(sent.exec((await scrape(service)).text)?.[1]) >= ENDPOINTS * 100,
+    'the store took them',
+    WITHIN_MS,
+  );
+  expect(bodies()).toBeGreaterThan(0);
+  server.close();
+}, 300_000);
+
+/** A store that takes everything. */
+async function store(): Promise<{
+  readonly server: Server;
+  readonly url: string;
+  readonly bodies: () => number;
+}> {
+  let bodies = 0;
+  const server = createServer((request, response) => {
+    request.resume().on('end', () => {
+      bodies += 1;
+      response.writeHead(204).end();
+    });
+  });
+  await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve));
+  return {
+    server,
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/api/v1/write`,
+    bodies: () => bodies,
+  };
+}
