@@ -20,11 +20,15 @@ export class SampleScanner {
   /** How many instances of each group there are, and where the first value of the first one is; by the number of the group. */
   readonly instances = new Uint16Array(GROUPS.length);
   readonly offsets = new Uint32Array(GROUPS.length);
-  #names: Uint8Array[][] = GROUPS.map(() => []);
+  /** Where the names of the instances are in these bytes, by the number of the group. */
+  #bytes: Uint8Array = new Uint8Array(0);
+  readonly #starts = GROUPS.map((group) => new Uint32Array(GROUP_LIMIT[group]));
+  readonly #lengths = GROUPS.map((group) => new Uint8Array(GROUP_LIMIT[group]));
 
   /** `delta` must belong to `keyframe`. Throws `MalformedSample`; then nothing of the sample is valid. */
   scan(keyframe: Uint8Array, delta?: Uint8Array): void {
     const input = new ByteReader(keyframe);
+    this.#bytes = keyframe;
     this.seq = input.varint();
     this.atMs = input.varint();
     this.length = 0;
@@ -36,9 +40,9 @@ export class SampleScanner {
 
   /** Whether an instance has this name, which is ASCII. */
   isNamed(group: number, instance: number, name: string): boolean {
-    const bytes = this.#names[group]?.[instance];
-    if (bytes === undefined || bytes.length !== name.length) return false;
-    for (let i = 0; i < bytes.length; i += 1) if (bytes[i] !== name.charCodeAt(i)) return false;
+    if (instance >= (this.instances[group] ?? 0) || this.#lengths[group]?.[instance] !== name.length) return false;
+    const start = this.#starts[group]?.[instance] ?? 0;
+    for (let i = 0; i < name.length; i += 1) if (this.#bytes[start + i] !== name.charCodeAt(i)) return false;
     return true;
   }
 
@@ -52,15 +56,20 @@ export class SampleScanner {
       const metrics = bounded(input.varint(), MAX_UNKNOWN);
       const instances = bounded(input.varint(), group === undefined ? MAX_UNKNOWN : GROUP_LIMIT[group]);
       if (group !== undefined && number < next) return false;
-      const names: Uint8Array[] = [];
-      for (let j = 0; j < instances; j += 1) names.push(input.bytes(bounded(input.varint(), INSTANCE_NAME_BYTES)));
+      const [starts, lengths] = [this.#starts[number], this.#lengths[number]];
+      for (let j = 0; j < instances; j += 1) {
+        const length = bounded(input.varint(), INSTANCE_NAME_BYTES);
+        const start = input.skip(length);
+        if (starts === undefined || lengths === undefined) continue;
+        starts[j] = start;
+        lengths[j] = length;
+      }
       for (; group !== undefined && next <= number; next += 1) this.offsets[next] = this.length;
       for (let j = 0; j < instances; j += 1) {
         this.#readCells(input, metrics, group === undefined ? 0 : GROUP_METRICS[group].length);
       }
       if (group === undefined) continue;
       this.instances[number] = instances;
-      this.#names[number] = names;
     }
     for (; next < GROUPS.length; next += 1) this.offsets[next] = this.length;
     return true;
@@ -100,12 +109,19 @@ export class SampleScanner {
 
   #take({ seq, atMs, shape, values }: Sample): void {
     const text = new TextEncoder();
+    const bytes: number[] = [];
     Object.assign(this, { seq, atMs, values: values.slice(), length: values.length });
     for (const [number, group] of GROUPS.entries()) {
       this.instances[number] = shape.names[group].length;
       this.offsets[number] = shape.offsets[group];
-      this.#names[number] = shape.names[group].map((name) => text.encode(name));
+      for (const [i, name] of shape.names[group].entries()) {
+        const encoded = text.encode(name);
+        (this.#starts[number] as Uint32Array)[i] = bytes.length;
+        (this.#lengths[number] as Uint8Array)[i] = encoded.length;
+        bytes.push(...encoded);
+      }
     }
+    this.#bytes = Uint8Array.from(bytes);
   }
 }
 

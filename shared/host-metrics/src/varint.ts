@@ -75,6 +75,14 @@ export class ByteReader {
     throw new MalformedSample('a number is too large');
   }
 
+  /** Passes over bytes; returns where the first of them is. */
+  skip(length: number): number {
+    const start = this.#at;
+    if (start + length > this.#bytes.length) throw new MalformedSample('it ends within a text');
+    this.#at = start + length;
+    return start;
+  }
+
   /** A view, not a copy. */
   bytes(length: number): Uint8Array {
     const end = this.#at + length;

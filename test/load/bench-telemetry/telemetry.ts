@@ -1,0 +1,151 @@
+import { fileURLToPath } from 'node:url';
+import { connectNats, type Broker } from '@muster/bus';
+import { encodeDelta, encodeKeyframe, metricsPartition, METRICS_PARTITIONS, type Sample } from '@muster/host-metrics';
+import { encodeBusMessage, SUBJECTS, type SampleItem } from '@muster/messages';
+import { base32, FRAME, newGatewayId, type AgentId, type OrgId } from '@muster/protocol';
+import { encodeRecord, STREAM_SUBJECTS } from '@muster/records';
+import { silentLogger } from '@muster/runtime';
+import { startBrokers, TestProcess } from '@muster/testkit';
+import { hostValues, shapeOf } from '../../simulator/metrics/host-values.js';
+import { cpuMs } from '../measure/process-cpu.js';
+import { MEASURED_NODE_ARGS, settledBytes } from '../measure/process-memory.js';
+
+const MAIN = fileURLToPath(new URL('../../../../services/telemetry/dist/main.js', import.meta.url));
+const ORG = 'acme' as OrgId;
+/** What gateways send of one partition at once. */
+const BATCH = 100;
+const INTERVAL_MS = 60_000;
+
+interface BenchEndpoint {
+  readonly agentId: AgentId;
+  readonly index: number;
+  num: number;
+  base: Sample | undefined;
+  seq: number;
+}
+
+export interface TelemetryFigures {
+  readonly endpoints: number;
+  readonly samples: number;
+  /** Samples for each second of the process's processor time, from the socket to the counts. */
+  readonly samplesPerCpuSecond: number;
+  readonly samplesPerSecond: number;
+  readonly keyframeBytes: number;
+  readonly deltaBytes: number;
+  /** Of the process, with identities and without samples, and what samples add for each endpoint. */
+  readonly emptyBytes: number;
+  readonly bytesPerEndpoint: number;
+}
+
+/** One telemetry process, and as many samples as it takes: a keyframe of each endpoint, then rounds of deltas. */
+export async function benchTelemetry(count: number, rounds: number): Promise<TelemetryFigures> {
+  const brokers = await startBrokers('binaries');
+  const service = await TestProcess.start({
+    main: MAIN,
+    nodeArgs: [...MEASURED_NODE_ARGS],
+    env: {
+      MUSTER_NATS_URL: brokers.nats.url,
+      MUSTER_REDIS_URL: brokers.redis.url,
+      MUSTER_HEALTH_HOST: '127.0.0.1',
+      MUSTER_HEALTH_PORT: '0',
+    },
+  });
+  const broker = await connectNats({ servers: [brokers.nats.url], name: 'bench', logger: silentLogger });
+  try {
+    const endpoints = await enrol(broker, count);
+    await reaches(service, 'partitions', METRICS_PARTITIONS);
+    const emptyBytes = await settledBytes(service.pid);
+    const keyframes = await send(broker, service, endpoints, 0);
+    await reaches(service, 'endpoints', count);
+    const bytesPerEndpoint = ((await settledBytes(service.pid)) - emptyBytes) / count;
+    let [deltas, cpuUsedMs, seconds] = [{ samples: 0, bytes: 0 }, 0, 0];
+    for (let round = 1; round <= rounds; round += 1) {
+      const beforeMs = cpuMs(service.pid);
+      const startedMs = performance.now();
+      const sent = await send(broker, service, endpoints, round);
+      seconds += (performance.now() - startedMs) / 1_000;
+      cpuUsedMs += cpuMs(service.pid) - beforeMs;
+      deltas = { samples: deltas.samples + sent.samples, bytes: deltas.bytes + sent.bytes };
+    }
+    return {
+      ...{ endpoints: count, samples: deltas.samples, emptyBytes, bytesPerEndpoint },
+      samplesPerCpuSecond: deltas.samples / (cpuUsedMs / 1_000),
+      samplesPerSecond: deltas.samples / seconds,
+      keyframeBytes: keyframes.bytes / keyframes.samples,
+      deltaBytes: deltas.bytes / deltas.samples,
+    };
+  } finally {
+    await service.stop();
+    await broker.stop();
+    await brokers.stop();
+  }
+}
+
+async function enrol(broker: Broker, count: number): Promise<BenchEndpoint[]> {
+  const endpoints: BenchEndpoint[] = [];
+  const facts = { host: 'pc', os: 'linux', arch: 'x86_64', osName: '', osVersion: '', agentVersion: '1' } as const;
+  while (endpoints.length < count) {
+    const some = Array.from({ length: Math.min(500, count - endpoints.length) }, async (_, i) => {
+      const agentId = base32(crypto.getRandomValues(new Uint8Array(15))) as AgentId;
+      const record = { agentId, org: ORG, enrolledAtMs: Date.now(), facts, labels: {} };
+      const result = await broker.streams.append(STREAM_SUBJECTS.enrolled(ORG, agentId), encodeRecord(record as never));
+      if (result.kind !== 'appended') throw new Error('the broker did not take an identity');
+      return { agentId, index: endpoints.length + i, num: result.seq, base: undefined, seq: 0 };
+    });
+    endpoints.push(...(await Promise.all(some)));
+  }
+  return endpoints;
+}
+
+/** One sample of each endpoint, in batches by partition; resolves when the service has counted all of them. */
+async function send(
+  { bus }: Broker,
+  service: TestProcess,
+  endpoints: readonly BenchEndpoint[],
+  round: number,
+): Promise<{ readonly samples: number; readonly bytes: number }> {
+  const gateway = newGatewayId();
+  const counted = await framesOf(service);
+  let bytes = 0;
+  let sent = 0;
+  for (let partition = 0; partition < METRICS_PARTITIONS; partition += 1) {
+    const its = endpoints.filter(({ agentId }) => metricsPartition(agentId) === partition);
+    for (let first = 0; first < its.length; first += BATCH) {
+      const items = its.slice(first, first + BATCH).map((endpoint) => sample(endpoint, round));
+      for (const item of items) bytes += item[6].length;
+      bus.publish(SUBJECTS.samples(partition), encodeBusMessage({ t: 'samples', gateway, items }));
+      sent += items.length;
+    }
+    // The broker drops the connection of a reader that is far behind.
+    while ((await framesOf(service)) < counted + sent - 20_000)
+      await new Promise((resolve) => setTimeout(resolve, 200));
+  }
+  while ((await framesOf(service)) < counted + sent) await new Promise((resolve) => setTimeout(resolve, 200));
+  return { samples: sent, bytes };
+}
+
+function sample(endpoint: BenchEndpoint, round: number): SampleItem {
+  const atMs = Date.now() - 3_600_000 + round * INTERVAL_MS;
+  const host = { seed: 1, index: endpoint.index };
+  endpoint.seq += 1;
+  const one = { seq: endpoint.seq, atMs, shape: shapeOf(host), values: hostValues(host, atMs) };
+  const { base } = endpoint;
+  const body = base === undefined ? encodeKeyframe(one) : encodeDelta(one, base);
+  if (base === undefined) endpoint.base = one;
+  return [ORG, endpoint.agentId, endpoint.num, 1, base === undefined ? FRAME.keyframe : FRAME.delta, atMs, body];
+}
+
+async function metric(service: TestProcess, name: string, labels = ''): Promise<number> {
+  const text = await (await fetch(`${service.healthUrl}/metrics`)).text();
+  const lines = text.split('\n').filter((line) => line.startsWith(`${name}${labels}`));
+  return lines.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' ') + 1)), 0);
+}
+
+const framesOf = (service: TestProcess): Promise<number> => metric(service, 'muster_telemetry_frames_total', '{');
+
+async function reaches(service: TestProcess, what: 'partitions' | 'endpoints', count: number): Promise<void> {
+  const labels = what === 'endpoints' ? '{' : ' ';
+  while ((await metric(service, `muster_telemetry_${what}`, labels)) < count) {
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+}
