@@ -43,6 +43,8 @@ import { RunningCalls } from './http/running-calls.js';
 import { RequestPipeline } from './http/request-pipeline.js';
 import { Shares, type ShareBounds } from './http/shares.js';
 import { Viewers, type ViewersOptions } from './http/viewers.js';
+import { metricsOperations } from './metrics/metrics-operations.js';
+import { WatchHub } from './metrics/watch-hub.js';
 import { queryOperations } from './queries/query-operations.js';
 import { QueryStore } from './queries/query-store.js';
 import { resultOperations } from './queries/result-operations.js';
@@ -114,8 +116,10 @@ export function buildApp(options: AppOptions): Api {
     queryServices: queryServices({ ...options.broker, clock }),
     commandServices: commandServices({ ...options.broker, clock }),
   };
+  const watches = new WatchHub({ ...options.broker, clock, metrics: options.metrics });
   const operations = createOperations(options, {
     directory,
+    watches,
     tokens,
     queries,
     viewers,
@@ -135,7 +139,17 @@ export function buildApp(options: AppOptions): Api {
     operations,
     viewers,
     components: {
-      ...{ audit, directory, tokens, queries, broker, ...createReaper(options, queries, broker), retention, calls },
+      ...{
+        audit,
+        directory,
+        tokens,
+        queries,
+        broker,
+        ...createReaper(options, queries, broker),
+        retention,
+        calls,
+        watches,
+      },
       queryServices: upstream.queryServices.heartbeats,
       commandServices: upstream.commandServices.heartbeats,
     },
@@ -169,6 +183,7 @@ function createReaper(options: AppOptions, queries: QueryStore, broker: BrokerWa
 }
 
 interface Stores {
+  readonly watches: WatchHub;
   readonly directory: Directory;
   readonly tokens: TokenStore;
   readonly queries: QueryStore;
@@ -182,7 +197,7 @@ interface Stores {
 function createOperations(options: AppOptions, stores: Stores): Operation[] {
   const { registry, clock } = options;
   const { bus, streams } = options.broker;
-  const { directory, tokens, queries, viewers, presence } = stores;
+  const { directory, tokens, queries, viewers, presence, watches } = stores;
   const byNum = (num: number) => directory.byNum(num);
   const writer = new DirectoryWriter({ streams });
   const agents = { directory, presence, clock };
@@ -210,6 +225,7 @@ function createOperations(options: AppOptions, stores: Stores): Operation[] {
     ...labelOperations({ ...agents, editor: new LabelEditor({ streams, clock }) }),
     modeOperation({ ...agents, overrides: new ModeOverrides({ streams, writer }) }),
     ...bandwidthOperations({ ...agents, ...results, registry, bus }),
+    ...metricsOperations({ ...agents, hub: watches, viewers }),
     ...tableOperations(TABLES),
     ...tokenOperations({ tokens, clock }),
     ...auditOperations({ streams }),

@@ -19,7 +19,9 @@ const ended = (seq: number | null) => ({ event: 'ended', seq, query: { id: 'q1',
 const line = (event: object): string => `${JSON.stringify(event)}\n`;
 const call = { params: { id: 'q1' } };
 
-async function follow(options: Partial<Parameters<typeof client.events>[1]> = {}): Promise<unknown[]> {
+async function follow(
+  options: Partial<Parameters<typeof client.events<'GET /v1/queries/{id}/events'>>[1]> = {},
+): Promise<unknown[]> {
   const events: unknown[] = [];
   for await (const event of client.events('GET /v1/queries/{id}/events', { ...call, ...options })) events.push(event);
   return events;

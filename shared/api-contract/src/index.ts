@@ -8,6 +8,7 @@ export * from './query.js';
 export * from './command.js';
 export type * from './command-request.js';
 export * from './bandwidth.js';
+export * from './metrics.js';
 export type * from './tables.js';
 export type * from './tokens.js';
 export type * from './audit.js';

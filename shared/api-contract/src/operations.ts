@@ -3,6 +3,7 @@ import { auditOperations } from './audit.js';
 import { bandwidthOperations } from './bandwidth.js';
 import { commandOperations } from './command-operations.js';
 import { meOperations } from './me.js';
+import { metricsOperations } from './metrics.js';
 import { openapiOperations } from './openapi.js';
 import { queryOperations } from './query-operations.js';
 import { tableOperations } from './tables.js';
@@ -14,6 +15,7 @@ export const operations = {
   ...commandOperations,
   ...agentOperations,
   ...bandwidthOperations,
+  ...metricsOperations,
   ...tableOperations,
   ...tokenOperations,
   ...auditOperations,

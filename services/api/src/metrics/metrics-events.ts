@@ -1,0 +1,167 @@
+import type { MetricsEventJson } from '@muster/api-contract';
+import type { Sample, Shape } from '@muster/host-metrics';
+import type { AgentId, ProcessesBody } from '@muster/protocol';
+import type { Clock } from '@muster/runtime';
+import type { StreamItem } from '../http/viewers.js';
+import { processesJson, seriesJson, timeText, valuesJson } from './metrics-json.js';
+import type { WatchHub } from './watch-hub.js';
+import type { WatchListener } from './watched-endpoint.js';
+
+export interface MetricsEventsOptions {
+  readonly hub: Pick<WatchHub, 'watch'>;
+  readonly clock: Clock;
+  readonly agentId: AgentId;
+  /** Whether nobody holds the endpoint; `undefined` when it is not known. */
+  readonly isAway: () => Promise<boolean | undefined>;
+  readonly pastMs: number;
+  readonly minutesMs: number;
+  /** The time of the last sample that the viewer has; 0 for none. */
+  readonly afterMs: number;
+  readonly signal: AbortSignal;
+  readonly heartbeatMs: number;
+}
+
+/** How long a viewer waits for the endpoint's history before it is shown what there is. */
+const HISTORY_MS = 3_000;
+/** Events that wait for a slow viewer; then the oldest are left out, and the viewer sees a gap. */
+const MAX_WAITING = 120;
+/** Samples further apart than this have a gap between them, when the endpoint is to send one a second. */
+const GAP_MS = 10_000;
+
+type Waiting =
+  { readonly kind: 'sample'; readonly sample: Sample } | { readonly kind: 'event'; readonly event: MetricsEventJson };
+
+/** The events of one viewer: the endpoint's past, then what comes. Ends when the viewer goes. */
+export async function* metricsEvents(options: MetricsEventsOptions): AsyncGenerator<StreamItem> {
+  const { hub, clock, agentId, signal, heartbeatMs } = options;
+  const queue = new EventQueue();
+  const { endpoint, end } = hub.watch(agentId, queue);
+  const writer = new SampleWriter(options.afterMs);
+  try {
+    void options.isAway().then((isAway) => {
+      if (isAway === true) endpoint.away();
+    });
+    if (endpoint.state !== undefined) queue.state(endpoint.state);
+    const history = endpoint.history();
+    const deadlineMs = clock.monotonic() + HISTORY_MS;
+    let isPast = true;
+    while (!signal.aborted) {
+      if (isPast) {
+        const leftMs = deadlineMs - clock.monotonic();
+        const isHere = await within(clock, history, Math.min(heartbeatMs, Math.max(leftMs, 0)));
+        isPast = !isHere && leftMs > 0 && endpoint.state !== 'away';
+        if (isPast) yield { kind: 'idle' };
+        else {
+          // What waits is in the past that is shown now.
+          queue.dropSamples();
+          yield* pastItems(endpoint, writer, options);
+        }
+        continue;
+      }
+      const next = await queue.next(clock, heartbeatMs);
+      if (next === undefined) yield { kind: 'idle' };
+      else if (next.kind === 'event') yield item(next.event);
+      else yield* writer.items(next.sample, 'live');
+    }
+  } finally {
+    end();
+  }
+}
+
+function* pastItems(
+  endpoint: ReturnType<WatchHub['watch']>['endpoint'],
+  writer: SampleWriter,
+  { pastMs, minutesMs, afterMs }: MetricsEventsOptions,
+): Generator<StreamItem> {
+  const all = endpoint.samplesAfter(0);
+  const nowMs = all.at(-1)?.atMs ?? 0;
+  for (const { statistic, sample } of endpoint.minutesAfter(Math.max(nowMs - minutesMs, afterMs))) {
+    yield* writer.named(sample.shape);
+    yield item({ event: 'minute', seq: null, at: timeText(sample.atMs), statistic, values: valuesJson(sample) });
+  }
+  for (const sample of all) if (sample.atMs > nowMs - pastMs) yield* writer.items(sample, 'history');
+}
+
+/** Writes samples in the order of their time, each once, and names their series before. */
+class SampleWriter {
+  #shape: Shape | undefined;
+  #lastMs: number;
+
+  constructor(afterMs: number) {
+    this.#lastMs = afterMs;
+  }
+
+  *named(shape: Shape): Generator<StreamItem> {
+    if (shape === this.#shape) return;
+    const isSame = this.#shape !== undefined && JSON.stringify(shape.names) === JSON.stringify(this.#shape.names);
+    this.#shape = shape;
+    if (!isSame) yield item(seriesJson(shape));
+  }
+
+  *items(sample: Sample, from: 'history' | 'live'): Generator<StreamItem> {
+    // The clock of an endpoint may be set back: what comes live is shown whatever it says.
+    if (from === 'history' && sample.atMs <= this.#lastMs) return;
+    if (from === 'live' && sample.atMs === this.#lastMs) return;
+    yield* this.named(sample.shape);
+    if (this.#lastMs > 0 && sample.atMs - this.#lastMs > GAP_MS)
+      yield item({ event: 'gap', seq: null, from: timeText(this.#lastMs), to: timeText(sample.atMs) });
+    this.#lastMs = sample.atMs;
+    const { atMs } = sample;
+    yield item({ event: 'sample', seq: atMs, at: timeText(atMs), from, values: valuesJson(sample) });
+  }
+}
+
+/** What came since the viewer last read. */
+class EventQueue implements WatchListener {
+  #waiting: Waiting[] = [];
+  #wake: (() => void) | undefined;
+
+  sample(sample: Sample): void {
+    this.#push({ kind: 'sample', sample });
+  }
+
+  processes(processes: ProcessesBody): void {
+    this.#push({ kind: 'event', event: processesJson(processes) });
+  }
+
+  state(state: 'watched' | 'away'): void {
+    // What it was before, nobody needs to know.
+    this.#waiting = this.#waiting.filter((waiting) => waiting.kind === 'sample' || waiting.event.event !== 'state');
+    this.#push({ kind: 'event', event: { event: 'state', seq: null, state } });
+  }
+
+  dropSamples(): void {
+    this.#waiting = this.#waiting.filter(({ kind }) => kind !== 'sample');
+  }
+
+  async next(clock: Clock, withinMs: number): Promise<Waiting | undefined> {
+    if (this.#waiting.length === 0) {
+      const woken = new Promise<void>((resolve) => (this.#wake = resolve));
+      await within(clock, woken, withinMs);
+    }
+    return this.#waiting.shift();
+  }
+
+  #push(waiting: Waiting): void {
+    if (this.#waiting.length >= MAX_WAITING) this.#waiting.shift();
+    this.#waiting.push(waiting);
+    this.#wake?.();
+    this.#wake = undefined;
+  }
+}
+
+/** Whether it resolves within the time. */
+async function within(clock: Clock, done: Promise<void>, ms: number): Promise<boolean> {
+  let timer: ReturnType<Clock['setTimeout']> | undefined;
+  const late = new Promise<false>((resolve) => (timer = clock.setTimeout(() => resolve(false), ms)));
+  try {
+    return await Promise.race([done.then(() => true as const), late]);
+  } finally {
+    clock.clear(timer);
+  }
+}
+
+function item(event: MetricsEventJson): StreamItem {
+  const line = { kind: 'event', name: event.event, pieces: [JSON.stringify(event)] } as const;
+  return event.seq === null ? line : { ...line, id: event.seq };
+}

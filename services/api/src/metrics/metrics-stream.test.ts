@@ -1,0 +1,225 @@
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { metricsEventSchema } from '@muster/api-contract';
+import {
+  absentValues,
+  encodeDelta,
+  encodeHistory,
+  encodeKeyframe,
+  hostMetric,
+  makeShape,
+  type Sample,
+} from '@muster/host-metrics';
+import { decodeBusMessage, encodeBusMessage, SUBJECTS, type WatchRenewal } from '@muster/messages';
+import { encodeBody, FRAME, type AgentId } from '@muster/protocol';
+import { eventually as poll } from '@muster/runtime/testing';
+import { ApiFixture, ORG } from '../testing/api-fixture.js';
+import { parseSse, RawViewer, type SeenEvent } from '../testing/raw-viewer.js';
+
+let api: ApiFixture;
+let gateway: FakeGateway;
+beforeEach(async () => {
+  api = await ApiFixture.start({ streamIntervals: { heartbeatMs: 50, stallMs: 2_000 } });
+  gateway = new FakeGateway(api);
+});
+afterEach(() => api.stop());
+
+const SHAPE = makeShape({ core: ['0'], interface: ['eth0'] });
+const MEMORY = hostMetric('system.memory.limit');
+const START_MS = Date.UTC(2026, 0, 1);
+
+/** Until the expectations hold. */
+const eventually = (expectations: () => void): Promise<unknown> =>
+  poll(() => {
+    expectations();
+    return true;
+  });
+
+/** The sample of one second, whose memory tells which one it is. */
+function second(n: number, shape = SHAPE): Sample {
+  const values = absentValues(shape);
+  values[MEMORY] = n;
+  return { seq: n, atMs: START_MS + n * 1_000, shape, values };
+}
+
+/** What a gateway does for one endpoint that it holds. */
+class FakeGateway {
+  readonly #connection;
+  readonly renewals: WatchRenewal[] = [];
+
+  constructor(fixture: ApiFixture) {
+    this.#connection = fixture.broker.connect();
+    this.#connection.bus.subscribe(SUBJECTS.allGatewayMetrics, ({ data }) => {
+      const renewal = decodeBusMessage<WatchRenewal>(data, 'watch');
+      if (renewal !== undefined) this.renewals.push(renewal);
+    });
+  }
+
+  get last(): WatchRenewal | undefined {
+    return this.renewals.at(-1);
+  }
+
+  frames(agentId: AgentId, frames: [type: number, body: Uint8Array][], epoch = 1): void {
+    const stamped = frames.map(([type, body]) => [type, START_MS, body] as const);
+    const message = { t: 'watch_frames', org: ORG, agentId, epoch, frames: stamped } as const;
+    this.#connection.bus.publish(SUBJECTS.watch(agentId), encodeBusMessage(message));
+  }
+
+  history(agentId: AgentId, api: string, body: Uint8Array, final = true): void {
+    const message = { t: 'watch_history', api, agentId, final, body } as const;
+    this.#connection.bus.publish(SUBJECTS.watch(agentId), encodeBusMessage(message));
+  }
+
+  ended(agentId: AgentId, epoch = 1): void {
+    this.#connection.bus.publish(SUBJECTS.watch(agentId), encodeBusMessage({ t: 'watch_ended', agentId, epoch }));
+  }
+
+  /** Answers a viewer as an endpoint with seconds 1 to 3 behind it does, and sends the fourth. */
+  async answer(agentId: AgentId): Promise<void> {
+    await eventually(() => expect(this.renewals.some(({ begin }) => begin?.includes(agentId) === true)).toBe(true));
+    const seconds = encodeHistory({ kind: 'seconds', samples: [1, 2, 3].map((n) => second(n)) });
+    const means = encodeHistory({ kind: 'mean', samples: [second(2)] });
+    this.frames(agentId, [[FRAME.keyframe, encodeKeyframe(second(3))]]);
+    this.history(agentId, this.last?.api ?? '', means, false);
+    this.history(agentId, this.last?.api ?? '', seconds);
+  }
+}
+
+const pathOf = (agentId: string, query = ''): string => `/v1/agents/${agentId}/metrics/stream${query}`;
+const events = (viewer: RawViewer): SeenEvent[] => {
+  const whole = viewer.body.slice(0, viewer.body.lastIndexOf('\n\n') + 2);
+  const seen = parseSse(whole);
+  for (const { data } of seen) expect(metricsEventSchema.safeParse(data).error?.message).toBe(undefined);
+  return seen;
+};
+/** Which seconds a viewer has seen, in order. */
+const seconds = (viewer: RawViewer): number[] =>
+  events(viewer)
+    .filter(({ event }) => event === 'sample')
+    .map(({ data }) => data.values[MEMORY] / 1_024);
+
+describe('a viewer of an endpoint', () => {
+  test('sees its past, then what comes, each sample once, in order, with the names of the series first', async () => {
+    const { agentId } = await api.agent();
+    const viewer = new RawViewer(api, pathOf(agentId, '?minutes=24h'));
+    await gateway.answer(agentId);
+    await eventually(() => expect(seconds(viewer)).toEqual([1, 2, 3]));
+    gateway.frames(agentId, [
+      [FRAME.delta, encodeDelta(second(4), second(3))],
+      [FRAME.delta, encodeDelta(second(5), second(3))],
+      [
+        FRAME.processes,
+        encodeBody('processes', { atMs: START_MS, byCpu: [[7, 'sh', 0.5, 4_096, 'root']], byMemory: [] }),
+      ],
+    ]);
+    await eventually(() => expect(events(viewer).at(-1)?.event).toBe('processes'));
+    expect(seconds(viewer)).toEqual([1, 2, 3, 4, 5]);
+    const seen = events(viewer);
+    expect(seen.map(({ event }) => event)).toEqual([
+      ...['series', 'minute', 'sample', 'sample', 'sample'],
+      ...['state', 'sample', 'sample', 'processes'],
+    ]);
+    expect(seen[0]?.data.series[MEMORY]).toEqual({
+      ...{ name: 'system.memory.limit', attributes: {}, unit: 'By', kind: 'gauge' },
+    });
+    expect(seen[0]?.data.series.at(-1)).toMatchObject({ group: 'interface', instance: 'eth0' });
+    expect(seen[2]?.data).toMatchObject({ from: 'history', at: '2026-01-01T00:00:01.000Z' });
+    expect(seen[6]?.id).toBe(String(START_MS + 4_000));
+    expect(seen[8]?.data.byCpu).toEqual([{ pid: 7, name: 'sh', cpu: 0.5, residentBytes: 4_096, user: 'root' }]);
+    viewer.socket.destroy();
+  });
+
+  test('shares the watch with others; it ends with the last of them, and is renewed until then', async () => {
+    const { agentId } = await api.agent();
+    const viewers = [new RawViewer(api, pathOf(agentId)), new RawViewer(api, pathOf(agentId))];
+    await gateway.answer(agentId);
+    for (const viewer of viewers) await eventually(() => expect(seconds(viewer)).toEqual([1, 2, 3]));
+    expect(gateway.renewals.filter(({ begin }) => begin !== undefined)).toHaveLength(1);
+    const before = gateway.renewals.length;
+    await eventually(() => expect(gateway.renewals.length).toBeGreaterThan(before));
+    viewers[0]?.socket.destroy();
+    const late = new RawViewer(api, pathOf(agentId, '?past=2s'));
+    await eventually(() => expect(seconds(late)).toEqual([2, 3]));
+    expect(gateway.last?.agents).toEqual([agentId]);
+    viewers[1]?.socket.destroy();
+    late.socket.destroy();
+    await eventually(() => expect(gateway.last?.agents).toEqual([]));
+  });
+
+  test('that was cut off goes on after its last sample, and is told of a gap', async () => {
+    const { agentId } = await api.agent();
+    const viewer = new RawViewer(api, pathOf(agentId));
+    await gateway.answer(agentId);
+    await eventually(() => expect(seconds(viewer)).toEqual([1, 2, 3]));
+    const again = fetch(api.url + pathOf(agentId), {
+      headers: { authorization: `Bearer ${api.adminToken}`, 'last-event-id': String(START_MS + 2_000) },
+    });
+    const reader = (await again).body?.getReader();
+    let text = '';
+    const read = async (until: string): Promise<void> => {
+      while (!text.includes(until)) text += new TextDecoder().decode((await reader?.read())?.value);
+    };
+    await read(`id: ${START_MS + 3_000}`);
+    expect(text).not.toContain(`id: ${START_MS + 2_000}`);
+    gateway.frames(agentId, [[FRAME.keyframe, encodeKeyframe(second(60))]]);
+    await read(`id: ${START_MS + 60_000}`);
+    expect(text).toContain(
+      '"event":"gap","seq":null,"from":"2026-01-01T00:00:03.000Z","to":"2026-01-01T00:01:00.000Z"',
+    );
+    await reader?.cancel();
+    viewer.socket.destroy();
+  });
+
+  test('is told that nobody holds the endpoint, and goes on when it is back, also with another session', async () => {
+    const { agentId } = await api.agent();
+    const viewer = new RawViewer(api, pathOf(agentId));
+    await eventually(() => expect(events(viewer).at(-1)?.data).toMatchObject({ event: 'state', state: 'away' }));
+    gateway.frames(agentId, [[FRAME.keyframe, encodeKeyframe(second(1))]], 5);
+    await eventually(() => expect(seconds(viewer)).toEqual([1]));
+    // What an older session still sends is nobody's.
+    gateway.frames(agentId, [[FRAME.keyframe, encodeKeyframe(second(9))]], 4);
+    gateway.ended(agentId, 4);
+    gateway.frames(agentId, [[FRAME.delta, encodeDelta(second(2), second(1))]], 5);
+    await eventually(() => expect(seconds(viewer)).toEqual([1, 2]));
+    gateway.ended(agentId, 5);
+    await eventually(() => expect(events(viewer).at(-1)?.data).toMatchObject({ event: 'state', state: 'away' }));
+    gateway.frames(agentId, [[FRAME.keyframe, encodeKeyframe(second(3, makeShape({ disk: ['sda'] })))]], 6);
+    await eventually(() => expect(seconds(viewer)).toEqual([1, 2, 3]));
+    expect(events(viewer).filter(({ event }) => event === 'series')).toHaveLength(2);
+    viewer.socket.destroy();
+  });
+
+  test('does not see what cannot be read; a delta without its keyframe asks for one', async () => {
+    const { agentId } = await api.agent();
+    const viewer = new RawViewer(api, pathOf(agentId));
+    await gateway.answer(agentId);
+    await eventually(() => expect(seconds(viewer)).toEqual([1, 2, 3]));
+    gateway.frames(agentId, [
+      [FRAME.keyframe, Uint8Array.of(1, 2, 255)],
+      [FRAME.processes, Uint8Array.of(0xff)],
+      [FRAME.rows, Uint8Array.of(1)],
+    ]);
+    gateway.history(agentId, gateway.last?.api ?? '', Uint8Array.of(9));
+    gateway.history(agentId, 'another-api', encodeHistory({ kind: 'seconds', samples: [second(8)] }));
+    const begun = gateway.renewals.filter(({ begin }) => begin !== undefined).length;
+    // The watch has just begun, and a gateway is not asked twice in two seconds.
+    await eventually(() => {
+      gateway.frames(agentId, [[FRAME.delta, encodeDelta(second(7), second(6))]]);
+      expect(gateway.renewals.filter(({ begin }) => begin !== undefined).length).toBeGreaterThan(begun);
+    });
+    gateway.frames(agentId, [[FRAME.keyframe, encodeKeyframe(second(10))]]);
+    await eventually(() => expect(seconds(viewer)).toEqual([1, 2, 3, 10]));
+    const metrics = await api.metrics.registry.metrics();
+    for (const reason of ['bad_sample', 'bad_processes', 'unknown_frame', 'bad_history', 'no_keyframe']) {
+      expect(metrics).toMatch(new RegExp(`muster_api_watch_frames_dropped_total{reason="${reason}"} [1-9]`));
+    }
+    viewer.socket.destroy();
+  });
+
+  test('must be allowed to see the endpoint', async () => {
+    const { agentId } = await api.agent({ labels: { env: 'prod' } });
+    const { status } = await api.get(pathOf(agentId.replace(/.$/, (last) => (last === 'a' ? 'b' : 'a'))));
+    expect(status).toBe(404);
+    expect((await api.get(pathOf(agentId, '?past=11m'))).status).toBe(400);
+    expect(gateway.renewals).toEqual([]);
+  });
+});

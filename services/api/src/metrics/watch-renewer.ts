@@ -1,0 +1,78 @@
+import type { Bus } from '@muster/bus';
+import { encodeBusMessage, SUBJECTS, WATCH_RENEWAL_MS } from '@muster/messages';
+import type { AgentId } from '@muster/protocol';
+import type { Clock, Timer } from '@muster/runtime';
+
+export interface WatchRenewerOptions {
+  readonly bus: Pick<Bus, 'publish' | 'onConnectionChange'>;
+  readonly clock: Clock;
+  /** Names this process. */
+  readonly api: string;
+}
+
+/**
+ * Tells all gateways which endpoints are watched here: at once when that changes, and again every two seconds, so that a process that dies is
+ * forgotten. Says nothing while nobody watches.
+ */
+export class WatchRenewer {
+  readonly #options: WatchRenewerOptions;
+  readonly #watched = new Set<AgentId>();
+  #begin = new Set<AgentId>();
+  #timer: Timer | undefined;
+  #unwatch: (() => void) | undefined;
+  #isDue = false;
+
+  constructor(options: WatchRenewerOptions) {
+    this.#options = options;
+  }
+
+  start(): void {
+    const { bus, clock } = this.#options;
+    this.#timer = clock.setInterval(() => {
+      if (this.#watched.size > 0) this.#publish();
+    }, WATCH_RENEWAL_MS);
+    this.#unwatch = bus.onConnectionChange((connected) => {
+      if (connected && this.#watched.size > 0) this.#publish();
+    });
+  }
+
+  /** The last word: nobody watches any more. */
+  stop(): void {
+    this.#options.clock.clear(this.#timer);
+    this.#unwatch?.();
+    this.#watched.clear();
+    this.#begin.clear();
+    this.#publish();
+  }
+
+  /** Asks for keyframe and history too; again for an endpoint that is watched already. */
+  begin(agentId: AgentId): void {
+    this.#watched.add(agentId);
+    this.#begin.add(agentId);
+    this.#due();
+  }
+
+  end(agentId: AgentId): void {
+    this.#watched.delete(agentId);
+    this.#begin.delete(agentId);
+    this.#due();
+  }
+
+  /** Many changes of one turn are one message. */
+  #due(): void {
+    if (this.#isDue) return;
+    this.#isDue = true;
+    queueMicrotask(() => {
+      this.#isDue = false;
+      this.#publish();
+    });
+  }
+
+  #publish(): void {
+    const { bus, api } = this.#options;
+    const begin = [...this.#begin];
+    const message = { t: 'watch', api, agents: [...this.#watched], ...(begin.length > 0 ? { begin } : {}) } as const;
+    // What was not sent is asked for again with the next renewal.
+    if (bus.publish(SUBJECTS.allGatewayMetrics, encodeBusMessage(message)) === 'sent') this.#begin = new Set();
+  }
+}

@@ -1,0 +1,170 @@
+import {
+  decodeDelta,
+  decodeHistory,
+  decodeKeyframe,
+  deltaHead,
+  MalformedSample,
+  type HistoryKind,
+  type Sample,
+} from '@muster/host-metrics';
+import type { WatchEnded, WatchFrames, WatchHistory } from '@muster/messages';
+import { decodeBody, FRAME, type ProcessesBody } from '@muster/protocol';
+
+export type MinuteKind = Exclude<HistoryKind, 'seconds'>;
+
+export interface Minute {
+  readonly statistic: MinuteKind;
+  readonly sample: Sample;
+}
+
+/** What a viewer is told of a watched endpoint. */
+export interface WatchListener {
+  sample(sample: Sample): void;
+  processes(processes: ProcessesBody): void;
+  state(state: 'watched' | 'away'): void;
+}
+
+/** Samples that are kept: ten minutes at one a second, with some to spare. */
+const RING_SAMPLES = 660;
+const MINUTES = 24 * 60;
+
+/**
+ * What this process knows of an endpoint that its viewers watch: the last ten minutes, the minutes of the last day, and the keyframe that deltas
+ * refer to. Late, doubled and unreadable frames are counted and dropped.
+ */
+export class WatchedEndpoint {
+  readonly #listeners = new Set<WatchListener>();
+  readonly #dropped: (reason: string) => void;
+  readonly #wantKeyframe: () => void;
+  /** By the endpoint's clock, oldest first. */
+  #ring: Sample[] = [];
+  #minutes: Minute[] = [];
+  #epoch = 0;
+  #base: Sample | undefined;
+  #state: 'watched' | 'away' | undefined;
+  #historyDone = false;
+  #onHistory: (() => void)[] = [];
+
+  /** `dropped` counts what cannot be used; `wantKeyframe` asks the gateway to begin again. */
+  constructor(options: { readonly dropped: (reason: string) => void; readonly wantKeyframe: () => void }) {
+    this.#dropped = options.dropped;
+    this.#wantKeyframe = options.wantKeyframe;
+  }
+
+  get isWatched(): boolean {
+    return this.#listeners.size > 0;
+  }
+
+  get state(): 'watched' | 'away' | undefined {
+    return this.#state;
+  }
+
+  add(listener: WatchListener): void {
+    this.#listeners.add(listener);
+  }
+
+  remove(listener: WatchListener): void {
+    this.#listeners.delete(listener);
+  }
+
+  /** Resolves when the endpoint has sent its history; at once when it has before. */
+  history(): Promise<void> {
+    return this.#historyDone ? Promise.resolve() : new Promise((resolve) => this.#onHistory.push(resolve));
+  }
+
+  /** Samples after a time of the endpoint's clock, oldest first. */
+  samplesAfter(atMs: number): readonly Sample[] {
+    return this.#ring.filter((sample) => sample.atMs > atMs);
+  }
+
+  minutesAfter(atMs: number): readonly Minute[] {
+    return this.#minutes.filter(({ sample }) => sample.atMs > atMs);
+  }
+
+  frames({ epoch, frames }: WatchFrames): void {
+    if (epoch < this.#epoch) return this.#dropped('old_session');
+    if (epoch > this.#epoch) {
+      this.#epoch = epoch;
+      this.#base = undefined;
+    }
+    this.#turn('watched');
+    for (const [type, , body] of frames) this.#frame(type, body);
+  }
+
+  ended({ epoch }: WatchEnded): void {
+    if (epoch >= this.#epoch) this.#turn('away');
+  }
+
+  /** Nobody holds the endpoint. */
+  away(): void {
+    if (this.#state === undefined) this.#turn('away');
+  }
+
+  historyPiece({ body, final }: WatchHistory): void {
+    try {
+      const { kind, samples } = decodeHistory(body);
+      if (kind === 'seconds') this.#keep(samples);
+      else {
+        const minutes = samples.map((sample) => ({ statistic: kind, sample }));
+        const known = new Set(this.#minutes.map(({ statistic, sample }) => `${statistic} ${sample.atMs}`));
+        this.#minutes.push(...minutes.filter(({ statistic, sample }) => !known.has(`${statistic} ${sample.atMs}`)));
+        this.#minutes.sort((a, b) => a.sample.atMs - b.sample.atMs);
+        this.#minutes = this.#minutes.slice(-3 * MINUTES);
+      }
+    } catch (error) {
+      if (!(error instanceof MalformedSample)) throw error;
+      this.#dropped('bad_history');
+    }
+    if (!final) return;
+    this.#historyDone = true;
+    for (const resolve of this.#onHistory.splice(0)) resolve();
+  }
+
+  #frame(type: number, body: Uint8Array): void {
+    try {
+      if (type === FRAME.keyframe) return this.#sample((this.#base = decodeKeyframe(body)));
+      if (type === FRAME.delta) return this.#delta(body);
+    } catch (error) {
+      if (!(error instanceof MalformedSample)) throw error;
+      return this.#dropped('bad_sample');
+    }
+    if (type !== FRAME.processes) return this.#dropped('unknown_frame');
+    const decoded = decodeBody('processes', body);
+    if (!decoded.ok) return this.#dropped('bad_processes');
+    for (const listener of this.#listeners) listener.processes(decoded.body);
+  }
+
+  #delta(body: Uint8Array): void {
+    if (this.#base === undefined || deltaHead(body).baseSeq !== this.#base.seq) {
+      this.#dropped('no_keyframe');
+      return this.#wantKeyframe();
+    }
+    this.#sample(decodeDelta(body, this.#base));
+  }
+
+  #sample(sample: Sample): void {
+    const last = this.#ring.at(-1);
+    // A keyframe is sent again to whoever begins to watch.
+    if (last !== undefined && sample.atMs === last.atMs) return;
+    this.#keep([sample]);
+    for (const listener of this.#listeners) listener.sample(sample);
+  }
+
+  /** Keeps the ring in the order of the endpoint's clock, each moment once. */
+  #keep(samples: readonly Sample[]): void {
+    const last = this.#ring.at(-1)?.atMs ?? Number.NEGATIVE_INFINITY;
+    if (samples.every(({ atMs }, i) => atMs > (i === 0 ? last : (samples[i - 1] as Sample).atMs))) {
+      this.#ring.push(...samples);
+    } else {
+      const byTime = new Map([...samples, ...this.#ring].map((sample) => [sample.atMs, sample]));
+      this.#ring = [...byTime.values()].sort((a, b) => a.atMs - b.atMs);
+    }
+    if (this.#ring.length > RING_SAMPLES) this.#ring.splice(0, this.#ring.length - RING_SAMPLES);
+  }
+
+  #turn(state: 'watched' | 'away'): void {
+    if (this.#state === state) return;
+    this.#state = state;
+    for (const listener of this.#listeners) listener.state(state);
+  }
+}

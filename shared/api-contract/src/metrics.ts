@@ -1,0 +1,121 @@
+import { GROUPS, HISTORY_KINDS } from '@muster/host-metrics';
+import { parseDurationMs } from '@muster/runtime/quantity';
+import { z } from 'zod';
+import { agentIdParameter, timestamp } from './fields.js';
+import { stalledEventSchema } from './event-stream.js';
+import { defineOperations, eventStream, type Json } from './operation.js';
+import { seq } from './paging.js';
+
+/** One series of an endpoint. */
+const seriesSchema = z
+  .object({
+    name: z.string().meta({ description: "OpenTelemetry's name: `system.cpu.time`." }),
+    attributes: z.record(z.string(), z.string()),
+    unit: z.string().meta({ description: 'UCUM: `By`, `s`, `1` for a share.' }),
+    kind: z.enum(['counter', 'gauge']),
+    group: z.enum(GROUPS).optional().meta({ description: 'Absent for what a host has once.' }),
+    instance: z.string().optional().meta({ description: 'The name of the core, disk, interface …' }),
+  })
+  .meta({ id: 'HostSeries' });
+
+const values = z
+  .array(z.number().nullable())
+  .meta({ description: 'In the order of the last `series` event; null where the endpoint has no value.' });
+
+const processSchema = z
+  .object({
+    pid: z.int().nonnegative(),
+    name: z.string(),
+    cpu: z.number().meta({ description: 'Of one processor: 1 is all of it.' }),
+    residentBytes: z.int().nonnegative(),
+    user: z.string(),
+  })
+  .meta({ id: 'HostProcess' });
+
+/** One event of the metrics of a watched endpoint. */
+export const metricsEventSchema = z
+  .discriminatedUnion('event', [
+    z.object({ event: z.literal('series'), seq: z.null(), series: z.array(seriesSchema) }),
+    z.object({
+      event: z.literal('sample'),
+      seq,
+      at: timestamp.meta({ description: "The endpoint's clock." }),
+      from: z.enum(['history', 'live']),
+      values,
+    }),
+    z.object({
+      event: z.literal('minute'),
+      seq: z.null(),
+      at: timestamp.meta({ description: 'The end of the minute.' }),
+      statistic: z
+        .enum(HISTORY_KINDS)
+        .exclude(['seconds'])
+        .meta({ description: 'Of counters: of their growth per second.' }),
+      values,
+    }),
+    z.object({
+      event: z.literal('processes'),
+      seq: z.null(),
+      at: timestamp,
+      byCpu: z.array(processSchema),
+      byMemory: z.array(processSchema),
+    }),
+    z.object({
+      event: z.literal('gap'),
+      seq: z.null(),
+      from: timestamp.meta({ description: 'The last sample before it.' }),
+      to: timestamp.meta({ description: 'The first sample after it.' }),
+    }),
+    z.object({
+      event: z.literal('state'),
+      seq: z.null(),
+      state: z
+        .enum(['watched', 'away'])
+        .meta({ description: '`away`: no samples come; the stream waits for the endpoint.' }),
+    }),
+    stalledEventSchema,
+  ])
+  .meta({ id: 'MetricsEvent' });
+
+/** How far back a stream begins. */
+const pastParameter = (mostMs: number, usual: string, description: string) =>
+  z
+    .string()
+    .default(usual)
+    .transform((text, context) => {
+      const ms = text === '0' ? 0 : parseDurationMs(text);
+      if (ms !== undefined && ms >= 0 && ms <= mostMs) return ms;
+      context.issues.push({
+        code: 'custom',
+        message: `must be a duration of at most ${mostMs / 60_000}m`,
+        input: text,
+      });
+      return z.NEVER;
+    })
+    .meta({ description });
+
+export const metricsOperations = defineOperations('metrics', {
+  streamAgentMetrics: {
+    method: 'get',
+    path: '/v1/agents/{id}/metrics/stream',
+    action: 'metrics.watch',
+    audited: true,
+    summary: 'What an endpoint measures: its past, then every second from now on',
+    description:
+      'Server-sent events, or one JSON object per line with `Accept: application/x-ndjson`. `series` names the values of the events that follow it; it ' +
+      'comes again when disks, interfaces … change. Then `minute` and `sample` events of the past, and one `sample` a second for as long as the stream is open: the ' +
+      'endpoint measures that often only while somebody watches. Over Poll samples come with its polls. The id (`seq`) of a `sample` is its time in Unix milliseconds; a reader who was cut off ' +
+      'goes on with `Last-Event-ID`, and hears of samples that are lost with `gap`. The stream does not end by itself.',
+    access: 'agents:read',
+    params: agentIdParameter,
+    query: z.strictObject({
+      past: pastParameter(600_000, '10m', 'How much of the last ten minutes to send first: `10m`, `90s`, `0`.'),
+      minutes: pastParameter(86_400_000, '0', 'How much of the last 24 hours to send first, as minutes: `24h`.'),
+    }),
+    ...eventStream(metricsEventSchema, 'Not used.'),
+    problems: ['not_found', 'not_acceptable', 'draining'],
+  },
+});
+
+export type MetricsEventJson = Json<typeof metricsEventSchema>;
+export type HostSeriesJson = Json<typeof seriesSchema>;
