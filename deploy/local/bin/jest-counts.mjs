@@ -1,16 +1,18 @@
 /**
- * Jest reporter. Writes the numbers of passed, failed and skipped tests to the package's `.jest/counts.json`, for the last line of
+ * Jest reporter. Writes the numbers of passed, failed and skipped tests, and which failed, to the package's `.jest/counts.json`, for the last lines of
  * `npm test`. Fails a run that leaves handles open, instead of letting it hang.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 
 const LEAK_MS = 10_000;
 
 export default class CountsReporter {
+  #root;
   #folder;
 
   constructor(globalConfig) {
+    this.#root = globalConfig.rootDir;
     this.#folder = join(globalConfig.rootDir, '.jest');
   }
 
@@ -20,6 +22,7 @@ export default class CountsReporter {
       // A file that cannot be loaded has no failed test, but counts as one.
       failed: results.numFailedTests + results.numRuntimeErrorTestSuites,
       skipped: results.numPendingTests + results.numTodoTests,
+      failures: results.testResults.flatMap((file) => failuresOf(file, relative(this.#root, file.testFilePath))),
     };
     this.#write(counts);
     setTimeout(() => {
@@ -33,6 +36,16 @@ export default class CountsReporter {
     mkdirSync(this.#folder, { recursive: true });
     writeFileSync(join(this.#folder, 'counts.json'), `${JSON.stringify(counts)}\n`);
   }
+}
+
+/** What failed in one file; a file that cannot be loaded has no test to name. */
+function failuresOf({ testResults, testExecError }, file) {
+  const failed = testResults
+    .filter(({ status }) => status === 'failed')
+    .map(({ fullName }) => ({ file, test: fullName }));
+  return testExecError === undefined || testExecError === null || failed.length > 0
+    ? failed
+    : [{ file, test: 'the file' }];
 }
 
 /** `3 Timeout, 1 TCPSocketWrap` */
