@@ -35,7 +35,8 @@ type Waiting =
 export async function* metricsEvents(options: MetricsEventsOptions): AsyncGenerator<StreamItem> {
   const { hub, clock, agentId, signal, heartbeatMs } = options;
   const queue = new EventQueue();
-  const { endpoint, end } = hub.watch(agentId, queue);
+  const watch = hub.watch(agentId, queue);
+  const { endpoint } = watch;
   const writer = new SampleWriter(options.afterMs);
   try {
     void options.isAway().then((isAway) => {
@@ -64,7 +65,7 @@ export async function* metricsEvents(options: MetricsEventsOptions): AsyncGenera
       else yield* writer.items(next.sample, 'live');
     }
   } finally {
-    end();
+    watch.end();
   }
 }
 

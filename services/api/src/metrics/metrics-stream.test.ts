@@ -75,7 +75,7 @@ class FakeGateway {
 
   /** Answers a viewer as an endpoint with seconds 1 to 3 behind it does, and sends the fourth. */
   async answer(agentId: AgentId): Promise<void> {
-    await eventually(() => expect(this.renewals.some(({ begin }) => begin?.includes(agentId) === true)).toBe(true));
+    await poll(() => this.renewals.some(({ begin }) => begin?.includes(agentId) === true));
     const seconds = encodeHistory({ kind: 'seconds', samples: [1, 2, 3].map((n) => second(n)) });
     const means = encodeHistory({ kind: 'mean', samples: [second(2)] });
     this.frames(agentId, [[FRAME.keyframe, encodeKeyframe(second(3))]]);
