@@ -1,9 +1,17 @@
 import { describe, expect, test } from '@jest/globals';
-import { absentValues, decodeHistory, makeShape } from '@muster/host-metrics';
+import {
+  absentValues,
+  decodeDelta,
+  decodeHistory,
+  decodeKeyframe,
+  hostMetric,
+  makeShape,
+  type Sample,
+} from '@muster/host-metrics';
 import { decodeBody, FLAG_FINAL, FRAME, type MetricsBody } from '@muster/protocol';
 import { FakeClock } from '@muster/runtime/testing';
 import type { SendResult, Session } from '../../contract/session.js';
-import type { HostReader } from '../../metrics/contract/host-reader.js';
+import type { HostReader, Reading } from '../../metrics/contract/host-reader.js';
 import { HostHistory } from '../../metrics/history/host-history.js';
 import { MetricsHandler } from './metrics-handler.js';
 
@@ -225,5 +233,47 @@ describe('host metrics of an agent', () => {
     endpoint.result = 'sent';
     endpoint.handler.writable();
     expect(endpoint.sent).toHaveLength(2);
+  });
+
+  test('the share of busy time covers a second in the history, and the time since the last sample in samples', () => {
+    const clock = new FakeClock();
+    const sent: Sample[] = [];
+    const [user, idle] = ['user', 'idle'].map((mode) => hostMetric('system.cpu.time', { 'cpu.mode': mode })) as [
+      number,
+      number,
+    ];
+    const utilization = hostMetric('system.cpu.utilization');
+    let second = 0;
+    const read = (): Reading => {
+      const values = absentValues(SHAPE);
+      // Every third second is a busy one.
+      const busy = Math.floor(second / 3);
+      values[user] = 100 * busy;
+      values[idle] = 100 * (second - busy);
+      second += 1;
+      return { shape: SHAPE, values };
+    };
+    const reader = { read, refresh: () => Promise.resolve(undefined), close: () => {} };
+    const history = new HostHistory({ now: () => clock.now(), elapsedMs: () => clock.monotonic() });
+    const handler = new MetricsHandler({ reader, history, clock, random: () => 0.5, cpuMs: () => 0 });
+    handler.start();
+    const send = (type: number, _ref: number, body: Uint8Array): SendResult => {
+      if (type === FRAME.keyframe) sent.push(decodeKeyframe(body));
+      else if (type === FRAME.delta) sent.push(decodeDelta(body, sent[0]!));
+      return 'sent';
+    };
+    handler.ready({ mode: 'live', serverTimeMs: 0, send });
+    handler.frames.metrics?.({ everyMs: 10_000 }, 0);
+    clock.advance(60_000);
+    const shares = sent.slice(1).map(({ values }) => values[utilization]!);
+    expect(shares.length).toBeGreaterThan(3);
+    expect(shares.every((share) => share >= 300 && share <= 400)).toBe(true);
+    const past = history
+      .pieces({ secondsMs: 60_000, minutesMs: 0 })
+      .flatMap((piece) => [...decodeHistory(piece).samples]);
+    expect(past.slice(1).map(({ values }) => values[utilization])).toEqual(
+      past.slice(1).map((_, i) => (i % 3 === 2 ? 1_000 : 0)),
+    );
+    handler.stop();
   });
 });

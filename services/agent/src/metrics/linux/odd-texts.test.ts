@@ -177,6 +177,10 @@ describe('what the kernel says is corrected or dropped, and never stops the agen
     expect(host(first, 'muster.agent.omitted', { group: 'interface' })).toBe(1_000 - GROUP_LIMIT.interface);
     const second = write((i) => 1_000 - i);
     expect(second.shape).toBe(first.shape);
+    // Another one comes, and the choice is made again.
+    const busiestFirst = Array.from({ length: 1_000 }, (_, i) => line(i, 1_000 - i));
+    put('proc/net/dev', [...busiestFirst, line(1_000, 5)].join(''));
+    expect(reader.read().shape.names.interface).toEqual(first.shape.names.interface);
     put('proc/net/dev', Array.from({ length: 500 }, (_, i) => line(i, 1_000 - i)).join(''));
     expect(reader.read().shape.names.interface).toContain('if0');
   });
