@@ -126,18 +126,22 @@ describe('what an endpoint keeps of its past', () => {
       filesystem: names(32),
       temperature: names(16),
     });
-    let most = 0;
-    for (let second = 0; second < 500; second += 1) {
-      past.history.add({
-        shape: large,
-        values: absentValues(large).map((_, i) => (second * second * 100_003 * (1 + (i % 7)) + i) % 2 ** 40),
-      });
-      // A minute each, so that both kinds of rings are full.
-      past.clock.advance(second < 150 ? 1_000 : 60_000);
-      most = Math.max(most, past.history.bytes);
-    }
-    expect(most).toBeGreaterThan(2_000_000);
-    expect(most).toBeLessThan(5_000_000);
+    const add = (count: number, stepMs: number): number => {
+      for (let i = 0; i < count; i += 1) {
+        const atMs = past.clock.monotonic();
+        past.history.add({
+          shape: large,
+          values: absentValues(large).map((_, at) => (atMs * atMs * (1 + (at % 7)) + at) % 2 ** 40),
+        });
+        past.clock.advance(stepMs);
+      }
+      return past.history.bytes;
+    };
+    // The ring of seconds is full, then those of minutes.
+    const seconds = add(200, 1_000);
+    expect(seconds).toBeGreaterThan(1_100_000);
+    expect(seconds).toBeLessThan(1_300_000);
+    expect(add(400, 60_000)).toBeLessThan(4_100_000);
     const pieces = past.history.pieces({ secondsMs: DAY, minutesMs: DAY });
     expect(Math.max(...pieces.map(({ length }) => length))).toBeLessThanOrEqual(64 * 1024);
   });
