@@ -53,6 +53,11 @@ import { BrokerWatch } from './upstream/broker-watch.js';
 import { CommandClient } from './upstream/command-client.js';
 import { QueryClient } from './upstream/query-client.js';
 import { commandServices, queryServices, type UpstreamService } from './upstream/upstream-services.js';
+import { DeliveryStore } from './webhooks/delivery-store.js';
+import { Destinations } from './webhooks/destination.js';
+import { webhookOperations, type WebhookParts } from './webhooks/webhook-operations.js';
+import { createWebhookService } from './webhooks/webhook-service.js';
+import { WebhookStore } from './webhooks/webhook-store.js';
 
 export interface AppOptions {
   readonly broker: Pick<Broker, 'bus' | 'streams'>;
@@ -77,6 +82,10 @@ export interface AppOptions {
   readonly onAuthenticated?: (socket: Socket) => void;
   /** How long an identity may exist without a single session; 0 keeps such identities. */
   readonly unusedIdentityMs: number;
+  /** Inner networks that webhooks may be posted to. */
+  readonly webhookNetworks: TrustedProxies;
+  /** After how long without a sign another process delivers webhooks; changed in tests. */
+  readonly webhookLeaseMs?: number;
   /** For how long the stream keeps queries; default: as the stream is defined. */
   readonly queriesKeptForMs?: number;
   /** Intervals of event streams; changed in tests. */
@@ -117,7 +126,12 @@ export function buildApp(options: AppOptions): Api {
     commandServices: commandServices({ ...options.broker, clock }),
   };
   const watches = new WatchHub({ ...options.broker, clock, metrics: options.metrics });
+  const webhooks = {
+    ...{ clock, webhooks: new WebhookStore({ streams, logger }), deliveries: new DeliveryStore(streams) },
+    destinations: new Destinations(options.webhookNetworks),
+  };
   const operations = createOperations(options, {
+    webhooks,
     directory,
     watches,
     tokens,
@@ -150,6 +164,11 @@ export function buildApp(options: AppOptions): Api {
         calls,
         watches,
       },
+      webhooks: webhooks.webhooks,
+      webhookService: createWebhookService({
+        ...{ ...webhooks, streams, directory, logger, metrics: options.metrics },
+        ...given('leaseMs', options.webhookLeaseMs),
+      }),
       queryServices: upstream.queryServices.heartbeats,
       commandServices: upstream.commandServices.heartbeats,
     },
@@ -184,6 +203,7 @@ function createReaper(options: AppOptions, queries: QueryStore, broker: BrokerWa
 
 interface Stores {
   readonly watches: WatchHub;
+  readonly webhooks: WebhookParts;
   readonly directory: Directory;
   readonly tokens: TokenStore;
   readonly queries: QueryStore;
@@ -228,6 +248,7 @@ function createOperations(options: AppOptions, stores: Stores): Operation[] {
     ...metricsOperations({ ...agents, hub: watches, viewers }),
     ...tableOperations(TABLES),
     ...tokenOperations({ tokens, clock }),
+    ...webhookOperations(stores.webhooks),
     ...auditOperations({ streams }),
     chainOperation({ streams, clock }),
     auditedJournalOperation({ streams, clock }),

@@ -76,6 +76,8 @@ const definition = defineConfig({
     maxConnections: field.int('MUSTER_API_MAX_CONNECTIONS', { default: 10_000, min: 1 }),
     maxPerAddress: field.int('MUSTER_API_MAX_CONNECTIONS_PER_ADDRESS', { optional: true, min: 1 }),
     maxUnproven: field.int('MUSTER_API_MAX_UNPROVEN_CONNECTIONS', { optional: true, min: 1 }),
+    /** Inner networks that webhooks may be posted to, also without TLS. */
+    webhookNetworks: field.proxies('MUSTER_API_WEBHOOK_NETWORKS'),
     headTimeoutMs: field.durationMs('MUSTER_API_HEAD_TIMEOUT', { default: 10_000, min: 100, max: 600_000 }),
     requestTimeoutMs: field.durationMs('MUSTER_API_REQUEST_TIMEOUT', { default: 30_000, min: 100, max: 600_000 }),
   },

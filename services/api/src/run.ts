@@ -23,6 +23,7 @@ export async function buildApi(config: ApiConfig, context: ServiceContext): Prom
     requestRate: config.requestRate,
     requestBurst: config.requestBurst,
     unusedIdentityMs: config.unusedIdentityMs,
+    webhookNetworks: config.webhookNetworks,
     queriesKeptForMs: config.streamQueriesAgeMs,
     requestBounds: requestBounds(config, connectionsThatFit()),
     viewerBounds: viewerBounds(config),

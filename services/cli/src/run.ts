@@ -19,6 +19,7 @@ import { addQueryCommand } from './query/query-command.js';
 import { addTablesCommand } from './query/tables-command.js';
 import { ClosedPipe, type Terminal } from './terminal/terminal.js';
 import { addTokensCommand } from './credentials/tokens-command.js';
+import { addWebhooksCommand } from './credentials/webhooks-command.js';
 import { addVersionCommand } from './setup/version-command.js';
 
 /** Runs one command line and returns the exit code. Resolves when all output has been written. */
@@ -68,6 +69,7 @@ export function createProgram(env: ProcessEnv, write: (out: 'stdout' | 'stderr',
   addBandwidthCommand(program, env);
   addTablesCommand(program, env);
   addTokensCommand(program, env);
+  addWebhooksCommand(program, env);
   addAuditCommand(program, env);
   addContextCommand(program, env);
   addKeysCommand(program, env);

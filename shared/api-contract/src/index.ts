@@ -12,4 +12,5 @@ export * from './metrics.js';
 export type * from './tables.js';
 export type * from './tokens.js';
 export type * from './audit.js';
+export * from './webhooks.js';
 export { openApiDocument } from './openapi.js';

@@ -8,6 +8,7 @@ import { openapiOperations } from './openapi.js';
 import { queryOperations } from './query-operations.js';
 import { tableOperations } from './tables.js';
 import { tokenOperations } from './tokens.js';
+import { webhookOperations } from './webhooks.js';
 
 /** Every operation of the API by its id, in the order of the OpenAPI document. */
 export const operations = {
@@ -18,6 +19,7 @@ export const operations = {
   ...metricsOperations,
   ...tableOperations,
   ...tokenOperations,
+  ...webhookOperations,
   ...auditOperations,
   ...meOperations,
   ...openapiOperations,

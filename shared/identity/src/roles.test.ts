@@ -23,6 +23,7 @@ test('a viewer sees and changes nothing, an analyst asks, a responder labels and
     'agents:mode': 'responder',
     'agents:revoke': 'admin',
     'tokens:manage': 'admin',
+    'webhooks:manage': 'admin',
     'audit:read': 'admin',
   });
   expect(PERMISSIONS.map(leastRole)).toEqual(PERMISSIONS.map(firstWho));

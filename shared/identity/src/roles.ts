@@ -17,6 +17,7 @@ const LEAST_ROLE = {
   'agents:mode': 'responder',
   'agents:revoke': 'admin',
   'tokens:manage': 'admin',
+  'webhooks:manage': 'admin',
   'audit:read': 'admin',
 } as const satisfies Readonly<Record<string, Role>>;
 

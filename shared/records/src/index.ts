@@ -13,3 +13,4 @@ export * from './command-fold.js';
 export * from './request-keys.js';
 export * from './journal-position.js';
 export * from './health-records.js';
+export * from './webhook-records.js';

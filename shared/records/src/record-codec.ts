@@ -11,6 +11,12 @@ import type {
 } from './identity-records.js';
 import type { HealthRecord } from './health-records.js';
 import type { AuditRecord, OperatorTokenRecord } from './operator-records.js';
+import type {
+  WebhookDeliveryRecord,
+  WebhookLeaseRecord,
+  WebhookPositionRecord,
+  WebhookRecord,
+} from './webhook-records.js';
 
 /** Records in deterministic CBOR. Those of queries and commands are larger and have codecs of their own. */
 export type StoredRecord =
@@ -24,7 +30,11 @@ export type StoredRecord =
   | FallbackRecord
   | OperatorTokenRecord
   | AuditRecord
-  | HealthRecord;
+  | HealthRecord
+  | WebhookRecord
+  | WebhookDeliveryRecord
+  | WebhookLeaseRecord
+  | WebhookPositionRecord;
 
 /** Deterministic, so that the hash of an audit record can be computed from the record alone. */
 export function encodeRecord(record: StoredRecord): Uint8Array {

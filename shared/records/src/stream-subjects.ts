@@ -22,9 +22,21 @@ export const STREAM_SUBJECTS = {
   /** The journals of all commands of all orgs. */
   allCommands: `${ROOT}.journal.*.*`,
   audit: (org: OrgId) => `${ROOT}.audit.${token(org)}`,
+  allAudit: `${ROOT}.audit.*`,
   operatorToken: (org: OrgId, tokenId: string) => `${ROOT}.token.${token(org)}.${token(tokenId)}`,
   /** How healthy an endpoint is: {@link HealthRecord}. */
   health: (org: OrgId, id: AgentId) => `${ROOT}.health.${token(org)}.${token(id)}`,
+  webhook: (org: OrgId, id: string) => `${ROOT}.webhook.${token(org)}.${token(id)}`,
+  /** All webhooks of all orgs. */
+  allWebhooks: `${ROOT}.webhook.*.*`,
+  /** Which API process delivers. */
+  webhookLease: `${ROOT}.webhook-lease`,
+  /** How far the events of one stream have become deliveries. */
+  webhookPosition: (source: string) => `${ROOT}.webhook-position.${token(source.replace('.', '-'))}`,
+  webhookDelivery: (org: OrgId, id: string, eventId: string) =>
+    `${ROOT}.webhook-delivery.${token(org)}.${token(id)}.${token(eventId)}`,
+  /** The deliveries of one webhook. */
+  webhookDeliveries: (org: OrgId, id: string) => `${ROOT}.webhook-delivery.${token(org)}.${token(id)}.*`,
   /** `key` is a hash of the caller's identity and the idempotency key. */
   idempotency: (org: OrgId, key: string) => `${ROOT}.idempotency.${token(org)}.${token(key)}`,
 } as const;
@@ -58,6 +70,21 @@ export const STREAMS = {
     storage: 'file',
     subjects: [`${ROOT}.health.>`],
     maxMsgsPerSubject: 10,
+  },
+  /** Webhooks, the lease of the process that delivers, and how far it has read. */
+  webhooks: {
+    name: 'MUSTER_WEBHOOKS',
+    storage: 'file',
+    subjects: [`${ROOT}.webhook.>`, `${ROOT}.webhook-lease`, `${ROOT}.webhook-position.*`],
+    maxMsgsPerSubject: 1,
+  },
+  /** The newest state of each delivery. It outlives the last attempt by two days. */
+  webhookDeliveries: {
+    name: 'MUSTER_WEBHOOK_DELIVERIES',
+    storage: 'file',
+    subjects: [`${ROOT}.webhook-delivery.>`],
+    maxMsgsPerSubject: 1,
+    maxAgeMs: 3 * 24 * HOUR_MS,
   },
   /** Replies to mutating calls: a repeat with the same idempotency key gets the same reply from any API process. */
   idempotency: {

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { sleep, type Clock, type Component, type Logger, type Timer } from '@muster/runtime/program';
 import { HttpPost } from './delivery/http-post.js';
 import { Sender, type Failure, type Protocol } from './delivery/sender.js';
@@ -130,6 +131,8 @@ export class RemoteWriter implements Component {
     const { clock } = this.#context;
     clock.clear(this.#sweep);
     const over = new AbortController();
+    // Each shard listens.
+    setMaxListeners(0, over.signal);
     const done = new AbortController();
     const bound = sleep(clock, this.#options.flushMs, AbortSignal.any([signal, done.signal])).then(() => over.abort());
     await Promise.all(this.#shards.map((shard) => shard.stop(over.signal)));

@@ -32,6 +32,13 @@ const SAMPLES: { readonly [id in keyof typeof operations]?: Sample } = {
   orderMode: { body: { selector: '', mode: 'poll' } },
   revokeAgent: { body: { reason: 'lost' } },
   createToken: { body: { name: 'new', role: 'viewer' } },
+  createWebhook: {
+    body: {
+      url: 'https://hooks.example/x',
+      events: ['agent.revoked'],
+      secret: 'a secret is long'.replaceAll(' ', '-'),
+    },
+  },
 };
 
 /** What a bounded admin may not do at all. */
@@ -115,6 +122,7 @@ const NOBODY: Objects = {
   commands: `c${'0'.repeat(26)}`,
   pendingCommand: `c${'0'.repeat(26)}`,
   tokens: 'a'.repeat(16),
+  webhooks: `w${'a'.repeat(16)}`,
 };
 
 describe.each([

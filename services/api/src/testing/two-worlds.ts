@@ -6,7 +6,7 @@ import type { QueryStore } from '../queries/query-store.js';
 import { ApiFixture, ORG } from './api-fixture.js';
 
 /** Objects by the path segment under which they are found: `/v1/queries/{id}`. */
-export type Objects = Readonly<Record<'agents' | 'queries' | 'commands' | 'tokens', string>> & {
+export type Objects = Readonly<Record<'agents' | 'queries' | 'commands' | 'tokens' | 'webhooks', string>> & {
   readonly pendingCommand: string;
   readonly agentIds: readonly string[];
 };
@@ -70,7 +70,10 @@ async function makeObjects(api: ApiFixture, { org, token, site, at }: Maker): Pr
   const approval = { why: 'the policy says so', role: 'responder' } as const;
   const pending = await api.commands.make({ org, operator, approval, target: `site=${site}` }, nums);
   const made = await api.ask('POST', '/v1/tokens', { token, body: { name: `made at ${site}`, role: 'viewer' } });
+  const hook = { url: 'https://hooks.example/made', events: ['agent.revoked'] };
+  const webhook = await api.ask('POST', '/v1/webhooks', { token, body: hook });
   return {
+    webhooks: (webhook.body.id as string | undefined) ?? '',
     agents: agentIds[2] ?? '',
     agentIds,
     queries: await makeQuery(api, { org, token, site, at }),
