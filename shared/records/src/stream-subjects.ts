@@ -13,6 +13,7 @@ export const STREAM_SUBJECTS = {
   fallback: (org: OrgId, id: AgentId) => `${ROOT}.identity.${token(org)}.away.${token(id)}`,
   /** The first session of the agent. */
   firstSession: (org: OrgId, id: AgentId) => `${ROOT}.identity.${token(org)}.live.${token(id)}`,
+  allRevoked: `${ROOT}.identity.*.revoked.*`,
   allEnrolled: `${ROOT}.identity.*.enrolled.*`,
   query: (org: OrgId, id: QueryId) => `${ROOT}.query.${token(org)}.${token(id)}`,
   result: (org: OrgId, id: QueryId) => `${ROOT}.result.${token(org)}.${token(id)}`,

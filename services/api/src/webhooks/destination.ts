@@ -11,10 +11,16 @@ const SPECIAL = [
   ...['2001::/23', '2001:db8::/32', '2002::/16', '3fff::/20', 'fc00::/7', 'fe80::/10', 'fec0::/10', 'ff00::/8'],
 ];
 
-const special = new BlockList();
+// One list for each family: in a common one every IPv4 address is in ::ffff:0:0/96.
+const special = { 4: new BlockList(), 6: new BlockList() };
 for (const network of SPECIAL) {
   const [address = '', bits] = network.split('/');
-  special.addSubnet(address, Number(bits), isIP(address) === 6 ? 'ipv6' : 'ipv4');
+  if (isIP(address) === 6) special[6].addSubnet(address, Number(bits), 'ipv6');
+  else special[4].addSubnet(address, Number(bits), 'ipv4');
+}
+
+function isSpecial(address: string): boolean {
+  return isIP(address) === 6 ? special[6].check(address, 'ipv6') : special[4].check(address, 'ipv4');
 }
 
 /** The error code of an address that may not be reached. */
@@ -65,7 +71,7 @@ export class Destinations {
 
   #permits(address: string, protocol: string): boolean {
     if (this.#allowed.trusts(address)) return true;
-    return protocol === 'https:' && !special.check(address, isIP(address) === 6 ? 'ipv6' : 'ipv4');
+    return protocol === 'https:' && !isSpecial(address);
   }
 }
 
