@@ -108,6 +108,7 @@ export const FLOORS = {
     'capabilities/queries': ['foundation'],
     'capabilities/commands': ['foundation'],
     'capabilities/modes': ['foundation'],
+    'capabilities/metrics': ['foundation'],
     foundation: [],
     traffic: [],
   },

@@ -16,6 +16,7 @@ const PROGRAMS = {
   query: 'Query service',
   command: 'Command service',
   api: 'API',
+  telemetry: 'Telemetry service',
   agent: 'Agent',
 } as const;
 

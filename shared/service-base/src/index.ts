@@ -2,7 +2,7 @@ export { listenerFaults, listenerFields, serviceFields, tlsFiles, type ServiceCo
 export { createCertificateMetric } from './certificate-expiry.js';
 export { ClockSkew } from './clock-skew.js';
 export { connectService, type ServiceBase } from './connect-service.js';
-export { reservedBytes, streamDefinitions, type StreamBounds } from './stream-definitions.js';
+export type { StreamBounds } from './stream-definitions.js';
 export { connectionsThatFit } from './descriptor-limit.js';
 export { LiveInstances, type InstanceMessage, type LiveInstancesOptions } from './live-instances.js';
 export { CoordinatorMonitor } from './queries/coordinator-monitor.js';

@@ -106,6 +106,9 @@ describe('a viewer of an endpoint', () => {
     gateway.frames(agentId, [
       [FRAME.delta, encodeDelta(second(4), second(3))],
       [FRAME.delta, encodeDelta(second(5), second(3))],
+      // Another process begins to watch.
+      [FRAME.keyframe, encodeKeyframe(second(3))],
+      [FRAME.delta, encodeDelta(second(5), second(3))],
       [
         FRAME.processes,
         encodeBody('processes', { atMs: START_MS, byCpu: [[7, 'sh', 0.5, 4_096, 'root']], byMemory: [] }),

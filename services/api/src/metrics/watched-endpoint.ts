@@ -41,6 +41,8 @@ export class WatchedEndpoint {
   #minutes: Minute[] = [];
   #epoch = 0;
   #base: Sample | undefined;
+  /** The last sample of the session. */
+  #seq = 0;
   #state: 'watched' | 'away' | undefined;
   #historyDone = false;
   #onHistory: (() => void)[] = [];
@@ -86,6 +88,7 @@ export class WatchedEndpoint {
     if (epoch > this.#epoch) {
       this.#epoch = epoch;
       this.#base = undefined;
+      this.#seq = 0;
     }
     this.#turn('watched');
     for (const [type, , body] of frames) this.#frame(type, body);
@@ -143,9 +146,9 @@ export class WatchedEndpoint {
   }
 
   #sample(sample: Sample): void {
-    const last = this.#ring.at(-1);
-    // A keyframe is sent again to whoever begins to watch.
-    if (last !== undefined && sample.atMs === last.atMs) return;
+    // Gateways send the last keyframe and the last delta again whenever a process begins to watch.
+    if (sample.seq <= this.#seq) return;
+    this.#seq = sample.seq;
     this.#keep([sample]);
     for (const listener of this.#listeners) listener.sample(sample);
   }
