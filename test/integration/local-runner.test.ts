@@ -90,6 +90,7 @@ describe('the local runner', () => {
       'query-1',
       'redis',
       'runner',
+      'telemetry-1',
     ]);
     expect(local.gatewayUrls).toHaveLength(2);
     expect((await stat(join(folder, '.muster/local.json'))).mode & 0o777).toBe(0o600);
@@ -104,7 +105,7 @@ describe('the local runner', () => {
       const response = await fetch(`${local.prometheusUrl}/api/v1/query?query=${encodeURIComponent('up == 1')}`);
       const { data } = (await response.json()) as { data: { result: { metric: { instance: string } }[] } };
       const found = data.result.map(({ metric }) => metric.instance).sort();
-      return found.join() === 'api-1,command-1,gateway-1,gateway-2,query-1';
+      return found.join() === 'api-1,command-1,gateway-1,gateway-2,query-1,telemetry-1';
     };
     await eventually(up, 'Prometheus scrapes every service', 30_000);
     const rules = await (await fetch(`${local.prometheusUrl}/api/v1/rules?type=alert`)).text();

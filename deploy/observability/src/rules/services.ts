@@ -13,7 +13,7 @@ export const services: RuleGroup = {
   rules: [
     {
       alert: 'MusterServiceDown',
-      expr: 'up{job=~"muster-(query|command|api).*"} == 0',
+      expr: 'up{job=~"muster-(query|command|telemetry|api).*"} == 0',
       for: '1m',
       severity: 'critical',
       summary: 'A service of Muster does not answer Prometheus.',

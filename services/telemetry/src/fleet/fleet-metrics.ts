@@ -3,12 +3,21 @@ import { FLEET_BUCKETS, type CountedVital, type FleetHistograms } from './fleet-
 import type { FleetLabel } from './fleet-labels.js';
 
 const METRICS: Readonly<Record<CountedVital, { readonly name: string; readonly help: string }>> = {
-  cpu: { name: 'endpoint_cpu_ratio', help: 'Endpoints by the share of their processors in use now.' },
-  memory: { name: 'endpoint_memory_ratio', help: 'Endpoints by the share of their memory in use now.' },
-  disk: { name: 'endpoint_disk_ratio', help: 'Endpoints by how full their fullest file system is now.' },
-  load: { name: 'endpoint_load_ratio', help: 'Endpoints by their load of one minute for each processor.' },
+  cpu: { name: 'muster_telemetry_endpoint_cpu_ratio', help: 'Endpoints by the share of their processors in use now.' },
+  memory: {
+    name: 'muster_telemetry_endpoint_memory_ratio',
+    help: 'Endpoints by the share of their memory in use now.',
+  },
+  disk: {
+    name: 'muster_telemetry_endpoint_disk_ratio',
+    help: 'Endpoints by how full their fullest file system is now.',
+  },
+  load: {
+    name: 'muster_telemetry_endpoint_load_ratio',
+    help: 'Endpoints by their load of one minute for each processor.',
+  },
   clock: {
-    name: 'endpoint_clock_offset_seconds',
+    name: 'muster_telemetry_endpoint_clock_offset_seconds',
     help: 'Endpoints by how far their clock is ahead of the gateway that received their sample.',
   },
 };
@@ -38,7 +47,7 @@ export function createFleetMetrics(
   });
   for (const [vital, { name, help }] of Object.entries(METRICS) as [CountedVital, (typeof METRICS)[CountedVital]][]) {
     metrics.gaugeHistogram({
-      ...{ name: `muster_telemetry_${name}`, help, labels: names, buckets: FLEET_BUCKETS[vital] },
+      ...{ name, help, labels: names, buckets: FLEET_BUCKETS[vital] },
       *collect(): Generator<GaugeHistogramValue<string>> {
         beforeRead();
         for (const group of fleet().groups()) yield { labels: group.labels, ...group.vitals[vital] };
