@@ -34,7 +34,7 @@ export function decodeHistory(bytes: Uint8Array): HistoryPiece {
     const entry = new ByteReader(input.bytes(input.varint()));
     const seq = entry.varint();
     const atMs = before.atMs + unzigzag(entry.varint());
-    before = { seq, atMs, shape: before.shape, values: readChanges(entry, before.values) };
+    before = { ...before, seq, atMs, values: readChanges(entry, before) };
     samples.push(before);
   }
   return { kind, samples };

@@ -4,6 +4,7 @@ import { GROUP_LIMIT, GROUP_METRICS, groupMetric, GROUPS, HOST_METRICS, hostMetr
 import { decodeHistory, encodeHistory } from './history-codec.js';
 import { decodeDelta, decodeKeyframe, deltaHead, encodeDelta, encodeKeyframe } from './sample-codec.js';
 import { absentValues, groupOffset, hostValue, makeShape, sampleValues, type Sample, type Shape } from './sample.js';
+import { SampleScanner } from './sample-scanner.js';
 import { MalformedSample, MAX_INTEGER } from './varint.js';
 
 const SHAPE = makeShape({ core: ['0', '1'], disk: ['sda'], interface: ['eth0', 'wlan0 ü'] });
@@ -116,6 +117,40 @@ describe('decoders', () => {
       Uint8Array.of(1, 2, ...[HOST_METRICS.length + 1, 0x00], ...Array.from(HOST_METRICS, () => 3), 0),
     );
     expect(newer.values.length).toBe(HOST_METRICS.length);
+  });
+
+  it('apply a delta of a newer or older version to the right values', () => {
+    const zero = (count: number): number[] => Array.from({ length: count }, () => 1);
+    // One series of the host more than here, an interface with one series more, then an unknown group.
+    const net = GROUP_METRICS.interface.length;
+    const newer = Uint8Array.of(
+      ...[1, 2, HOST_METRICS.length + 1, ...zero(HOST_METRICS.length + 1), 2],
+      ...[2, net + 1, 2, 1, 0x61, 1, 0x62, ...zero(2 * (net + 1))],
+      ...[40, 1, 1, 1, 0x63, 1],
+    );
+    // The last known series of the host, the one that is new, the first of the second interface, the unknown group's.
+    const changes = [HOST_METRICS.length - 1, 3, 0, 5, net + 1, 7, net, 9];
+    const delta = Uint8Array.of(2, 1, 0, ...changes);
+    const base = decodeKeyframe(newer);
+    const sample = decodeDelta(delta, base);
+    const changed = [...sample.values.entries()].filter(([, value]) => value !== 0);
+    expect(changed).toEqual([
+      [HOST_METRICS.length - 1, 1],
+      [groupOffset(sample.shape, 'interface', 1, 0), 3],
+    ]);
+    expect(() => decodeDelta(Uint8Array.of(2, 1, 0, HOST_METRICS.length + 1 + 2 * (net + 1) + 1, 3), base)).toThrow(
+      MalformedSample,
+    );
+    // The next sample of the session, and a history, go on from there.
+    expect(decodeDelta(delta, { ...base, ...sample, seq: 1 }).values[HOST_METRICS.length - 1]).toBe(2);
+    const scanner = new SampleScanner();
+    scanner.scan(newer, delta);
+    expect([...scanner.values.subarray(0, scanner.length)]).toEqual([...sample.values]);
+    // An older version has fewer.
+    const older = decodeKeyframe(Uint8Array.of(1, 2, 1, 1, 1, 0, 1, 1, 1, 0x30, 1));
+    const olderSample = decodeDelta(Uint8Array.of(2, 1, 0, 1, 3), older);
+    expect(olderSample.values[groupOffset(olderSample.shape, 'core', 0, 0)]).toBe(1);
+    expect(Number.isNaN(olderSample.values[1])).toBe(true);
   });
 
   it('encoders refuse what is no integer or too large', () => {

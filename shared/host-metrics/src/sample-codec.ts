@@ -58,7 +58,7 @@ export function decodeDelta(bytes: Uint8Array, base: Sample): Sample {
   const seq = input.varint();
   if (input.varint() !== base.seq) throw new MalformedSample('it belongs to another keyframe');
   const atMs = base.atMs + unzigzag(input.varint());
-  return { seq, atMs, shape: base.shape, values: readChanges(input, base.values) };
+  return { ...base, seq, atMs, values: readChanges(input, base) };
 }
 
 /** Without `seq` and time. */
@@ -85,10 +85,11 @@ export function writeValues(out: ByteWriter, { shape, values }: Pick<Sample, 'sh
   }
 }
 
-export function readValues(input: ByteReader): Pick<Sample, 'shape' | 'values'> {
+export function readValues(input: ByteReader): Pick<Sample, 'shape' | 'values' | 'positions'> {
   const host = readCells(input, bounded(input.varint(), HOST_METRICS.length + MAX_UNKNOWN));
   const names: Partial<Record<Group, string[]>> = {};
   const rows: Partial<Record<Group, Float64Array[]>> = {};
+  const layout: SentGroup[] = [];
   const groups = bounded(input.varint(), GROUPS.length + MAX_UNKNOWN);
   for (let i = 0; i < groups; i += 1) {
     const group = GROUPS[input.varint()];
@@ -96,13 +97,42 @@ export function readValues(input: ByteReader): Pick<Sample, 'shape' | 'values'> 
     const instances = bounded(input.varint(), group === undefined ? MAX_UNKNOWN : GROUP_LIMIT[group]);
     const itsNames = readNames(input, instances);
     const itsRows = itsNames.map(() => readCells(input, metrics));
+    layout.push({ group, metrics, instances });
     if (group === undefined) continue;
     if (names[group] !== undefined) throw new MalformedSample('a group comes twice');
     names[group] = itsNames;
     rows[group] = itsRows;
   }
   const shape = makeShape(names);
-  return { shape, values: vectorOf(shape, host, rows) };
+  const values = vectorOf(shape, host, rows);
+  const positions = positionsOf(shape, host.length, layout);
+  return positions === undefined ? { shape, values } : { shape, values, positions };
+}
+
+/** A group as the sender has it. */
+interface SentGroup {
+  readonly group: Group | undefined;
+  readonly metrics: number;
+  readonly instances: number;
+}
+
+/** Where the sender's values are here; `undefined` when they are at the same places. */
+function positionsOf(shape: Shape, host: number, layout: readonly SentGroup[]): Int32Array | undefined {
+  const numbers = layout.map(({ group }) => (group === undefined ? -1 : GROUPS.indexOf(group)));
+  const isSame =
+    host === HOST_METRICS.length &&
+    layout.every(({ group, metrics }) => group !== undefined && metrics === GROUP_METRICS[group].length) &&
+    numbers.every((number, i) => i === 0 || number > (numbers[i - 1] as number));
+  if (isSame) return undefined;
+  const positions = Array.from({ length: host }, (_, i) => (i < HOST_METRICS.length ? i : -1));
+  for (const { group, metrics, instances } of layout) {
+    const known = group === undefined ? 0 : GROUP_METRICS[group].length;
+    const from = group === undefined ? 0 : shape.offsets[group];
+    for (let instance = 0; instance < instances; instance += 1) {
+      for (let i = 0; i < metrics; i += 1) positions.push(i < known ? from + instance * known + i : -1);
+    }
+  }
+  return Int32Array.from(positions);
 }
 
 export function writeChanges(out: ByteWriter, values: Float64Array, base: Float64Array): void {
@@ -120,14 +150,18 @@ export function writeChanges(out: ByteWriter, values: Float64Array, base: Float6
   }
 }
 
-export function readChanges(input: ByteReader, base: Float64Array): Float64Array {
-  const values = base.slice();
+export function readChanges(input: ByteReader, base: Pick<Sample, 'values' | 'positions'>): Float64Array {
+  const values = base.values.slice();
+  const { positions } = base;
+  const length = positions?.length ?? values.length;
   for (let i = 0; !input.done; i += 1) {
     i += input.varint();
-    if (i >= values.length) throw new MalformedSample('it changes a value that its keyframe does not have');
+    if (i >= length) throw new MalformedSample('it changes a value that its keyframe does not have');
     const code = input.varint();
-    const before = values[i] as number;
-    values[i] = code === 0 ? Number.NaN : (Number.isNaN(before) ? 0 : before) + unzigzag(code - 1);
+    const at = positions === undefined ? i : (positions[i] as number);
+    if (at === -1) continue;
+    const before = values[at] as number;
+    values[at] = code === 0 ? Number.NaN : (Number.isNaN(before) ? 0 : before) + unzigzag(code - 1);
   }
   return values;
 }

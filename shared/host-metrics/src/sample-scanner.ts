@@ -33,7 +33,9 @@ export class SampleScanner {
     this.atMs = input.varint();
     this.length = 0;
     this.instances.fill(0);
-    this.#readCells(input, bounded(input.varint(), HOST_METRICS.length + MAX_UNKNOWN), HOST_METRICS.length);
+    const host = bounded(input.varint(), HOST_METRICS.length + MAX_UNKNOWN);
+    if (host !== HOST_METRICS.length) return this.#take(readSlowly(keyframe, delta));
+    this.#readCells(input, host);
     if (!this.#scanGroups(input)) return this.#take(readSlowly(keyframe, delta));
     if (delta !== undefined) this.#scanDelta(new ByteReader(delta));
   }
@@ -46,7 +48,7 @@ export class SampleScanner {
     return true;
   }
 
-  /** False when the groups are not in their order, so that their places are not known while they are read. */
+  /** False when the sender has another catalogue or order, so that the places of its values are not known while they are read. */
   #scanGroups(input: ByteReader): boolean {
     let next = 0;
     const groups = bounded(input.varint(), GROUPS.length + MAX_UNKNOWN);
@@ -54,8 +56,8 @@ export class SampleScanner {
       const number = input.varint();
       const group = GROUPS[number];
       const metrics = bounded(input.varint(), MAX_UNKNOWN);
-      const instances = bounded(input.varint(), group === undefined ? MAX_UNKNOWN : GROUP_LIMIT[group]);
-      if (group !== undefined && number < next) return false;
+      if (group === undefined || number < next || metrics !== GROUP_METRICS[group].length) return false;
+      const instances = bounded(input.varint(), GROUP_LIMIT[group]);
       const [starts, lengths] = [this.#starts[number], this.#lengths[number]];
       for (let j = 0; j < instances; j += 1) {
         const length = bounded(input.varint(), INSTANCE_NAME_BYTES);
@@ -64,32 +66,25 @@ export class SampleScanner {
         starts[j] = start;
         lengths[j] = length;
       }
-      for (; group !== undefined && next <= number; next += 1) this.offsets[next] = this.length;
-      for (let j = 0; j < instances; j += 1) {
-        this.#readCells(input, metrics, group === undefined ? 0 : GROUP_METRICS[group].length);
-      }
-      if (group === undefined) continue;
+      for (; next <= number; next += 1) this.offsets[next] = this.length;
+      this.#readCells(input, instances * metrics);
       this.instances[number] = instances;
     }
     for (; next < GROUPS.length; next += 1) this.offsets[next] = this.length;
     return true;
   }
 
-  /** Reads `count` cells; the first `known` of them are values, and those that are missing are absent. */
-  #readCells(input: ByteReader, count: number, known: number): void {
-    const end = this.length + known;
+  #readCells(input: ByteReader, count: number): void {
+    const end = this.length + count;
     if (end > this.values.length) {
       const larger = new Float64Array(2 * end);
       larger.set(this.values);
       this.values = larger;
     }
-    const read = Math.min(count, known);
-    for (let i = 0; i < read; i += 1) {
+    for (let i = this.length; i < end; i += 1) {
       const code = input.varint();
-      this.values[this.length + i] = code === 0 ? Number.NaN : unzigzag(code - 1);
+      this.values[i] = code === 0 ? Number.NaN : unzigzag(code - 1);
     }
-    for (let i = read; i < count; i += 1) input.varint();
-    this.values.fill(Number.NaN, this.length + read, end);
     this.length = end;
   }
 

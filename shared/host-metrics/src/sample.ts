@@ -18,6 +18,11 @@ export interface Sample {
   readonly shape: Shape;
   /** Integers in the scale of their metric; `NaN` is absent. First {@link HOST_METRICS}, then group by group, instance by instance. */
   readonly values: Float64Array;
+  /**
+   * Of a sample that was decoded: where in `values` the values of its keyframe are, in the order of the keyframe; −1 for what this version does not
+   * know. Absent where the sender has the same catalogue. Deltas count in the order of the keyframe.
+   */
+  readonly positions?: Int32Array;
 }
 
 export function makeShape(names: Partial<Record<Group, readonly string[]>>): Shape {
