@@ -117,7 +117,7 @@ describe('what stands still is not taken for what is not there', () => {
   it('a gateway: its endpoints are unreachable, not offline, until they are back; then a query that runs asks them', async () => {
     // Most are here: they have left the other one.
     const [, gateway] = harness.stack.gateways;
-    const long = await start('speed in (slow,none)', '36s');
+    const long = await start('speed in (slow,none)', '60s');
     const followed = followQuery(harness.api, long);
     await sleep(1_000);
     gateway?.signal('SIGSTOP');

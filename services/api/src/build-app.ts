@@ -44,6 +44,8 @@ import { RequestPipeline } from './http/request-pipeline.js';
 import { Shares, type ShareBounds } from './http/shares.js';
 import { Viewers, type ViewersOptions } from './http/viewers.js';
 import { metricsOperations } from './metrics/metrics-operations.js';
+import { TelemetryClient } from './metrics/telemetry-client.js';
+import { telemetryOperations } from './metrics/telemetry-operations.js';
 import { WatchHub } from './metrics/watch-hub.js';
 import { queryOperations } from './queries/query-operations.js';
 import { QueryStore } from './queries/query-store.js';
@@ -125,6 +127,7 @@ export function buildApp(options: AppOptions): Api {
     queryServices: queryServices({ ...options.broker, clock }),
     commandServices: commandServices({ ...options.broker, clock }),
   };
+  const telemetry = new TelemetryClient({ ...options.broker, clock });
   const watches = new WatchHub({ ...options.broker, clock, metrics: options.metrics });
   const webhooks = {
     ...{ clock, webhooks: new WebhookStore({ streams, logger }), deliveries: new DeliveryStore(streams) },
@@ -134,6 +137,7 @@ export function buildApp(options: AppOptions): Api {
     webhooks,
     directory,
     watches,
+    telemetry,
     tokens,
     queries,
     viewers,
@@ -171,6 +175,7 @@ export function buildApp(options: AppOptions): Api {
       }),
       queryServices: upstream.queryServices.heartbeats,
       commandServices: upstream.commandServices.heartbeats,
+      telemetryServices: telemetry.heartbeats,
     },
   };
 }
@@ -203,6 +208,7 @@ function createReaper(options: AppOptions, queries: QueryStore, broker: BrokerWa
 
 interface Stores {
   readonly watches: WatchHub;
+  readonly telemetry: TelemetryClient;
   readonly webhooks: WebhookParts;
   readonly directory: Directory;
   readonly tokens: TokenStore;
@@ -246,6 +252,7 @@ function createOperations(options: AppOptions, stores: Stores): Operation[] {
     modeOperation({ ...agents, overrides: new ModeOverrides({ streams, writer }) }),
     ...bandwidthOperations({ ...agents, ...results, registry, bus }),
     ...metricsOperations({ ...agents, hub: watches, viewers }),
+    ...telemetryOperations({ ...agents, telemetry: stores.telemetry }),
     ...tableOperations(TABLES),
     ...tokenOperations({ tokens, clock }),
     ...webhookOperations(stores.webhooks),

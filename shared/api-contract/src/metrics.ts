@@ -1,10 +1,14 @@
 import { GROUPS, HISTORY_KINDS } from '@muster/host-metrics';
 import { parseDurationMs } from '@muster/runtime/quantity';
 import { z } from 'zod';
-import { agentIdParameter, timestamp } from './fields.js';
+import { agentIdParameter, count, selectorText, timestamp } from './fields.js';
 import { stalledEventSchema } from './event-stream.js';
-import { defineOperations, eventStream, type Json } from './operation.js';
-import { seq } from './paging.js';
+import { defineOperations, eventStream, jsonAnswer, type Json } from './operation.js';
+import { cursorParameter, limitParameter, nextCursor, seq } from './paging.js';
+
+/** What the fleet can be sorted by. */
+const TOP_BY = ['cpu', 'memory', 'disk', 'load', 'disk_io', 'network'] as const;
+const VITALS = [...TOP_BY, 'clock', 'agent'] as const;
 
 /** One series of an endpoint. */
 const seriesSchema = z
@@ -77,6 +81,71 @@ export const metricsEventSchema = z
   ])
   .meta({ id: 'MetricsEvent' });
 
+const vitals = z.partialRecord(z.enum(VITALS), z.number()).meta({
+  description:
+    'What is not known is left out. `cpu`, `memory` and `disk` (the fullest file system) are shares from 0 to 1, `load` is per processor, `disk_io` and ' +
+    '`network` bytes a second, `clock` how many seconds it is ahead, `agent` what the agent itself uses of a processor.',
+});
+
+const healthSchema = z
+  .object({
+    state: z.enum(['ok', 'warning', 'critical']),
+    since: timestamp,
+    rules: z.array(z.string()).meta({ description: 'The names of the rules that make it so.' }),
+  })
+  .meta({ id: 'EndpointHealth' });
+
+const coverage = z
+  .object({
+    of: count.meta({ description: 'Into so many partitions the endpoints are divided.' }),
+    missing: z.array(count).meta({
+      description:
+        'Partitions that no telemetry service spoke for, or whose service has only just taken them over: their endpoints may be missing.',
+    }),
+  })
+  .meta({ id: 'MetricsCoverage' });
+
+const ageMs = count.meta({ description: 'How old the sample is, in milliseconds.' });
+
+export const agentMetricsSchema = z
+  .object({
+    agentId: z.string(),
+    sample: z
+      .object({
+        at: timestamp.meta({ description: "The endpoint's clock." }),
+        receivedAt: timestamp.meta({ description: "The gateway's clock." }),
+        ageMs,
+        vitals,
+        values: z.array(seriesSchema.extend({ value: z.number() })),
+      })
+      .optional()
+      .meta({ description: 'Absent when the endpoint has not sent one lately.' }),
+    health: healthSchema.optional(),
+  })
+  .meta({ id: 'AgentMetrics' });
+
+export const fleetTopSchema = z
+  .object({
+    by: z.enum(TOP_BY),
+    endpoints: count.meta({ description: 'How many match. Those that do not know the value are in no row.' }),
+    items: z
+      .array(z.object({ agentId: z.string(), host: z.string(), ageMs, vitals, health: healthSchema.optional() }))
+      .meta({ description: 'The largest first.' }),
+    partitions: coverage,
+  })
+  .meta({ id: 'FleetTop' });
+
+export const healthListSchema = z
+  .object({
+    counts: z
+      .record(z.enum(['ok', 'warning', 'critical']), count)
+      .meta({ description: 'Of all that match, whatever `state` asks for.' }),
+    items: z.array(z.object({ agentId: z.string(), host: z.string(), health: healthSchema })),
+    nextCursor,
+    partitions: coverage,
+  })
+  .meta({ id: 'HealthList' });
+
 /** How far back a stream begins. */
 const pastParameter = (mostMs: number, usual: string, description: string) =>
   z
@@ -94,7 +163,49 @@ const pastParameter = (mostMs: number, usual: string, description: string) =>
     })
     .meta({ description });
 
+const TELEMETRY_PROBLEMS = ['no_telemetry_service', 'timeout'] as const;
+const selector = selectorText
+  .default('')
+  .meta({ description: 'Which endpoints; empty means all. `mode` selects nobody here.' });
+
 export const metricsOperations = defineOperations('metrics', {
+  showAgentMetrics: {
+    method: 'get',
+    path: '/v1/agents/{id}/metrics',
+    action: 'metrics.show',
+    summary: 'The latest sample of an endpoint, and its health',
+    access: 'agents:read',
+    params: agentIdParameter,
+    answers: { 200: jsonAnswer('What is known.', agentMetricsSchema) },
+    problems: ['not_found', ...TELEMETRY_PROBLEMS],
+  },
+  topAgents: {
+    method: 'get',
+    path: '/v1/fleet/top',
+    action: 'metrics.top',
+    summary: 'The endpoints with the most of something now',
+    description: 'Exact while `partitions.missing` is empty.',
+    access: 'agents:read',
+    query: z.strictObject({ by: z.enum(TOP_BY).default('cpu'), selector, limit: limitParameter(20, 1_000) }),
+    answers: { 200: jsonAnswer('The largest first.', fleetTopSchema) },
+    problems: ['bad_selector', ...TELEMETRY_PROBLEMS],
+  },
+  listHealth: {
+    method: 'get',
+    path: '/v1/health',
+    action: 'health.list',
+    summary: 'How endpoints fare, by the rules of the health policy',
+    description: 'Complete while `partitions.missing` is empty.',
+    access: 'agents:read',
+    query: z.strictObject({
+      selector,
+      state: z.enum(['ok', 'warning', 'critical']).optional().meta({ description: 'Only these.' }),
+      limit: limitParameter(100, 1_000),
+      cursor: cursorParameter,
+    }),
+    answers: { 200: jsonAnswer('By number of their identities.', healthListSchema) },
+    problems: ['bad_selector', ...TELEMETRY_PROBLEMS],
+  },
   streamAgentMetrics: {
     method: 'get',
     path: '/v1/agents/{id}/metrics/stream',

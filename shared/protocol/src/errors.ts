@@ -47,6 +47,7 @@ export const ERROR_CODES = {
   too_many_queries: { status: 429, retryable: true, title: 'Too many queries are running' },
   rate_limited: { status: 429, retryable: true, title: 'Too many requests' },
   internal: { status: 500, retryable: true, title: 'The server failed' },
+  no_telemetry_service: { status: 503, retryable: true, title: 'No telemetry service answers' },
   no_query_service: { status: 503, retryable: true, title: 'No query service answers' },
   no_command_service: { status: 503, retryable: true, title: 'No command service answers' },
   broker_unavailable: { status: 503, retryable: true, title: 'The message broker is out of reach' },

@@ -56,6 +56,11 @@ export class ServiceInstances {
     return from[Math.floor(Math.random() * from.length)];
   }
 
+  /** All that were heard a moment ago. */
+  live(): string[] {
+    return [...this.#instances.keys()].filter((id) => !this.isSilent(id));
+  }
+
   /** The one that was heard last, if that is no longer ago: heartbeats come late from a busy machine. */
   latest(withinMs: number): string | undefined {
     let latest: string | undefined;

@@ -13,6 +13,8 @@ interface Sample {
   readonly queries?: readonly string[];
   /** Which object the `{id}` of its path is, where it is not the one of the path's first segment. */
   readonly id?: keyof Objects & 'pendingCommand';
+  /** Its stream does not end: only its status is compared. */
+  readonly isEndless?: true;
 }
 
 const KILL = { action: 'process.kill', params: { name: 'abc.exe' }, target: { selector: '' } };
@@ -32,6 +34,7 @@ const SAMPLES: { readonly [id in keyof typeof operations]?: Sample } = {
   orderMode: { body: { selector: '', mode: 'poll' } },
   revokeAgent: { body: { reason: 'lost' } },
   createToken: { body: { name: 'new', role: 'viewer' } },
+  streamAgentMetrics: { isEndless: true },
   createWebhook: {
     body: {
       url: 'https://hooks.example/x',
@@ -64,12 +67,22 @@ function pathOf({ id, path }: OperationContract, objects: Objects): string {
 }
 
 async function call(world: World, operation: OperationContract, objects: Objects, query = ''): Promise<Asked> {
-  const { body } = SAMPLES[operation.id as keyof typeof operations] ?? {};
+  const { body, isEndless } = SAMPLES[operation.id as keyof typeof operations] ?? {};
+  if (isEndless === true) return begin(world, pathOf(operation, objects));
   if (operation.body !== undefined && body === undefined) throw new Error(`${operation.id}: it needs a sample body`);
   return world.api.ask(operation.method.toUpperCase(), pathOf(operation, objects) + query, {
     token: world.token,
     ...(body === undefined ? {} : { body }),
   });
+}
+
+/** The head of an answer, and its body where that is a problem. */
+async function begin({ api, token }: World, path: string): Promise<Asked> {
+  const response = await fetch(api.url + path, { headers: { authorization: `Bearer ${token}` } });
+  if (response.status !== 200)
+    return { status: response.status, headers: response.headers, text: '', body: await response.json() };
+  await response.body?.cancel();
+  return { status: 200, headers: response.headers, text: '', body: undefined };
 }
 
 /** An answer without what differs by chance: ids, moments, sequences and the order of lists by id. */

@@ -1,5 +1,13 @@
-import { encodeBusMessage, SUBJECTS, type TrafficCounters } from '@muster/messages';
-import { encodeCbor, newGatewayId, type CommandId, type OrgId } from '@muster/protocol';
+import type { BusMessage } from '@muster/bus';
+import { METRICS_PARTITIONS } from '@muster/host-metrics';
+import {
+  decodeServiceMessage,
+  encodeBusMessage,
+  SUBJECTS,
+  type TelemetryRequest,
+  type TrafficCounters,
+} from '@muster/messages';
+import { encodeCbor, newGatewayId, newTelemetryServiceId, type CommandId, type OrgId } from '@muster/protocol';
 import { AnswerBlockWriter, type OperatorTokenRecord } from '@muster/records';
 import { eventually } from '@muster/runtime/testing';
 import type { QueryStore } from '../queries/query-store.js';
@@ -34,6 +42,7 @@ export async function makeWorld({ caller, crowd }: WorldOptions): Promise<World>
   const api = await ApiFixture.start({ platformOrg: 'platform' as OrgId });
   api.service.endsAtOnce = true;
   gateway(api, 1);
+  await telemetryService(api);
   const { token } = await api.token({ name: 'caller', ...caller });
   const own = await makeObjects(api, { org: ORG, token, site: 'one', at: 1 });
   if (crowd === undefined) return { api, token, own, foreign: undefined };
@@ -96,6 +105,26 @@ async function makeQuery(api: ApiFixture, { org, token, site, at }: Maker): Prom
   await api.service.emit(record, { t: 'failures', failures: [[at + 1, 'timed_out', 'deadline', `late at ${site}`]] });
   await api.service.end(record);
   return record.id;
+}
+
+/** A telemetry service that knows no endpoint. */
+async function telemetryService(api: ApiFixture): Promise<void> {
+  const instance = newTelemetryServiceId();
+  const partitions = Array.from({ length: METRICS_PARTITIONS }, (_, partition) => partition);
+  const { bus } = api.broker.connect();
+  const answer = ({ data, reply }: BusMessage): void => {
+    const { t } = decodeServiceMessage<TelemetryRequest>(data);
+    const coverage = { instance, partitions, filling: [], rows: [] };
+    if (t === 'latest_metrics') reply?.(encodeBusMessage({ t, ...coverage, partition: 0 }));
+    if (t === 'fleet_top') reply?.(encodeBusMessage({ t, ...coverage, endpoints: 0 }));
+    const counts = { ok: 0, warning: 0, critical: 0 };
+    if (t === 'health_list') reply?.(encodeBusMessage({ t, ...coverage, counts, isCut: false }));
+  };
+  bus.subscribe(SUBJECTS.telemetryService(instance), answer);
+  for (const partition of partitions) bus.subscribe(SUBJECTS.latestMetrics(partition), answer);
+  const heartbeat = { t: 'telemetry_beat', instance, stopping: false, nowMs: 0 } as const;
+  setInterval(() => bus.publish(SUBJECTS.telemetryHeartbeats, encodeBusMessage(heartbeat)), 200).unref();
+  await eventually(async () => (await api.get('/v1/health')).status === 200);
 }
 
 /** A gateway whose counters are all `bytes`: what all orgs together have carried. */
