@@ -63,6 +63,8 @@ describe('bandwidth as gateways count it', () => {
           heartbeat: { bytesUp: 2_000, bytesDown: 0 },
           query: { bytesUp: 0, bytesDown: 0 },
           command: { bytesUp: 0, bytesDown: 0 },
+          // A gateway of the version before does not count it.
+          metrics: { bytesUp: 0, bytesDown: 0 },
         },
       },
       poll: expect.objectContaining({ endpoints: 2, bytesUp: 80_000, bytesPerHour: 40_500 }),
