@@ -172,6 +172,7 @@ for (const kind of ['uws', 'ws'] as const) {
           heartbeat: { bytesIn: 6 + 10 + 6 + 3, bytesOut: 2 + 10 + 2 + 3 },
           query: { bytesIn: 6 + 108 + 8 + 508 + 8 + 60_008, bytesOut: 2 + 108 + 4 + 508 + 4 + 60_008 },
           command: { bytesIn: 0, bytesOut: 0 },
+          metrics: { bytesIn: 0, bytesOut: 0 },
         });
       });
     });
