@@ -170,7 +170,7 @@ describe('ModeAssigner', () => {
     await settle();
     expect(full.schedules).toHaveLength(1);
     expect(gone.frames).toEqual([]);
-    expect(await metrics.registry.metrics()).not.toMatch(/mode_assignments_total\{mode="poll"\}/);
+    expect(await metrics.registry.metrics()).toMatch(/mode_assignments_total\{mode="poll"\} 0\n/);
   });
 
   it('does not assign an override that was withdrawn before it was sent', async () => {
