@@ -27,7 +27,7 @@ const LIBRARIES = [
  */
 export const PACKAGES = {
   'shared/protocol': [],
-  'shared/host-metrics': [],
+  'shared/host-metrics': ['protocol/byte-stream'],
   'shared/records': ['protocol'],
   'shared/messages': ['protocol', 'records'],
   'shared/api-contract': ['protocol/vocabulary', 'host-metrics', 'identity/roles', 'runtime/quantity'],

@@ -17,6 +17,7 @@ import { FleetScan } from './requests/fleet-scan.js';
 import { TelemetryRequestHandler } from './requests/telemetry-request-handler.js';
 import { TelemetryRequests } from './requests/telemetry-requests.js';
 import { EndpointTable } from './samples/endpoint-table.js';
+import { EndpointRemoval } from './endpoint-removal.js';
 import { Expiry } from './samples/expiry.js';
 import { KeyframeRequests } from './samples/keyframe-requests.js';
 import { SampleHandler } from './samples/sample-handler.js';
@@ -65,29 +66,16 @@ export function createTelemetryService(deps: TelemetryServiceDeps): TelemetrySer
     ...{ config, clock, logger, metrics: deps.metrics, table },
     endpointOf: (num) => directory.byNum(num),
   });
-  const remove = (slot: number): void => {
-    fleet.leave(slot);
-    table.remove(slot);
-  };
-  const expire = (slot: number): void => {
-    if (table.ended[slot] === 0) health.silent(slot);
-    remote?.samples.end(slot);
-    remove(slot);
-  };
+  const removal = new EndpointRemoval({ table, fleet, health, records, samples: remote?.samples });
   const keyframes = new KeyframeRequests({ bus, clock, metrics });
   const processor = new SampleProcessor({
-    ...{
-      clock,
-      directory,
-      table,
-      observer: observing(fleet, health, remote?.samples),
-      maxEndpoints: config.maxEndpoints,
-    },
+    ...{ clock, directory, table, maxEndpoints: config.maxEndpoints },
+    observer: observing(fleet, health, remote?.samples),
     onValueFault: (reason) => metrics.samples.values.inc({ reason }),
     onNoKeyframe: (agentId) => keyframes.agent(agentId),
   });
   const samples = new SampleHandler({ processor, logger, metrics: metrics.samples });
-  const expiry = new Expiry({ clock, table, expiryMs: config.expiryMs, expire });
+  const expiry = new Expiry({ clock, table, expiryMs: config.expiryMs, expire: (slot) => removal.expired(slot) });
 
   const instances: LiveInstances<TelemetryHeartbeat> = new LiveInstances({
     ...{ bus, clock, instance, subject: SUBJECTS.telemetryHeartbeats, kind: 'telemetry_beat' as const },
@@ -99,13 +87,7 @@ export function createTelemetryService(deps: TelemetryServiceDeps): TelemetrySer
     onSamples: (partition, data) => samples.onMessage(partition, data),
     onRequest: (message) => requests.onRequest(message),
     onTaken: (partitions) => keyframes.partitions(partitions),
-    onLost: (partitions) => {
-      for (let slot = 0; slot < table.end; slot += 1) {
-        if (table.nums[slot] === 0 || !partitions.has(table.partitions[slot] as number)) continue;
-        remote?.samples.release(slot);
-        remove(slot);
-      }
-    },
+    onLost: (partitions) => removal.lost(partitions),
   });
 
   const requests: TelemetryRequestHandler = new TelemetryRequestHandler({
@@ -118,19 +100,7 @@ export function createTelemetryService(deps: TelemetryServiceDeps): TelemetrySer
     }),
   });
 
-  const unwatch = directory.onChange((endpoint, change) => {
-    if (change === 'removed') records.forget(endpoint);
-    const slot = table.slotOf(endpoint.num);
-    if (slot === undefined) return;
-    if (change === 'removed' || change === 'revoked') {
-      remote?.samples.end(slot);
-      remove(slot);
-    } else if (change === 'facts' || change === 'labels') {
-      fleet.leave(slot);
-      fleet.join(slot);
-    }
-  });
-
+  const unwatch = directory.onChange((endpoint, change) => removal.changed(endpoint, change));
   return {
     instance,
     components: [
@@ -146,10 +116,7 @@ export function createTelemetryService(deps: TelemetryServiceDeps): TelemetrySer
       ['keyframe requests', keyframes],
       ['expiry', expiry],
       ['partitions', owner],
-      [
-        'live services',
-        { start: () => instances.start(), drain: () => instances.drain(), stop: () => instances.stop() },
-      ],
+      ['live services', instances],
       ['requests', requests],
     ],
   };

@@ -1,8 +1,9 @@
+import { ByteReader, MalformedBytes } from '@muster/protocol/byte-stream';
 import { HistoryEncoder } from './history-encoder.js';
 import { HISTORY_KINDS, type HistoryKind } from './history-kinds.js';
 import { decodeKeyframe, readChanges } from './sample-codec.js';
 import type { Sample } from './sample.js';
-import { ByteReader, MalformedSample, unzigzag } from './varint.js';
+import { unzigzag } from './varint.js';
 
 /**
  * A piece of an endpoint's past, the oldest sample first. It stands alone: a keyframe, then what is different from the sample before.
@@ -23,11 +24,11 @@ export function encodeHistory({ kind, samples }: HistoryPiece): Uint8Array {
   return encoder.finish();
 }
 
-/** Throws `MalformedSample`. */
+/** Throws `MalformedBytes`. */
 export function decodeHistory(bytes: Uint8Array): HistoryPiece {
   const input = new ByteReader(bytes);
   const kind = HISTORY_KINDS[input.varint()];
-  if (kind === undefined) throw new MalformedSample('it is history of an unknown kind');
+  if (kind === undefined) throw new MalformedBytes('it is history of an unknown kind');
   let before = decodeKeyframe(input.bytes(input.varint()));
   const samples = [before];
   while (!input.done) {

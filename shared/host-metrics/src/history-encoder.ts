@@ -1,7 +1,8 @@
+import { ByteReader, ByteWriter } from '@muster/protocol/byte-stream';
 import { HISTORY_KINDS, type HistoryKind } from './history-kinds.js';
 import { encodeKeyframe, writeChanges } from './sample-codec.js';
 import type { Sample } from './sample.js';
-import { ByteReader, ByteWriter, zigzag } from './varint.js';
+import { zigzag } from './varint.js';
 
 /** Encodes a piece of history sample by sample, so that what is kept is kept encoded. */
 export class HistoryEncoder {
@@ -51,7 +52,7 @@ export class HistoryEncoder {
   }
 }
 
-/** The same piece of history with all its times moved; none gets below 0. Throws `MalformedSample`. */
+/** The same piece of history with all its times moved; none gets below 0. Throws `MalformedBytes`. */
 export function moveHistory(piece: Uint8Array, byMs: number): Uint8Array {
   const input = new ByteReader(piece);
   const kind = input.varint();

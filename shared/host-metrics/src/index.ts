@@ -7,4 +7,5 @@ export * from './history-encoder.js';
 export * from './history-codec.js';
 export * from './sample-scanner.js';
 export * from './partition.js';
-export { MalformedSample, MAX_INTEGER } from './varint.js';
+export { MAX_INTEGER } from './varint.js';
+export { MalformedBytes } from '@muster/protocol/byte-stream';

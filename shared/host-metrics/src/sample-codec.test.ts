@@ -1,11 +1,12 @@
 import { describe, expect, it } from '@jest/globals';
+import { MalformedBytes } from '@muster/protocol/byte-stream';
 import fc from 'fast-check';
 import { GROUP_LIMIT, GROUP_METRICS, groupMetric, GROUPS, HOST_METRICS, hostMetric } from './catalogue.js';
 import { decodeHistory, encodeHistory } from './history-codec.js';
 import { decodeDelta, decodeKeyframe, deltaHead, encodeDelta, encodeKeyframe } from './sample-codec.js';
 import { absentValues, groupOffset, hostValue, makeShape, sampleValues, type Sample, type Shape } from './sample.js';
 import { SampleScanner } from './sample-scanner.js';
-import { MalformedSample, MAX_INTEGER } from './varint.js';
+import { MAX_INTEGER } from './varint.js';
 
 const SHAPE = makeShape({ core: ['0', '1'], disk: ['sda'], interface: ['eth0', 'wlan0 ü'] });
 
@@ -75,21 +76,21 @@ describe('decoders', () => {
 
   it('say which keyframe a delta needs, and refuse another one', () => {
     expect(deltaHead(delta)).toEqual({ seq: 2, baseSeq: 1 });
-    expect(() => decodeDelta(delta, { ...base, seq: 7 })).toThrow(MalformedSample);
+    expect(() => decodeDelta(delta, { ...base, seq: 7 })).toThrow(MalformedBytes);
   });
 
-  it('throw MalformedSample on whatever is cut or made up, and nothing else', () => {
+  it('throw MalformedBytes on whatever is cut or made up, and nothing else', () => {
     const decode = (bytes: Uint8Array): void => {
       for (const each of [decodeKeyframe, (one: Uint8Array) => decodeDelta(one, base), decodeHistory]) {
         try {
           each(bytes);
         } catch (error) {
-          expect(error).toBeInstanceOf(MalformedSample);
+          expect(error).toBeInstanceOf(MalformedBytes);
         }
       }
     };
     for (let length = 0; length < keyframe.length; length += 1) {
-      expect(() => decodeKeyframe(keyframe.subarray(0, length))).toThrow(MalformedSample);
+      expect(() => decodeKeyframe(keyframe.subarray(0, length))).toThrow(MalformedBytes);
     }
     fc.assert(fc.property(fc.uint8Array({ maxLength: 200 }), decode), { numRuns: 500 });
     fc.assert(
@@ -105,7 +106,7 @@ describe('decoders', () => {
   it('take no more instances of a group than allowed', () => {
     const names = Array.from({ length: GROUP_LIMIT.disk + 1 }, (_, i) => `sd${i}`);
     const bytes = encodeKeyframe(sampleOf(1, makeShape({ disk: names }), () => 0));
-    expect(() => decodeKeyframe(bytes)).toThrow(MalformedSample);
+    expect(() => decodeKeyframe(bytes)).toThrow(MalformedBytes);
   });
 
   it('ignore values and groups of newer versions, and take missing ones as absent', () => {
@@ -139,7 +140,7 @@ describe('decoders', () => {
       [groupOffset(sample.shape, 'interface', 1, 0), 3],
     ]);
     expect(() => decodeDelta(Uint8Array.of(2, 1, 0, HOST_METRICS.length + 1 + 2 * (net + 1) + 1, 3), base)).toThrow(
-      MalformedSample,
+      MalformedBytes,
     );
     // The next sample of the session, and a history, go on from there.
     expect(decodeDelta(delta, { ...base, ...sample, seq: 1 }).values[HOST_METRICS.length - 1]).toBe(2);

@@ -1,6 +1,7 @@
+import { ByteReader, ByteWriter, MalformedBytes } from '@muster/protocol/byte-stream';
 import { GROUP_LIMIT, GROUP_METRICS, GROUPS, HOST_METRICS, INSTANCE_NAME_BYTES, type Group } from './catalogue.js';
 import { makeShape, type Sample, type Shape } from './sample.js';
-import { ByteReader, ByteWriter, MalformedSample, MAX_INTEGER, unzigzag, zigzag } from './varint.js';
+import { MAX_INTEGER, unzigzag, zigzag } from './varint.js';
 
 /**
  * Two encodings of a sample. A **keyframe** is complete. A **delta** says what is different from the last keyframe of the session, so that one that
@@ -38,7 +39,7 @@ export function encodeDelta(sample: Sample, base: Sample): Uint8Array {
   return out.finish();
 }
 
-/** Throws {@link MalformedSample}. */
+/** Throws {@link MalformedBytes}. */
 export function decodeKeyframe(bytes: Uint8Array): Sample {
   const input = new ByteReader(bytes);
   const seq = input.varint();
@@ -46,17 +47,17 @@ export function decodeKeyframe(bytes: Uint8Array): Sample {
   return { seq, atMs, ...readValues(input) };
 }
 
-/** Which keyframe a delta needs. Throws {@link MalformedSample}. */
+/** Which keyframe a delta needs. Throws {@link MalformedBytes}. */
 export function deltaHead(bytes: Uint8Array): { readonly seq: number; readonly baseSeq: number } {
   const input = new ByteReader(bytes);
   return { seq: input.varint(), baseSeq: input.varint() };
 }
 
-/** Throws {@link MalformedSample}, also when `base` is another keyframe than the delta's. */
+/** Throws {@link MalformedBytes}, also when `base` is another keyframe than the delta's. */
 export function decodeDelta(bytes: Uint8Array, base: Sample): Sample {
   const input = new ByteReader(bytes);
   const seq = input.varint();
-  if (input.varint() !== base.seq) throw new MalformedSample('it belongs to another keyframe');
+  if (input.varint() !== base.seq) throw new MalformedBytes('it belongs to another keyframe');
   const atMs = base.atMs + unzigzag(input.varint());
   return { ...base, seq, atMs, values: readChanges(input, base) };
 }
@@ -99,7 +100,7 @@ export function readValues(input: ByteReader): Pick<Sample, 'shape' | 'values' |
     const itsRows = itsNames.map(() => readCells(input, metrics));
     layout.push({ group, metrics, instances });
     if (group === undefined) continue;
-    if (names[group] !== undefined) throw new MalformedSample('a group comes twice');
+    if (names[group] !== undefined) throw new MalformedBytes('a group comes twice');
     names[group] = itsNames;
     rows[group] = itsRows;
   }
@@ -156,7 +157,7 @@ export function readChanges(input: ByteReader, base: Pick<Sample, 'values' | 'po
   const length = positions?.length ?? values.length;
   for (let i = 0; !input.done; i += 1) {
     i += input.varint();
-    if (i >= length) throw new MalformedSample('it changes a value that its keyframe does not have');
+    if (i >= length) throw new MalformedBytes('it changes a value that its keyframe does not have');
     const code = input.varint();
     const at = positions === undefined ? i : (positions[i] as number);
     if (at === -1) continue;
@@ -199,6 +200,6 @@ function vectorOf(shape: Shape, host: Float64Array, rows: Partial<Record<Group, 
 }
 
 function bounded(value: number, most: number): number {
-  if (value > most) throw new MalformedSample('a count or a length is too large');
+  if (value > most) throw new MalformedBytes('a count or a length is too large');
   return value;
 }

@@ -1,10 +1,11 @@
 import { expect, test } from '@jest/globals';
+import { ByteWriter, MalformedBytes } from '@muster/protocol/byte-stream';
 import fc from 'fast-check';
 import { GROUP_METRICS, GROUPS, HOST_METRICS } from './catalogue.js';
 import { decodeDelta, decodeKeyframe, encodeDelta, encodeKeyframe } from './sample-codec.js';
 import { groupNumber, SampleScanner } from './sample-scanner.js';
 import { absentValues, makeShape, type Sample } from './sample.js';
-import { ByteWriter, MalformedSample, MAX_INTEGER } from './varint.js';
+import { MAX_INTEGER } from './varint.js';
 
 const value = fc.oneof(
   fc.constant(Number.NaN),
@@ -80,7 +81,7 @@ test('it throws on what the decoders throw on, and on nothing else', () => {
       read();
       return undefined;
     } catch (error) {
-      expect(error).toBeInstanceOf(MalformedSample);
+      expect(error).toBeInstanceOf(MalformedBytes);
       return (error as Error).message;
     }
   };

@@ -1,7 +1,8 @@
+import { ByteReader, MalformedBytes } from '@muster/protocol/byte-stream';
 import { GROUP_LIMIT, GROUP_METRICS, GROUPS, HOST_METRICS, INSTANCE_NAME_BYTES, type Group } from './catalogue.js';
 import { decodeDelta, decodeKeyframe } from './sample-codec.js';
 import type { Sample } from './sample.js';
-import { ByteReader, MalformedSample, unzigzag } from './varint.js';
+import { unzigzag } from './varint.js';
 
 /** Longer counts than this are an attack, not a newer version. */
 const MAX_UNKNOWN = 1_024;
@@ -25,7 +26,7 @@ export class SampleScanner {
   readonly #starts = GROUPS.map((group) => new Uint32Array(GROUP_LIMIT[group]));
   readonly #lengths = GROUPS.map((group) => new Uint8Array(GROUP_LIMIT[group]));
 
-  /** `delta` must belong to `keyframe`. Throws `MalformedSample`; then nothing of the sample is valid. */
+  /** `delta` must belong to `keyframe`. Throws `MalformedBytes`; then nothing of the sample is valid. */
   scan(keyframe: Uint8Array, delta?: Uint8Array): void {
     const input = new ByteReader(keyframe);
     this.#bytes = keyframe;
@@ -91,11 +92,11 @@ export class SampleScanner {
   #scanDelta(input: ByteReader): void {
     const base = this.seq;
     this.seq = input.varint();
-    if (input.varint() !== base) throw new MalformedSample('it belongs to another keyframe');
+    if (input.varint() !== base) throw new MalformedBytes('it belongs to another keyframe');
     this.atMs += unzigzag(input.varint());
     for (let i = 0; !input.done; i += 1) {
       i += input.varint();
-      if (i >= this.length) throw new MalformedSample('it changes a value that its keyframe does not have');
+      if (i >= this.length) throw new MalformedBytes('it changes a value that its keyframe does not have');
       const code = input.varint();
       const before = this.values[i] as number;
       this.values[i] = code === 0 ? Number.NaN : (Number.isNaN(before) ? 0 : before) + unzigzag(code - 1);
@@ -131,6 +132,6 @@ function readSlowly(keyframe: Uint8Array, delta: Uint8Array | undefined): Sample
 }
 
 function bounded(value: number, most: number): number {
-  if (value > most) throw new MalformedSample('a count or a length is too large');
+  if (value > most) throw new MalformedBytes('a count or a length is too large');
   return value;
 }

@@ -1,5 +1,6 @@
 export * from './vocabulary.js';
 export * from './close-codes.js';
+export * from './byte-stream.js';
 export * from './cbor.js';
 export * from './rows.js';
 export * from './selector-schema.js';

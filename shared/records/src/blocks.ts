@@ -1,4 +1,4 @@
-import { ByteReader, ByteWriter } from './number-set.js';
+import { ByteReader, ByteWriter } from '@muster/protocol';
 
 class BlockWriter {
   protected readonly writer: ByteWriter = new ByteWriter(4 * 1024);
@@ -8,7 +8,7 @@ class BlockWriter {
   }
 
   bytes(): Uint8Array {
-    return this.writer.bytes();
+    return this.writer.view();
   }
 }
 
@@ -23,7 +23,7 @@ export class AnswerBlockWriter extends BlockWriter {
   add(num: number, rows: Uint8Array): void {
     this.writer.varint(num);
     this.writer.varint(rows.length);
-    this.writer.raw(rows);
+    this.writer.bytes(rows);
   }
 }
 
@@ -32,7 +32,7 @@ export function* readAnswerBlock(bytes: Uint8Array): Generator<Answer> {
   const reader = new ByteReader(bytes);
   while (!reader.done) {
     const num = reader.varint();
-    yield { num, rows: reader.raw(reader.varint()) };
+    yield { num, rows: reader.bytes(reader.varint()) };
   }
 }
 
@@ -53,7 +53,7 @@ export class GroupBlockWriter extends BlockWriter {
     this.writer.varint(group.sample.length);
     for (const num of group.sample) this.writer.varint(num);
     this.writer.varint(group.row.length);
-    this.writer.raw(group.row);
+    this.writer.bytes(group.row);
   }
 }
 
@@ -65,6 +65,6 @@ export function* readGroupBlock(bytes: Uint8Array): Generator<GroupedRow & { rea
     const endpoints = reader.varint();
     const copies = reader.varint();
     const sample = Array.from({ length: reader.varint() }, () => reader.varint());
-    yield { index, endpoints, copies, sample, row: reader.raw(reader.varint()) };
+    yield { index, endpoints, copies, sample, row: reader.bytes(reader.varint()) };
   }
 }

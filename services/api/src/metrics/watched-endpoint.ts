@@ -3,7 +3,7 @@ import {
   decodeHistory,
   decodeKeyframe,
   deltaHead,
-  MalformedSample,
+  MalformedBytes,
   type HistoryKind,
   type Sample,
 } from '@muster/host-metrics';
@@ -115,7 +115,7 @@ export class WatchedEndpoint {
         this.#minutes = this.#minutes.slice(-3 * MINUTES);
       }
     } catch (error) {
-      if (!(error instanceof MalformedSample)) throw error;
+      if (!(error instanceof MalformedBytes)) throw error;
       this.#dropped('bad_history');
     }
     if (!final) return;
@@ -128,7 +128,7 @@ export class WatchedEndpoint {
       if (type === FRAME.keyframe) return this.#sample((this.#base = decodeKeyframe(body)));
       if (type === FRAME.delta) return this.#delta(body);
     } catch (error) {
-      if (!(error instanceof MalformedSample)) throw error;
+      if (!(error instanceof MalformedBytes)) throw error;
       return this.#dropped('bad_sample');
     }
     if (type !== FRAME.processes) return this.#dropped('unknown_frame');

@@ -1,5 +1,5 @@
 import type { Directory } from '@muster/directory';
-import { deltaHead, MalformedSample, metricsPartition, SampleScanner } from '@muster/host-metrics';
+import { deltaHead, MalformedBytes, metricsPartition, SampleScanner } from '@muster/host-metrics';
 import type { SampleItem, SessionsEnded } from '@muster/messages';
 import { FRAME, LIMITS, type AgentId } from '@muster/protocol';
 import type { Clock } from '@muster/runtime';
@@ -84,7 +84,7 @@ export class SampleProcessor {
       if (type === FRAME.delta) return this.#delta(slot, epoch, agentId, item[5], body);
       return type === FRAME.processes ? 'processes' : 'malformed';
     } catch (error) {
-      if (error instanceof MalformedSample) return 'malformed';
+      if (error instanceof MalformedBytes) return 'malformed';
       throw error;
     }
   }

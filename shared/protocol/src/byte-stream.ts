@@ -1,0 +1,108 @@
+/** Records and samples that are packed closer than CBOR packs them. Imports nothing of Node: `@muster/protocol/byte-stream`. */
+
+/** Writes bytes, and LEB128 numbers, into a buffer that grows. */
+export class ByteWriter {
+  #bytes: Uint8Array;
+  #length = 0;
+
+  /** `capacity`: how many bytes there is room for at first. */
+  constructor(capacity = 256) {
+    this.#bytes = new Uint8Array(capacity);
+  }
+
+  get length(): number {
+    return this.#length;
+  }
+
+  /** An unsigned integer below 2^53: seven bits a byte, the lowest first (LEB128). */
+  varint(value: number): void {
+    this.#room(8);
+    let rest = value;
+    while (rest >= 0x80) {
+      this.#bytes[this.#length++] = (rest % 0x80) | 0x80;
+      rest = Math.floor(rest / 0x80);
+    }
+    this.#bytes[this.#length++] = rest;
+  }
+
+  bytes(bytes: Uint8Array): void {
+    this.#room(bytes.length);
+    this.#bytes.set(bytes, this.#length);
+    this.#length += bytes.length;
+  }
+
+  /** What was written, valid until more is written. */
+  view(): Uint8Array {
+    return this.#bytes.subarray(0, this.#length);
+  }
+
+  /** A copy of what was written. */
+  finish(): Uint8Array {
+    return this.#bytes.slice(0, this.#length);
+  }
+
+  #room(bytes: number): void {
+    if (this.#length + bytes <= this.#bytes.length) return;
+    const larger = new Uint8Array(Math.max(2 * this.#bytes.length, this.#length + bytes));
+    larger.set(this.#bytes.subarray(0, this.#length));
+    this.#bytes = larger;
+  }
+}
+
+/** Thrown by {@link ByteReader}, and by those who decode with it: the bytes are not what they should be. */
+export class MalformedBytes extends RangeError {
+  override readonly name = 'MalformedBytes';
+}
+
+/** Reads what {@link ByteWriter} wrote. */
+export class ByteReader {
+  readonly #bytes: Uint8Array;
+  #at = 0;
+
+  constructor(bytes: Uint8Array) {
+    this.#bytes = bytes;
+  }
+
+  get done(): boolean {
+    return this.#at >= this.#bytes.length;
+  }
+
+  /** Throws {@link MalformedBytes} at the end of the bytes and on numbers above 2^53−1. */
+  varint(): number {
+    let value = 0;
+    let unit = 1;
+    for (let i = 0; i < 8; i += 1) {
+      const byte = this.#bytes[this.#at++];
+      if (byte === undefined) throw new MalformedBytes('it ends within a number');
+      value += (byte & 0x7f) * unit;
+      if (byte < 0x80) {
+        if (value > Number.MAX_SAFE_INTEGER) break;
+        return value;
+      }
+      unit *= 0x80;
+    }
+    throw new MalformedBytes('a number is too large');
+  }
+
+  /** Passes over bytes; returns where the first of them is. */
+  skip(length: number): number {
+    const start = this.#at;
+    if (start + length > this.#bytes.length) throw new MalformedBytes('it ends within a text');
+    this.#at = start + length;
+    return start;
+  }
+
+  /** A view, not a copy. */
+  bytes(length: number): Uint8Array {
+    const end = this.#at + length;
+    if (end > this.#bytes.length) throw new MalformedBytes('it ends within a text');
+    const bytes = this.#bytes.subarray(this.#at, end);
+    this.#at = end;
+    return bytes;
+  }
+
+  /** A view of what was not read yet. */
+  rest(): Uint8Array {
+    return this.bytes(this.#bytes.length - Math.min(this.#at, this.#bytes.length));
+  }
+}
