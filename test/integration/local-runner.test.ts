@@ -6,6 +6,7 @@ import { hostname, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { natsAnswers, redisAnswers } from '@muster/local/brokers';
 import { eventually } from '@muster/runtime/testing';
 import { TestProcess } from '@muster/testkit';
 
@@ -18,6 +19,8 @@ interface LocalFile {
   readonly gatewayUrls: readonly string[];
   readonly pids: Readonly<Record<string, number>>;
   readonly prometheusUrl?: string;
+  readonly natsUrl: string;
+  readonly redisUrl: string;
 }
 
 let folder: string;
@@ -75,6 +78,33 @@ function isAlive(pid: number): boolean {
 const aliveOf = ({ pids }: LocalFile): string[] =>
   Object.entries(pids).flatMap(([name, pid]) => (isAlive(pid) ? [name] : []));
 
+/** Whoever has no password is refused, and nobody else on this machine can read one. */
+async function expectLockedBrokers({ natsUrl, redisUrl, pids }: LocalFile): Promise<void> {
+  const loginOf = ({ username: user, password }: URL) => ({ user, password });
+  const [nats, redis] = [new URL(natsUrl), new URL(redisUrl)];
+  expect(await natsAnswers(Number(nats.port))).toBe(false);
+  expect(await natsAnswers(Number(nats.port), loginOf(nats))).toBe(true);
+  expect(await redisAnswers(Number(redis.port))).toBe(false);
+  expect(await redisAnswers(Number(redis.port), loginOf(redis))).toBe(true);
+  const passwords = [nats.password, redis.password];
+  for (const pid of Object.values(pids)) {
+    const seen = (await readFile(`/proc/${pid}/cmdline`, 'utf8')) + (await readFile(`/proc/${pid}/environ`, 'utf8'));
+    for (const password of passwords) expect(seen).not.toContain(password);
+  }
+  const files = (await readdir(join(folder, '.muster'), { recursive: true, withFileTypes: true })).filter((one) =>
+    one.isFile(),
+  );
+  const holding = [];
+  for (const { parentPath, name } of files) {
+    const path = join(parentPath, name);
+    const content = await readFile(path, 'utf8');
+    if (passwords.some((password) => content.includes(password)))
+      holding.push({ name, mode: (await stat(path)).mode & 0o777 });
+  }
+  expect(holding.map(({ name }) => name)).toEqual(expect.arrayContaining(['nats.conf', 'redis.conf', 'local.json']));
+  expect(holding.filter(({ mode }) => mode !== 0o600)).toEqual([]);
+}
+
 describe('the local runner', () => {
   test('starts everything, answers about this machine, and leaves nothing behind', async () => {
     runner = new Runner(['--gateways', '2', '--observe']);
@@ -94,6 +124,7 @@ describe('the local runner', () => {
     ]);
     expect(local.gatewayUrls).toHaveLength(2);
     expect((await stat(join(folder, '.muster/local.json'))).mode & 0o777).toBe(0o600);
+    await expectLockedBrokers(local);
 
     const answer = await muster('query', 'SELECT hostname FROM system_info', '-o', 'ndjson');
     expect(answer).toMatchObject({ code: 0 });

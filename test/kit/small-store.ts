@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connectNats, type Broker } from '@muster/bus';
 import type { StackOptions } from '@muster/local';
-import { startNats, startRedis, type NatsHandle } from '@muster/local/brokers';
+import { natsAccess, newPassword, startNats, startRedis, type NatsHandle } from '@muster/local/brokers';
 import { silentLogger } from '@muster/runtime';
 import type { TestBrokers } from '@muster/testkit';
 
@@ -30,7 +30,8 @@ export function smallStoreSettings(storeBytes: number): NonNullable<StackOptions
 export async function startSmallBrokers(storeBytes: number, natsDir?: string): Promise<SmallBrokers> {
   const folder = await mkdtemp(join(tmpdir(), 'muster-small-'));
   const logger = silentLogger;
-  const nats = await startNats({ dataDir: natsDir ?? join(folder, 'nats'), logger, maxStoreBytes: storeBytes });
+  const access = natsAccess({ user: 'muster', password: newPassword() });
+  const nats = await startNats({ dataDir: natsDir ?? join(folder, 'nats'), logger, access, maxStoreBytes: storeBytes });
   const redis = await startRedis({ dataDir: join(folder, 'redis'), logger });
   const stop = async (): Promise<void> => {
     await Promise.all([nats.stop(), redis.stop()]);

@@ -1,6 +1,6 @@
 import { STREAMS } from '@muster/records';
 import { REDIS_URL } from '@muster/registry';
-import { field, type ConfigFault } from '@muster/runtime';
+import { field, type ConfigFault, type Secret } from '@muster/runtime';
 import type { StreamBounds } from './stream-definitions.js';
 import { tlsFileFaults } from './tls-files.js';
 
@@ -19,6 +19,11 @@ export const serviceFields = {
     expect: 'must be redis://host:port or redis-cluster://host:port,host:port',
     example: 'redis://127.0.0.1:6379',
   }),
+  /** Who the service is at the brokers. These settings go before what a URL holds. */
+  natsUser: field.text('MUSTER_NATS_USER', { optional: true, example: 'gateway' }),
+  natsPassword: field.secret('MUSTER_NATS_PASSWORD', { optional: true }),
+  redisUser: field.text('MUSTER_REDIS_USER', { optional: true, example: 'muster' }),
+  redisPassword: field.secret('MUSTER_REDIS_PASSWORD', { optional: true }),
   /** What JetStream may store (its `max_file_store`), for the metrics. Not needed where the NATS account has a limit. */
   storageLimitBytes: field.bytes('MUSTER_STORAGE_LIMIT', { optional: true, min: 1 }),
   /** The bounds of the streams, for `streamDefinitions`. Beyond them the oldest entries go. All services need the same. */
@@ -44,6 +49,10 @@ export const serviceFields = {
 export interface ServiceConfig extends StreamBounds {
   readonly natsUrls: readonly string[];
   readonly redisUrl: string;
+  readonly natsUser?: string | undefined;
+  readonly natsPassword?: Secret | undefined;
+  readonly redisUser?: string | undefined;
+  readonly redisPassword?: Secret | undefined;
   readonly healthHost: string;
   readonly healthPort: number;
   readonly storageLimitBytes?: number | undefined;

@@ -11,6 +11,7 @@ import {
   type ServiceContext,
 } from '@muster/runtime';
 import { BrokerLatency } from './broker-latency.js';
+import { natsServersFor, redisUrlFor } from './broker-urls.js';
 import type { ServiceConfig } from './common-fields.js';
 import { Dependencies } from './dependencies.js';
 import { StorageWatch } from './storage-watch.js';
@@ -70,7 +71,7 @@ export async function connectService(
   );
   await runner.start();
   const broker = await connectNats({
-    servers: config.natsUrls,
+    servers: natsServersFor(config, name),
     name: `muster ${name}`,
     logger,
     startTimeoutMs: Number.POSITIVE_INFINITY,
@@ -82,7 +83,7 @@ export async function connectService(
   createBusMetrics(metrics, broker.bus);
   const registryMetrics = createRegistryMetrics(metrics, () => dependencies.registry() === true);
   const registry = await openRedisRegistry({
-    url: config.redisUrl,
+    url: redisUrlFor(config),
     logger,
     metrics: registryMetrics,
     ...(registryTimeoutMs === undefined ? {} : { startTimeoutMs: registryTimeoutMs }),

@@ -1,12 +1,12 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { startNats, startRedis } from '@muster/local/brokers';
+import { natsAccess, newPassword, startNats, startRedis } from '@muster/local/brokers';
 import { silentLogger } from '@muster/runtime/program';
 import type { BrokerSource, TestBrokers } from './test-brokers.js';
 import { request, type RequestOptions } from 'node:http';
 
-/** Starts NATS with JetStream and Redis, empty, on free loopback ports. Without a source: {@link chooseBrokerSource}. */
+/** Starts NATS with JetStream and Redis, empty, on free loopback ports, with passwords that are in their URLs. Without a source: {@link chooseBrokerSource}. */
 export async function startBrokers(source?: BrokerSource): Promise<TestBrokers> {
   if ((source ?? (await chooseBrokerSource())) === 'binaries') return startBinaryBrokers();
   // Loaded only where it is used: it takes most of a second.
@@ -28,9 +28,11 @@ async function startBinaryBrokers(): Promise<TestBrokers> {
   const folder = await mkdtemp(join(tmpdir(), 'muster-test-'));
   const logger = silentLogger;
   // One after the other: both may have to be installed, and a package manager takes one at a time.
-  const nats = await startNats({ dataDir: join(folder, 'nats'), logger });
+  const access = natsAccess({ user: 'muster', password: newPassword() });
+  const login = { user: 'default', password: newPassword() };
+  const nats = await startNats({ dataDir: join(folder, 'nats'), logger, access });
   try {
-    const redis = await startRedis({ dataDir: join(folder, 'redis'), logger });
+    const redis = await startRedis({ dataDir: join(folder, 'redis'), logger, login });
     const stop = async (): Promise<void> => {
       await Promise.all([nats.stop(), redis.stop()]);
       await rm(folder, { recursive: true, force: true });

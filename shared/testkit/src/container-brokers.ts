@@ -1,4 +1,11 @@
-import { BROKER_IMAGES, freePort, natsAnswers, redisAnswers } from '@muster/local/brokers';
+import {
+  BROKER_IMAGES,
+  freePort,
+  natsAnswers,
+  newPassword,
+  redisAnswers,
+  type BrokerLogin,
+} from '@muster/local/brokers';
 import { eventually } from '@muster/runtime/testing';
 import { GenericContainer, getContainerRuntimeClient, Wait, type StartedTestContainer } from 'testcontainers';
 import type { TestBroker, TestBrokers } from './test-brokers.js';
@@ -10,26 +17,38 @@ interface Recipe {
   readonly image: string;
   readonly port: number;
   readonly command: readonly string[];
+  readonly login: BrokerLogin;
   /** The log line that shows that it serves. */
   readonly greeting: RegExp;
   readonly answers: (port: number) => Promise<boolean>;
 }
 
+const NATS_LOGIN: BrokerLogin = { user: 'muster', password: newPassword() };
+const REDIS_LOGIN: BrokerLogin = { user: 'default', password: newPassword() };
+
 const NATS: Recipe = {
   scheme: 'nats',
   image: BROKER_IMAGES.nats,
   port: 4222,
-  command: ['nats-server', '-js', '-sd', '/tmp/jetstream'],
+  command: [
+    ...['nats-server', '-js', '-sd', '/tmp/jetstream'],
+    ...['--user', NATS_LOGIN.user, '--pass', NATS_LOGIN.password],
+  ],
   greeting: /Server is ready/,
-  answers: natsAnswers,
+  login: NATS_LOGIN,
+  answers: (port) => natsAnswers(port, NATS_LOGIN),
 };
 const REDIS: Recipe = {
   scheme: 'redis',
   image: BROKER_IMAGES.redis,
   port: 6379,
-  command: ['redis-server', '--save', '', '--appendonly', 'no', '--protected-mode', 'no'],
+  command: [
+    ...['redis-server', '--save', '', '--appendonly', 'no', '--protected-mode', 'no'],
+    ...['--requirepass', REDIS_LOGIN.password],
+  ],
   greeting: /Ready to accept connections/,
-  answers: redisAnswers,
+  login: REDIS_LOGIN,
+  answers: (port) => redisAnswers(port, REDIS_LOGIN),
 };
 
 export async function startContainerBrokers(): Promise<TestBrokers> {
@@ -49,7 +68,7 @@ export async function startContainerBrokers(): Promise<TestBrokers> {
   }
 }
 
-async function start({ scheme, image, port, command, greeting, answers }: Recipe) {
+async function start({ scheme, image, port, command, login, greeting, answers }: Recipe) {
   // A fixed port: one that Docker chooses changes at a restart.
   const host = await freePort();
   const container = await new GenericContainer(image)
@@ -60,7 +79,7 @@ async function start({ scheme, image, port, command, greeting, answers }: Recipe
     .start();
   await answered();
   const broker: TestBroker = {
-    url: `${scheme}://127.0.0.1:${host}`,
+    url: `${scheme}://${login.user}:${login.password}@127.0.0.1:${host}`,
     kill9: async () => {
       const running = await raw();
       await running.kill();

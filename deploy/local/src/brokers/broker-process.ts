@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { closeSync, openSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { Socket } from 'node:net';
+import { brokerUrl, type BrokerLogin } from './broker-login.js';
 import { freePort } from './free-port.js';
 import { until } from './probe.js';
 
@@ -157,7 +158,7 @@ async function ended(child: ChildProcess): Promise<void> {
   if (isRunning(child)) await once(child, 'exit');
 }
 
-/** A broker, or another server, that we started on this machine, and the URL for its clients. Its data stays over a stop. */
+/** A broker, or another server, that we started on this machine, and the URL for its clients, with a login where it needs one. Its data stays over a stop. */
 export type BrokerHandle = BrokerProcess & { readonly url: string; readonly port: number };
 
 /**
@@ -169,14 +170,14 @@ export async function startOnPort(
   port: number | undefined,
   scheme: 'nats' | 'redis' | 'http',
   optionsFor: (port: number) => ProcessOptions | Promise<ProcessOptions>,
-  pickPort: () => Promise<number> = freePort,
+  { login, pickPort = freePort }: { readonly login?: BrokerLogin; readonly pickPort?: () => Promise<number> } = {},
 ): Promise<BrokerHandle> {
   for (let attempt = 1; ; attempt++) {
     const chosen = port ?? (await pickPort());
     const broker = new BrokerProcess(await optionsFor(chosen));
     try {
       await broker.start();
-      return Object.assign(broker, { url: `${scheme}://127.0.0.1:${chosen}`, port: chosen });
+      return Object.assign(broker, { url: brokerUrl(scheme, chosen, login), port: chosen });
     } catch (error) {
       const isWorthAnother =
         error instanceof BrokerStartError && error.isPortTaken && port === undefined && attempt < 5;

@@ -1,11 +1,12 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { silentLogger as logger } from '@muster/runtime';
+import { natsAccess, newPassword } from './broker-login.js';
 import { findBinary } from './find-binary.js';
 import { ensureBinary, findBroker } from './find-broker.js';
 import { freePort } from './free-port.js';
@@ -50,6 +51,38 @@ describe('brokers on this machine', () => {
     await Promise.all([nats.stop(), nats.stop()]);
     await nats.stop();
     expect(await natsAnswers(nats.port)).toBe(false);
+  });
+
+  it('a broker with a login refuses whoever has none, or a wrong one, and its file is readable by its owner alone', async () => {
+    const [natsDir, redisDir] = [join(dataDir, 'locked-nats'), join(dataDir, 'locked-redis')];
+    const login = { user: 'muster', password: newPassword() };
+    // As an earlier version left them.
+    for (const [folder, file] of [
+      [natsDir, 'nats.conf'],
+      [redisDir, 'redis.conf'],
+    ] as const) {
+      await mkdir(folder);
+      await writeFile(join(folder, file), '', { mode: 0o644 });
+    }
+    const nats = await startNats({ dataDir: natsDir, logger, access: natsAccess(login) });
+    const redis = await startRedis({ dataDir: redisDir, logger, login });
+    const wrong = { ...login, password: newPassword() };
+    for (const [answers, { port, url }] of [
+      [natsAnswers, nats],
+      [redisAnswers, redis],
+    ] as const) {
+      expect(await answers(port, login)).toBe(true);
+      expect(await answers(port)).toBe(false);
+      expect(await answers(port, wrong)).toBe(false);
+      expect(url).toContain(`://muster:${login.password}@127.0.0.1:`);
+    }
+    for (const file of [join(natsDir, 'nats.conf'), join(redisDir, 'redis.conf')]) {
+      expect((await stat(file)).mode & 0o777).toBe(0o600);
+    }
+    for (const { pid } of [nats, redis]) {
+      expect(await readFile(`/proc/${pid}/cmdline`, 'utf8')).not.toContain(login.password);
+    }
+    await Promise.all([nats.stop(), redis.stop()]);
   });
 
   it('a port that another program has is refused, with the reason', async () => {

@@ -1,4 +1,5 @@
 import { connect } from 'node:net';
+import type { BrokerLogin } from './broker-login.js';
 
 const ANSWER_MS = 2_000;
 const RETRY_MS = 25;
@@ -24,8 +25,10 @@ function exchange(port: number, send: string, until: RegExp): Promise<string | u
 }
 
 /** nats-server greets with INFO, and answers PING when it serves clients. */
-export async function natsAnswers(port: number): Promise<boolean> {
-  const answer = await exchange(port, 'CONNECT {"verbose":false}\r\nPING\r\n', /PONG\r\n|-ERR/);
+export async function natsAnswers(port: number, login?: BrokerLogin): Promise<boolean> {
+  const credentials = login === undefined ? {} : { user: login.user, pass: login.password };
+  const hello = JSON.stringify({ verbose: false, ...credentials });
+  const answer = await exchange(port, `CONNECT ${hello}\r\nPING\r\n`, /PONG\r\n|-ERR/);
   return answer?.includes('PONG') === true;
 }
 
@@ -39,9 +42,10 @@ export async function natsIsHealthy(monitorPort: number): Promise<boolean> {
   }
 }
 
-export async function redisAnswers(port: number): Promise<boolean> {
-  const answer = await exchange(port, 'PING\r\n', /\r\n/);
-  return answer?.startsWith('+PONG') === true;
+export async function redisAnswers(port: number, login?: BrokerLogin): Promise<boolean> {
+  const auth = login === undefined ? '' : `AUTH ${login.user} ${login.password}\r\n`;
+  const answer = await exchange(port, `${auth}PING\r\n`, /\+PONG\r\n|-/);
+  return answer?.endsWith('+PONG\r\n') === true;
 }
 
 /** Whether this node sees the whole cluster: all slots served, and `nodes` nodes known. */

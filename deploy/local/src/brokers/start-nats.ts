@@ -1,7 +1,8 @@
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Logger } from '@muster/runtime';
-import { startOnPort, type BrokerHandle } from './broker-process.js';
+import { writePrivateFile, type NatsAccess } from './broker-login.js';
+import { startOnPort, type BrokerHandle, type ProcessOptions } from './broker-process.js';
 import { containerCommand } from './docker.js';
 import { findBroker, type BrokerSource } from './find-broker.js';
 import { freePort } from './free-port.js';
@@ -15,10 +16,12 @@ export interface StartNatsOptions {
   readonly port?: number;
   /** Default true. */
   readonly jetstream?: boolean;
-  /** What JetStream may store; default: three quarters of the disk's free space, as the server decides. For a binary only. */
+  /** What JetStream may store; default: three quarters of the disk's free space, as the server decides. */
   readonly maxStoreBytes?: number;
-  /** More lines of the configuration, `nats.conf` in `dataDir`, which the server reads again at SIGHUP. With `maxStoreBytes` only. */
+  /** More lines of the configuration, `nats.conf` in `dataDir`, which the server reads again at SIGHUP. */
   readonly config?: string;
+  /** Whom the server lets in. Default: everybody. */
+  readonly access?: NatsAccess;
   /** Default: the result of `findBroker`. */
   readonly source?: BrokerSource;
 }
@@ -30,47 +33,47 @@ export interface NatsHandle extends BrokerHandle {
 
 /** Starts nats-server on the loopback interface and waits until it answers and JetStream is up. */
 export async function startNats(options: StartNatsOptions): Promise<NatsHandle> {
-  const { dataDir, logger, jetstream = true } = options;
+  const { dataDir, logger, access } = options;
   const source = options.source ?? (await findBroker('nats', { logger }));
   await mkdir(join(dataDir, 'jetstream'), { recursive: true });
-  const config = join(dataDir, 'nats.conf');
-  const { maxStoreBytes } = options;
-  if (maxStoreBytes !== undefined) {
-    const store = JSON.stringify(join(dataDir, 'jetstream'));
-    await writeFile(
-      config,
-      `jetstream { store_dir: ${store}, max_file_store: ${maxStoreBytes} }\n${options.config ?? ''}`,
-    );
-  }
+  await writePrivateFile(join(dataDir, 'nats.conf'), configOf(options, source));
   let monitorPort = 0;
-  const handle = await startOnPort(options.port, 'nats', async (port) => {
+  const start = async (port: number): Promise<ProcessOptions> => {
     monitorPort = await freePort();
     return {
       name: 'nats-server',
-      ...commandFor(source, dataDir, port, monitorPort, maxStoreBytes === undefined ? jetstream : config),
+      ...commandFor(source, dataDir, port, monitorPort),
       logFile: join(dataDir, 'nats.log'),
-      isReady: async () => (await natsAnswers(port)) && (await natsIsHealthy(monitorPort)),
+      isReady: async () => (await natsAnswers(port, access?.login)) && (await natsIsHealthy(monitorPort)),
     };
-  });
-  logger.debug('nats started', { url: handle.url, pid: handle.pid });
+  };
+  const handle = await startOnPort(options.port, 'nats', start, access === undefined ? {} : { login: access.login });
+  logger.debug('nats started', { port: handle.port, pid: handle.pid });
   return Object.defineProperties(handle, {
     monitorUrl: { value: `http://127.0.0.1:${monitorPort}`, enumerable: true },
   }) as NatsHandle;
 }
 
-/** `jetstream`: whether it is on, or the file that configures it. */
-function commandFor(
+/** In a file of its owner's, because arguments of a program are seen by everybody on its machine. */
+function configOf(
+  { dataDir, jetstream = true, maxStoreBytes, config = '', access }: StartNatsOptions,
   source: BrokerSource,
-  dataDir: string,
-  port: number,
-  monitorPort: number,
-  jetstream: boolean | string,
 ) {
+  const folder = source.kind === 'binary' ? dataDir : CONTAINER_DATA;
+  const limit = maxStoreBytes === undefined ? '' : `, max_file_store: ${maxStoreBytes}`;
+  const store = jetstream ? `jetstream { store_dir: ${JSON.stringify(join(folder, 'jetstream'))}${limit} }\n` : '';
+  return `${store}${access?.config ?? ''}\n${config}\n`;
+}
+
+const CONTAINER_DATA = '/data';
+
+function commandFor(source: BrokerSource, dataDir: string, port: number, monitorPort: number) {
   if (source.kind === 'binary') {
-    const on = jetstream === true ? ['-js', '-sd', join(dataDir, 'jetstream')] : [];
-    const store = typeof jetstream === 'string' ? ['-c', jetstream] : on;
-    const args = ['-a', '127.0.0.1', '-p', String(port), '-m', String(monitorPort), ...store];
-    return { program: source.path, args };
+    const config = join(dataDir, 'nats.conf');
+    return {
+      program: source.path,
+      args: ['-a', '127.0.0.1', '-p', String(port), '-m', String(monitorPort), '-c', config],
+    };
   }
   return containerCommand({
     docker: source.docker,
@@ -80,7 +83,7 @@ function commandFor(
       [port, 4222],
       [monitorPort, 8222],
     ]),
-    dataDir: join(dataDir, 'jetstream'),
-    command: ['nats-server', '-m', '8222', ...(jetstream === false ? [] : ['-js', '-sd', '/data'])],
+    dataDir,
+    command: ['nats-server', '-m', '8222', '-c', `${CONTAINER_DATA}/nats.conf`],
   });
 }

@@ -67,5 +67,5 @@ async function startNode(program: string, dataDir: string): Promise<BrokerHandle
     logFile: join(dataDir, 'redis.log'),
     isReady: () => redisAnswers(port),
   });
-  return startOnPort(undefined, 'redis', start, () => freePortPair(CLUSTER_BUS_OFFSET));
+  return startOnPort(undefined, 'redis', start, { pickPort: () => freePortPair(CLUSTER_BUS_OFFSET) });
 }

@@ -1,7 +1,8 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Logger } from '@muster/runtime';
-import { startOnPort, type BrokerHandle } from './broker-process.js';
+import { writePrivateFile, type BrokerLogin } from './broker-login.js';
+import { startOnPort, type BrokerHandle, type ProcessOptions } from './broker-process.js';
 import { containerCommand } from './docker.js';
 import { findBroker, type BrokerSource } from './find-broker.js';
 import { redisAnswers } from './probe.js';
@@ -14,23 +15,33 @@ export interface StartRedisOptions {
   readonly port?: number;
   /** Keep the data over a restart. Default false: Muster can lose it. */
   readonly persist?: boolean;
+  /** Default: everybody is let in. */
+  readonly login?: BrokerLogin;
   /** Default: the result of `findBroker`. */
   readonly source?: BrokerSource;
 }
 
 /** Starts redis-server on the loopback interface and waits until it answers. */
 export async function startRedis(options: StartRedisOptions): Promise<BrokerHandle> {
-  const { dataDir, logger, persist = false } = options;
+  const { dataDir, logger, persist = false, login } = options;
   const source = options.source ?? (await findBroker('redis', { logger }));
   await mkdir(dataDir, { recursive: true });
-  const handle = await startOnPort(options.port, 'redis', (port) => ({
+  await writePrivateFile(join(dataDir, 'redis.conf'), login === undefined ? '' : accessFor(login));
+  const start = (port: number): ProcessOptions => ({
     name: 'redis-server',
     ...commandFor(source, dataDir, port, persist),
     logFile: join(dataDir, 'redis.log'),
-    isReady: () => redisAnswers(port),
-  }));
-  logger.debug('redis started', { url: handle.url, pid: handle.pid });
+    isReady: () => redisAnswers(port, login),
+  });
+  const handle = await startOnPort(options.port, 'redis', start, login === undefined ? {} : { login });
+  logger.debug('redis started', { port: handle.port, pid: handle.pid });
   return handle;
+}
+
+/** In a file of its owner's, because arguments of a program are seen by everybody on its machine. */
+function accessFor({ user, password }: BrokerLogin): string {
+  const others = user === 'default' ? '' : 'user default off\n';
+  return `user ${user} on >${password} ~* &* +@all\n${others}`;
 }
 
 /** Arguments of a redis-server that listens on loopback only. */
@@ -42,18 +53,19 @@ export function redisArgs(port: number, dataDir: string, persist: boolean): stri
 }
 
 function commandFor(source: BrokerSource, dataDir: string, port: number, persist: boolean) {
-  if (source.kind === 'binary') return { program: source.path, args: redisArgs(port, dataDir, persist) };
-  const keep = persist ? { dataDir } : {};
+  if (source.kind === 'binary') {
+    return { program: source.path, args: [join(dataDir, 'redis.conf'), ...redisArgs(port, dataDir, persist)] };
+  }
   return containerCommand({
     docker: source.docker,
     image: source.image,
     what: 'redis',
     ports: new Map([[port, 6379]]),
-    ...keep,
+    dataDir,
     // Published on loopback only. Without this Redis refuses clients from outside the container.
     command: [
-      ...['redis-server', '--save', '', '--appendonly', persist ? 'yes' : 'no', '--protected-mode', 'no'],
-      ...(persist ? ['--dir', '/data'] : []),
+      ...['redis-server', '/data/redis.conf', '--save', '', '--appendonly', persist ? 'yes' : 'no'],
+      ...['--protected-mode', 'no', '--dir', '/data'],
     ],
   });
 }

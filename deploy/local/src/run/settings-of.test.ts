@@ -18,8 +18,8 @@ const ENVIRONMENT = {
 
 const SETTING: StackSetting = {
   folder: '/stack',
-  natsUrl: 'nats://broker',
-  redisUrl: 'redis://broker',
+  nats: { url: 'nats://broker', user: 'muster', passwordPath: '/np' },
+  redis: { url: 'redis://broker' },
   secrets: {
     token: 't',
     tokenPath: '/t',

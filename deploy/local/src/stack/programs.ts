@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { join } from 'node:path';
+import type { BrokerAddress } from './broker-logins.js';
 import type { ChildSpec } from './child.js';
 import type { CertificateFiles } from './certificates.js';
 import { LOCAL_ORG, type StackSecrets } from './secrets.js';
@@ -14,8 +15,8 @@ const SERVICES = fileURLToPath(new URL('../../../../services/', import.meta.url)
 /** The settings that all programs of one stack share. */
 export interface StackSetting {
   readonly folder: string;
-  readonly natsUrl: string;
-  readonly redisUrl: string;
+  readonly nats: BrokerAddress;
+  readonly redis: BrokerAddress;
   readonly secrets: StackSecrets;
   /** Without it all programs use plain HTTP and WebSocket on loopback. */
   readonly tls?: CertificateFiles;
@@ -63,10 +64,18 @@ function inherited(): Record<string, string> {
   );
 }
 
-const brokers = ({ natsUrl, redisUrl }: StackSetting): Record<string, string> => ({
-  MUSTER_NATS_URL: natsUrl,
-  MUSTER_REDIS_URL: redisUrl,
+const brokers = ({ nats, redis }: StackSetting): Record<string, string> => ({
+  ...brokerSettings('NATS', nats),
+  ...brokerSettings('REDIS', redis),
 });
+
+function brokerSettings(broker: string, { url, user, passwordPath }: BrokerAddress): Record<string, string> {
+  return {
+    [`MUSTER_${broker}_URL`]: url,
+    ...(user === undefined ? {} : { [`MUSTER_${broker}_USER`]: user }),
+    ...(passwordPath === undefined ? {} : { [`MUSTER_${broker}_PASSWORD_FILE`]: passwordPath }),
+  };
+}
 
 const serverTls = ({ tls }: StackSetting): Record<string, string> =>
   tls === undefined ? {} : { MUSTER_TLS_CERT_FILE: tls.certPath, MUSTER_TLS_KEY_FILE: tls.keyPath };

@@ -1,5 +1,6 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { brokerAddress } from './broker-logins.js';
 import { ensureCertificates, type CertificateFiles } from './certificates.js';
 import { programSpec, type ProgramKind, type StackSetting } from './programs.js';
 import { ensureSecrets, LOCAL_ORG } from './secrets.js';
@@ -36,10 +37,11 @@ async function prepare(options: StackOptions): Promise<StackSetting> {
   const { folder, natsUrl, redisUrl, tls = true, logLevel = 'info', settings = {}, env = {}, nodeArgs } = options;
   for (const part of ['logs', 'run', 'data/agent']) await mkdir(join(folder, part), { recursive: true, mode: 0o700 });
   const secrets = await ensureSecrets(join(folder, 'keys'));
+  const keys = join(folder, 'keys');
   return {
     folder,
-    natsUrl,
-    redisUrl,
+    nats: await brokerAddress(keys, 'nats', natsUrl),
+    redis: await brokerAddress(keys, 'redis', redisUrl),
     secrets,
     logLevel,
     settings,

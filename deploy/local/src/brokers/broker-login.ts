@@ -1,0 +1,36 @@
+import { randomBytes } from 'node:crypto';
+import { rename, writeFile } from 'node:fs/promises';
+
+/** A user of a broker. Both parts are letters, digits, `-` and `_`, so that they need no quoting anywhere. */
+export interface BrokerLogin {
+  readonly user: string;
+  readonly password: string;
+}
+
+/** A password of 256 bits. */
+export function newPassword(): string {
+  return randomBytes(32).toString('base64url');
+}
+
+/** The URL of a broker on loopback, with the user and password that its clients need. */
+export function brokerUrl(scheme: string, port: number, login?: BrokerLogin): string {
+  return `${scheme}://${login === undefined ? '' : `${login.user}:${login.password}@`}127.0.0.1:${port}`;
+}
+
+/** The users of a NATS: lines of its configuration, and the one whose login is in the URL of the handle. */
+export interface NatsAccess {
+  readonly config: string;
+  readonly login: BrokerLogin;
+}
+
+/** A NATS that lets in nobody without this login. */
+export function natsAccess(login: BrokerLogin): NatsAccess {
+  return { config: `authorization { users: [{ user: ${login.user}, password: "${login.password}" }] }`, login };
+}
+
+/** Writes a file that only its owner can read, also where there was one that others could. */
+export async function writePrivateFile(path: string, text: string): Promise<void> {
+  const draft = `${path}.${process.pid}.tmp`;
+  await writeFile(draft, text, { mode: 0o600 });
+  await rename(draft, path);
+}

@@ -1,0 +1,36 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { newPassword, writePrivateFile, type BrokerLogin } from '../brokers/index.js';
+import { readOrCreate } from './command-keys.js';
+
+/** The logins of brokers that the runner starts, made once. */
+export async function ensureBrokerLogins(
+  folder: string,
+): Promise<{ readonly nats: BrokerLogin; readonly redis: BrokerLogin }> {
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  const [nats, redis] = await Promise.all(
+    ['nats-password', 'redis-password'].map((name) => readOrCreate(join(folder, name), newPassword)),
+  );
+  return { nats: { user: 'muster', password: nats ?? '' }, redis: { user: 'default', password: redis ?? '' } };
+}
+
+/** Where programs find a broker: its address, and the file of the password. */
+export interface BrokerAddress {
+  readonly url: string;
+  readonly user?: string;
+  readonly passwordPath?: string;
+}
+
+/**
+ * Takes the login out of a broker's URL, and its password into a file: every operator who may query `process_envs` can read a process's
+ * environment.
+ */
+export async function brokerAddress(folder: string, name: 'nats' | 'redis', url: string): Promise<BrokerAddress> {
+  const match = /^([a-z-]+:\/\/)([^@/:]*):([^@/]+)@([^@]*)$/.exec(url);
+  // Several servers of NATS have a login each.
+  if (match === null) return { url };
+  const [, scheme = '', user = '', password = '', hosts = ''] = match;
+  const passwordPath = join(folder, `${name}-client-password`);
+  await writePrivateFile(passwordPath, `${decodeURIComponent(password)}\n`);
+  return { url: scheme + hosts, passwordPath, ...(user === '' ? {} : { user: decodeURIComponent(user) }) };
+}
