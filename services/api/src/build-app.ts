@@ -43,6 +43,7 @@ import { RunningCalls } from './http/running-calls.js';
 import { RequestPipeline } from './http/request-pipeline.js';
 import { Shares, type ShareBounds } from './http/shares.js';
 import { Viewers, type ViewersOptions } from './http/viewers.js';
+import { healthEventOperation } from './metrics/health-event-operation.js';
 import { metricsOperations } from './metrics/metrics-operations.js';
 import { TelemetryClient } from './metrics/telemetry-client.js';
 import { telemetryOperations } from './metrics/telemetry-operations.js';
@@ -253,6 +254,7 @@ function createOperations(options: AppOptions, stores: Stores): Operation[] {
     ...bandwidthOperations({ ...agents, ...results, registry, bus }),
     ...metricsOperations({ ...agents, hub: watches, viewers }),
     ...telemetryOperations({ ...agents, telemetry: stores.telemetry }),
+    healthEventOperation({ streams, directory, clock, viewers }),
     ...tableOperations(TABLES),
     ...tokenOperations({ tokens, clock }),
     ...webhookOperations(stores.webhooks),

@@ -4,11 +4,12 @@ import { z } from 'zod';
 import { agentIdParameter, count, selectorText, timestamp } from './fields.js';
 import { stalledEventSchema } from './event-stream.js';
 import { defineOperations, eventStream, jsonAnswer, type Json } from './operation.js';
-import { cursorParameter, limitParameter, nextCursor, seq } from './paging.js';
+import { afterParameter, cursorParameter, limitParameter, nextCursor, seq } from './paging.js';
 
 /** What the fleet can be sorted by. */
 const TOP_BY = ['cpu', 'memory', 'disk', 'load', 'disk_io', 'network'] as const;
 const VITALS = [...TOP_BY, 'clock', 'agent'] as const;
+const HEALTH_STATES = ['ok', 'warning', 'critical'] as const;
 
 /** One series of an endpoint. */
 const seriesSchema = z
@@ -89,7 +90,7 @@ const vitals = z.partialRecord(z.enum(VITALS), z.number()).meta({
 
 const healthSchema = z
   .object({
-    state: z.enum(['ok', 'warning', 'critical']),
+    state: z.enum(HEALTH_STATES),
     since: timestamp,
     rules: z.array(z.string()).meta({ description: 'The names of the rules that make it so.' }),
   })
@@ -138,13 +139,46 @@ export const fleetTopSchema = z
 export const healthListSchema = z
   .object({
     counts: z
-      .record(z.enum(['ok', 'warning', 'critical']), count)
+      .record(z.enum(HEALTH_STATES), count)
       .meta({ description: 'Of all that match, whatever `state` asks for.' }),
     items: z.array(z.object({ agentId: z.string(), host: z.string(), health: healthSchema })),
     nextCursor,
     partitions: coverage,
   })
   .meta({ id: 'HealthList' });
+
+/** One event of the health of endpoints. */
+export const healthEventSchema = z
+  .discriminatedUnion('event', [
+    z
+      .object({ event: z.literal('began'), seq })
+      .meta({ description: 'Said first: changes after this one are told. What was before is in `GET /v1/health`.' }),
+    z.object({
+      event: z.literal('changed'),
+      seq,
+      at: timestamp.meta({ description: "The gateway's clock." }),
+      agentId: z.string(),
+      host: z.string().nullable(),
+      state: z.enum(HEALTH_STATES),
+      before: z.enum(HEALTH_STATES),
+      rules: z
+        .array(z.object({ rule: z.string(), state: z.enum(HEALTH_STATES), value: z.number().optional() }))
+        .meta({ description: 'The rules that make it so, with the value that they judge by where there is one.' }),
+    }),
+    z
+      .object({
+        event: z.literal('gap'),
+        seq: z.null(),
+        agentId: z.string().nullable(),
+        host: z.string().nullable(),
+      })
+      .meta({
+        description:
+          'Changes were missed: the last ten of each endpoint are kept. `agentId` is null where those of any endpoint may be missing.',
+      }),
+    stalledEventSchema,
+  ])
+  .meta({ id: 'HealthEvent' });
 
 /** How far back a stream begins. */
 const pastParameter = (mostMs: number, usual: string, description: string) =>
@@ -199,12 +233,25 @@ export const metricsOperations = defineOperations('metrics', {
     access: 'agents:read',
     query: z.strictObject({
       selector,
-      state: z.enum(['ok', 'warning', 'critical']).optional().meta({ description: 'Only these.' }),
+      state: z.enum(HEALTH_STATES).optional().meta({ description: 'Only these.' }),
       limit: limitParameter(100, 1_000),
       cursor: cursorParameter,
     }),
     answers: { 200: jsonAnswer('By number of their identities.', healthListSchema) },
     problems: ['bad_selector', ...TELEMETRY_PROBLEMS],
+  },
+  streamHealthEvents: {
+    method: 'get',
+    path: '/v1/health/events',
+    action: 'health.watch',
+    summary: 'Changes of health as they happen',
+    description:
+      'Server-sent events, or one JSON object per line with `Accept: application/x-ndjson`. `began` comes first: whoever reads `GET /v1/health` after it misses nothing. A reader who was cut off goes on with ' +
+      '`Last-Event-ID`, and hears with `gap` what is not kept any more. The stream does not end by itself.',
+    access: 'agents:read',
+    query: z.strictObject({ selector, after: afterParameter }),
+    ...eventStream(healthEventSchema, 'Not used.'),
+    problems: ['bad_selector', 'not_acceptable', 'draining'],
   },
   streamAgentMetrics: {
     method: 'get',
@@ -228,5 +275,6 @@ export const metricsOperations = defineOperations('metrics', {
   },
 });
 
+export type HealthEventJson = Json<typeof healthEventSchema>;
 export type MetricsEventJson = Json<typeof metricsEventSchema>;
 export type HostSeriesJson = Json<typeof seriesSchema>;

@@ -4,11 +4,17 @@ import { defineOperations, jsonAnswer, type Json } from './operation.js';
 import { cursorParameter, limitParameter, nextCursor } from './paging.js';
 
 /** The events that a webhook may ask for. */
-export const WEBHOOK_EVENTS = ['agent.enrolled', 'agent.revoked', 'command.ended', 'audit.recorded'] as const;
+export const WEBHOOK_EVENTS = [
+  'agent.enrolled',
+  'agent.revoked',
+  'health.changed',
+  'command.ended',
+  'audit.recorded',
+] as const;
 export type WebhookEvent = (typeof WEBHOOK_EVENTS)[number];
 
 /** Events that are about one endpoint: a selector bounds these alone. */
-export const ENDPOINT_EVENTS: readonly WebhookEvent[] = ['agent.enrolled', 'agent.revoked'];
+export const ENDPOINT_EVENTS: readonly WebhookEvent[] = ['agent.enrolled', 'agent.revoked', 'health.changed'];
 
 const webhookSchema = z
   .object({

@@ -69,6 +69,7 @@ describe('an audit trail', () => {
     return {
       ensure: (streams) => connection.streams.ensure(streams),
       last: (stream, subject) => connection.streams.last(stream, subject),
+      newestSeq: (stream) => connection.streams.newestSeq(stream),
       read: (stream, options) => connection.streams.read(stream, options),
       purge: (...what) => connection.streams.purge(...what),
       catchingUp: connection.streams.catchingUp,

@@ -114,6 +114,12 @@ export class MemoryStreamStore implements StreamStore {
     return found === undefined ? undefined : { ...found, pending: 0 };
   }
 
+  async newestSeq(stream: string): Promise<number> {
+    await Promise.resolve();
+    this.checkConnected();
+    return this.store.stream(stream).lastSeq;
+  }
+
   async *read(name: string, options: ReadOptions = {}): AsyncGenerator<Entry, void, undefined> {
     const { subject = '>', fromSeq = 1, lastPerSubject = false, follow = false, signal, onCaughtUp } = options;
     let next = fromSeq;

@@ -189,6 +189,17 @@ export class NatsStreamStore implements StreamStore {
     }
   }
 
+  async newestSeq(stream: string): Promise<number> {
+    try {
+      const jsm = await this.jsm();
+      const info = await this.link.orLost(jsm.streams.info(stream));
+      if (info === lost) throw new StreamError('unavailable', 'the connection to nats was lost');
+      return info.state.last_seq;
+    } catch (error) {
+      throw asStreamError(error, stream);
+    }
+  }
+
   /** An operator may give the account a limit while services run. */
   private tellOfLosingLimit(isThere: boolean): void {
     const { nc, logger } = this.link;

@@ -33,6 +33,12 @@ export interface StreamStore {
   last(stream: string, subject: string): Promise<Entry | undefined>;
 
   /**
+   * The sequence of the newest entry that was ever stored, kept or not; 0 when there was none.
+   * @throws StreamError `no_stream`, `unavailable`.
+   */
+  newestSeq(stream: string): Promise<number>;
+
+  /**
    * Reads entries in sequence order. Pull-based: at most `batch` entries (about 4 MB, never over 8 MB) are fetched ahead of the
    * consumer, so one that stops iterating costs a bounded amount of memory. Leaving the loop frees everything.
    *

@@ -12,6 +12,8 @@ export interface HealthRecord {
   readonly num: number;
   readonly state: HealthState;
   readonly before: HealthState;
+  /** The sequence of the endpoint's change before this one, kept or not; 0 when it is the first. */
+  readonly prev: number;
   /** The rules that are not ok, with the value that they judge by; none of a silent endpoint. */
   readonly rules: readonly { readonly rule: string; readonly state: HealthState; readonly value?: number }[];
 }

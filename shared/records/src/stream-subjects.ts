@@ -27,6 +27,10 @@ export const STREAM_SUBJECTS = {
   operatorToken: (org: OrgId, tokenId: string) => `${ROOT}.token.${token(org)}.${token(tokenId)}`,
   /** How healthy an endpoint is: {@link HealthRecord}. */
   health: (org: OrgId, id: AgentId) => `${ROOT}.health.${token(org)}.${token(id)}`,
+  /** The changes of all endpoints of an org. */
+  orgHealth: (org: OrgId) => `${ROOT}.health.${token(org)}.*`,
+  /** The changes of all endpoints of all orgs. */
+  allHealth: `${ROOT}.health.*.*`,
   webhook: (org: OrgId, id: string) => `${ROOT}.webhook.${token(org)}.${token(id)}`,
   /** All webhooks of all orgs. */
   allWebhooks: `${ROOT}.webhook.*.*`,

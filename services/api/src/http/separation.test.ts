@@ -35,6 +35,7 @@ const SAMPLES: { readonly [id in keyof typeof operations]?: Sample } = {
   revokeAgent: { body: { reason: 'lost' } },
   createToken: { body: { name: 'new', role: 'viewer' } },
   streamAgentMetrics: { isEndless: true },
+  streamHealthEvents: { isEndless: true },
   createWebhook: {
     body: {
       url: 'https://hooks.example/x',

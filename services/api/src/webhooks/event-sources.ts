@@ -12,6 +12,7 @@ import {
   type AuditRecord,
   type CommandFold,
   type EnrolledRecord,
+  type HealthRecord,
   type RevokedRecord,
 } from '@muster/records';
 import { LRUCache } from 'lru-cache';
@@ -62,6 +63,15 @@ export function eventSources({ streams, directory }: SourceParts): readonly Even
       },
     },
     {
+      type: 'health.changed',
+      stream: STREAMS.health.name,
+      subject: STREAM_SUBJECTS.allHealth,
+      read: ({ data }) => {
+        const record = decodeRecord<HealthRecord>(data);
+        return healthChanged(record, directory.byId(record.org, record.agentId));
+      },
+    },
+    {
       type: 'command.ended',
       stream: STREAMS.commands.name,
       subject: STREAM_SUBJECTS.allCommands,
@@ -84,6 +94,12 @@ function enrolled({ agentId, enrolledAtMs, facts, labels, removed }: EnrolledRec
 
 function revoked({ by, reason, atMs }: RevokedRecord, agentId: AgentId, endpoint: Endpoint | undefined): SourceEvent {
   const data = { agentId, host: endpoint?.facts.host ?? null, by, reason };
+  return { atMs, data, ...(endpoint === undefined ? {} : { endpoint }) };
+}
+
+function healthChanged(record: HealthRecord, endpoint: Endpoint | undefined): SourceEvent {
+  const { atMs, agentId, state, before, rules } = record;
+  const data = { agentId, host: endpoint?.facts.host ?? null, state, before, rules };
   return { atMs, data, ...(endpoint === undefined ? {} : { endpoint }) };
 }
 

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { DirectoryWriter } from '@muster/directory';
 import type { AgentId } from '@muster/protocol';
+import { encodeRecord, STREAM_SUBJECTS } from '@muster/records';
 import { trustedProxies } from '@muster/runtime';
 import { eventually } from '@muster/runtime/testing';
 import { ApiFixture, ORG } from '../testing/api-fixture.js';
@@ -78,6 +79,25 @@ describe('webhooks', () => {
     expect(listed.find(({ id }) => id === pinged)).toMatchObject({
       ...{ event: 'webhook.test', state: 'delivered', attempts: 1, lastStatus: 204 },
     });
+  });
+
+  test('tells when the health of an endpoint has changed', async () => {
+    const hook = await create({ events: ['health.changed'], selector: 'site=x' });
+    await ping(hook);
+    const [inside, outside] = [await api.agent({ labels: { site: 'x' } }), await api.agent({ labels: { site: 'y' } })];
+    const rules = [{ rule: 'disk_nearly_full', state: 'critical', value: 0.98 }] as const;
+    for (const { agentId, num } of [outside, inside]) {
+      const record = { atMs: 1_000, org: ORG, agentId, num, state: 'critical', before: 'ok', prev: 0, rules } as const;
+      await api.connection.streams.append(STREAM_SUBJECTS.health(ORG, agentId), encodeRecord(record));
+    }
+    await eventually(() => ofType('health.changed').length > 0, 'the change comes', WITHIN_MS);
+    await ping(hook);
+    const [changed, ...others] = ofType('health.changed').map(({ body }) => JSON.parse(body));
+    expect(changed).toMatchObject({
+      at: '1970-01-01T00:00:01.000Z',
+      data: { agentId: inside.agentId, host: expect.any(String), state: 'critical', before: 'ok', rules },
+    });
+    expect(others).toEqual([]);
   });
 
   test('tells of the end of a command once, with its ledger', async () => {

@@ -36,7 +36,7 @@ export function addWebhooksCommand(program: Command, env: CommandEnv): void {
   webhooks
     .command('create <url>')
     .description('Has events posted to a URL. Prints the secret that signs them: this once.')
-    .requiredOption('--event <type...>', 'agent.enrolled, agent.revoked, command.ended, audit.recorded')
+    .requiredOption('--event <type...>', 'agent.enrolled, agent.revoked, health.changed, command.ended, audit.recorded')
     .option('-t, --target <selector>', 'only events of these endpoints')
     .option('-o, --output <form>', 'table|json', 'table')
     .action(async (url: string, { event, target, output }: CreateOptions) => {

@@ -1,4 +1,4 @@
-import { followView, type Entry, type FollowedView, type StreamStore } from '@muster/bus';
+import { followView, type AppendResult, type Entry, type FollowedView, type StreamStore } from '@muster/bus';
 import type { EndpointHealth } from '@muster/messages';
 import {
   decodeRecord,
@@ -60,7 +60,7 @@ export class HealthRecords {
   }
 
   /** Does not wait. When it fails, the state stays as it was known, and whoever judges next tries again. */
-  write(record: HealthRecord): void {
+  write(record: Omit<HealthRecord, 'prev'>): void {
     const { num } = record;
     if (this.#writing.has(num) || this.#writing.size >= MAX_WRITES) return;
     this.#writing.add(num);
@@ -69,23 +69,45 @@ export class HealthRecords {
 
   /** This identity does not exist any more. */
   forget({ org, agentId, num }: Pick<HealthRecord, 'org' | 'agentId' | 'num'>): void {
-    if (!this.#known.delete(num)) return;
+    const known = this.#known.get(num);
+    if (known === undefined) return;
+    this.#known.delete(num);
     const { streams, logger } = this.#options;
+    // The endpoint may be enrolled again, and its health recorded, before this is done.
     streams
-      .purge(STREAMS.health.name, STREAM_SUBJECTS.health(org, agentId))
+      .purge(STREAMS.health.name, STREAM_SUBJECTS.health(org, agentId), { beforeSeq: known.seq + 1 })
       .catch((error: unknown) => logger.debug('health of a removed endpoint stays', { err: error }));
   }
 
-  async #append(record: HealthRecord): Promise<void> {
-    const { streams, metrics } = this.#options;
-    const subject = STREAM_SUBJECTS.health(record.org, record.agentId);
-    const expectLastSubjectSeq = this.#known.get(record.num)?.seq ?? 0;
-    const result = await streams.append(subject, encodeRecord(record), { expectLastSubjectSeq });
-    if (result.kind === 'unavailable') return metrics.failures.inc();
-    // Another instance was faster; the view tells what it wrote.
-    if (result.kind === 'conflict') return;
-    metrics.events.inc({ state: record.state });
-    this.#know(result.seq, record);
+  async #append(change: Omit<HealthRecord, 'prev'>): Promise<void> {
+    const { metrics } = this.#options;
+    const subject = STREAM_SUBJECTS.health(change.org, change.agentId);
+    let prev = this.#known.get(change.num)?.seq ?? 0;
+    let result = await this.#appendAfter(prev, change);
+    if (result.kind === 'conflict') {
+      const left = await this.#leftBehind(subject, change.num);
+      // Another instance was faster; the view tells what it wrote.
+      if (left === undefined) return;
+      prev = left;
+      result = await this.#appendAfter(prev, change);
+    }
+    if (result.kind === 'unavailable') metrics.failures.inc();
+    if (result.kind !== 'appended') return;
+    metrics.events.inc({ state: change.state });
+    this.#know(result.seq, { ...change, prev });
+  }
+
+  #appendAfter(prev: number, change: Omit<HealthRecord, 'prev'>): Promise<AppendResult> {
+    const subject = STREAM_SUBJECTS.health(change.org, change.agentId);
+    const record: HealthRecord = { ...change, prev };
+    return this.#options.streams.append(subject, encodeRecord(record), { expectLastSubjectSeq: prev });
+  }
+
+  /** The newest record of a subject where that is of an identity that was removed: it could not be purged, and the same id was enrolled again. */
+  async #leftBehind(subject: string, num: number): Promise<number | undefined> {
+    const newest = await this.#options.streams.last(STREAMS.health.name, subject).catch(() => undefined);
+    if (newest === undefined) return undefined;
+    return decodeRecord<HealthRecord>(newest.data).num === num ? undefined : newest.seq;
   }
 
   #apply({ seq, data }: Entry): void {

@@ -107,6 +107,14 @@ export function streamStoreContract(title: string, makeFixture: () => Promise<Br
       expect(untext(last?.data ?? new Uint8Array())).toBe('2');
     });
 
+    it('the newest sequence counts entries that are not kept any more', async () => {
+      expect(await streams.newestSeq(stream)).toBe(0);
+      await append('a', '1');
+      const seq = await append('b', '2');
+      await streams.purge(stream, `${root}.b`);
+      expect(await streams.newestSeq(stream)).toBe(seq);
+    });
+
     it('reading can begin anywhere and be narrowed to a subject', async () => {
       await append('a', '1');
       const from = await append('b', '2');
@@ -251,6 +259,7 @@ export function streamStoreContract(title: string, makeFixture: () => Promise<Br
     it('a stream that does not exist is named so', async () => {
       const missing = expect.objectContaining({ name: 'StreamError', code: 'no_stream' });
       await expect(streams.last('NO_SUCH_STREAM', 'a')).rejects.toEqual(missing);
+      await expect(streams.newestSeq('NO_SUCH_STREAM')).rejects.toEqual(missing);
       await expect(streams.purge('NO_SUCH_STREAM', 'a')).rejects.toEqual(missing);
       const reading = (async () => {
         for await (const entry of streams.read('NO_SUCH_STREAM')) void entry;
