@@ -10,7 +10,7 @@ import { describeViolation, type Violation } from './oracle/violation.js';
 import { ChaosRecord } from './record/chaos-record.js';
 import type { FaultInterval } from './record/observations.js';
 import type { ChannelBehaviour, CommandBehaviour } from '../simulator/index.js';
-import { ChaosSystem, type Front } from './system/chaos-system.js';
+import { ChaosSystem, type Front, type SystemOptions } from './system/chaos-system.js';
 import { becomesWhole } from './system/wholeness.js';
 
 export interface RoundOptions {
@@ -22,6 +22,9 @@ export interface RoundOptions {
   /** No fault begins after so long. */
   readonly forMs: number;
   readonly mode?: ChannelBehaviour['mode'];
+  /** Settings of all gateways, and of the second one besides. */
+  readonly gatewayEnv?: SystemOptions['gatewayEnv'];
+  readonly secondGatewayEnv?: SystemOptions['secondGatewayEnv'];
   readonly load?: Partial<LoadShape>;
   /** What endpoints do with commands. */
   readonly commands?: Partial<CommandBehaviour>;
@@ -41,6 +44,8 @@ export interface LoadShape {
   readonly ordersPerSecond: number;
   /** Orders that may be under way at once; further ones are not sent. */
   readonly ordersAtOnce: number;
+  /** The shortest and the longest time of all questions; without it a share is in a hurry. */
+  readonly timeoutMs?: readonly [number, number];
 }
 
 const LOAD: LoadShape = { askers: 5, ordersPerSecond: 10, ordersAtOnce: 60 };

@@ -31,6 +31,7 @@ describe.each([
       env: {
         gateway: {
           MUSTER_GATEWAY_TRANSPORT: transport,
+          MUSTER_STOP_TIMEOUT: '15s',
           MUSTER_GATEWAY_DRAIN_SPREAD: '0',
           MUSTER_GATEWAY_DRAIN_GRACE: '5s',
         },

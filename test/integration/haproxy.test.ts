@@ -91,7 +91,11 @@ describe('the shipped HAProxy configurations', () => {
 
 describe.each(['uws', 'ws'])('a gateway that drains behind HAProxy, over %s', (transport) => {
   test('keeps its sessions until it ends them itself; nothing new comes to it', async () => {
-    const settings = { MUSTER_GATEWAY_DRAIN_SPREAD: '6s', MUSTER_GATEWAY_DRAIN_GRACE: '1s' };
+    const settings = {
+      MUSTER_STOP_TIMEOUT: '17s',
+      MUSTER_GATEWAY_DRAIN_SPREAD: '6s',
+      MUSTER_GATEWAY_DRAIN_GRACE: '1s',
+    };
     const env = { gateway: { MUSTER_GATEWAY_TRANSPORT: transport, ...settings } };
     balancer = await startHaproxy(await openGateways({ env }));
     const { address } = balancer;

@@ -1,7 +1,7 @@
 export { Fleet } from './fleet/fleet.js';
 export type { FleetOptions } from './agent/fleet-options.js';
 export type { SimulatedAgent } from './agent/agent.js';
-export type { AgentStatus } from './agent/fleet-stats.js';
+export type { AgentStatus, SessionCut } from './agent/fleet-stats.js';
 export type { Behaviour, BehaviourMix } from './agent/behaviour.js';
 export type { ChannelBehaviour } from './agent/channel-selector.js';
 export type { CommandBehaviour } from './commands/command-behaviour.js';

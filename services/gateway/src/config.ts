@@ -1,6 +1,16 @@
 import { parseEnrollSecrets, parsePublicJwks, parseSigningJwks } from '@muster/identity';
 import { LIMITS } from '@muster/protocol';
-import { defineConfig, field, loadConfig, type ConfigOf, type ConfigResult, type Env } from '@muster/runtime';
+import {
+  defineConfig,
+  drainTimeoutOf,
+  field,
+  loadConfig,
+  stopFields,
+  type ConfigFault,
+  type ConfigOf,
+  type ConfigResult,
+  type Env,
+} from '@muster/runtime';
 import { listenerFaults, listenerFields, serviceFields } from '@muster/service-base';
 
 const definition = defineConfig({
@@ -8,6 +18,7 @@ const definition = defineConfig({
   fields: {
     ...serviceFields,
     ...listenerFields,
+    ...stopFields,
     host: field.text('MUSTER_GATEWAY_HOST', { default: '0.0.0.0' }),
     port: field.port('MUSTER_GATEWAY_PORT', { default: 8443 }),
     /** The keys that sign agent tokens, a private JWKS; the first one signs. */
@@ -44,8 +55,25 @@ const definition = defineConfig({
     }),
     leaseMs: field.durationMs('MUSTER_GATEWAY_LEASE', { default: 15_000, min: 1_000 }),
   },
-  check: listenerFaults,
+  check: (config) => [...listenerFaults(config), ...drainFaults(config)],
 });
+
+interface DrainTimes {
+  readonly stopTimeoutMs: number;
+  readonly unreadyWaitMs: number;
+  readonly drainSpreadMs: number;
+  readonly drainGraceMs: number;
+}
+
+/** A drain that the stop does not wait for would close sessions that were told to move later. */
+function drainFaults({ stopTimeoutMs, unreadyWaitMs, drainSpreadMs, drainGraceMs }: DrainTimes): ConfigFault[] {
+  const needMs = unreadyWaitMs + drainSpreadMs + drainGraceMs;
+  const leftMs = drainTimeoutOf(stopTimeoutMs);
+  if (needMs <= leftMs) return [];
+  const names = 'MUSTER_UNREADY_WAIT, MUSTER_GATEWAY_DRAIN_SPREAD and MUSTER_GATEWAY_DRAIN_GRACE';
+  const fault = `leaves ${leftMs / 1_000} s for a drain, and ${names} are ${needMs / 1_000} s together`;
+  return [{ name: 'MUSTER_STOP_TIMEOUT', fault, example: `${Math.ceil(needMs / 1_000) + 15}s` }];
+}
 
 export type GatewayConfig = ConfigOf<typeof definition>;
 

@@ -105,12 +105,12 @@ export async function buildGateway(config: GatewayConfig, context: ServiceContex
     commandRoots: config.commandRoots?.reveal().jwks.keys ?? [],
     limits: new EnrolmentLimits({ ...base, ...config, secrets }),
   });
-  const upgrade = new LiveUpgrade({ admission, metrics });
+  const upgrade = new LiveUpgrade({ admission, metrics, draining });
   const options = { ...transportOptions(config, traffic, names), guard: () => connectionGuard(config, context) };
   const transport = await chooseTransport(config.transport, options, {
     handlers: {
       upgrade: async (request) => upgrade.decide(request),
-      http: (request) => routeHttp(request, { enrolment, polls, ready: () => runner.ready }),
+      http: (request) => routeHttp(request, { enrolment, polls, draining, ready: () => runner.ready }),
       connections: sessions,
     },
     logger,

@@ -11,8 +11,8 @@ export { TokenBucket, type TakeResult, type TokenBucketOptions } from './token-b
 export { createLogger, silentLogger } from './logger.js';
 export type * from './logger.js';
 export { type Component } from './component.js';
-export { type Runner, type RunnerState, type RunOutcome } from './runner.js';
+export { drainTimeoutOf, type Runner, type RunnerState, type RunOutcome } from './runner.js';
 export { watchParent } from './parent-guard.js';
 export { isLockText, takeProcessLock, type LockHeld, type ProcessLock } from './process-lock.js';
 export { writeReadyFile } from './ready-file.js';
-export { runProgram, type Program, type ProgramContext } from './run-program.js';
+export { runProgram, stopFields, type Program, type ProgramContext } from './run-program.js';

@@ -20,14 +20,19 @@ export interface Program<C extends object, Context = ProgramContext> {
   readonly build: (config: C, context: Context) => void | Promise<void>;
 }
 
+/** How the graceful stop is bounded. A service that divides its time reads the same settings for its own `check`. */
+export const stopFields = {
+  stopTimeoutMs: field.durationMs('MUSTER_STOP_TIMEOUT', { default: 25_000, min: 100 }),
+  unreadyWaitMs: field.durationMs('MUSTER_UNREADY_WAIT', { default: 0, max: 120_000 }),
+};
+
 /** Settings of every program, read beside its own. */
 const commonConfig = defineConfig({
   prefix: 'MUSTER_LOG_',
   fields: {
     logLevel: field.oneOf('MUSTER_LOG_LEVEL', LOG_LEVELS, { default: 'info' }),
     logPretty: field.bool('MUSTER_LOG_PRETTY', { default: false }),
-    stopTimeoutMs: field.durationMs('MUSTER_STOP_TIMEOUT', { default: 25_000, min: 100 }),
-    unreadyWaitMs: field.durationMs('MUSTER_UNREADY_WAIT', { default: 0, max: 120_000 }),
+    ...stopFields,
     readyFile: field.text('MUSTER_READY_FILE', { optional: true, example: '/run/muster/gateway.json' }),
     parentPid: field.int('MUSTER_PARENT_PID', { optional: true, min: 1 }),
   },

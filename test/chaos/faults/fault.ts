@@ -3,6 +3,7 @@ import { PARTS, type Part } from '../system/parts.js';
 /**
  * What happens to one part.
  *
+ * - `drain`: SIGTERM to a program; when it has ended, it is started again by its supervisor.
  * - `kill`: SIGKILL. A program is started again by its supervisor, a broker after `ms`.
  * - `freeze`: SIGSTOP, and SIGCONT after `ms`.
  * - `empty`: Redis forgets everything.
@@ -11,7 +12,7 @@ import { PARTS, type Part } from '../system/parts.js';
  */
 export interface Strike {
   readonly part: Part;
-  readonly kind: 'kill' | 'freeze' | 'empty' | 'fill' | 'restart';
+  readonly kind: 'drain' | 'kill' | 'freeze' | 'empty' | 'fill' | 'restart';
   readonly ms: number;
 }
 
@@ -27,7 +28,12 @@ function describeStrike({ part, kind, ms }: Strike): string {
   return `${kind} ${part}${duration}`;
 }
 
-const KINDS: readonly string[] = ['kill', 'freeze', 'empty', 'fill', 'restart'] satisfies Strike['kind'][];
+/** Whether all of it leaves in good order, so that nobody may notice. */
+export function isPlanned(fault: Fault): boolean {
+  return fault.every(({ kind }) => kind === 'drain');
+}
+
+const KINDS: readonly string[] = ['drain', 'kill', 'freeze', 'empty', 'fill', 'restart'] satisfies Strike['kind'][];
 
 /** Reads `freeze nats 20`, `kill query-1 + freeze redis 6`: kind, part and seconds. @throws Error that says what is wrong */
 export function parseFault(text: string): Fault {

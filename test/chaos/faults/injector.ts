@@ -41,6 +41,6 @@ async function injectOne(system: ChaosSystem, strike: Strike): Promise<void> {
     return;
   }
   const { pid } = program;
-  program.signal('SIGKILL');
+  program.signal(kind === 'drain' ? 'SIGTERM' : 'SIGKILL');
   await eventually(() => program.pid !== -1 && program.pid !== pid, `${part} runs again`, BACK_WITHIN_MS);
 }

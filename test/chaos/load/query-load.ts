@@ -22,6 +22,8 @@ export interface LoadOptions {
 
 export interface QueryLoadOptions extends LoadOptions {
   readonly askers: number;
+  /** The shortest and the longest time of all questions; without it a share is in a hurry. */
+  readonly timeoutMs?: readonly [number, number];
 }
 
 /** Callers who ask one question after the other, and follow each to its end. */
@@ -52,7 +54,8 @@ export class QueryLoad {
 
   async #ask(ask: number): Promise<void> {
     const chance = (salt: string): number => seededUnit(this.#options.seed, ask, salt);
-    const [least, most] = chance('hurried') < SHARE.hurried ? TIMEOUT_MS.hurried : TIMEOUT_MS.patient;
+    const usual = chance('hurried') < SHARE.hurried ? TIMEOUT_MS.hurried : TIMEOUT_MS.patient;
+    const [least, most] = this.#options.timeoutMs ?? usual;
     const observation: QueryObservation = {
       ask,
       key: `ask-${ask}`,

@@ -9,7 +9,7 @@ export class FaultLog {
     this.intervals = intervals;
   }
 
-  /** The faults of these parts that were under way, from the strike until `untilMs` after the whole system worked again. */
+  /** The faults of these parts that were under way, from the strike until the whole system worked again. */
   touching(fromMs: number, toMs: number, parts: readonly Part[]): readonly FaultInterval[] {
     return this.intervals.filter(
       ({ fault, fromMs: began, wholeMs = Infinity }) =>

@@ -11,6 +11,7 @@ import { acceptedOnesEnd, keptWereAccepted, runsAgreeWithTargets, toldEndsAreKep
 import { BOUNDS_MS } from './bounds.js';
 import { FaultLog } from './fault-log.js';
 import { keptStays, questionsRunForSomebody } from './kept-queries.js';
+import { drainsCutNobody, drainsLoseNoAnswer } from './planned.js';
 import { PresenceIndex } from './presence-index.js';
 import { ledgersBalance, rowsAgreeWithLedger } from './rows-and-ledger.js';
 import type { Stalls } from './stalls.js';
@@ -72,6 +73,7 @@ export class Judge {
       ...rowsAgreeWithLedger(observation, kept),
       ...liveAreTargets(observation, kept, facts),
       ...liveAreNotLost(observation, kept, facts),
+      ...drainsLoseNoAnswer(observation, kept, facts),
       ...toldIsKept(observation, kept),
       ...toldAfterKept(observation),
       ...rowsAreKept(observation, kept),
@@ -87,6 +89,7 @@ export class Judge {
     const asked = await system.harness.api.all('GET /v1/queries', { pageSize: 200 });
     const kept = await this.#auditedCommands();
     const found = [
+      ...drainsCutNobody(options.faults, await system.fleet.cuts()),
       ...keptStays(this.#kept, asked),
       ...questionsRunForSomebody(queries, asked),
       ...commands.flatMap(({ key, id, attempts }) => [

@@ -1,6 +1,7 @@
 import type { Part } from '../system/parts.js';
 import type { KeptQuery, QueryObservation } from '../record/observations.js';
 import { CONNECTED_BEFORE_MS } from './bounds.js';
+import { isPlanned } from '../faults/fault.js';
 import type { FaultLog } from './fault-log.js';
 import type { PresenceIndex } from './presence-index.js';
 import { endOf, ledgerText } from './rows-and-ledger.js';
@@ -50,7 +51,9 @@ export function liveAreNotLost(
 ): Violation[] {
   const { query, failures } = kept;
   const [fromMs, toMs] = [Date.parse(query.createdAt), endOf(kept)];
-  if (query.state !== 'complete' || faults.touching(fromMs - AFTERMATH_MS, toMs, CARRIERS).length > 0) return [];
+  if (query.state !== 'complete') return [];
+  // What leaves in good order takes no session away.
+  if (!faults.touching(fromMs - AFTERMATH_MS, toMs, CARRIERS).every(({ fault }) => isPlanned(fault))) return [];
   const live = new Set(presence.throughout(fromMs - CONNECTED_BEFORE_MS, toMs));
   const lost = failures.filter(
     ({ agentId, outcome }) => live.has(agentId ?? '') && (outcome === 'unreachable' || outcome === 'disconnected'),

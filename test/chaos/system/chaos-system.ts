@@ -7,9 +7,16 @@ import { FleetProcess } from '../../load/fleet/fleet-process.js';
 import type { ChannelBehaviour, CommandBehaviour } from '../../simulator/index.js';
 import { PARTS, type Part } from './parts.js';
 
-/** How endpoints find the gateways: through one HAProxy, or by a list of their addresses. */
-export const FRONTS = ['haproxy', 'list'] as const;
-export type Front = (typeof FRONTS)[number];
+/**
+ * How endpoints find the gateways:
+ *
+ * - `haproxy`: through one HAProxy with the shipped configuration
+ * - `passthrough`: through one that passes TCP on, with the shipped configuration but for TLS
+ * - `tcp`: through a balancer that passes TCP on in turn and checks nothing
+ * - `each`: a third of them through each of these three
+ * - `list`: by a list of their addresses
+ */
+export type Front = 'haproxy' | 'passthrough' | 'tcp' | 'each' | 'list';
 
 export interface SystemOptions {
   readonly agents: number;
@@ -17,8 +24,38 @@ export interface SystemOptions {
   /** The channel of the endpoints; mixed: every second one polls. Default: live. */
   readonly mode?: ChannelBehaviour['mode'];
   readonly commands?: Partial<CommandBehaviour>;
+  /** Settings of all gateways. */
+  readonly gatewayEnv?: Readonly<Record<string, string>> | undefined;
+  /** Settings of the second gateway besides. */
+  readonly secondGatewayEnv?: Readonly<Record<string, string>> | undefined;
   readonly onEvent: (text: string) => void;
 }
+
+type Hosts = readonly [string, string];
+/** The gateways of these tests have no certificates. */
+const WITHOUT_TLS = [
+  ['tcp-request content accept if { req.ssl_hello_type 1 }', ''],
+  ['tcp-request content reject', ''],
+] as const;
+const http = (hosts: Hosts) => startHaproxy(hosts);
+const passthrough = (hosts: Hosts) =>
+  startHaproxy(hosts, 'haproxy-passthrough.cfg', '', [...WITHOUT_TLS, ['check-ssl verify none ', '']]);
+const tcp = (hosts: Hosts) =>
+  startHaproxy(hosts, 'haproxy-passthrough.cfg', '', [
+    ...WITHOUT_TLS,
+    ['balance leastconn', 'balance roundrobin'],
+    [
+      'default-server check check-ssl verify none inter 1s fall 3 rise 1 slowstart 30s on-marked-down shutdown-sessions',
+      '',
+    ],
+  ]);
+const BALANCERS: Readonly<Record<Front, readonly ((hosts: Hosts) => Promise<LoadBalancer>)[]>> = {
+  haproxy: [http],
+  passthrough: [passthrough],
+  tcp: [tcp],
+  each: [http, passthrough, tcp],
+  list: [],
+};
 
 /** A share of endpoints takes this long for an answer, on average, so that faults strike queries that run. */
 const SLOW = { share: 0.2, ms: 3_000 };
@@ -28,12 +65,12 @@ const COMMANDS = { runMs: [0, 400], failing: 0.05 } as const;
 export class ChaosSystem {
   readonly harness: Harness;
   readonly fleet: FleetProcess;
-  readonly #balancer: LoadBalancer | undefined;
+  readonly #balancers: readonly LoadBalancer[];
 
-  private constructor(harness: Harness, fleet: FleetProcess, balancer: LoadBalancer | undefined) {
+  private constructor(harness: Harness, fleet: FleetProcess, balancers: readonly LoadBalancer[]) {
     this.harness = harness;
     this.fleet = fleet;
-    this.#balancer = balancer;
+    this.#balancers = balancers;
   }
 
   static async start({
@@ -41,22 +78,26 @@ export class ChaosSystem {
     front,
     mode = 'live',
     commands = COMMANDS,
+    gatewayEnv = {},
+    secondGatewayEnv = {},
     onEvent,
   }: SystemOptions): Promise<ChaosSystem> {
     const harness = await startHarness({
-      ...{ gateways: 2, queries: 2, commands: 2, restart: true, onEvent },
-      env: { gateway: { MUSTER_TRUSTED_PROXIES: '127.0.0.1' } },
+      ...{ gateways: 1, queries: 2, commands: 2, restart: true, onEvent },
+      env: { gateway: { MUSTER_TRUSTED_PROXIES: '127.0.0.1', ...gatewayEnv } },
     });
-    let balancer: LoadBalancer | undefined;
+    const balancers: LoadBalancer[] = [];
     try {
-      if (front === 'haproxy') balancer = await startHaproxy(hostsOf(harness));
+      await harness.stack.addGateway(secondGatewayEnv);
+      for (const start of BALANCERS[front]) balancers.push(await start(hostsOf(harness)));
+      const [first, ...others] = balancers.map(({ address }) => `ws://${address}`);
       const options = fleetOptions(harness);
       const fleet = await FleetProcess.start({
         t: 'fleet',
         keysFile: join(harness.stack.folder, 'fleet.json'),
         options: {
           ...options,
-          gateways: balancer === undefined ? options.gateways : [`ws://${balancer.address}`],
+          gateways: first === undefined ? options.gateways : [first, ...others],
           ...onChannel(mode),
           agents,
           behaviour: { slow: SLOW.share },
@@ -64,9 +105,9 @@ export class ChaosSystem {
           commands,
         },
       });
-      return new ChaosSystem(harness, fleet, balancer);
+      return new ChaosSystem(harness, fleet, balancers);
     } catch (error) {
-      await balancer?.stop();
+      await Promise.all(balancers.map((balancer) => balancer.stop()));
       await harness.close();
       throw error;
     }
@@ -103,7 +144,7 @@ export class ChaosSystem {
   async stop(): Promise<void> {
     await this.resume();
     await this.fleet.stop();
-    await this.#balancer?.stop();
+    await Promise.all(this.#balancers.map((balancer) => balancer.stop()));
     await this.harness.close();
   }
 

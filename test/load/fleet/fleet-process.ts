@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Stack } from '@muster/local';
-import type { FleetOptions, PresenceInterval, Run } from '../../simulator/index.js';
+import type { FleetOptions, PresenceInterval, Run, SessionCut } from '../../simulator/index.js';
 import { once } from 'node:events';
 import { fleetOptions } from '../../kit/harness.js';
 
@@ -21,6 +21,8 @@ export type FleetRequest =
   | { readonly t: 'oracle' }
   /** Asks when its agents had sessions. */
   | { readonly t: 'presence' }
+  /** Asks which sessions its agents lost. */
+  | { readonly t: 'cuts' }
   /** Asks how many of its agents have one now. */
   | { readonly t: 'connected' };
 
@@ -29,6 +31,7 @@ export type FleetReply =
   | { readonly t: 'failed'; readonly message: string }
   | { readonly t: 'oracle'; readonly runs: readonly Run[] }
   | { readonly t: 'presence'; readonly intervals: readonly PresenceInterval[] }
+  | { readonly t: 'cuts'; readonly cuts: readonly SessionCut[] }
   | { readonly t: 'connected'; readonly count: number };
 
 const MAIN = fileURLToPath(new URL('main.js', import.meta.url));
@@ -87,6 +90,11 @@ export class FleetProcess {
     return (await this.#ask('presence')).intervals;
   }
 
+  /** Which sessions its agents lost, without having another one. */
+  async cuts(): Promise<readonly SessionCut[]> {
+    return (await this.#ask('cuts')).cuts;
+  }
+
   /** How many of its agents have a session now. */
   async connected(): Promise<number> {
     return (await this.#ask('connected')).count;
@@ -99,7 +107,7 @@ export class FleetProcess {
     await ended;
   }
 
-  #ask<T extends 'oracle' | 'presence' | 'connected'>(t: T): Promise<Extract<FleetReply, { t: T }>> {
+  #ask<T extends 'oracle' | 'presence' | 'cuts' | 'connected'>(t: T): Promise<Extract<FleetReply, { t: T }>> {
     const ask = async (): Promise<Extract<FleetReply, { t: T }>> => {
       const received = once(this.#child, 'message');
       this.#child.send({ t } satisfies FleetRequest);

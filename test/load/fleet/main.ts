@@ -34,6 +34,8 @@ process.on('message', (request: FleetRequest) => {
       return reply({ t: 'oracle', runs: fleet?.oracle.all ?? [] });
     case 'presence':
       return reply({ t: 'presence', intervals: fleet?.presence.all ?? [] });
+    case 'cuts':
+      return reply({ t: 'cuts', cuts: fleet?.stats.cuts ?? [] });
     case 'connected':
       return reply({ t: 'connected', count: fleet?.presence.count ?? 0 });
     default:

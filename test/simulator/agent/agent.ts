@@ -20,6 +20,7 @@ import type { WireEnd } from '../channels/wire.js';
 
 /** How long the first attempt waits for a gateway's answer; the third one waits three times as long. */
 const OPEN_TIMEOUT_MS = 5_000;
+const MOVE_AGAIN_MS = 1_000;
 const BACKOFF = { baseMs: 1_000, capMs: 30_000 };
 
 /** One simulated endpoint: its machine, its identity, its behaviour and its sessions with gateways. */
@@ -42,6 +43,8 @@ export class SimulatedAgent implements CommandHost, SessionAgent {
   #next: Session | undefined;
   #timer: NodeJS.Timeout | undefined;
   readonly #move = new PlannedMove((why) => this.#begin(why));
+  /** Why it opens, or opened, its next session. */
+  #moving: MoveReason | undefined;
   /** The epoch of its current or latest session since it started. */
   #epoch: number | undefined;
   /** A session was lost before WELCOME; the gateway may have let it supersede the current one. */
@@ -189,9 +192,13 @@ export class SimulatedAgent implements CommandHost, SessionAgent {
     const wasNext = session === this.#next;
     if (wasNext) this.#next = undefined;
     else this.#session = undefined;
-    if (this.status === 'stopped' || this.#next !== undefined) return;
+    if (this.status === 'stopped') return;
+    // A gateway may close the former session before this agent has read the WELCOME of its next one.
+    const isMoved = end.kind === 'closed' && end.code === CLOSE.superseded.code && this.#next !== undefined;
+    if (reached === 'ready' && !wasNext && !isMoved) stats.cut(this.agentId, end);
+    if (this.#next !== undefined) return;
     if (this.#session === undefined) this.#reconnect(end);
-    else if (wasNext) this.#moveToDesiredMode(this.#delay(end));
+    else if (wasNext) this.#moveAgain(end);
   }
 
   #open(mode: SessionMode): Session {
@@ -211,6 +218,15 @@ export class SimulatedAgent implements CommandHost, SessionAgent {
     }
   }
 
+  /** A move failed, and the session that it was to replace goes on. */
+  #moveAgain(end: WireEnd): void {
+    // A gateway that drains: a load balancer sends the next attempt elsewhere, so the delay does not grow.
+    const isDraining = end.kind === 'refused' && end.status === 503 && end.retryAfterMs <= MOVE_AGAIN_MS;
+    const delayMs = isDraining ? end.retryAfterMs + Math.random() * MOVE_AGAIN_MS : this.#delay(end);
+    if (this.#moving === 'reconnect') this.#moveIn(delayMs, 'reconnect');
+    else this.#moveToDesiredMode(delayMs);
+  }
+
   #moveIn(delayMs: number, why: MoveReason): void {
     // A move under way checks again when its session is ready.
     if (this.status === 'ready' && this.#next === undefined) this.#move.in(delayMs, why);
@@ -224,6 +240,7 @@ export class SimulatedAgent implements CommandHost, SessionAgent {
         this.#context.pacer.done();
         return;
       }
+      this.#moving = why;
       if (why === 'reconnect') this.#gateway += 1;
       this.#next = this.#open(mode);
     });

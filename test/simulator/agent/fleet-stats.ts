@@ -10,6 +10,15 @@ import type { WireEnd } from '../channels/wire.js';
  */
 export type AgentStatus = 'idle' | 'connecting' | 'ready' | 'waiting' | 'excluded' | 'stopped';
 
+/** One session that its agent lost, in milliseconds since 1970. */
+export interface SessionCut {
+  readonly agentId: string;
+  readonly atMs: number;
+  readonly how: string;
+}
+
+const MAX_CUTS = 10_000;
+
 /** Counters of one fleet; plain fields, because they are written once per message. */
 export class FleetStats implements CommandStats, PollStats {
   readonly agents: Record<AgentStatus, number> = {
@@ -24,6 +33,8 @@ export class FleetStats implements CommandStats, PollStats {
   readonly sessions: Record<SessionMode, number> = { live: 0, poll: 0 };
   /** How sessions ended: `refused 503`, `closed 4001 sessionAge`, `lost`. */
   readonly ends = new Map<string, number>();
+  /** Sessions that ended while they were the only one of their agent, which did not want it. */
+  readonly cuts: SessionCut[] = [];
   enrolled = 0;
   queries = 0;
   answers = 0;
@@ -48,6 +59,10 @@ export class FleetStats implements CommandStats, PollStats {
   moved(from: AgentStatus, to: AgentStatus): void {
     this.agents[from] -= 1;
     this.agents[to] += 1;
+  }
+
+  cut(agentId: string, end: WireEnd): void {
+    if (this.cuts.length < MAX_CUTS) this.cuts.push({ agentId, atMs: Date.now(), how: endName(end) });
   }
 
   ended(end: WireEnd): void {

@@ -306,7 +306,7 @@ export class ConnectionManager {
   }
 
   #afterEnd(purpose: Purpose, end: ConnectionEnd, reasons: { isPathFault: boolean; isOwnMove?: boolean }): void {
-    const reconnect = this.#policy.afterConnection(end, reasons);
+    const reconnect = this.#policy.afterConnection(end, { ...reasons, isMove: this.#session !== undefined });
     if (reconnect.enrol) this.#options.credentials.setToken(undefined);
     this.#tryAgain(purpose, reconnect, end.kind === 'refused' ? end.refusal.detail : undefined);
   }

@@ -52,6 +52,15 @@ describe('the reconnect policy', () => {
     expect(next()).toBe(59_999);
   });
 
+  test('a move that comes to a gateway that drains is tried again soon, each time', () => {
+    const policy = new ReconnectPolicy(() => 0.999_999);
+    const refusal = { status: 503, code: 'draining', retryAfterMs: 1_000 };
+    const next = (isMove: boolean): number => policy.afterConnection({ kind: 'refused', refusal }, { isMove }).delayMs;
+    expect([next(true), next(true), next(true), next(true)]).toEqual([1_999, 1_999, 1_999, 1_999]);
+    // Without a session nothing bounds the attempts but the backoff.
+    expect(next(false)).toBeLessThan(next(false));
+  });
+
   test('a gateway gets 5 s for its first answer, and more when attempts have failed', () => {
     const policy = new ReconnectPolicy(() => 0);
     const timeouts = Array.from({ length: 4 }, () => {

@@ -76,15 +76,17 @@ export class ReconnectPolicy {
 
   /**
    * `isOwnMove`: another connection of this agent may have superseded the session. `isPathFault`: something between
-   * agent and gateway ended it, so its answer says nothing about this agent.
+   * agent and gateway ended it, so its answer says nothing about this agent. `isMove`: the session that the attempt was to
+   * replace goes on.
    */
-  afterConnection(end: ConnectionEnd, { isOwnMove = false, isPathFault = false } = {}): Reconnect {
+  afterConnection(end: ConnectionEnd, { isOwnMove = false, isPathFault = false, isMove = false } = {}): Reconnect {
     switch (end.kind) {
       case 'failed':
         return this.#soon(`failed: ${end.error.message}`);
       case 'abandoned':
         return this.#soon(end.why);
       case 'refused':
+        if (isMove && end.refusal.code === 'draining') return this.#elsewhere(end.refusal);
         return isPathFault
           ? this.#soon(describeRefusal(end.refusal, 'connect'), end.refusal.retryAfterMs)
           : this.afterRefusal(end.refusal, 'connect');
@@ -138,6 +140,16 @@ export class ReconnectPolicy {
     const delayMs = this.#backoff.next(retryAfterMs, this.#isReturning ? this.#spreadMs : 0) + spreadMs;
     this.#isReturning = false;
     return { delayMs, enrol: false, why, level: 'info' };
+  }
+
+  /**
+   * A load balancer sent a move to a gateway that goes. The one that is to be left goes too, perhaps the same one, so the
+   * delay does not grow: the drain bounds the number of attempts.
+   */
+  #elsewhere(refusal: Refusal): Reconnect {
+    const { retryAfterMs = BACKOFF_BASE_MS } = refusal;
+    const delayMs = retryAfterMs + Math.floor(this.#random() * BACKOFF_BASE_MS);
+    return { delayMs, enrol: false, why: describeRefusal(refusal, 'connect'), level: 'info' };
   }
 
   #later(atLeastMs: number, why: string): Reconnect {

@@ -2,20 +2,28 @@ import { SUBPROTOCOL } from '@muster/protocol';
 import type { Metrics } from '@muster/runtime';
 import type { AdmissionControl } from '../sessions/admission/admission-control.js';
 import type { HandshakeContext } from '../sessions/hub/session.js';
-import { browserReply, denialReply } from './http/denials.js';
+import { browserReply, denialReply, lastReply } from './http/denials.js';
 import type { HttpReply } from './http/http-message.js';
 import { bearerOf, problemReply } from './http/replies.js';
 import type { UpgradeDecision, UpgradeRequest } from './transport/transport.js';
 
 export const LIVE_PATH = '/v1/live';
 
+interface LiveUpgradeOptions {
+  readonly admission: Pick<AdmissionControl, 'decide'>;
+  readonly metrics: Metrics;
+  readonly draining: () => boolean;
+}
+
 /** Decides on WebSocket upgrades: what is wrong with the request itself first, then admission control. */
 export class LiveUpgrade {
-  readonly #admission: AdmissionControl;
+  readonly #admission: LiveUpgradeOptions['admission'];
+  readonly #draining: () => boolean;
   readonly #upgrades;
 
-  constructor({ admission, metrics }: { readonly admission: AdmissionControl; readonly metrics: Metrics }) {
+  constructor({ admission, metrics, draining }: LiveUpgradeOptions) {
     this.#admission = admission;
+    this.#draining = draining;
     this.#upgrades = metrics.counter({
       name: 'muster_gateway_upgrades_total',
       help: 'WebSocket upgrades by result.',
@@ -36,7 +44,7 @@ export class LiveUpgrade {
 
   #refuse(result: string, reply: HttpReply): UpgradeDecision<HandshakeContext> {
     this.#upgrades.inc({ result });
-    return { kind: 'refuse', reply };
+    return { kind: 'refuse', reply: this.#draining() ? lastReply(reply) : reply };
   }
 }
 

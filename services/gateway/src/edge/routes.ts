@@ -1,5 +1,6 @@
 import { LIMITS, POLL_SESSION_HEADER } from '@muster/protocol';
 import { ENROLL_PATH } from './enrolment.js';
+import { lastReply } from './http/denials.js';
 import type { HttpReply, HttpRequest } from './http/http-message.js';
 import { jsonReply, problemReply } from './http/replies.js';
 import { LIVE_PATH, upgradeReply } from './live-upgrade.js';
@@ -14,6 +15,8 @@ export interface Routes {
   readonly enrolment: RequestHandler;
   readonly polls: RequestHandler;
   readonly ready: () => boolean;
+  /** From then on connections that are kept between requests end, because this gateway goes. */
+  readonly draining: () => boolean;
 }
 
 const USUAL_BODY_BYTES = 64 * 1024;
@@ -31,7 +34,12 @@ export function bodyBytesOf(
 }
 
 /** Answers every request that is no upgrade. The health paths are for load balancers, which check the port that they send traffic to. */
-export async function routeHttp(request: HttpRequest, { enrolment, polls, ready }: Routes): Promise<HttpReply> {
+export async function routeHttp(request: HttpRequest, routes: Routes): Promise<HttpReply> {
+  const reply = await answer(request, routes);
+  return routes.draining() ? lastReply(reply) : reply;
+}
+
+async function answer(request: HttpRequest, { enrolment, polls, ready }: Routes): Promise<HttpReply> {
   switch (request.path) {
     case ENROLL_PATH:
       return enrolment.handle(request);

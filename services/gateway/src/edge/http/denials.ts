@@ -8,8 +8,16 @@ export function denialReply({ code, message, retryAfterMs, token }: Omit<Denial,
   const error = token === 'invalid' ? ', error="invalid_token"' : '';
   return problemReply(code, message, {
     ...(token === undefined ? {} : { 'www-authenticate': `Bearer realm="muster"${error}` }),
-    ...(retryAfterMs === undefined ? {} : retryAfter(retryAfterMs)),
+    ...(retryAfterMs === undefined ? {} : retryAfter(retryAfterMs, code === 'draining' ? AT_ONCE : Math.random)),
   });
+}
+
+/** Who comes to a gateway that drains comes at a random time already, and needs another gateway soon. */
+const AT_ONCE = (): number => 0;
+
+/** The same reply, and the connection ends: the next request goes to wherever a load balancer sends it. */
+export function lastReply(reply: HttpReply): HttpReply {
+  return { ...reply, headers: { ...reply.headers, connection: 'close' } };
 }
 
 /** A page in a browser sends `Origin`; agents do not. */

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { once } from 'node:events';
-import { request, type IncomingMessage, type RequestOptions } from 'node:http';
+import { Agent, request, type IncomingMessage, type RequestOptions } from 'node:http';
 import { systemClock, trustedProxies } from '@muster/runtime';
 import { WebSocket } from 'ws';
 import type { Connection, ConnectionListener } from '../../foundation/connection.js';
@@ -354,6 +354,41 @@ export function transportContract(
       const wary = await listen();
       await connect(wary.port, '/live', { headers });
       expect(wary.recorder.upgrades[0]?.address).toBe('127.0.0.1');
+    });
+
+    it('ends the connection of a request, and of a refused upgrade, where the reply says so, and keeps sessions', async () => {
+      const recorder = new Recorder();
+      const close = { status: 503, headers: { connection: 'close', 'retry-after': '1' }, body: '{}' };
+      const handlers = {
+        connections: recorder,
+        http: () => Promise.resolve(close),
+        upgrade: (request: UpgradeRequest) =>
+          request.path === '/held'
+            ? recorder.upgrade(request)
+            : Promise.resolve({ kind: 'refuse', reply: close } as const),
+      };
+      const transport = await make(CONTRACT_OPTIONS, handlers);
+      stop = () => transport.stop();
+      const port = await transport.listen();
+      const session = await connect(port, '/held');
+      const agent = new Agent({ keepAlive: true });
+      for (const headers of [{}, UPGRADE]) {
+        const sent = request({ host: '127.0.0.1', port, agent, path: '/live', headers });
+        sent.end();
+        const [response] = (await once(sent, 'response')) as [IncomingMessage];
+        const { socket } = response;
+        response.resume();
+        expect([response.statusCode, response.headers.connection, response.headers['retry-after']]).toEqual([
+          503,
+          'close',
+          '1',
+        ]);
+        if (!socket.destroyed) await once(socket, 'close');
+      }
+      agent.destroy();
+      session.send(Buffer.from('still here'));
+      const [data] = (await once(session, 'message')) as [Buffer];
+      expect(data.toString()).toBe('still here');
     });
 
     it('takes no new connections after it stopped listening, and keeps those it has', async () => {
