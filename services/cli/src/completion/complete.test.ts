@@ -22,6 +22,8 @@ test('commands, their commands, options and values of options complete', async (
   expect(await complete('mode', 'live', '--i')).toEqual(['--interval']);
   expect(await complete('mode', '--id', 'x', 'p')).toEqual(['poll']);
   expect(await complete('agents', 'list', '--output', 'w')).toEqual(['wide']);
+  expect(await complete('to')).toEqual(['top', 'tokens']);
+  expect(await complete('top', '--by', 'd')).toEqual(['disk', 'disk_io']);
   expect(await complete('ban')).toEqual(['bandwidth']);
   expect(await complete('bandwidth', '--t')).toEqual(['--target', '--top', '--timeout']);
 });

@@ -6,6 +6,7 @@ const VALUES: Readonly<Record<string, readonly string[]>> = {
   '--output': ['table', 'json', 'ndjson', 'csv', 'wide'],
   '--role': ['viewer', 'analyst', 'responder', 'admin'],
   '--status': ['awaiting_approval', 'running', 'ended'],
+  '--by': ['cpu', 'memory', 'disk', 'load', 'disk_io', 'network'],
   '--rollout': ['canary=1,step=10%,pause=30s,abort_over=5%'],
 };
 

@@ -19,20 +19,32 @@ export interface TableOptions {
   readonly style: Style;
 }
 
+/** Gives a text its look. */
+export type Paint = (text: string) => string;
+
 /** Colours, or none. */
 export interface Style {
-  bold(text: string): string;
-  dim(text: string): string;
-  red(text: string): string;
-  green(text: string): string;
-  yellow(text: string): string;
+  readonly bold: Paint;
+  readonly dim: Paint;
+  readonly red: Paint;
+  readonly green: Paint;
+  readonly yellow: Paint;
+  readonly blue: Paint;
+  readonly cyan: Paint;
+  readonly inverse: Paint;
+  /** Whether colours tell things apart. */
+  readonly hasColours: boolean;
 }
 
 /** ANSI colours for a terminal, unless NO_COLOR is set to anything (no-color.org). */
 export function styleFor(isTTY: boolean, env: Readonly<Record<string, string | undefined>>): Style {
   const on = isTTY && !env['NO_COLOR'] && env['TERM'] !== 'dumb';
   const wrap = (code: number) => (text: string) => (on ? `\u001b[${code}m${text}\u001b[0m` : text);
-  return { bold: wrap(1), dim: wrap(2), red: wrap(31), green: wrap(32), yellow: wrap(33) };
+  return {
+    ...{ bold: wrap(1), dim: wrap(2), inverse: wrap(7) },
+    ...{ red: wrap(31), green: wrap(32), yellow: wrap(33), blue: wrap(34), cyan: wrap(36) },
+    hasColours: on,
+  };
 }
 
 /**

@@ -1,6 +1,7 @@
 import { closeSync, openSync, writeSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { ReadStream } from 'node:tty';
+import { ProcessScreen, type Screen, type ScreenListener } from './screen.js';
 
 /** Everything outside the process that commands use; replaced in tests. */
 export interface Terminal {
@@ -16,6 +17,8 @@ export interface Terminal {
    * as in a scheduled job.
    */
   openPrompt(at: 'input' | 'controlling'): Prompt | undefined;
+  /** Takes over the whole terminal. Undefined where standard output is none, or one that cannot move its cursor (`TERM=dumb`). */
+  openScreen(listener: ScreenListener): Screen | undefined;
   /** Calls the listener at every Ctrl-C. Returns a function that removes it. Without a listener Ctrl-C ends the process. */
   onInterrupt(listener: () => void): () => void;
 }
@@ -56,6 +59,8 @@ export function processTerminal(env: Terminal['env']): Terminal {
       return text;
     },
     openPrompt: (at) => (at === 'input' ? inputPrompt() : controllingPrompt()),
+    openScreen: (listener) =>
+      process.stdout.isTTY && env['TERM'] !== 'dumb' ? new ProcessScreen(listener) : undefined,
     onInterrupt(listener) {
       process.on('SIGINT', listener);
       return () => void process.off('SIGINT', listener);

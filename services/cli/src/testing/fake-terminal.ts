@@ -1,3 +1,4 @@
+import type { ScreenListener, ScreenSize } from '../terminal/screen.js';
 import { ClosedPipe, type Terminal, type TextOutput } from '../terminal/terminal.js';
 
 /** A terminal that records what was written. */
@@ -7,8 +8,16 @@ export interface FakeTerminal extends Terminal {
   interrupt(): void;
   /** How many listeners for Ctrl-C there are; without one it would end the process. */
   listeners(): number;
+  /** The screen that is open: what it shows, and how to press its keys. */
+  screen(): FakeScreen | undefined;
   /** What was asked, and where. */
   readonly asked: readonly { readonly at: 'input' | 'controlling'; readonly question: string }[];
+}
+
+export interface FakeScreen {
+  readonly lines: readonly string[];
+  press(key: string): void;
+  resize(size: ScreenSize): void;
 }
 
 export interface FakeTerminalOptions {
@@ -30,6 +39,7 @@ export function fakeTerminal(options: FakeTerminalOptions = {}): FakeTerminal {
   const listeners = new Set<() => void>();
   const asked: { at: 'input' | 'controlling'; question: string }[] = [];
   let writes = 0;
+  let screen: FakeScreen | undefined;
   const output = (name: 'out' | 'err'): TextOutput => ({
     isTTY,
     columns: isTTY ? (options.columns ?? 80) : undefined,
@@ -58,6 +68,23 @@ export function fakeTerminal(options: FakeTerminalOptions = {}): FakeTerminal {
         close: () => undefined,
       };
     },
+    screen: () => screen,
+    openScreen(listener) {
+      if (!isTTY || env['TERM'] === 'dumb') return undefined;
+      const opened = new OpenedScreen(listener, { columns: options.columns ?? 80, rows: 24 });
+      const offInterrupt = this.onInterrupt(() => listener.interrupted());
+      screen = opened;
+      return {
+        get size() {
+          return opened.size;
+        },
+        draw: (lines) => void (opened.lines = lines),
+        close() {
+          offInterrupt();
+          screen = undefined;
+        },
+      };
+    },
     onInterrupt(listener) {
       listeners.add(listener);
       return () => void listeners.delete(listener);
@@ -69,4 +96,24 @@ export function fakeTerminal(options: FakeTerminalOptions = {}): FakeTerminal {
       for (const listener of listeners) listener();
     },
   };
+}
+
+class OpenedScreen implements FakeScreen {
+  readonly #listener: ScreenListener;
+  lines: readonly string[] = [];
+  size: ScreenSize;
+
+  constructor(listener: ScreenListener, size: ScreenSize) {
+    this.#listener = listener;
+    this.size = size;
+  }
+
+  press(key: string): void {
+    this.#listener.key(key);
+  }
+
+  resize(size: ScreenSize): void {
+    this.size = size;
+    this.#listener.resized();
+  }
 }
