@@ -1,12 +1,7 @@
-import { spawn, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-
-export interface Ran {
-  readonly code: number;
-  readonly stdout: string;
-  readonly stderr: string;
-}
+import { runCommand, type Ran } from '../kit/manifests/run-command.js';
 
 /**
  * Podman with storage and settings of its own below one folder: nothing of the machine's own containers is seen or touched. It works as
@@ -68,26 +63,6 @@ export class Engine {
   }
 
   #run(command: string, args: readonly string[]): Promise<Ran> {
-    return runCommand(command, args, this.env);
+    return runCommand(command, args, { env: this.env });
   }
-}
-
-export function runCommand(
-  command: string,
-  args: readonly string[],
-  env: NodeJS.ProcessEnv = process.env,
-  input?: string,
-): Promise<Ran> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(command, args, { env, stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'] });
-    const out: Buffer[] = [];
-    const err: Buffer[] = [];
-    child.stdout?.on('data', (part: Buffer) => out.push(part));
-    child.stderr?.on('data', (part: Buffer) => err.push(part));
-    child.once('error', reject);
-    child.once('close', (code) =>
-      resolve({ code: code ?? -1, stdout: Buffer.concat(out).toString(), stderr: Buffer.concat(err).toString() }),
-    );
-    if (input !== undefined) child.stdin?.end(input);
-  });
 }

@@ -11,8 +11,9 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { runCommand, type Engine } from './engine.js';
-import { npmTool } from './npm-tools.js';
+import { npmTool } from '../kit/manifests/npm-tools.js';
+import { runCommand } from '../kit/manifests/run-command.js';
+import type { Engine } from './engine.js';
 
 /**
  * Images that cannot be pulled here, made under the names that Dockerfile and manifests have: from Debian's packages and from the npm package that

@@ -125,10 +125,7 @@ export function createTelemetryService(deps: TelemetryServiceDeps): TelemetrySer
 /** The fleet counts an endpoint, then its health is judged and its sample is written. */
 function observing(fleet: FleetHistograms, health: HealthMonitor, remote: SampleWriter | undefined): SlotObserver {
   return {
-    begin: (slot) => {
-      fleet.begin(slot);
-      health.begin(slot);
-    },
+    begin: (slot) => health.begin(slot),
     leave: (slot) => fleet.leave(slot),
     join: (slot) => {
       fleet.join(slot);

@@ -1,6 +1,7 @@
 import 'reflect-metadata';
 import { randomBytes, webcrypto } from 'node:crypto';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { isIP } from 'node:net';
 import { join } from 'node:path';
 import * as x509 from '@peculiar/x509';
 
@@ -9,11 +10,8 @@ const DAY_MS = 86_400_000;
 const CA_DAYS = 3_650;
 const SERVER_DAYS = 397;
 const RENEW_DAYS = 30;
-const NAMES: x509.JsonGeneralNames = [
-  { type: 'dns', value: 'localhost' },
-  { type: 'ip', value: '127.0.0.1' },
-  { type: 'ip', value: '::1' },
-];
+/** The names of the server, unless others are asked for. */
+const LOCAL_NAMES = ['localhost', '127.0.0.1', '::1'];
 
 /** The paths of the files. Key files are readable by their owner only. */
 export interface CertificateFiles {
@@ -26,14 +24,18 @@ export interface CertificateFiles {
  * A certificate authority and a server certificate for localhost under it, kept in `folder`. Existing ones are used until 30 days before
  * they expire: agents pin the authority.
  */
-export async function ensureCertificates(folder: string, nowMs = Date.now()): Promise<CertificateFiles> {
+export async function ensureCertificates(
+  folder: string,
+  nowMs = Date.now(),
+  names: readonly string[] = LOCAL_NAMES,
+): Promise<CertificateFiles> {
   await mkdir(folder, { recursive: true, mode: 0o700 });
   const path = (name: string): string => join(folder, name);
   const ca = (await readPair(path('ca.pem'), path('ca.key'), nowMs)) ?? (await makeAuthority(folder, nowMs));
   const files = { caPath: path('ca.pem'), certPath: path('server.pem'), keyPath: path('server.key') };
   const server = await readPair(files.certPath, files.keyPath, nowMs);
   if (server === undefined || !(await server.certificate.verify({ publicKey: ca.certificate, signatureOnly: true }))) {
-    await makeServer(files, ca, nowMs);
+    await makeServer(files, ca, { nowMs, names });
   }
   return files;
 }
@@ -74,7 +76,12 @@ async function makeAuthority(folder: string, nowMs: number): Promise<Pair> {
   return { certificate, privateKey: keys.privateKey };
 }
 
-async function makeServer(files: CertificateFiles, ca: Pair, nowMs: number): Promise<void> {
+interface ServerOptions {
+  readonly nowMs: number;
+  readonly names: readonly string[];
+}
+
+async function makeServer(files: CertificateFiles, ca: Pair, { nowMs, names }: ServerOptions): Promise<void> {
   const keys = await webcrypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify']);
   const certificate = await x509.X509CertificateGenerator.create({
     ...validity(nowMs, SERVER_DAYS),
@@ -87,7 +94,9 @@ async function makeServer(files: CertificateFiles, ca: Pair, nowMs: number): Pro
       new x509.BasicConstraintsExtension(false, undefined, true),
       new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
       new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth]),
-      new x509.SubjectAlternativeNameExtension(NAMES),
+      new x509.SubjectAlternativeNameExtension(
+        names.map((value) => ({ type: isIP(value) === 0 ? 'dns' : 'ip', value })),
+      ),
       await x509.SubjectKeyIdentifierExtension.create(keys.publicKey),
       await x509.AuthorityKeyIdentifierExtension.create(ca.certificate),
     ],

@@ -26,7 +26,7 @@ export interface StackSecrets {
 }
 
 /** Creates the secrets of a stack once, and reads them afterwards: enrolled agents depend on the same keys. */
-export async function ensureSecrets(folder: string): Promise<StackSecrets> {
+export async function ensureSecrets(folder: string, org: string = LOCAL_ORG): Promise<StackSecrets> {
   await mkdir(folder, { recursive: true, mode: 0o700 });
   const agentTokenKeysPath = join(folder, 'agent-token-keys.json');
   const jwks = await readOrCreate(agentTokenKeysPath, async () => JSON.stringify(await generateSigningJwks()));
@@ -37,7 +37,7 @@ export async function ensureSecrets(folder: string): Promise<StackSecrets> {
   const enrollSecretPath = join(folder, 'enroll-secret');
   const enrollSecret = await readOrCreate(enrollSecretPath, () => base32(randomBytes(20)));
   const enrollSecretsPath = join(folder, 'enroll-secrets');
-  await readOrCreate(enrollSecretsPath, () => `${LOCAL_ORG}=${enrollSecret}`);
+  await readOrCreate(enrollSecretsPath, () => `${org}=${enrollSecret}`);
   const commandKeys = await ensureCommandKeys(folder);
   const commandRequestKeyPath = join(folder, 'command-request-key');
   await readOrCreate(commandRequestKeyPath, () => base32(randomBytes(32)));

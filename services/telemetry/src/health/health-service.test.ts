@@ -18,8 +18,8 @@ let harness: TelemetryHarness;
 beforeEach(async () => {
   harness = await TelemetryHarness.open();
   await harness.enrol(ENDPOINTS);
-});
-afterEach(() => harness.close());
+}, 120_000);
+afterEach(() => harness.close(), 60_000);
 
 async function records(): Promise<HealthRecord[]> {
   const all: HealthRecord[] = [];
@@ -91,7 +91,7 @@ test('a change of health is recorded once, also when another service takes the e
     const its = all.filter((record) => record.agentId === agentId).map(({ before, state }) => `${before} → ${state}`);
     expect(its).toEqual(['ok → critical', 'critical → ok']);
   }
-});
+}, 300_000);
 
 test('an endpoint with a session that sends nothing is silent, one whose session ended is not, and both are forgotten', async () => {
   harness.answers = false;
@@ -105,7 +105,7 @@ test('an endpoint with a session that sends nothing is silent, one whose session
   expect(all.every(({ state, rules }) => state === 'warning' && rules[0]?.rule === 'silent')).toBe(true);
   expect(all.some(({ agentId }) => agentId === gone!.agentId)).toBe(false);
   await own([service], 0);
-});
+}, 300_000);
 
 test('with remote write every value of every sample goes to the store', async () => {
   const { server, url, bodies } = await store();
@@ -123,7 +123,7 @@ test('with remote write every value of every sample goes to the store', async ()
   );
   expect(bodies()).toBeGreaterThan(0);
   server.close();
-});
+}, 300_000);
 
 /** A store that takes everything. */
 async function store(): Promise<{

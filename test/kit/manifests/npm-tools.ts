@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { runCommand } from './engine.js';
+import { runCommand } from './run-command.js';
 
 /** A program that an npm package carries. It runs no install script. */
 export interface NpmTool {
@@ -12,7 +12,7 @@ export interface NpmTool {
   readonly integrity: string;
 }
 
-const CACHE = fileURLToPath(new URL('../../../.muster/tools/', import.meta.url));
+const CACHE = fileURLToPath(new URL('../../../../.muster/tools/', import.meta.url));
 
 /** The folder of the package; fetched once, and kept. @throws when it cannot be fetched, or is not what it should be. */
 export async function npmTool({ name, version, integrity }: NpmTool): Promise<string> {

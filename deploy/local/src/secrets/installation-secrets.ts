@@ -1,0 +1,109 @@
+import { mkdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { newPassword, writePrivateFile } from '../brokers/broker-login.js';
+import { ensureCertificates } from '../stack/certificates.js';
+import { readOrCreate } from '../stack/command-keys.js';
+import { ensureSecrets } from '../stack/secrets.js';
+
+/** The services that have a user at each broker. The name of the service is the user. */
+export const BROKER_USERS = ['gateway', 'query', 'command', 'telemetry', 'api'] as const;
+
+export interface InstallationOptions {
+  readonly folder: string;
+  readonly org: string;
+  /** Names by which agents and operators reach gateways and API. */
+  readonly names: readonly string[];
+}
+
+/** Name of a Secret → key → text. */
+export type SecretTexts = Readonly<Record<string, Readonly<Record<string, string>>>>;
+
+/**
+ * First-time secrets of an installation, as files in one folder that only its owner can read. What is there is kept, so it may be run again.
+ * The private command root is among them and in no Secret: move it to where no server is.
+ */
+export async function ensureInstallation({ folder, org, names }: InstallationOptions): Promise<SecretTexts> {
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  const secrets = await ensureSecrets(folder, org);
+  const tls = await ensureCertificates(join(folder, 'tls'), Date.now(), names);
+  const logins = await ensureLogins(join(folder, 'brokers'));
+  const read = async (path: string): Promise<string> => (await readFile(path, 'utf8')).trim();
+  const certificate = { 'tls.crt': await read(tls.certPath), 'tls.key': await read(tls.keyPath) };
+  const ca = { 'ca.crt': await read(tls.caPath) };
+  return {
+    'muster-agent-tokens': { 'agent-token-keys.json': await read(secrets.agentTokenKeysPath) },
+    'muster-enrolment': { 'enroll-secrets': await read(secrets.enrollSecretsPath) },
+    'muster-agent-enrolment': { 'enroll-secret': secrets.enrollSecret },
+    'muster-command-roots': { 'command-roots.json': await read(secrets.commandKeys.rootsPath) },
+    'muster-command-signing': {
+      'command-keys.json': await read(secrets.commandKeys.keysPath),
+      'command-key-list.jws': await read(secrets.commandKeys.keyListPath),
+    },
+    'muster-command-request': { 'command-request-key': await read(secrets.commandRequestKeyPath) },
+    'muster-operator': { 'bootstrap-token': secrets.token },
+    'muster-gateway-tls': certificate,
+    'muster-api-tls': certificate,
+    'muster-gateway-ca': ca,
+    'muster-nats-users': { 'users.conf': natsUsers(logins) },
+    'muster-redis-users': { 'users.acl': redisUsers(logins) },
+    ...Object.fromEntries(
+      logins.map(({ user, nats, redis }) => [
+        `muster-${user}-brokers`,
+        { 'nats-password': nats, 'redis-password': redis },
+      ]),
+    ),
+  };
+}
+
+/** Writes every Secret as a folder with a file per key, as a cluster mounts them: for compose. */
+export async function writeSecretFolders(folder: string, secrets: SecretTexts): Promise<void> {
+  for (const [name, texts] of Object.entries(secrets)) {
+    await mkdir(join(folder, name), { recursive: true, mode: 0o700 });
+    for (const [key, text] of Object.entries(texts)) await writePrivateFile(join(folder, name, key), `${text}\n`);
+  }
+}
+
+/** The Secrets as Kubernetes reads them. */
+export function secretManifests(secrets: SecretTexts, namespace: string): string {
+  return Object.entries(secrets)
+    .map(([name, texts]) => secretManifest(name, namespace, texts))
+    .join('---\n');
+}
+
+function secretManifest(name: string, namespace: string, texts: Readonly<Record<string, string>>): string {
+  const data = Object.entries(texts).map(([key, text]) => `  ${key}: ${Buffer.from(`${text}\n`).toString('base64')}`);
+  const type = 'tls.crt' in texts ? 'kubernetes.io/tls' : 'Opaque';
+  const metadata = ['metadata:', `  name: ${name}`, `  namespace: ${namespace}`];
+  return ['apiVersion: v1', 'kind: Secret', ...metadata, `type: ${type}`, 'data:', ...data, ''].join('\n');
+}
+
+interface Login {
+  readonly user: string;
+  readonly nats: string;
+  readonly redis: string;
+}
+
+async function ensureLogins(folder: string): Promise<Login[]> {
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  const password = (name: string): Promise<string> => readOrCreate(join(folder, name), newPassword);
+  return Promise.all(
+    BROKER_USERS.map(async (user) => ({
+      user,
+      nats: await password(`nats-${user}`),
+      redis: await password(`redis-${user}`),
+    })),
+  );
+}
+
+function natsUsers(logins: readonly Login[]): string {
+  const users = logins.map(({ user, nats }) => `    { user: ${user}, password: "${nats}" }`);
+  return ['authorization {', '  users: [', ...users, '  ]', '}'].join('\n');
+}
+
+/** No user may change users, settings or the server itself. */
+function redisUsers(logins: readonly Login[]): string {
+  const users = logins.map(
+    ({ user, redis }) => `user ${user} on >${redis} ~* &* +@all -@admin -flushall -flushdb +info`,
+  );
+  return ['user default off', ...users].join('\n');
+}
