@@ -32,6 +32,9 @@ describe('compiling a statement', () => {
     "SELECT * FROM file WHERE path = '/etc/passwd'",
     "SELECT * FROM file WHERE path IN ('/a', '/b')",
     "SELECT * FROM file WHERE path LIKE '/etc/%'",
+    "SELECT * FROM file WHERE path LIKE '/etc/100\\%%' ESCAPE '\\'",
+    'SELECT * FROM file WHERE path = "/etc/passwd"',
+    'SELECT pid FROM processes WHERE name = "sh"',
     "SELECT * FROM file WHERE path = '/a' OR directory = '/b'",
     'SELECT * FROM file WHERE path = (SELECT path FROM processes WHERE pid = 1)',
   ])('accepts %s', (sql) => {
@@ -72,6 +75,9 @@ describe('compiling a statement', () => {
     ["SELECT * FROM file WHERE path > '/etc'", 'missing_constraint'],
     ["SELECT * FROM file WHERE path = '/A' COLLATE NOCASE", 'missing_constraint'],
     ["SELECT * FROM file WHERE path = '/a' OR size = 1", 'missing_constraint'],
+    ["SELECT * FROM file WHERE path NOT LIKE '/a\\%' ESCAPE '\\'", 'missing_constraint'],
+    ["SELECT * FROM file WHERE path || 'x' LIKE '/a\\%' ESCAPE '\\'", 'missing_constraint'],
+    ["SELECT * FROM file WHERE size BETWEEN 1 AND path LIKE '/a\\%' ESCAPE '\\'", 'missing_constraint'],
     [`SELECT '${'x'.repeat(70_000)}'`, 'too_long'],
   ])('rejects %.40s as %s', (sql, code) => {
     expect(engine.compile(sql)).toMatchObject({ ok: false, code });

@@ -56,6 +56,19 @@ describe('executing a statement', () => {
     expect([...(provider.requests[0]?.request.columns ?? [])].sort()).toEqual(['name', 'pid']);
   });
 
+  it('a pattern with ESCAPE finds what it says and is pushed down as one that matches no less', async () => {
+    const paths = ['/tmp/100%_a', '/tmp/100x_b', "/tmp/100%'_c"];
+    await open(() => paths.map((path) => ({ path, directory: '/tmp', size: 1 })));
+    const { rows } = run(
+      "SELECT f.path FROM file f WHERE 1 AND f.path LIKE '/tmp/100!%!_%' ESCAPE '!' OR f.path = 'x'",
+    );
+    expect(rows).toEqual([['/tmp/100%_a']]);
+    expect(provider.requests.flatMap(({ request }) => request.constraints)).toContainEqual({
+      ...{ column: 'path', op: 'like', value: '/tmp/100__%' },
+    });
+    expect(run("SELECT path FROM file WHERE path LIKE '/tmp/100!%''%' ESCAPE '!'").rows).toEqual([["/tmp/100%'_c"]]);
+  });
+
   it('pushes the values of IN lists, joins and numeric text down one by one', async () => {
     await open();
     const requests = () =>

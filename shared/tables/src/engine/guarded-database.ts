@@ -1,13 +1,14 @@
 import type { TableSpec } from '../schema/table-spec.js';
 import type { Denial } from './authorizer.js';
 import type { HookHost } from './hooks.js';
+import { withPushableLikes } from './like-escape.js';
 import { limitDatabase, type LimitName, type StatementLimits } from './limits.js';
 import { StatementTimeout } from './request.js';
 import type { RowEncoder } from './row-encoder.js';
 import type { SqliteRuntime } from './runtime.js';
-import { RESULT } from './sqlite-module.js';
+import { RESULT, type SqliteModule } from './sqlite-module.js';
 import type { CompileFailure } from './sql-text.js';
-import { prepareSelect } from './statement.js';
+import { type PreparedSelect, prepareSelect } from './statement.js';
 
 /** The statement ended before its last row. Rows delivered so far are not a valid answer. */
 export type RunFailure =
@@ -51,6 +52,7 @@ export class GuardedDatabase implements HookHost {
     this.#options = options;
     this.db = runtime.sqlite.openMemory();
     limitDatabase(runtime.sqlite, this.db, options);
+    acceptDoubleQuotedStrings(runtime.sqlite, this.db);
     runtime.functions.register(this.db);
   }
 
@@ -85,10 +87,7 @@ export class GuardedDatabase implements HookHost {
     this.#begin(ms);
     const guard = hooks.guard(this.db, this);
     try {
-      const prepared = prepareSelect(sqlite, this.db, sql, {
-        denial: () => this.#denial,
-        missingConstraint: () => this.#missing && missingConstraintMessage(this.#missing),
-      });
+      const prepared = this.#prepare(sql);
       if (!prepared.ok) return prepared;
       try {
         return use(prepared.stmt);
@@ -98,6 +97,21 @@ export class GuardedDatabase implements HookHost {
     } finally {
       hooks.release(this.db, guard);
     }
+  }
+
+  /** A statement that lacks a constraint is tried once more with what its patterns offer. */
+  #prepare(sql: string): PreparedSelect | CompileFailure {
+    const record = {
+      denial: () => this.#denial,
+      missingConstraint: () => this.#missing && missingConstraintMessage(this.#missing),
+    };
+    const first = prepareSelect(this.#runtime.sqlite, this.db, sql, record);
+    if (first.ok || first.code !== 'missing_constraint') return first;
+    const pushable = withPushableLikes(sql);
+    if (pushable === sql) return first;
+    this.#missing = undefined;
+    const second = prepareSelect(this.#runtime.sqlite, this.db, pushable, record);
+    return second.ok ? second : first;
   }
 
   #begin(ms: number): void {
@@ -146,6 +160,14 @@ export class GuardedDatabase implements HookHost {
     if (this.#failure !== undefined) return { ok: false, code: 'failed', message: errorMessage(this.#failure) };
     return { ok: false, code: 'failed', message: sqlite.text(sqlite.c.sqlite3_errmsg(this.db)) };
   }
+}
+
+const DQS_DML = 1013;
+
+/** A double-quoted word that is no column is a text, as osquery and many public queries have it. */
+function acceptDoubleQuotedStrings(sqlite: SqliteModule, db: number): void {
+  const code = sqlite.c.sqlite3__wasm_db_config_ip(db, DQS_DML, 1, 0);
+  if (code !== RESULT.ok) throw new Error(`SQLite does not take double-quoted strings: code ${code}`);
 }
 
 const STOPPED: RunFailure = { ok: false, code: 'stopped', message: 'the reader wants no more rows' };

@@ -54,13 +54,18 @@ export function indexOfByte(sql: string, byte: number): number {
 const TOKEN =
   /--[^\n]*|\/\*[\s\S]*?(?:\*\/|$)|'(?:[^']|'')*'|"(?:[^"]|"")*"|`(?:[^`]|``)*`|\[[^\]]*\]|[\p{L}_][\p{L}\p{N}_$]*|[^\s]/gu;
 
+/** The tokens of a statement, comments included. */
+export function* sqlTokens(sql: string): Generator<{ readonly text: string; readonly index: number }> {
+  for (const match of sql.matchAll(TOKEN)) yield { text: match[0], index: match.index };
+}
+
 /** UTF-16 index of the first token that equals `word`, ignoring case and quotes. -1 when there is none. */
 export function findWord(sql: string, word: string): number {
   const wanted = word.toLowerCase();
-  for (const match of sql.matchAll(TOKEN)) {
-    const token = match[0].toLowerCase();
+  for (const { text, index } of sqlTokens(sql)) {
+    const token = text.toLowerCase();
     const quoted = /^["`[]/.test(token) && token.slice(1, -1) === wanted;
-    if (token === wanted || quoted) return match.index;
+    if (token === wanted || quoted) return index;
   }
   return -1;
 }

@@ -60,6 +60,16 @@ export interface SqliteExports {
     final: number,
     destroy: number,
   ): number;
+  sqlite3_create_collation_v2(
+    db: number,
+    name: number,
+    encoding: number,
+    arg: number,
+    compare: number,
+    destroy: number,
+  ): number;
+  /** `sqlite3_db_config` for the options that take an integer and a pointer to one. */
+  sqlite3__wasm_db_config_ip(db: number, option: number, value: number, out: number): number;
   sqlite3_declare_vtab(db: number, sql: number): number;
   sqlite3_vtab_collation(info: number, constraint: number): number;
 }

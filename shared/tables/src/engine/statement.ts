@@ -24,13 +24,18 @@ interface Piece {
   readonly message: string;
 }
 
+export interface PreparedSelect {
+  readonly ok: true;
+  readonly stmt: number;
+}
+
 /** Compiles the single statement in `sql`. On success the caller must finalize the statement. */
 export function prepareSelect(
   sqlite: SqliteModule,
   db: number,
   sql: string,
   record: CompileRecord,
-): { readonly ok: true; readonly stmt: number } | CompileFailure {
+): PreparedSelect | CompileFailure {
   const refused = checkSqlText(sql);
   if (refused !== undefined) return refused;
   return sqlite.withCString(sql, (text) => {

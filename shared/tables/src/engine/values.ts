@@ -29,6 +29,15 @@ export function readValue(sqlite: SqliteModule, value: number): SqlValue {
   }
 }
 
+/** Like `readValue`, but numbers as the text that SQLite makes of them. */
+export function readTextOrBytes(sqlite: SqliteModule, value: number): SqlValue {
+  const { c } = sqlite;
+  const type = c.sqlite3_value_type(value);
+  if (type === TYPE.null || type === TYPE.blob) return readValue(sqlite, value);
+  const pointer = c.sqlite3_value_text(value);
+  return sqlite.text(pointer, c.sqlite3_value_bytes(value));
+}
+
 /** Passes a result of any type to SQLite. Text may contain NUL. */
 export function writeResult(sqlite: SqliteModule, context: number, value: Cell): void {
   const { c } = sqlite;
