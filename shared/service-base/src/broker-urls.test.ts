@@ -16,11 +16,11 @@ test.each([
   ['redis://one:1/3', 'redis://default:pw@one:1/3'],
   ['rediss-cluster://a:b@one:1,two:2', 'rediss-cluster://default:pw@one:1,two:2'],
 ])('the login goes into %s', (redisUrl, expected) => {
-  expect(redisUrlFor({ redisUrl, redisPassword: new Secret('pw') })).toBe(expected);
+  expect(redisUrlFor({ redisUrl, redisUser: 'default', redisPassword: new Secret('pw') })).toBe(expected);
 });
 
 test('without a password the URLs are as they were set', () => {
   const [natsUrls, redisUrl] = [['nats://a:b@one'], 'redis://:c@two'];
   expect(natsServersFor({ natsUrls, natsUser: 'x' }, 'api')).toBe(natsUrls);
-  expect(redisUrlFor({ redisUrl })).toBe(redisUrl);
+  expect(redisUrlFor({ redisUrl, redisUser: 'default' })).toBe(redisUrl);
 });

@@ -10,7 +10,7 @@ export function natsServersFor({ natsUrls, natsUser, natsPassword }: NatsLogin, 
 }
 
 /** The URL of Redis with the login of this service. */
-export function redisUrlFor({ redisUrl, redisUser = 'default', redisPassword }: RedisLogin): string {
+export function redisUrlFor({ redisUrl, redisUser, redisPassword }: RedisLogin): string {
   return redisPassword === undefined ? redisUrl : withLogin(redisUrl, redisUser, redisPassword.reveal());
 }
 

@@ -22,7 +22,7 @@ export const serviceFields = {
   /** Who the service is at the brokers. These settings go before what a URL holds. */
   natsUser: field.text('MUSTER_NATS_USER', { optional: true, example: 'gateway' }),
   natsPassword: field.secret('MUSTER_NATS_PASSWORD', { optional: true }),
-  redisUser: field.text('MUSTER_REDIS_USER', { optional: true, example: 'muster' }),
+  redisUser: field.text('MUSTER_REDIS_USER', { default: 'default' }),
   redisPassword: field.secret('MUSTER_REDIS_PASSWORD', { optional: true }),
   /** What JetStream may store (its `max_file_store`), for the metrics. Not needed where the NATS account has a limit. */
   storageLimitBytes: field.bytes('MUSTER_STORAGE_LIMIT', { optional: true, min: 1 }),
@@ -51,7 +51,7 @@ export interface ServiceConfig extends StreamBounds {
   readonly redisUrl: string;
   readonly natsUser?: string | undefined;
   readonly natsPassword?: Secret | undefined;
-  readonly redisUser?: string | undefined;
+  readonly redisUser: string;
   readonly redisPassword?: Secret | undefined;
   readonly healthHost: string;
   readonly healthPort: number;
