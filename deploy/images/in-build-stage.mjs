@@ -1,6 +1,6 @@
 /** The one step of the Dockerfile's build stage: leaves each program in `/out/PROGRAM`. */
 import { execFileSync } from 'node:child_process';
-import { cpSync, existsSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync } from 'node:fs';
 
 const OUT = '/out';
 const BUNDLED = 'bundled';
@@ -16,3 +16,6 @@ if (existsSync(BUNDLED)) {
   const args = ['deploy/images/bundle.mjs', '--out', OUT, '--arch', arch, '--abi', process.versions.modules];
   run(process.execPath, args);
 }
+
+// Empty: the folder of the agent's key, with its owner and mode.
+mkdirSync(`${OUT}/agent-data`, { mode: 0o700 });

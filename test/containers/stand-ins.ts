@@ -1,5 +1,6 @@
 import {
   chmodSync,
+  chownSync,
   copyFileSync,
   cpSync,
   existsSync,
@@ -117,6 +118,11 @@ function newRoot(engine: Engine, name: string): string {
 }
 
 function writeAccounts(root: string): void {
+  // Where a volume is mounted: podman gives it the owner of the folder below, a cluster has fsGroup for it.
+  for (const name of ['data', 'prometheus']) {
+    mkdirSync(join(root, name), { recursive: true });
+    chownSync(join(root, name), 65_532, 65_532);
+  }
   mkdirSync(join(root, 'etc/ssl/certs'), { recursive: true });
   cpSync('/etc/ssl/certs/ca-certificates.crt', join(root, 'etc/ssl/certs/ca-certificates.crt'), { dereference: true });
   writeFileSync(join(root, 'etc/passwd'), 'root:x:0:0::/root:/\nnonroot:x:65532:65532::/home/nonroot:/\n');

@@ -11,6 +11,7 @@ export const USAGE = `npm run simulate -- [options]
   --gateway URL         wss:// or ws:// URL of a gateway; may be repeated
   --ca FILE             PEM of the authority to trust
   --enroll-secret TEXT  the org's enrolment secret
+  --enroll-secret-file FILE  a file with it
   --org NAME
   --rate N              connections begun per second (default 2000)
   --seed N              same seed, same machines and keys (default 1)
@@ -55,6 +56,7 @@ const OPTIONS = {
   gateway: { type: 'string', multiple: true },
   ca: { type: 'string' },
   'enroll-secret': { type: 'string' },
+  'enroll-secret-file': { type: 'string' },
   org: { type: 'string' },
   rate: { type: 'string', default: '2000' },
   seed: { type: 'string', default: '1' },
@@ -88,7 +90,8 @@ export function readCommandLine(args: readonly string[], folder: string): Comman
   const local = findLocal(folder);
   const gateways = values.gateway ?? local?.gatewayUrls ?? [];
   const [first, ...rest] = gateways;
-  const secret = values['enroll-secret'] ?? local?.enrollSecret;
+  const file = values['enroll-secret-file'];
+  const secret = values['enroll-secret'] ?? (file ? readFileSync(file, 'utf8').trim() : local?.enrollSecret);
   const org = values.org ?? local?.org;
   if (first === undefined || secret === undefined || org === undefined) {
     throw new Error('no stack runs here: give --gateway, --enroll-secret and --org, or start one with npm start');

@@ -1,4 +1,4 @@
-import { mkdir, readFile } from 'node:fs/promises';
+import { chmod, mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { newPassword, writePrivateFile } from '../brokers/broker-login.js';
 import { ensureCertificates } from '../stack/certificates.js';
@@ -55,11 +55,18 @@ export async function ensureInstallation({ folder, org, names }: InstallationOpt
   };
 }
 
-/** Writes every Secret as a folder with a file per key, as a cluster mounts them: for compose. */
+/**
+ * Writes every Secret as a folder with a file per key, as a cluster mounts them: for compose. The folder above them lets only its owner in; what is
+ * mounted out of it can be read by the user of a container.
+ */
 export async function writeSecretFolders(folder: string, secrets: SecretTexts): Promise<void> {
+  await mkdir(folder, { recursive: true, mode: 0o700 });
   for (const [name, texts] of Object.entries(secrets)) {
-    await mkdir(join(folder, name), { recursive: true, mode: 0o700 });
-    for (const [key, text] of Object.entries(texts)) await writePrivateFile(join(folder, name, key), `${text}\n`);
+    await mkdir(join(folder, name), { recursive: true, mode: 0o755 });
+    for (const [key, text] of Object.entries(texts)) {
+      await writePrivateFile(join(folder, name, key), `${text}\n`);
+      await chmod(join(folder, name, key), 0o644);
+    }
   }
 }
 
