@@ -24,11 +24,15 @@ export function encodeHistory({ kind, samples }: HistoryPiece): Uint8Array {
   return encoder.finish();
 }
 
+/** Of a piece, without reading the rest of it. Throws `MalformedBytes`. */
+export function historyKind(bytes: Uint8Array): HistoryKind {
+  return readKind(new ByteReader(bytes));
+}
+
 /** Throws `MalformedBytes`. */
 export function decodeHistory(bytes: Uint8Array): HistoryPiece {
   const input = new ByteReader(bytes);
-  const kind = HISTORY_KINDS[input.varint()];
-  if (kind === undefined) throw new MalformedBytes('it is history of an unknown kind');
+  const kind = readKind(input);
   let before = decodeKeyframe(input.bytes(input.varint()));
   const samples = [before];
   while (!input.done) {
@@ -39,4 +43,10 @@ export function decodeHistory(bytes: Uint8Array): HistoryPiece {
     samples.push(before);
   }
   return { kind, samples };
+}
+
+function readKind(input: ByteReader): HistoryKind {
+  const kind = HISTORY_KINDS[input.varint()];
+  if (kind === undefined) throw new MalformedBytes('it is history of an unknown kind');
+  return kind;
 }

@@ -49,7 +49,7 @@ export class FleetProcess {
   /** Starts a uniform fleet on a local stack. Identities are kept in the stack's folder, by seed. */
   static startOn(
     stack: Stack,
-    { seed = 1, ...options }: Pick<FleetOptions, 'agents' | 'seed' | 'connectsPerSecond'>,
+    { seed = 1, ...options }: Pick<FleetOptions, 'agents' | 'seed' | 'connectsPerSecond' | 'metrics'>,
     nodeArgs: readonly string[] = [],
   ): Promise<FleetProcess> {
     const ca = stack.caPath === undefined ? {} : { ca: readFileSync(stack.caPath, 'utf8') };

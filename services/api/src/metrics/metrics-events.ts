@@ -43,7 +43,7 @@ export async function* metricsEvents(options: MetricsEventsOptions): AsyncGenera
       if (isAway === true) endpoint.away();
     });
     if (endpoint.state !== undefined) queue.state(endpoint.state);
-    const history = endpoint.history();
+    const history = endpoint.history({ forMinutes: options.minutesMs > 0 });
     const deadlineMs = clock.monotonic() + HISTORY_MS;
     let isPast = true;
     while (!signal.aborted) {

@@ -3,6 +3,7 @@ import {
   decodeHistory,
   decodeKeyframe,
   deltaHead,
+  historyKind,
   MalformedBytes,
   type HistoryKind,
   type Sample,
@@ -27,6 +28,8 @@ export interface WatchListener {
 /** Samples that are kept: ten minutes at one a second, with some to spare. */
 const RING_SAMPLES = 660;
 const MINUTES = 24 * 60;
+/** A day of minutes has some hundred KiB. */
+const UNREAD_BYTES = 4 * 1024 * 1024;
 
 /**
  * What this process knows of an endpoint that its viewers watch: the last ten minutes, the minutes of the last day, and the keyframe that deltas
@@ -39,13 +42,17 @@ export class WatchedEndpoint {
   /** By the endpoint's clock, oldest first. */
   #ring: Sample[] = [];
   #minutes: Minute[] = [];
+  /** Pieces with minutes that nobody has looked at yet: to read a day of them takes a tenth of a second. */
+  #unread: Uint8Array[] = [];
+  #unreadBytes = 0;
   #epoch = 0;
   #base: Sample | undefined;
   /** The last sample of the session. */
   #seq = 0;
   #state: 'watched' | 'away' | undefined;
-  #historyDone = false;
-  #onHistory: (() => void)[] = [];
+  /** What has come of the history. */
+  #has: 'nothing' | 'some_seconds' | 'seconds' | 'all' = 'nothing';
+  #waiting: { readonly forMinutes: boolean; readonly resolve: () => void }[] = [];
 
   /** `dropped` counts what cannot be used; `wantKeyframe` asks the gateway to begin again. */
   constructor(options: { readonly dropped: (reason: string) => void; readonly wantKeyframe: () => void }) {
@@ -69,9 +76,10 @@ export class WatchedEndpoint {
     this.#listeners.delete(listener);
   }
 
-  /** Resolves when the endpoint has sent its history; at once when it has before. */
-  history(): Promise<void> {
-    return this.#historyDone ? Promise.resolve() : new Promise((resolve) => this.#onHistory.push(resolve));
+  /** Resolves when the endpoint has sent its history, or its seconds alone, which come first; at once when it has before. */
+  history({ forMinutes }: { readonly forMinutes: boolean }): Promise<void> {
+    if (this.#has === 'all' || (this.#has === 'seconds' && !forMinutes)) return Promise.resolve();
+    return new Promise((resolve) => this.#waiting.push({ forMinutes, resolve }));
   }
 
   /** Samples after a time of the endpoint's clock, oldest first. */
@@ -80,6 +88,7 @@ export class WatchedEndpoint {
   }
 
   minutesAfter(atMs: number): readonly Minute[] {
+    this.#readMinutes();
     return this.#minutes.filter(({ sample }) => sample.atMs > atMs);
   }
 
@@ -105,22 +114,44 @@ export class WatchedEndpoint {
 
   historyPiece({ body, final }: WatchHistory): void {
     try {
-      const { kind, samples } = decodeHistory(body);
-      if (kind === 'seconds') this.#keep(samples);
-      else {
-        const minutes = samples.map((sample) => ({ statistic: kind, sample }));
-        const known = new Set(this.#minutes.map(({ statistic, sample }) => `${statistic} ${sample.atMs}`));
-        this.#minutes.push(...minutes.filter(({ statistic, sample }) => !known.has(`${statistic} ${sample.atMs}`)));
-        this.#minutes.sort((a, b) => a.sample.atMs - b.sample.atMs);
-        this.#minutes = this.#minutes.slice(-3 * MINUTES);
-      }
+      const kind = historyKind(body);
+      if (kind === 'seconds') this.#keep(decodeHistory(body).samples);
+      else this.#addUnread(body);
+      if (this.#has === 'nothing' && kind === 'seconds') this.#has = 'some_seconds';
+      else if (this.#has === 'some_seconds' && kind !== 'seconds') this.#has = 'seconds';
     } catch (error) {
       if (!(error instanceof MalformedBytes)) throw error;
       this.#dropped('bad_history');
     }
-    if (!final) return;
-    this.#historyDone = true;
-    for (const resolve of this.#onHistory.splice(0)) resolve();
+    if (final) this.#has = 'all';
+    if (this.#has === 'nothing' || this.#has === 'some_seconds') return;
+    const isReady = ({ forMinutes }: { readonly forMinutes: boolean }): boolean => this.#has === 'all' || !forMinutes;
+    for (const { resolve } of this.#waiting.filter(isReady)) resolve();
+    this.#waiting = this.#waiting.filter((one) => !isReady(one));
+  }
+
+  #addUnread(piece: Uint8Array): void {
+    this.#unread.push(piece);
+    this.#unreadBytes += piece.length;
+    if (this.#unreadBytes > UNREAD_BYTES) this.#readMinutes();
+  }
+
+  #readMinutes(): void {
+    if (this.#unread.length === 0) return;
+    const known = new Map(this.#minutes.map((minute) => [keyOf(minute), minute]));
+    for (const piece of this.#unread) {
+      try {
+        const { kind, samples } = decodeHistory(piece);
+        if (kind === 'seconds') continue;
+        for (const sample of samples) known.set(keyOf({ statistic: kind, sample }), { statistic: kind, sample });
+      } catch (error) {
+        if (!(error instanceof MalformedBytes)) throw error;
+        this.#dropped('bad_history');
+      }
+    }
+    this.#unread = [];
+    this.#unreadBytes = 0;
+    this.#minutes = [...known.values()].sort((a, b) => a.sample.atMs - b.sample.atMs).slice(-3 * MINUTES);
   }
 
   #frame(type: number, body: Uint8Array): void {
@@ -170,4 +201,8 @@ export class WatchedEndpoint {
     this.#state = state;
     for (const listener of this.#listeners) listener.state(state);
   }
+}
+
+function keyOf({ statistic, sample }: Minute): string {
+  return `${statistic} ${sample.atMs}`;
 }

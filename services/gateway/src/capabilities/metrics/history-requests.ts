@@ -15,6 +15,8 @@ interface Request {
   readonly untilMs: number;
   bytes: number;
   pieces: number;
+  /** Its viewers have left. What the agent still sends of it was asked for, so it is not held against it. */
+  isAbandoned: boolean;
 }
 
 /** All that an agent keeps. */
@@ -58,7 +60,7 @@ export class HistoryRequests {
     this.#ref = (this.#ref % MAX_REF) + 1;
     if (sampled.session.send(encodeFrame(FRAME.metricsHistory, this.#ref, BODY)) !== 'sent') return;
     const untilMs = nowMs + TIMEOUT_MS + (sampled.session.connection.intervalMs ?? 0);
-    this.#requests.set(this.#ref, { sampled, api, untilMs, bytes: 0, pieces: 0 });
+    this.#requests.set(this.#ref, { sampled, api, untilMs, bytes: 0, pieces: 0, isAbandoned: false });
     this.#recent.set(key, untilMs);
     metrics.histories.inc({ result: 'asked' });
   }
@@ -77,10 +79,13 @@ export class HistoryRequests {
     const { api } = request;
     const { agentId } = sampled.session;
     const final = flags === FLAG_FINAL;
-    publisher.history({ api, agentId, final, body: new Uint8Array(bytes) });
+    if (!request.isAbandoned) publisher.history({ api, agentId, final, body: new Uint8Array(bytes) });
     if (!final) return true;
-    this.#recent.set(keyOf(api, sampled.session), clock.monotonic() + REPEAT_MS);
-    this.#end(ref, 'complete');
+    if (request.isAbandoned) this.#requests.delete(ref);
+    else {
+      this.#recent.set(keyOf(api, sampled.session), clock.monotonic() + REPEAT_MS);
+      this.#end(ref, 'complete');
+    }
     return true;
   }
 
@@ -91,10 +96,12 @@ export class HistoryRequests {
   /** Forgets what took too long, and what nobody waits for any more. */
   expire(isWanted: (api: string, agentId: AgentId) => boolean): void {
     const nowMs = this.#options.clock.monotonic();
-    for (const [ref, { untilMs, api, sampled }] of this.#requests) {
-      if (untilMs <= nowMs) this.#end(ref, 'timed_out');
-      else if (!isWanted(api, sampled.session.agentId)) {
-        this.#requests.delete(ref);
+    for (const [ref, request] of this.#requests) {
+      const { untilMs, api, sampled, isAbandoned } = request;
+      if (untilMs <= nowMs && isAbandoned) this.#requests.delete(ref);
+      else if (untilMs <= nowMs) this.#end(ref, 'timed_out');
+      else if (!isAbandoned && !isWanted(api, sampled.session.agentId)) {
+        request.isAbandoned = true;
         this.#recent.delete(keyOf(api, sampled.session));
       }
     }

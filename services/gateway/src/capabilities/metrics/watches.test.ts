@@ -246,9 +246,30 @@ describe('a process that begins to watch', () => {
     viewers.watch('api-1', []);
     await turn();
     expect(history(one, 'late', true)).toBeUndefined();
+    expect(await count('histories_total{result="unasked"}')).toBe(0);
+    // That was the end of the answer.
+    expect(history(one, 'later', true)).toBeUndefined();
     await turn();
     expect(viewers.of('watch_history')).toEqual([]);
     expect(await count('histories_total{result="unasked"}')).toBe(1);
+    handler.stop();
+  });
+
+  it('that left while the history was on its way costs the endpoint none of its samples', async () => {
+    const { join, send, viewers, history, asked, count, handler } = await setUp();
+    const one = join(1);
+    viewers.watch('api-1', [A1], [A1]);
+    await turn();
+    viewers.watch('api-1', []);
+    await turn();
+    for (let i = 0; i < 500; i += 1) expect(history(one, 'x', false)).toBeUndefined();
+    send(one, 'k', FRAME.keyframe);
+    expect(await count('samples_total{result="taken"}')).toBe(1);
+    expect([await count('samples_total{result="over"}'), viewers.of('watch_history')]).toEqual([0, []]);
+    // Who comes back is not given half of it.
+    viewers.watch('api-1', [A1], [A1]);
+    await turn();
+    expect(asked(one)).toBe(2);
     handler.stop();
   });
 
