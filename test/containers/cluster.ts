@@ -49,6 +49,8 @@ function podOf(workload: Workload, name: string): Manifest {
   const own = (volume: string): string => (['tmp', 'data'].includes(volume) ? `${name}-${volume}` : volume);
   const spec: PodSpec = {
     ...rest,
+    // The test looks at how a container ended; podman would start it anew at once.
+    restartPolicy: 'Never',
     containers: containers.map(
       ({ startupProbe: _s, livenessProbe: _l, readinessProbe: _r, lifecycle: _c, ports: _p, ...container }) => ({
         ...container,

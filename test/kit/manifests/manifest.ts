@@ -24,6 +24,7 @@ export interface Workload extends Manifest {
 }
 
 export interface PodSpec {
+  readonly restartPolicy?: 'Always' | 'Never';
   readonly terminationGracePeriodSeconds?: number;
   readonly automountServiceAccountToken?: boolean;
   readonly serviceAccountName?: string;
