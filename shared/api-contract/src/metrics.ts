@@ -140,7 +140,10 @@ export const healthListSchema = z
   .object({
     counts: z
       .record(z.enum(HEALTH_STATES), count)
-      .meta({ description: 'Of all that match, whatever `state` asks for.' }),
+      .meta({
+        description:
+          'Of all that match, whatever `state` asks for; `ok` also of those that have always been well, which are in no list.',
+      }),
     items: z.array(z.object({ agentId: z.string(), host: z.string(), health: healthSchema })),
     nextCursor,
     partitions: coverage,

@@ -54,13 +54,7 @@ test('a change of health is recorded once, also when another service takes the e
   // Full as before: nothing new.
   harness.measure({ disk: 0.98 }, 'keyframe');
   harness.measure({ disk: 0.96 }, 'delta');
-  const instances = new Set<TelemetryServiceId>();
-  harness.broker.bus.subscribe(SUBJECTS.telemetryHeartbeats, ({ data }) => {
-    const beat = decodeBusMessage<TelemetryHeartbeat>(data, 'telemetry_beat');
-    if (beat !== undefined) instances.add(beat.instance);
-  });
-  await eventually(() => instances.size === 1, 'the other one is heard', WITHIN_MS);
-  const [instance] = [...instances] as [TelemetryServiceId];
+  const instance = await onlyInstance();
   const request = {
     t: 'health_list',
     org: ORG,
@@ -93,6 +87,15 @@ test('a change of health is recorded once, also when another service takes the e
   }
 }, 300_000);
 
+test('endpoints that have always been well are counted in the list, too', async () => {
+  const one = await harness.startService();
+  harness.measure({ disk: 0.5 }, 'keyframe');
+  await own([one], ENDPOINTS);
+  const request = { t: 'health_list', org: ORG, selector: '', limit: 100 } as const;
+  const list = (await harness.ask(SUBJECTS.telemetryService(await onlyInstance()), request)) as HealthList;
+  expect([list.rows, list.counts]).toEqual([[], { ok: ENDPOINTS, warning: 0, critical: 0 }]);
+});
+
 test('an endpoint with a session that sends nothing is silent, one whose session ended is not, and both are forgotten', async () => {
   harness.answers = false;
   const service = await harness.startService({ MUSTER_TELEMETRY_EXPIRY: '1s' });
@@ -124,6 +127,18 @@ test('with remote write every value of every sample goes to the store', async ()
   expect(bodies()).toBeGreaterThan(0);
   server.close();
 }, 300_000);
+
+/** The one service that is heard. */
+async function onlyInstance(): Promise<TelemetryServiceId> {
+  const instances = new Set<TelemetryServiceId>();
+  harness.broker.bus.subscribe(SUBJECTS.telemetryHeartbeats, ({ data }) => {
+    const beat = decodeBusMessage<TelemetryHeartbeat>(data, 'telemetry_beat');
+    if (beat !== undefined) instances.add(beat.instance);
+  });
+  await eventually(() => instances.size === 1, 'a service is heard', WITHIN_MS);
+  const [instance] = [...instances] as [TelemetryServiceId];
+  return instance;
+}
 
 /** A store that takes everything. */
 async function store(): Promise<{

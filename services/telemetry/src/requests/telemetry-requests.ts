@@ -131,8 +131,9 @@ export class TelemetryRequests {
     const found: HealthList['rows'][number][] = [];
     await scan.each(request, (_slot, { num, agentId }) => {
       const its = health.of(num);
+      // Nothing is recorded of one that has always been well.
+      counts[its?.state ?? 'ok'] += 1;
       if (its === undefined) return;
-      counts[its.state] += 1;
       if (request.states !== undefined && !request.states.includes(its.state)) return;
       if (request.after === undefined || num > request.after) found.push({ num, agentId, health: its });
     });
