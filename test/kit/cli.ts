@@ -2,7 +2,8 @@ import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import type { Harness } from './harness.js';
 
-const MAIN = fileURLToPath(new URL('../../../services/cli/dist/main.js', import.meta.url));
+/** The program `muster`. */
+export const MUSTER_MAIN = fileURLToPath(new URL('../../../services/cli/dist/main.js', import.meta.url));
 
 export interface CliResult {
   readonly code: number | null;
@@ -13,7 +14,7 @@ export interface CliResult {
 /** Runs `muster` as a process against a harness, with `input` on its standard input. */
 export function muster(harness: Harness, args: readonly string[], input?: string): Promise<CliResult> {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [MAIN, ...args], {
+    const child = spawn(process.execPath, [MUSTER_MAIN, ...args], {
       stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
       env: { PATH: process.env['PATH'], MUSTER_API_URL: harness.stack.apiUrl, MUSTER_TOKEN: harness.stack.token },
     });

@@ -20,6 +20,7 @@ import { addTablesCommand } from './query/tables-command.js';
 import { ClosedPipe, type Terminal } from './terminal/terminal.js';
 import { addTokensCommand } from './credentials/tokens-command.js';
 import { addWebhooksCommand } from './credentials/webhooks-command.js';
+import { addHealthCommand } from './health/health-command.js';
 import { addTopCommand } from './top/top-command.js';
 import { addVersionCommand } from './setup/version-command.js';
 
@@ -68,6 +69,7 @@ export function createProgram(env: ProcessEnv, write: (out: 'stdout' | 'stderr',
   addAgentsCommand(program, env);
   addModeCommand(program, env);
   addTopCommand(program, env);
+  addHealthCommand(program, env);
   addBandwidthCommand(program, env);
   addTablesCommand(program, env);
   addTokensCommand(program, env);

@@ -24,6 +24,7 @@ test('commands, their commands, options and values of options complete', async (
   expect(await complete('agents', 'list', '--output', 'w')).toEqual(['wide']);
   expect(await complete('to')).toEqual(['top', 'tokens']);
   expect(await complete('top', '--by', 'd')).toEqual(['disk', 'disk_io']);
+  expect(await complete('health', '--w')).toEqual(['--watch']);
   expect(await complete('ban')).toEqual(['bandwidth']);
   expect(await complete('bandwidth', '--t')).toEqual(['--target', '--top', '--timeout']);
 });
@@ -38,6 +39,11 @@ test('actions, their parameters and few values, and ids of commands come from th
   expect(await complete('run', 'process.kill', '--from', '')).toEqual([]);
   for (const args of [['commands', 'show'], ['commands', 'watch'], ['commands', 'targets'], ['undo']])
     expect(await complete(...args, 'c0')).toEqual([COMMAND_ID]);
+  const hosts = ['web-1', 'web-2', 'db\u001b[31m', 'web-1'].map((host) => ({ host }));
+  api.json('GET /v1/agents', { items: hosts });
+  expect(await complete('top', '')).toEqual(['web-1', 'web-2']);
+  expect(await complete('agents', 'show', 'web-2')).toEqual(['web-2']);
+  expect(await complete('top', 'web-1', '')).toEqual([]);
   expect(await complete('commands', 'approve', '')).toEqual([COMMAND_ID]);
   expect(api.requests.at(-1)?.path).toContain('status=awaiting_approval');
   expect(await complete('commands', 'show', COMMAND_ID, '')).toEqual([]);

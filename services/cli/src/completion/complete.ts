@@ -78,6 +78,9 @@ async function argumentWords(
   switch (path) {
     case 'actions':
       return dynamic.actions();
+    case 'top':
+    case 'agents show':
+      return dynamic.hosts();
     case 'commands approve':
       return dynamic.commands('awaiting_approval');
     case 'commands cancel':

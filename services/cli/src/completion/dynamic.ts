@@ -10,11 +10,14 @@ export interface DynamicWords {
   params(action: string, given: readonly string[], start: string): Promise<readonly string[]>;
   /** Ids of the newest commands, of one status or of all. */
   commands(status?: 'awaiting_approval' | 'running'): Promise<readonly string[]>;
+  /** Host names of endpoints; of a large fleet only some. */
+  hosts(): Promise<readonly string[]>;
 }
 
 /** A shell waits for this at every Tab. */
 const TIMEOUT_MS = 1_500;
 const NEWEST = 20;
+const HOSTS = 500;
 
 /** Asks the server of the context in force. Without a context, or without an answer in time, there are no candidates. */
 export function serverWords(env: Pick<CommandEnv, 'client'>): DynamicWords {
@@ -39,8 +42,16 @@ export function serverWords(env: Pick<CommandEnv, 'client'>): DynamicWords {
         const page = await env.client().call('GET /v1/commands', { query, signal: signal() });
         return page.items.map(({ id }) => id);
       }),
+    hosts: () =>
+      orNothing(async () => {
+        const page = await env.client().call('GET /v1/agents', { query: { limit: HOSTS }, signal: signal() });
+        // A name that is none would not be found, and might be anything.
+        return [...new Set(page.items.map(({ host }) => host).filter((host) => HOST_NAME.test(host)))];
+      }),
   };
 }
+
+const HOST_NAME = /^[A-Za-z0-9][-A-Za-z0-9_.]*$/;
 
 function paramWords(action: ActionJson, given: readonly string[], start: string): string[] {
   const schemas = paramSchemas(action);

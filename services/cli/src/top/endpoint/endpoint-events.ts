@@ -1,5 +1,6 @@
-import { ConnectionError, type ApiClient } from '@muster/api-client';
+import type { ApiClient } from '@muster/api-client';
 import type { MetricsEventJson } from '@muster/api-contract';
+import { followForever } from '../../environment/follow-forever.js';
 
 export interface EndpointEventsOptions {
   readonly client: ApiClient;
@@ -14,27 +15,14 @@ export interface EndpointEventsOptions {
 /** All that an endpoint keeps: enough to fill what was missed. */
 const WHOLE_PAST = '10m';
 
-/**
- * The metrics of an endpoint for as long as somebody looks. A stream that breaks is opened again after its last sample, however long it takes. Ends at the
- * signal. @throws ApiProblem when the API refuses, ConnectionError when it cannot be reached in the first place
- */
-export async function* endpointEvents(options: EndpointEventsOptions): AsyncGenerator<MetricsEventJson> {
+/** The metrics of an endpoint for as long as somebody looks. Throws as {@link followForever}. */
+export function endpointEvents(options: EndpointEventsOptions): AsyncIterable<MetricsEventJson> {
   const { client, agentId, signal, onLost } = options;
   let { past } = options;
-  let hasBegun = false;
-  while (!signal.aborted) {
-    try {
-      const call = { params: { id: agentId }, query: { past }, signal, onReconnect: onLost };
-      for await (const event of client.events('GET /v1/agents/{id}/metrics/stream', call)) {
-        hasBegun = true;
-        yield event;
-      }
-    } catch (error) {
-      if (signal.aborted) return;
-      // The client has tried for half a minute by then.
-      if (!hasBegun || !(error instanceof ConnectionError)) throw error;
-      onLost();
-    }
+  const open = (): AsyncIterable<MetricsEventJson> => {
+    const call = { params: { id: agentId }, query: { past }, signal, onReconnect: onLost };
     past = WHOLE_PAST;
-  }
+    return client.events('GET /v1/agents/{id}/metrics/stream', call);
+  };
+  return followForever(open, { signal, onLost });
 }

@@ -1,7 +1,7 @@
 import type { Answer } from '@muster/api-client';
 import { usageError } from '../../terminal/cli-error.js';
 import { renderTable, type Style } from '../../terminal/table.js';
-import { bytesText, loadText, percentText, UNKNOWN } from '../drawing.js';
+import { bytesText, loadText, percentText } from '../drawing.js';
 
 export type FleetTop = Answer<'GET /v1/fleet/top'>;
 export type FleetRow = FleetTop['items'][number];
@@ -48,7 +48,8 @@ export function fleetTable(top: FleetTop, width: number | undefined, style: Styl
 export function rowTexts({ agentId, host, vitals, ageMs, health }: FleetRow): string[] {
   return [
     host === '' ? agentId : host,
-    health?.state ?? UNKNOWN,
+    // Of an endpoint that has always been well nothing is recorded.
+    health?.state ?? 'ok',
     ...FLEET_COLUMNS.map(({ by, text }) => text(finite(vitals[by]))),
     ageText(ageMs),
   ];

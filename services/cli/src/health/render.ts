@@ -1,0 +1,64 @@
+import type { HealthEventJson } from '@muster/api-contract';
+import { escapeControls } from '../terminal/escape.js';
+import { numberText, shortTime } from '../terminal/listing.js';
+import { renderTable, type Paint, type Style } from '../terminal/table.js';
+import { durationText } from '../terminal/time-text.js';
+import type { Counts, UnwellList } from './unwell-list.js';
+
+export interface RenderOptions {
+  readonly width: number | undefined;
+  readonly style: Style;
+  readonly nowMs: number;
+}
+
+type State = keyof Counts;
+export type HealthChange = Extract<HealthEventJson, { readonly event: 'changed' }>;
+
+/** How many there are of each state, then those that are not well. */
+export function renderUnwell({ counts, items }: UnwellList, { width, style, nowMs }: RenderOptions): string {
+  const lines = [countsLine(counts, style)];
+  if (items.length > 0) {
+    const rows = items.map(({ agentId, host, health: { state, since, rules } }) => [
+      ...[state, host === '' ? agentId : host, shortTime(since), forText(since, nowMs), rules.join(', ')],
+    ]);
+    const headers = ['health', 'host', 'since (UTC)', 'for', 'rules'];
+    const table = renderTable({ headers, width, style }, rows).trimEnd().split('\n');
+    // Painted by the line: cells are measured without colours.
+    lines.push(...table.map((line, i) => paintOf(items[i - 1]?.health.state, style)(line)));
+  }
+  const rest = counts.warning + counts.critical - items.length;
+  if (rest > 0) lines.push(style.dim(`and ${numberText(rest)} more: --limit`));
+  return lines.map((line) => `${line}\n`).join('');
+}
+
+function countsLine(counts: Counts, style: Style): string {
+  const one = (state: State): string => {
+    const text = `${numberText(counts[state])} ${state}`;
+    return counts[state] > 0 ? paintOf(state, style)(text) : text;
+  };
+  return `${one('ok')}, ${one('warning')}, ${one('critical')}`;
+}
+
+function paintOf(state: State | undefined, style: Style): Paint {
+  if (state === 'critical') return style.red;
+  if (state === 'warning') return style.yellow;
+  return state === 'ok' ? style.green : (text) => text;
+}
+
+function forText(since: string, nowMs: number): string {
+  return durationText(Math.max(nowMs - Date.parse(since), 0));
+}
+
+/** `12:00:41  web-1  ok → critical  disk_nearly_full 0.98` */
+export function changeLine({ at, agentId, host, before, state, rules }: HealthChange, style: Style): string {
+  const judged = rules.map(({ rule, value }) => (value === undefined ? rule : `${rule} ${valueText(value)}`));
+  const time = at.replace(/\.\d+Z$/, 'Z');
+  const became = paintOf(state, style)(`${before} → ${state}`);
+  const rest = judged.length === 0 ? '' : `  ${escapeControls(judged.join(', '))}`;
+  return `${time}  ${escapeControls(host ?? agentId)}  ${became}${rest}`;
+}
+
+/** Three digits are enough to judge by. */
+function valueText(value: number): string {
+  return Number.isFinite(value) ? String(Number(value.toPrecision(3))) : '-';
+}
