@@ -138,12 +138,10 @@ export const fleetTopSchema = z
 
 export const healthListSchema = z
   .object({
-    counts: z
-      .record(z.enum(HEALTH_STATES), count)
-      .meta({
-        description:
-          'Of all that match, whatever `state` asks for; `ok` also of those that have always been well, which are in no list.',
-      }),
+    counts: z.record(z.enum(HEALTH_STATES), count).meta({
+      description:
+        'Of all that match, whatever `state` asks for; `ok` also of those that have always been well, which are in no list.',
+    }),
     items: z.array(z.object({ agentId: z.string(), host: z.string(), health: healthSchema })),
     nextCursor,
     partitions: coverage,
