@@ -50,7 +50,7 @@ describe('muster top', () => {
     const { code, out, err } = await muster(['top']);
     expect(code).toBe(3);
     expect(out).toContain('web-1');
-    expect(err).toBe('about 6% of the endpoints may be missing: no telemetry service speaks for 2 of 32 partitions\n');
+    expect(err).toBe('about 6% of the endpoints may be missing: no service for 2 of 32 partitions\n');
     fleet({ items: [], endpoints: 4 });
     expect(await muster(['top'])).toMatchObject({ code: 0, out: '', err: 'No endpoint tells its cpu.\n' });
   });

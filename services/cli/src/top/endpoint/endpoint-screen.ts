@@ -231,13 +231,11 @@ function helpLines(width: number, style: Style): string[] {
     ],
     [{ text: '' }],
     [{ text: 'Lines', paint: style.bold }],
-    [
-      {
-        text: `  The last ${HISTORY_MS / 60_000} minutes, newest right. CPU and Mem end at 100%, Net and Disk at their`,
-      },
-    ],
-    [{ text: '  most. Net is without loopback. · is where samples are missing, blank is before them.' }],
-    [{ text: '  PSI: pressure, the share of the time in which some task waited for CPU, memory or disks.' }],
+    ...[
+      `The last ${HISTORY_MS / 60_000} minutes, newest right. The top of CPU and Mem is 100%, that of Net`,
+      'and Disk their most. Net is without loopback. · is where samples are missing.',
+      'PSI (pressure): share of the time in which tasks waited for CPU, memory, disks',
+    ].map((text) => [{ text: `  ${text}` }]),
   ];
   return help.map((spans) => line(spans, width));
 }

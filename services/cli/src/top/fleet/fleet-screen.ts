@@ -53,7 +53,7 @@ function titleLine({ top, selector, fault, ageMs }: FleetScene, width: number, s
 const VALUE_WIDTH = 7;
 const HEALTH_WIDTH = 8;
 const AGE_WIDTH = 6;
-const LEAST_HOST_WIDTH = 16;
+const LEAST_HOST_WIDTH = 20;
 
 function tableLines(scene: FleetScene, top: FleetTop, width: number, height: number, style: Style): string[] {
   const missing = missingText(top.partitions);
@@ -79,8 +79,11 @@ function tableLines(scene: FleetScene, top: FleetTop, width: number, height: num
         { head: 'AGE', width: AGE_WIDTH, align: 'end' as const },
       ],
       rows: top.items.slice(0, rows).map((row, i) => {
-        const texts = rowTexts(row);
-        return { cells: positions.map((at) => texts[at] ?? ''), paint: paintOf(row, i === scene.selected, style) };
+        const isSelected = i === scene.selected;
+        const [host = '', ...others] = rowTexts(row);
+        // Without colours the line is marked instead.
+        const texts = [isSelected && !style.hasColours ? `> ${host}` : host, ...others];
+        return { cells: positions.map((at) => texts[at] ?? ''), paint: paintOf(row, isSelected, style) };
       }),
       width,
       height: rows,
@@ -103,7 +106,7 @@ function footerLine(width: number, style: Style): string {
   const keys: (readonly [string, string])[] = [
     ['q', 'quit'],
     ['?', 'help'],
-    ['↑↓ Enter', 'open'],
+    ['Enter', 'open'],
     ...FLEET_COLUMNS.map(({ key, head }) => [key, head] as const),
   ];
   return line(
@@ -130,9 +133,9 @@ function helpLines(width: number, style: Style): string[] {
     '',
     style.bold('Columns'),
     ...[
-      'CPU, MEMORY: share in use. DISK: the fullest file system. LOAD: of one minute, per processor.',
-      'DISK/s, NET/s: bytes a second, both directions, without loopback. AGE: of the sample:',
-      'endpoints send one a minute while nobody watches them.',
+      'CPU, MEMORY: share in use. DISK: of the fullest file system.',
+      'LOAD: of one minute, per processor. DISK/s, NET/s: bytes a second, both ways.',
+      'AGE: of the sample; endpoints send one a minute while nobody watches them.',
     ].map((text) => `  ${text}`),
   ].map((text) => (text.includes('\u001b') ? text : line([{ text }], width)));
 }

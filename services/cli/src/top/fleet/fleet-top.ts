@@ -70,5 +70,5 @@ function finite(value: number | undefined): number | undefined {
 export function missingText({ missing, of }: FleetTop['partitions']): string | undefined {
   if (missing.length === 0) return undefined;
   const share = Math.round((missing.length / of) * 100);
-  return `about ${share}% of the endpoints may be missing: no telemetry service speaks for ${missing.length} of ${of} partitions`;
+  return `about ${share}% of the endpoints may be missing: no service for ${missing.length} of ${of} partitions`;
 }
