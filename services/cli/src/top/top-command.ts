@@ -10,7 +10,7 @@ import { EndpointView } from './endpoint/endpoint-view.js';
 import { printEndpoint } from './endpoint/print-endpoint.js';
 import { fleetTable, missingText, parseBy } from './fleet/fleet-top.js';
 import { FleetView, type FleetOptions } from './fleet/fleet-view.js';
-import { showView } from './view-loop.js';
+import { showView } from '../view/view-loop.js';
 
 interface TopOptions {
   readonly by?: string;

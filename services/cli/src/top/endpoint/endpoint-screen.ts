@@ -1,8 +1,8 @@
 import type { Paint, Style } from '../../terminal/table.js';
 import { durationText, wallTime } from '../../terminal/time-text.js';
 import type { ScreenSize } from '../../terminal/screen.js';
-import { bytesText, chart, countText, levelColour, percentText, UNKNOWN } from '../drawing.js';
-import { line, spread, type Span } from '../spans.js';
+import { bytesText, chart, countText, levelColour, percentText, UNKNOWN } from '../../view/drawing.js';
+import { line, spread, type Span } from '../../view/spans.js';
 import type { EndpointChoices, EndpointScene } from './endpoint-scene.js';
 import { HISTORY_MS, type HostHistory, type HistorySeries } from './host-history.js';
 import type { HostReading } from './host-reading.js';

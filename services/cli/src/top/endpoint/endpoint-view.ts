@@ -1,7 +1,7 @@
 import type { CommandEnv } from '../../environment/command-env.js';
 import type { ScreenSize } from '../../terminal/screen.js';
 import { styleFor, type Style } from '../../terminal/table.js';
-import type { View } from '../view-loop.js';
+import type { View } from '../../view/view-loop.js';
 import { endpointEvents } from './endpoint-events.js';
 import type { EndpointChoices, EndpointScene } from './endpoint-scene.js';
 import { endpointLines } from './endpoint-screen.js';

@@ -1,4 +1,4 @@
-import type { Column } from '../drawing.js';
+import type { Column } from '../../view/drawing.js';
 import { plusKnown, ratio, type HostReading, type HostTraffic } from './host-reading.js';
 
 /** What the history lines show of one sample. */

@@ -1,6 +1,15 @@
 import type { Paint, Style } from '../../terminal/table.js';
-import { bar, bytesText, countText, levelColour, loadText, percentText, UNKNOWN, type Segment } from '../drawing.js';
-import { line, type Span } from '../spans.js';
+import {
+  bar,
+  bytesText,
+  countText,
+  levelColour,
+  loadText,
+  percentText,
+  UNKNOWN,
+  type Segment,
+} from '../../view/drawing.js';
+import { line, type Span } from '../../view/spans.js';
 import { memoryShare } from './host-history.js';
 import { ratio, type CpuShares, type HostReading } from './host-reading.js';
 

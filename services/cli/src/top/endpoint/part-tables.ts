@@ -1,6 +1,6 @@
 import type { Paint, Style } from '../../terminal/table.js';
-import { bytesText, countText, percentText } from '../drawing.js';
-import { beside, block, line, type Block } from '../spans.js';
+import { bytesText, countText, percentText } from '../../view/drawing.js';
+import { beside, block, line, type Block } from '../../view/spans.js';
 import type { Processes, ProcessOrder } from './endpoint-scene.js';
 import type { HostReading } from './host-reading.js';
 

@@ -1,7 +1,7 @@
 import type { MetricsEventJson } from '@muster/api-contract';
 import { safeJson } from '../../terminal/escape.js';
 import type { TextOutput } from '../../terminal/terminal.js';
-import { bytesText, cell, loadText, UNKNOWN } from '../drawing.js';
+import { bytesText, cell, loadText, UNKNOWN } from '../../view/drawing.js';
 import type { ReadSample } from './endpoint-state.js';
 import { GAP_MS, historyPoint } from './host-history.js';
 

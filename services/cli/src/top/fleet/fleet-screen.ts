@@ -2,7 +2,7 @@ import { numberText } from '../../terminal/listing.js';
 import type { ScreenSize } from '../../terminal/screen.js';
 import type { Paint, Style } from '../../terminal/table.js';
 import { durationText } from '../../terminal/time-text.js';
-import { block, line, spread, type Span } from '../spans.js';
+import { block, line, spread, type Span } from '../../view/spans.js';
 import { FLEET_COLUMNS, missingText, rowTexts, type FleetRow, type FleetTop, type TopBy } from './fleet-top.js';
 
 export interface FleetScene {

@@ -1,7 +1,7 @@
 import type { Answer } from '@muster/api-client';
 import { usageError } from '../../terminal/cli-error.js';
 import { renderTable, type Style } from '../../terminal/table.js';
-import { bytesText, loadText, percentText } from '../drawing.js';
+import { bytesText, loadText, percentText } from '../../view/drawing.js';
 
 export type FleetTop = Answer<'GET /v1/fleet/top'>;
 export type FleetRow = FleetTop['items'][number];

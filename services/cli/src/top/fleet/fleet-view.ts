@@ -3,7 +3,7 @@ import type { CommandEnv } from '../../environment/command-env.js';
 import { escapeControls } from '../../terminal/escape.js';
 import type { ScreenSize } from '../../terminal/screen.js';
 import { styleFor, type Style } from '../../terminal/table.js';
-import type { View } from '../view-loop.js';
+import type { View } from '../../view/view-loop.js';
 import { fleetLines } from './fleet-screen.js';
 import { FLEET_COLUMNS, type FleetRow, type FleetTop, type TopBy } from './fleet-top.js';
 
