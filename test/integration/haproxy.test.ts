@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { copyFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer, request as httpRequest, type Server } from 'node:http';
 import { request } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
@@ -39,9 +39,17 @@ describe('the shipped HAProxy configurations', () => {
   test('TLS passthrough: an agent enrols and connects, and trusts the gateways’ certificates', async () => {
     balancer = await startHaproxy(await openGateways({ tls: true }), 'haproxy-passthrough.cfg');
     await harness!.stack.addAgent({ gatewayUrl: `wss://${balancer.address}` });
-    const ca = await readFile(harness!.stack.caPath!, 'utf8');
+    const { caPath, serverTls, folder } = harness!.stack;
+    const ca = await readFile(caPath!, 'utf8');
     expect(await statusOf(balancer.address, '/v1/live', ca)).toBe(426);
-  }, 60_000);
+    // Another authority's certificate, without a restart.
+    const next = await ensureCertificates(join(folder, 'next-tls'));
+    await copyFile(next.keyPath, serverTls!.keyPath);
+    await copyFile(next.certPath, serverTls!.certPath);
+    const nextCa = await readFile(next.caPath, 'utf8');
+    const { address } = balancer;
+    await eventually(async () => (await statusOf(address, '/v1/live', nextCa)) === 426, 'the next certificate', 60_000);
+  }, 180_000);
 
   test('TLS terminated at the proxy: an agent enrols and connects, and health endpoints are not reachable from outside', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'muster-haproxy-'));

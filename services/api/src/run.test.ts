@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { copyFile, mkdtemp, readFile, rm } from 'node:fs/promises';
 import type { IncomingMessage } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -159,6 +159,16 @@ describe('the API on a real broker', () => {
     const ca = await readFile(files.caPath, 'utf8');
     expect((await secure.ask('GET', '/v1/me', { ca })).status).toBe(200);
     await expect(secure.ask('GET', '/v1/me')).rejects.toMatchObject({ code: 'ECONNRESET' });
+    // Another authority's certificate, without a restart.
+    const next = await ensureCertificates(join(folder, 'next'));
+    await copyFile(next.keyPath, files.keyPath);
+    await copyFile(next.certPath, files.certPath);
+    const nextCa = await readFile(next.caPath, 'utf8');
+    await eventually(
+      async () => (await secure.ask('GET', '/v1/me', { ca: nextCa })).status === 200,
+      'the next one',
+      60_000,
+    );
     expect(await secure.process.stop()).toBe(0);
     await rm(folder, { recursive: true });
   });

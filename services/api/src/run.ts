@@ -1,6 +1,6 @@
 import { createOidcVerifier, RequestSeal, type OidcVerifier } from '@muster/identity';
 import { ConnectionGuard, systemClock, type ServiceContext } from '@muster/runtime';
-import { ClockSkew, connectionsThatFit, connectService, createCertificateMetric, tlsFiles } from '@muster/service-base';
+import { ClockSkew, connectionsThatFit, connectService, FollowedCertificate, tlsFiles } from '@muster/service-base';
 import { buildApp } from './build-app.js';
 import { connectionBounds, requestBounds, viewerBounds, type ApiConfig } from './config.js';
 import { ApiServer } from './http/server.js';
@@ -13,7 +13,6 @@ export async function buildApi(config: ApiConfig, context: ServiceContext): Prom
     registryTimeoutMs: 500,
     checks: { connections: guard.check },
   });
-  createCertificateMetric(base.metrics, config);
   const oidc = oidcVerifier(config);
   const requestKeys = config.commandRequestKey?.reveal().keys;
   const api = buildApp({
@@ -37,19 +36,19 @@ export async function buildApi(config: ApiConfig, context: ServiceContext): Prom
 
   context.runner.go('clock skew', new ClockSkew({ ...base, bus: base.broker.bus }));
   for (const [name, component] of Object.entries(api.components)) context.runner.go(name, component);
-  context.runner.go(
-    'http',
-    new ApiServer({
-      host: config.host,
-      port: config.port,
-      guard,
-      headTimeoutMs: config.headTimeoutMs,
-      requestTimeoutMs: config.requestTimeoutMs,
-      handler: api.app,
-      onDrain: () => api.viewers.stop(),
-      ...tlsFiles(config),
-    }),
-  );
+  const server = new ApiServer({
+    host: config.host,
+    port: config.port,
+    guard,
+    headTimeoutMs: config.headTimeoutMs,
+    requestTimeoutMs: config.requestTimeoutMs,
+    handler: api.app,
+    onDrain: () => api.viewers.stop(),
+    ...tlsFiles(config),
+  });
+  const apply = (): void => server.renewCertificate();
+  context.runner.go('http', server);
+  context.runner.go('certificate', new FollowedCertificate({ ...base, ...tlsFiles(config), apply }));
 }
 
 function connectionGuard(config: ApiConfig, { logger, metrics }: ServiceContext): ConnectionGuard {

@@ -2,7 +2,7 @@ import { DirectoryWriter } from '@muster/directory';
 import { AgentTokenIssuer, AgentTokenVerifier, publicJwks } from '@muster/identity';
 import { LIMITS } from '@muster/protocol';
 import { ConnectionGuard, systemClock, type Component, type ServiceContext } from '@muster/runtime';
-import { connectionsThatFit, connectService, createCertificateMetric, tlsFiles } from '@muster/service-base';
+import { connectionsThatFit, connectService, FollowedCertificate, tlsFiles } from '@muster/service-base';
 import { CommandHandler } from './capabilities/commands/command-handler.js';
 import { MetricsHandler } from './capabilities/metrics/metrics-handler.js';
 import { ModeHandler } from './capabilities/modes/mode-handler.js';
@@ -48,7 +48,6 @@ export async function buildGateway(config: GatewayConfig, context: ServiceContex
   const { broker, ...service } = await connectService(config, context);
   const { clock, logger, metrics } = service;
   const { bus, streams } = broker;
-  createCertificateMetric(metrics, config);
   const draining = (): boolean => runner.state === 'draining' || runner.state === 'stopping';
 
   // Foundation
@@ -116,6 +115,11 @@ export async function buildGateway(config: GatewayConfig, context: ServiceContex
     logger,
   });
 
+  const certificate = new FollowedCertificate({
+    ...{ ...base, ...tlsFiles(config) },
+    apply: () => transport.renewCertificate(),
+  });
+
   runner.go('auditor', auditor);
   runner.go('identity records', records);
   runner.go('inbox', inbox);
@@ -131,6 +135,7 @@ export async function buildGateway(config: GatewayConfig, context: ServiceContex
       drain: (signal) => drainSessions({ ...config, hub, sessions, clock, logger }, signal),
     }),
   );
+  runner.go('certificate', certificate);
 }
 
 interface TransportWork {

@@ -1,5 +1,5 @@
 export { listenerFaults, listenerFields, serviceFields, tlsFiles, type ServiceConfig } from './common-fields.js';
-export { createCertificateMetric } from './certificate-expiry.js';
+export { FollowedCertificate, type FollowedCertificateOptions } from './followed-certificate.js';
 export { ClockSkew } from './clock-skew.js';
 export { connectService, type ServiceBase } from './connect-service.js';
 export type { StreamBounds } from './stream-definitions.js';

@@ -98,5 +98,25 @@ export const services: RuleGroup = {
       fires: { series: certificate(2), at: '1m' },
       quiet: { series: certificate(4), at: '1m' },
     },
+    {
+      alert: 'MusterCertificateNotReread',
+      expr: 'sum by (job, instance) (increase({__name__=~"muster_.+_certificate_reloads_total",result="failed"}[5m])) > 0',
+      for: '10m',
+      severity: 'warning',
+      summary: 'The files of a certificate have changed, and what is in them cannot be used.',
+      description: '{{ $labels.job }} {{ $labels.instance }} goes on with the certificate that it had.',
+      fires: {
+        series: {
+          'muster_gateway_certificate_reloads_total{job="muster-gateway",instance="a",result="failed"}': '0x2 12+12x20',
+        },
+        at: '20m',
+      },
+      quiet: {
+        series: {
+          'muster_gateway_certificate_reloads_total{job="muster-gateway",instance="a",result="failed"}': '0x2 1x20',
+        },
+        at: '20m',
+      },
+    },
   ],
 };

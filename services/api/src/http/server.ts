@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { createServer, type RequestListener, type Server } from 'node:http';
-import { createServer as createTlsServer } from 'node:https';
+import { createServer as createTlsServer, Server as TlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
+import type { SecureContextOptions } from 'node:tls';
 import type { ConnectionGuard } from '@muster/runtime';
 
 export interface ApiServerOptions {
@@ -49,8 +50,8 @@ export class ApiServer {
         ? createServer(limits, handler)
         : createTlsServer(
             {
-              ...{ ...limits, handshakeTimeout: headTimeoutMs, minVersion: 'TLSv1.2' },
-              ...{ cert: readFileSync(tls.certFile), key: readFileSync(tls.keyFile) },
+              ...{ ...limits, handshakeTimeout: headTimeoutMs },
+              ...contextOf(tls),
             },
             handler,
           );
@@ -68,6 +69,12 @@ export class ApiServer {
         resolve();
       });
     });
+  }
+
+  /** Takes certificate and key from their files again, for connections from now on. Throws when they are not valid; the old ones stay then. */
+  renewCertificate(): void {
+    const { tls } = this.#options;
+    if (tls !== undefined && this.#server instanceof TlsServer) this.#server.setSecureContext(contextOf(tls));
   }
 
   ports(): { readonly api: number } {
@@ -92,4 +99,8 @@ export class ApiServer {
     this.#server.close();
     this.#server.closeAllConnections();
   }
+}
+
+function contextOf({ certFile, keyFile }: NonNullable<ApiServerOptions['tls']>): SecureContextOptions {
+  return { cert: readFileSync(certFile), key: readFileSync(keyFile), minVersion: 'TLSv1.2' };
 }

@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { once } from 'node:events';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { copyFile, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { Agent, get } from 'node:https';
 import type { IncomingMessage } from 'node:http';
 import { connect as connectTcp, createServer, type AddressInfo, type Socket } from 'node:net';
@@ -88,6 +88,39 @@ export function burstContract(
       relay.close();
       expect([response.statusCode, recorder.requests.map(({ path }) => path)]).toEqual([201, ['/x']]);
     }, 20_000);
+
+    it('serves the next certificate from its files to new connections, keeps open ones, and the old one where the files are wrong', async () => {
+      const recorder = new Recorder();
+      const own = await mkdtemp(join(folder, 'own-'));
+      const [certFile, keyFile] = [join(own, 'tls.crt'), join(own, 'tls.key')];
+      await Promise.all([copyFile(tls.certFile, certFile), copyFile(tls.keyFile, keyFile)]);
+      const transport = await make({ ...CONTRACT_OPTIONS, tls: { certFile, keyFile } }, recorder);
+      stop = () => transport.stop();
+      const port = await transport.listen();
+      const { socket, closed } = await connect(port);
+      const trusts = (authority: string): Promise<boolean> =>
+        new Promise((resolve) => {
+          get({ host: '127.0.0.1', port, path: '/x', agent: false, ca: authority }, (response) => {
+            response.resume().on('end', () => resolve(true));
+          }).on('error', () => resolve(false));
+        });
+      const next = await ensureCertificates(await mkdtemp(join(folder, 'next-')));
+      const nextCa = await readFile(next.caPath, 'utf8');
+
+      await copyFile(next.certPath, certFile);
+      await expect(transport.renewCertificate()).rejects.toThrow();
+      expect([await trusts(ca), await trusts(nextCa)]).toEqual([true, false]);
+      await copyFile(next.keyPath, keyFile);
+      await transport.renewCertificate();
+      // More than once: no listener with the former one is left.
+      for (let i = 0; i < 20; i += 1) expect([await trusts(ca), await trusts(nextCa)]).toEqual([false, true]);
+
+      socket.send(Buffer.from('still here'));
+      const [data] = (await Promise.race([once(socket, 'message'), closed])) as [Buffer];
+      expect(data.toString()).toBe('still here');
+      transport.stopListening();
+      expect(await trusts(nextCa)).toBe(false);
+    }, 60_000);
 
     it('takes 8 MiB with a ping after each 32 KiB, and answers each ping', async () => {
       const { recorder, port } = await listen();

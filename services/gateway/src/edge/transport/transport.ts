@@ -13,6 +13,11 @@ import type { HttpReply, HttpRequest } from '../http/http-message.js';
 export interface Transport {
   /** Starts to listen; resolves to the port that was bound. Rejects when it cannot be bound. */
   listen(): Promise<number>;
+  /**
+   * Takes certificate and key from their files again, for connections from now on; those that are open stay. Rejects when they are not
+   * valid, and goes on with the old ones.
+   */
+  renewCertificate(): Promise<void>;
   /** Closes the listening socket; connections stay. Idempotent. */
   stopListening(): void;
   /** Ends the connections that are left, without close frames. Idempotent. */

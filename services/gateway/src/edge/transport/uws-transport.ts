@@ -40,10 +40,13 @@ interface NativeModules {
  */
 export class UwsTransport<Context> implements Transport {
   readonly #uws: typeof Uws;
-  readonly #app: Uws.TemplatedApp;
+  /** One for each certificate so far: uWebSockets binds it to the app, whose sessions go on. The last one listens. */
+  readonly #apps: Uws.TemplatedApp[] = [];
   readonly #options: TransportOptions;
+  readonly #handlers: TransportHandlers<Context>;
   readonly #receiveBuffers: ReceiveBuffers | undefined;
   #listening: Uws.us_listen_socket | undefined;
+  #port = 0;
   #stopped = false;
 
   constructor(native: NativeModules, options: TransportOptions, handlers: TransportHandlers<Context>) {
@@ -51,12 +54,18 @@ export class UwsTransport<Context> implements Transport {
     this.#uws = uws;
     this.#receiveBuffers = native.receiveBuffers;
     this.#options = options;
+    this.#handlers = handlers;
+    this.#apps.push(this.#createApp());
+  }
+
+  #createApp(): Uws.TemplatedApp {
+    const [uws, options, handlers] = [this.#uws, this.#options, this.#handlers];
     const { tls, traffic } = options;
-    this.#app =
+    const app =
       tls === undefined
         ? uws.App()
         : uws.SSLApp({ cert_file_name: tls.certFile, key_file_name: tls.keyFile, ssl_prefer_low_memory_usage: true });
-    this.#app.ws<UserData<Context>>('/*', {
+    app.ws<UserData<Context>>('/*', {
       compression: uws.DISABLED,
       maxPayloadLength: options.frameBytes,
       maxBackpressure: options.backpressureBytes,
@@ -97,18 +106,34 @@ export class UwsTransport<Context> implements Transport {
         handlers.connections.closed(state, code);
       },
     });
-    this.#app.any('/*', (res, req) => answerHttp({ res, req }, handlers, options));
+    app.any('/*', (res, req) => answerHttp({ res, req }, handlers, options));
+    return app;
   }
 
   async listen(): Promise<number> {
-    const port = await this.#bind();
-    if (this.#receiveBuffers === undefined) return port;
+    this.#port = await this.#bind();
+    await this.#boundAccepted(this.#port);
+    return this.#port;
+  }
+
+  /** A second app listens on the same port (SO_REUSEPORT) before the first one stops to: there is always one. */
+  async renewCertificate(): Promise<void> {
+    const former = this.#listening;
+    if (this.#options.tls === undefined || former === undefined) return;
+    const app = this.#createApp();
+    this.#apps.push(app);
+    await this.#listenOn(this.#port);
+    this.#uws.us_listen_socket_close(former);
+    await this.#boundAccepted(this.#port);
+  }
+
+  async #boundAccepted(port: number): Promise<void> {
+    if (this.#receiveBuffers === undefined) return;
     this.#boundReads(this.#receiveBuffers, port);
     // Connections that came before the bound was set are accepted in the next turn of the loop, which ends after one more.
     await afterRead();
     await afterRead();
     this.#boundReads(this.#receiveBuffers, port);
-    return port;
   }
 
   stopListening(): void {
@@ -120,7 +145,7 @@ export class UwsTransport<Context> implements Transport {
     if (this.#stopped) return;
     this.#stopped = true;
     this.#listening = undefined;
-    this.#app.close();
+    for (const app of this.#apps) app.close();
   }
 
   async #bind(): Promise<number> {
@@ -144,7 +169,7 @@ export class UwsTransport<Context> implements Transport {
   #listenOn(port: number): Promise<number> {
     const { host } = this.#options;
     return new Promise((resolve, reject) => {
-      this.#app.listen(host, port, (socket) => {
+      this.#apps.at(-1)?.listen(host, port, (socket) => {
         if (socket === false) {
           reject(new Error(`cannot listen on ${host}:${port}`));
           return;

@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { createServer, STATUS_CODES, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import { createServer as createTlsServer } from 'node:https';
+import { createServer as createTlsServer, Server as TlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
+import type { SecureContextOptions } from 'node:tls';
 import { CONNECT_PROOF_HEADER, LIMITS, type ByteCounts } from '@muster/protocol';
 import { clientAddress } from '@muster/runtime';
 import { WebSocketServer, type RawData, type WebSocket } from 'ws';
@@ -116,7 +117,7 @@ export class WsTransport<Context> implements Transport {
         ? createServer(SERVER_OPTIONS)
         : createTlsServer({
             ...{ ...SERVER_OPTIONS, handshakeTimeout: HEAD_TIMEOUT_MS },
-            ...{ cert: readFileSync(tls.certFile), key: readFileSync(tls.keyFile) },
+            ...contextOf(tls),
           });
     this.#sockets = new WebSocketServer({
       noServer: true,
@@ -147,6 +148,11 @@ export class WsTransport<Context> implements Transport {
     });
     this.#sweep = setInterval(() => this.#endSilent(), Math.min(5_000, this.#options.silenceMs / 4));
     return (this.#server.address() as AddressInfo).port;
+  }
+
+  async renewCertificate(): Promise<void> {
+    const { tls } = this.#options;
+    if (tls !== undefined && this.#server instanceof TlsServer) this.#server.setSecureContext(contextOf(tls));
   }
 
   stopListening(): void {
@@ -266,6 +272,10 @@ export class WsTransport<Context> implements Transport {
   #address(request: IncomingMessage, head: RequestHead): string {
     return clientAddress(request.socket.remoteAddress, head.get('x-forwarded-for'), this.#options.trustedProxies);
   }
+}
+
+function contextOf({ certFile, keyFile }: NonNullable<TransportOptions['tls']>): SecureContextOptions {
+  return { cert: readFileSync(certFile), key: readFileSync(keyFile) };
 }
 
 /** From the fields as they came: Node.js keeps the first of some that come twice. */
