@@ -9,6 +9,7 @@ import {
   type ReadOptions,
   type StreamDefinition,
 } from './stream-store.js';
+import { refuseOtherFormat } from './stream-format.js';
 import { matchesSubject } from './subject-match.js';
 
 type Stored = Omit<Entry, 'pending'>;
@@ -22,6 +23,7 @@ interface MemoryStream {
 
 /** The streams that all memory stores of a broker share. */
 export class MemoryStore {
+  readonly formats = new Map<string, number>();
   readonly streams = new Map<string, MemoryStream>();
   readonly changed = new Set<() => void>();
 
@@ -99,7 +101,15 @@ export class MemoryStreamStore implements StreamStore {
   async ensure(streams: readonly StreamDefinition[]): Promise<void> {
     await Promise.resolve();
     this.checkConnected();
-    for (const definition of streams) this.store.ensure(definition);
+    for (const definition of streams) {
+      const found = this.store.formats.get(definition.name);
+      if (found !== undefined) refuseOtherFormat(definition, found);
+    }
+    for (const definition of streams) {
+      const { name, format = 1 } = definition;
+      this.store.formats.set(name, Math.max(format, this.store.formats.get(name) ?? 1));
+      this.store.ensure(definition);
+    }
   }
 
   append(subject: string, data: Uint8Array, options: AppendOptions = {}): Promise<AppendResult> {

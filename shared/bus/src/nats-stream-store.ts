@@ -26,7 +26,7 @@ import { isNoResponders, isTimeout, lost, type NatsLink } from './nats-link.js';
 import { losesBeyondLimit, losingLimit, refuseLosingLimit } from './nats-account-limit.js';
 import { findNewest } from './nats-newest.js';
 import { purgeSubject } from './nats-purge.js';
-import { ensureStream } from './nats-streams.js';
+import { ensureStream, refuseOtherFormats } from './nats-streams.js';
 import { StorageReserve } from './storage-reserve.js';
 import { readStream, type ReaderContext } from './nats-reader.js';
 
@@ -77,8 +77,11 @@ export class NatsStreamStore implements StreamStore {
       for (;;) {
         try {
           const jsm = await this.jsm();
-          if (definition === streams[0]) await refuseLosingLimit(this.link.nc, jsm);
-          await ensureStream(jsm.streams, configOf(definition));
+          if (definition === streams[0]) {
+            await refuseLosingLimit(this.link.nc, jsm);
+            await refuseOtherFormats(jsm.streams, streams);
+          }
+          await ensureStream(jsm.streams, configOf(definition), definition.format);
           break;
         } catch (error) {
           const failure = asStreamError(error, definition.name);

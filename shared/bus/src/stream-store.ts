@@ -16,7 +16,8 @@ export interface StreamStore {
    * Creates what is missing and updates what differs: what an operator edited at the broker is put back, but for what a definition does not
    * tell. Idempotent, safe to call from several processes at once.
    * While the broker cannot be asked it tries again, for `timeoutMs`; default 15,000.
-   * @throws StreamError `invalid` when the broker refuses a definition, `unavailable` when it cannot be asked.
+   * Nothing is changed when one of them has a format that this version does not read.
+   * @throws StreamError `invalid` when the broker refuses a definition, `unavailable` when it cannot be asked; `newer_format`, `older_format`.
    */
   ensure(streams: readonly StreamDefinition[], options?: { readonly timeoutMs?: number }): Promise<void>;
 
@@ -87,6 +88,11 @@ export interface StreamDefinition {
   readonly subjects: readonly string[];
   /** Default `file`. It cannot be changed later. */
   readonly storage?: 'file' | 'memory';
+  /**
+   * The format of its entries; default 1. It rises with a change that a version before cannot read. A version reads its own and the one
+   * before, and refuses others before anything is changed.
+   */
+  readonly format?: number;
   /** Entries older than this are removed. */
   readonly maxAgeMs?: number;
   /** When the stream is larger than this, its oldest entries are removed. The broker reserves so much room when it creates the stream. */
@@ -154,8 +160,12 @@ export interface ReadOptions {
   readonly onCaughtUp?: () => void;
 }
 
-/** `storage_full`: the broker has no room; nothing was stored. */
-export type StreamErrorCode = 'no_stream' | 'unavailable' | 'invalid' | 'stream_reset' | 'storage_full';
+/**
+ * `storage_full`: the broker has no room; nothing was stored. `newer_format`, `older_format`: a stream was written by a version that is too
+ * far from this one; nothing was changed.
+ */
+export type StreamErrorCode =
+  'no_stream' | 'unavailable' | 'invalid' | 'stream_reset' | 'storage_full' | 'newer_format' | 'older_format';
 
 /** The only exception of the port. Check `code`, not the message. */
 export class StreamError extends Error {

@@ -16,6 +16,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { SmallDisk } from '@muster/runtime/testing';
 import { CheckedLog, type LogContent } from './checked-log.js';
+import { lineOf, readLine } from './log-line.js';
 
 let folder: string;
 let path: string;
@@ -45,6 +46,22 @@ function written(names = 'abcdef'): CheckedLog {
 }
 
 describe('a checked log', () => {
+  test('of a newer format is refused, and left as it is', () => {
+    const file = written('ab');
+    file.rewrite([named('b')]);
+    file.close();
+    const [first = '', ...others] = readFileSync(path, 'utf8').split('\n');
+    const { n, ...entry } = readLine(first)?.entry as { n: number };
+    const newer = [lineOf({ ...entry, v: 2 }, n), ...others].join('\n');
+    writeFileSync(path, newer);
+    expect(() => new CheckedLog(path).read()).toThrow(/some\.log has format 2, and this version knows 1/);
+    expect(readFileSync(path, 'utf8')).toBe(newer);
+    // A version before formats said nothing.
+    const { v: _, ...before } = entry as { v?: number };
+    writeFileSync(path, [lineOf(before, n), ...others].join('\n'));
+    expect(read()).toEqual({ names: ['b'], damage: [] });
+  });
+
   test('is read back, also after it was rewritten and continued', () => {
     const file = written('ab');
     file.rewrite([named('b')]);

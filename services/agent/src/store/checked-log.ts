@@ -23,8 +23,9 @@ export interface LogContent {
   readonly isWhole: boolean;
 }
 
-/** The first line of a file. `was`: the inode of the file that it replaced. */
+/** The first line of a file. `was`: the inode of the file that it replaced. `v`: the format; 1 where it is not said. */
 const FIRST = 'log';
+const FORMAT = 1;
 
 /**
  * A file of JSON objects, one a line, to which lines are appended until the whole file is rewritten. A crash can only cut
@@ -66,6 +67,11 @@ export class CheckedLog {
     // An earlier version wrote neither numbers nor a head.
     if (head === 'absent' && text.every((line) => !line.includes('"c":"'))) return { ...earlier(text), isWhole: false };
     const { entries, damage, last } = checkLines(text);
+    const format = entries.find(({ t }) => t === FIRST)?.['v'] ?? 1;
+    if (format !== FORMAT)
+      throw new Error(
+        `${this.#path} has format ${String(format)}, and this version knows ${FORMAT}: run the version that wrote it`,
+      );
     if (rest.includes('\0')) damage.push('zeros at its end');
     damage.push(...compare(head, { n: last, inode: file.inode, was: entries[0]?.['was'] }));
     this.#n = Math.max(last, marked ?? 0);
@@ -105,7 +111,9 @@ export class CheckedLog {
   /** Replaces the content. After a crash the file has the old or the new content, as after an error. */
   rewrite(entries: Iterable<object>): void {
     const was = statSync(this.#path, { bigint: true, throwIfNoEntry: false })?.ino ?? 0n;
-    const lines = [{ t: FIRST, was: String(was) }, ...entries].map((entry, at) => lineOf(entry, this.#n + 1 + at));
+    const lines = [{ t: FIRST, v: FORMAT, was: String(was) }, ...entries].map((entry, at) =>
+      lineOf(entry, this.#n + 1 + at),
+    );
     writeFileAtomic(this.#path, lines.map((line) => `${line}\n`).join(''));
     this.close();
     this.#n += lines.length;

@@ -240,6 +240,27 @@ export function streamStoreContract(title: string, makeFixture: () => Promise<Br
       expect(values(await readAll())).toEqual(['2', '3', '4']);
     });
 
+    it('a stream of a newer format, or one older by two, is refused before anything is changed; one older is raised', async () => {
+      await append('a', '1');
+      await define({ format: 2 });
+      const other = { name: `${stream}_OTHER`, subjects: [`other.${run}.>`] };
+      const ensure = (format: number): Promise<void> =>
+        streams.ensure([
+          other,
+          { name: stream, subjects: [`${root}.>`], storage: 'file', maxMsgsPerSubject: 1, format },
+        ]);
+      await expect(ensure(1)).rejects.toMatchObject({
+        code: 'newer_format',
+        message: expect.stringMatching(`${stream} has format 2, and this version knows 1`),
+      });
+      await expect(ensure(4)).rejects.toMatchObject({ code: 'older_format' });
+      await expect(streams.newestSeq(other.name)).rejects.toMatchObject({ code: 'no_stream' });
+      await append('a', '2');
+      expect(values(await readAll())).toEqual(['1', '2']);
+      await ensure(3);
+      await expect(ensure(2)).rejects.toMatchObject({ code: 'newer_format' });
+    });
+
     it('ensure may be called again and by several at once', async () => {
       const definition = { name: `${stream}_X`, subjects: [`x.${root}.>`], maxBytes: 1_000_000 };
       const other = await fixture.connect();
