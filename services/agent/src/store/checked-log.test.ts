@@ -51,13 +51,13 @@ describe('a checked log', () => {
     file.rewrite([named('b')]);
     file.close();
     const [first = '', ...others] = readFileSync(path, 'utf8').split('\n');
-    const { n, ...entry } = readLine(first)?.entry as { n: number };
+    const { n, entry } = readLine(first) ?? { n: 0, entry: {} };
     const newer = [lineOf({ ...entry, v: 2 }, n), ...others].join('\n');
     writeFileSync(path, newer);
     expect(() => new CheckedLog(path).read()).toThrow(/some\.log has format 2, and this version knows 1/);
     expect(readFileSync(path, 'utf8')).toBe(newer);
     // A version before formats said nothing.
-    const { v: _, ...before } = entry as { v?: number };
+    const { v: _, n: __, ...before } = entry;
     writeFileSync(path, [lineOf(before, n), ...others].join('\n'));
     expect(read()).toEqual({ names: ['b'], damage: [] });
   });

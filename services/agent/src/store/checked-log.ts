@@ -70,7 +70,7 @@ export class CheckedLog {
     const format = entries.find(({ t }) => t === FIRST)?.['v'] ?? 1;
     if (format !== FORMAT)
       throw new Error(
-        `${this.#path} has format ${String(format)}, and this version knows ${FORMAT}: run the version that wrote it`,
+        `${this.#path} has format ${JSON.stringify(format)}, and this version knows ${FORMAT}: run the version that wrote it`,
       );
     if (rest.includes('\0')) damage.push('zeros at its end');
     damage.push(...compare(head, { n: last, inode: file.inode, was: entries[0]?.['was'] }));
