@@ -83,6 +83,7 @@ export const DRIVERS = {
   express: ['services/api'],
   'prom-client': ['shared/runtime'],
   pino: ['shared/runtime'],
+  '@opentelemetry/*': ['shared/runtime'],
   cborg: ['shared/protocol'],
   '@sqlite.org/*': ['shared/tables'],
   commander: ['services/cli'],

@@ -5,7 +5,7 @@ import { Directory, DirectoryWriter } from '@muster/directory';
 import type { OidcVerifier, RequestSeal } from '@muster/identity';
 import type { OrgId } from '@muster/protocol';
 import type { Registry } from '@muster/registry';
-import type { Clock, Logger, Metrics, Component, Secret, TrustedProxies } from '@muster/runtime';
+import type { Clock, Logger, Metrics, Component, Secret, Tracer, TrustedProxies } from '@muster/runtime';
 import { CoordinatorMonitor, interruptOrphan, OrphanReaper } from '@muster/service-base';
 import { TABLES } from '@muster/tables';
 import type { Express } from 'express';
@@ -68,6 +68,7 @@ export interface AppOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: Metrics;
+  readonly tracer: Tracer;
   readonly proxies: TrustedProxies;
   readonly oidc?: OidcVerifier;
   /** Seals requests to command services. */
@@ -183,7 +184,7 @@ export function buildApp(options: AppOptions): Api {
 
 /** Ends queries whose coordinator is gone: no query service may be left to do it. */
 function createReaper(options: AppOptions, queries: QueryStore, broker: BrokerWatch) {
-  const { clock, logger, metrics, coordinatorSilenceMs } = options;
+  const { clock, logger, metrics, tracer, coordinatorSilenceMs } = options;
   const { bus, streams } = options.broker;
   const monitor = new CoordinatorMonitor({ bus, clock });
   const orphans = metrics.counter({
@@ -201,7 +202,7 @@ function createReaper(options: AppOptions, queries: QueryStore, broker: BrokerWa
   const reaper = new OrphanReaper({
     ...{ clock, logger, monitor, hears: () => broker.reachable, ...given('silenceMs', coordinatorSilenceMs) },
     running: () => queries.running(),
-    interrupt: (orphan) => interruptOrphan({ bus, streams, nowMs: () => clock.now() }, orphan),
+    interrupt: (orphan) => interruptOrphan({ bus, streams, tracer, nowMs: () => clock.now() }, orphan),
     onResult: (result) => orphans.inc({ result }),
   });
   return { coordinatorMonitor: monitor, orphanReaper: reaper };
@@ -274,7 +275,7 @@ interface PipelineStores {
 }
 
 function createPipeline(options: AppOptions, { tokens, audit, calls, metrics }: PipelineStores): RequestPipeline {
-  const { clock, platformOrg, requestRate, requestBurst, oidc, bootstrap } = options;
+  const { clock, tracer, platformOrg, requestRate, requestBurst, oidc, bootstrap } = options;
   return new RequestPipeline({
     authenticator: new CredentialVerifier({
       tokens,
@@ -288,6 +289,7 @@ function createPipeline(options: AppOptions, { tokens, audit, calls, metrics }: 
     audit,
     idempotency: new Idempotency({ streams: options.broker.streams, calls, clock }),
     metrics,
+    tracer,
     platformOrg,
     ...given('onAuthenticated', options.onAuthenticated),
   });

@@ -5,7 +5,7 @@ import type { RequestSeal } from '@muster/identity';
 import { SUBJECTS, type CommandServiceHeartbeat } from '@muster/messages';
 import { newCommandServiceId, type CommandServiceId } from '@muster/protocol';
 import type { Registry } from '@muster/registry';
-import { FollowedFile, type Clock, type Logger, type Metrics, type Component } from '@muster/runtime';
+import { FollowedFile, type Clock, type Logger, type Metrics, type Component, type Tracer } from '@muster/runtime';
 import { LiveInstances } from '@muster/service-base';
 import type { CommandConfig } from './config.js';
 import { DeliverySender } from './deliveries/delivery-sender.js';
@@ -42,6 +42,7 @@ export interface CommandServiceDeps {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: Metrics;
+  readonly tracer: Tracer;
   readonly keys: CommandKeys;
   readonly seal?: RequestSeal;
   readonly config: Pick<CommandConfig, 'policyFile' | 'keepEnded' | 'journalPatienceMs'>;
@@ -55,7 +56,7 @@ export interface CommandService {
 
 /** One instance of the command service over connected brokers. Its streams must exist. */
 export function createCommandService(deps: CommandServiceDeps): CommandService {
-  const { broker, registry, clock, logger, keys, seal, config } = deps;
+  const { broker, registry, clock, logger, tracer, keys, seal, config } = deps;
   const { bus, streams } = broker;
   const instance = newCommandServiceId();
   const lag = new JournalLag(clock);
@@ -84,7 +85,15 @@ export function createCommandService(deps: CommandServiceDeps): CommandService {
   const trees = new TargetTrees(directory);
   const routes = new Routes(registry, clock);
   const freshRoutes = new FreshRoutes();
-  const deliveries = new DeliverySender({ bus, directory, routes, trees, keyList, metrics: metrics.deliveries });
+  const deliveries = new DeliverySender({
+    bus,
+    directory,
+    routes,
+    trees,
+    keyList,
+    tracer,
+    metrics: metrics.deliveries,
+  });
 
   const policyFile = new FollowedFile({
     ...{ what: 'command policy (MUSTER_COMMAND_POLICY_FILE)', path: config.policyFile, clock, logger },
@@ -92,10 +101,10 @@ export function createCommandService(deps: CommandServiceDeps): CommandService {
   });
   const policy = (): Policy => policyFile.value;
   const submissions = new SubmitCommands({
-    ...{ ...journal, clock, trees, keys, directory, routes, freshRoutes, policy },
+    ...{ ...journal, clock, tracer, trees, keys, directory, routes, freshRoutes, policy },
   });
   const requests = new CommandRequestHandler({
-    ...{ bus, instance, clock, logger, metrics: metrics.requests, audit, submissions },
+    ...{ bus, instance, clock, logger, tracer, metrics: metrics.requests, audit, submissions },
     management: new ManageCommands({ ...journal, clock, directory, routes, trees, keys, policy }),
     waiters: new CompletionWaiters({ projection, clock }),
     ...(seal === undefined ? {} : { seal }),
@@ -111,7 +120,7 @@ export function createCommandService(deps: CommandServiceDeps): CommandService {
     onHearing: () => reconciler.hearsAgain(),
   });
   const reconciler: CommandReconciler = new CommandReconciler({
-    ...{ bus, clock, logger, metrics: metrics.reconcile, projection, services, freshRoutes },
+    ...{ bus, clock, logger, tracer, metrics: metrics.reconcile, projection, services, freshRoutes },
     steps: new ReconcileSteps({
       ...{ ...journal, clock, logger, directory, routes, deliveries },
       hearsSinceMs: () => services.hearsSinceMs,

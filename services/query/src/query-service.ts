@@ -3,7 +3,15 @@ import { Directory } from '@muster/directory';
 import { newCoordinatorId, type CoordinatorId } from '@muster/protocol';
 import type { QueryRecord } from '@muster/records';
 import type { Registry } from '@muster/registry';
-import { together, type Clock, type Component, type Logger, type Metrics } from '@muster/runtime';
+import {
+  together,
+  type Clock,
+  type Component,
+  type Logger,
+  type Metrics,
+  type Span,
+  type Tracer,
+} from '@muster/runtime';
 import {
   CoordinatorMonitor,
   interruptOrphan,
@@ -40,6 +48,7 @@ export interface QueryServiceDeps {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: Metrics;
+  readonly tracer: Tracer;
   readonly config: Omit<QueryConfig, keyof ServiceConfig>;
 }
 
@@ -51,7 +60,7 @@ export interface QueryService {
 
 /** One incarnation of the query service over connected brokers. Its streams must exist. */
 export function createQueryService(deps: QueryServiceDeps): QueryService {
-  const { broker, registry, clock, logger, config } = deps;
+  const { broker, registry, clock, logger, tracer, config } = deps;
   const { bus, streams } = broker;
   const coordinatorId = newCoordinatorId();
   const metrics = createQueryMetrics(deps.metrics, { running: () => coordinator.size });
@@ -71,8 +80,8 @@ export function createQueryService(deps: QueryServiceDeps): QueryService {
     onDead: (gateway, sign) => coordinator.gatewayDied(gateway, sign),
     onReturned: (gateway) => coordinator.gatewayReturned(gateway),
   });
-  const runningDeps = (record: QueryRecord): RunningQueryDeps => ({
-    ...{ bus, clock, logger, metrics: metrics.coordinator, records, detector },
+  const runningDeps = (record: QueryRecord, span: Span): RunningQueryDeps => ({
+    ...{ bus, clock, span, logger: span.logger(logger), metrics: metrics.coordinator, records, detector },
     openResults: (query) =>
       new ResultWriter({
         ...query,
@@ -85,13 +94,13 @@ export function createQueryService(deps: QueryServiceDeps): QueryService {
     limits: { ...config, eventBytes: EVENT_BYTES },
   });
   const coordinator: QueryCoordinator = new QueryCoordinator({
-    ...{ bus, coordinatorId, metrics: metrics.coordinator, records, detector, runningDeps },
+    ...{ bus, coordinatorId, metrics: metrics.coordinator, tracer, records, detector, runningDeps },
   });
 
   // Coordinators watch each other; the queries of one that is gone are ended by the others.
   const heartbeats = new CoordinatorHeartbeats({ bus, coordinatorId, clock, active: () => coordinator.all() });
   const interrupt = (orphan: StoredQuery): Promise<InterruptResult> =>
-    interruptOrphan({ bus, streams, nowMs: () => clock.now() }, orphan);
+    interruptOrphan({ bus, streams, tracer, nowMs: () => clock.now() }, orphan);
   const monitor = new CoordinatorMonitor({
     bus,
     clock,
@@ -112,7 +121,7 @@ export function createQueryService(deps: QueryServiceDeps): QueryService {
     ...{ bus, coordinatorId, logger, compiler, records, coordinator, reductions, monitor, interrupt },
   });
   const requestHandler = new QueryRequestHandler({
-    ...{ bus, coordinatorId, clock, logger, metrics: metrics.requests, starter, operations },
+    ...{ bus, coordinatorId, clock, logger, metrics: metrics.requests, tracer, starter, operations },
   });
 
   return {

@@ -1,4 +1,5 @@
 import type { AgentId, Binding, CommandId, CommandServiceId, GatewayId, OrgId, ReportedState } from '@muster/protocol';
+import type { Traced } from './traced.js';
 
 /**
  * What command services and gateways say to each other. The bus delivers at most once and in any order, so senders repeat and receivers
@@ -6,7 +7,7 @@ import type { AgentId, Binding, CommandId, CommandServiceId, GatewayId, OrgId, R
  */
 
 /** Command service → one gateway, or all of them when it is not known which one holds an agent: deliver to these sessions. */
-export interface DeliverCommand {
+export interface DeliverCommand extends Traced {
   readonly t: 'command_deliver';
   readonly id: CommandId;
   readonly org: OrgId;

@@ -8,5 +8,6 @@ export * from './traffic-counters.js';
 export * from './command-messages.js';
 export * from './command-requests.js';
 export * from './request-terms.js';
+export * from './traced.js';
 export * from './metrics-messages.js';
 export * from './telemetry-requests.js';

@@ -1,5 +1,6 @@
 import type { Budget, CoordinatorId, GatewayId, OrgId, QueryId } from '@muster/protocol';
 import type { Failure, ResultForm } from '@muster/records';
+import type { Traced } from './traced.js';
 
 /** What the coordinator of a query and the gateways say to each other. */
 
@@ -7,7 +8,7 @@ import type { Failure, ResultForm } from '@muster/records';
  * Coordinator → gateways. `deadlineMs` and `nowMs` are on the coordinator's clock: a gateway uses their difference, so the two clocks
  * need not agree.
  */
-export interface QueryStart {
+export interface QueryStart extends Traced {
   readonly t: 'query_start';
   readonly id: QueryId;
   readonly org: OrgId;

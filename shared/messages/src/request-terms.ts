@@ -1,5 +1,7 @@
+import type { Traced } from './traced.js';
+
 /** What goes with a request to one instance of a service. */
-export interface RequestTerms {
+export interface RequestTerms extends Traced {
   /**
    * Until when the instance may begin, on its own clock, which its heartbeats tell. An instance that stood still finds requests that
    * nobody waits for any more, or that another instance has answered. For the queue group: on the clock of the instance that is furthest ahead.

@@ -74,6 +74,8 @@ export interface CommandRecord {
   readonly approval?: Approval;
   /** The command that this one undoes. */
   readonly undoes?: CommandId;
+  /** W3C Trace Context of the request, where it is recorded: whoever works on the command goes on with its trace. */
+  readonly traceparent?: string;
 }
 
 export interface Signature {

@@ -47,6 +47,8 @@ export interface QueryRecord {
   readonly rows: number;
   /** Why the rows are incomplete; absent when they are not. */
   readonly truncated?: string;
+  /** W3C Trace Context of the query's run, where it is recorded: who ends a query for its coordinator goes on with its trace. */
+  readonly traceparent?: string;
 }
 
 /**

@@ -11,3 +11,5 @@ export type * from './health-server.js';
 export type * from './readiness.js';
 export { FollowedFile, parseDocument, type FollowedFileOptions, type ParsedDocument } from './followed-file.js';
 export { runService, type Service, type ServiceContext } from './run-service.js';
+export { NO_TRACER, NO_SPAN, type Span, type SpanAttributes, type Tracer } from './tracer.js';
+export { traceIdOf } from './traceparent.js';

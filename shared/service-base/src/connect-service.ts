@@ -9,6 +9,7 @@ import {
   type Logger,
   type Metrics,
   type ServiceContext,
+  type Tracer,
 } from '@muster/runtime';
 import { BrokerLatency } from './broker-latency.js';
 import { natsServersFor, redisUrlFor } from './broker-urls.js';
@@ -24,6 +25,7 @@ export interface ServiceBase {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: Metrics;
+  readonly tracer: Tracer;
 }
 
 export interface ConnectOptions {
@@ -49,7 +51,7 @@ const PROGRESS_MS = 5_000;
  */
 export async function connectService(
   config: ServiceConfig,
-  { name, logger, metrics, runner }: ServiceContext,
+  { name, logger, metrics, tracer, runner }: ServiceContext,
   { registryTimeoutMs, checks = {} }: ConnectOptions = {},
 ): Promise<ServiceBase> {
   const dependencies = new Dependencies(config);
@@ -100,7 +102,7 @@ export async function connectService(
   const watch = { streams: broker.streams, registry, limitBytes: config.storageLimitBytes };
   runner.go('storage watch', new StorageWatch({ ...watch, clock: systemClock, logger, metrics }));
   runner.go('broker latency', new BrokerLatency({ bus: broker.bus, clock: systemClock, metrics }));
-  return { broker, registry, clock: systemClock, logger, metrics };
+  return { broker, registry, clock: systemClock, logger, metrics, tracer };
 }
 
 interface CreateStreamsOptions {

@@ -14,7 +14,10 @@ const ENVIRONMENT = {
   MUSTER_AGENT_QUERY_ROWS: '9',
   MUSTER_AGENT_TOKEN_KEYS: 'secret',
   MUSTER_BOOTSTRAP_TOKEN: 'secret',
+  OTEL_EXPORTER_OTLP_ENDPOINT: 'http://collector',
+  OTEL_SERVICE_NAME: 'one of them',
 };
+const OTEL = { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://collector' };
 
 const SETTING: StackSetting = {
   folder: '/stack',
@@ -35,12 +38,13 @@ const SETTING: StackSetting = {
   env: {},
 };
 
-test('a program gets the settings with its prefix, and no secret of another program', () => {
+test('a program gets the settings with its prefix, a service those of traces, and none a secret of another program', () => {
   expect(settingsOf(ENVIRONMENT)).toEqual({
-    gateway: { MUSTER_GATEWAY_UPGRADE_RATE: '7', MUSTER_GATEWAY_PORT: '4711' },
-    query: { MUSTER_QUERY_PER_ORG: '3' },
-    command: { MUSTER_COMMAND_POLICY_FILE: '/policy.json' },
-    api: { MUSTER_API_MAX_VIEWERS: '5' },
+    gateway: { MUSTER_GATEWAY_UPGRADE_RATE: '7', MUSTER_GATEWAY_PORT: '4711', ...OTEL },
+    query: { MUSTER_QUERY_PER_ORG: '3', ...OTEL },
+    command: { MUSTER_COMMAND_POLICY_FILE: '/policy.json', ...OTEL },
+    telemetry: OTEL,
+    api: { MUSTER_API_MAX_VIEWERS: '5', ...OTEL },
     agent: { MUSTER_AGENT_QUERY_ROWS: '9' },
   });
 });

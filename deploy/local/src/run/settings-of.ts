@@ -14,13 +14,18 @@ const MISLEADING = [
   'MUSTER_COMMAND_REQUEST_KEY_FILE',
 ];
 
-/** The variables of `env` by kind of program, recognised by their prefix (`MUSTER_GATEWAY_…`). */
+/** One name for all would make one service of them. */
+const NAME_OF_ONE = 'OTEL_SERVICE_NAME';
+
+/** The variables of `env` by kind of program, recognised by their prefix (`MUSTER_GATEWAY_…`). Those of OpenTelemetry go to every service. */
 export function settingsOf(env: NodeJS.ProcessEnv): ProgramSettings {
   const settings: Partial<Record<ProgramKind, Record<string, string>>> = {};
   for (const kind of KINDS) {
     const prefix = `MUSTER_${kind.toUpperCase()}_`;
     for (const [name, value] of Object.entries(env)) {
-      if (value === undefined || !name.startsWith(prefix) || MISLEADING.includes(name)) continue;
+      if (value === undefined || MISLEADING.includes(name)) continue;
+      const isForTraces = name.startsWith('OTEL_') && name !== NAME_OF_ONE && kind !== 'agent';
+      if (!isForTraces && !name.startsWith(prefix)) continue;
       (settings[kind] ??= {})[name] = value;
     }
   }

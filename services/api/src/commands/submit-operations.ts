@@ -62,14 +62,14 @@ function undoOperation({ client, store }: SubmitParts): Operation {
   });
 }
 
-/** The caller, as a command service is told it. */
-export function callerOf({ principal, from }: Pick<Call, 'principal' | 'from'>) {
+/** The caller, as a command service is told it, and the trace of the call. */
+export function callerOf({ principal, from, trace }: Pick<Call, 'principal' | 'from' | 'trace'>) {
   const { id, name, role, org, person, origin, selector = '' } = principal;
-  return { org, caller: { id, name, role, bound: selector, from, person, origin } };
+  return { org, caller: { id, name, role, bound: selector, from, person, origin }, ...trace };
 }
 
 function submitFields(
-  call: Pick<Call, 'principal' | 'from'>,
+  call: Pick<Call, 'principal' | 'from' | 'trace'>,
   { action, dryRun, expiresIn, timeout, rollout, reason }: CommandRequest,
 ) {
   return {

@@ -2,7 +2,7 @@ import express, { type Express, type NextFunction, type Request, type Response }
 import helmet from 'helmet';
 import { randomUUID } from 'node:crypto';
 import { AppError } from '@muster/protocol';
-import { clientAddress, type Logger, type TrustedProxies } from '@muster/runtime';
+import { clientAddress, NO_SPAN, type Logger, type TrustedProxies } from '@muster/runtime';
 import type { HttpMetrics } from './http-metrics.js';
 import { refuseUnclear } from './unclear-requests.js';
 import { localsOf } from './locals.js';
@@ -79,23 +79,28 @@ function securityHeaders() {
 type Begin = Pick<AppParts, 'proxies' | 'metrics' | 'logger'>;
 
 function begin(request: Request, response: Response, { proxies, metrics, logger }: Begin, next: NextFunction): void {
-  const startedMs = performance.now();
   const given = request.header('x-request-id');
   const locals = localsOf(response);
+  locals.startedMs = performance.now();
+  locals.span = NO_SPAN;
   locals.requestId = given !== undefined && /^[\w.-]{1,64}$/.test(given) ? given : randomUUID();
   locals.from = clientAddress(request.socket.remoteAddress, request.header('x-forwarded-for'), proxies);
   locals.route = 'unmatched';
   response.setHeader('x-request-id', locals.requestId);
   response.on('close', () => {
-    const { route, isStream, requestId, from } = locals;
+    const { route, isStream, requestId, from, span } = locals;
     const { method } = request;
-    const seconds = (performance.now() - startedMs) / 1_000;
+    const seconds = (performance.now() - locals.startedMs) / 1_000;
     const { statusCode } = response;
     if (isStream !== true) {
       const labels = { route, method: known(method), status_class: `${Math.floor(statusCode / 100)}xx` };
       metrics.requestSeconds.observe(labels, seconds);
     }
-    logger.debug('request', { requestId, method, route, status: statusCode, ms: Math.round(seconds * 1_000), from });
+    span.set({ 'http.response.status_code': statusCode });
+    span.end(statusCode < 500 ? undefined : String(statusCode));
+    span
+      .logger(logger)
+      .debug('request', { requestId, method, route, status: statusCode, ms: Math.round(seconds * 1_000), from });
   });
   next();
 }
@@ -111,11 +116,12 @@ function hasBody(request: Request): boolean {
 
 function fail(thrown: unknown, request: Request, response: Response, logger: Logger): void {
   const error = asAppError(thrown);
-  const { requestId, route } = localsOf(response);
+  const { requestId, route, span } = localsOf(response);
   if (error.status >= 500) {
+    const log = span.logger(logger);
     const fields = { requestId, route, code: error.code, err: error.cause ?? error };
-    if (error.code === 'internal') logger.error('request failed', fields);
-    else logger.warn('request failed', fields);
+    if (error.code === 'internal') log.error('request failed', fields);
+    else log.warn('request failed', fields);
   }
   if (response.headersSent) {
     // A partial answer must not look complete.

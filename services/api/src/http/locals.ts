@@ -1,8 +1,13 @@
+import type { Span } from '@muster/runtime';
 import type { Response } from 'express';
 
 /** What the first middleware records of a request. */
 export interface RequestLocals {
   requestId: string;
+  /** By `performance.now()`. */
+  startedMs: number;
+  /** From the moment that the caller is known. */
+  span: Span;
   from: string;
   /** The route's template, for metrics and logs. */
   route: string;

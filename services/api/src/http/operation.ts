@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import type { AnswerOf, OperationContract } from '@muster/api-contract';
+import type { Traced } from '@muster/messages';
 import type { QueryId } from '@muster/protocol';
 import type { AuditRecord } from '@muster/records';
 import type { z } from 'zod';
@@ -15,6 +16,8 @@ export interface Call<P = Record<string, never>, Q = Record<string, never>, B = 
   readonly query: Q;
   readonly body: B;
   readonly requestId: string;
+  /** Goes into the requests to services that this call makes, so that they become part of its trace. */
+  readonly trace: Traced;
   /** The caller's address; `X-Forwarded-For` counts only behind trusted proxies. */
   readonly from: string;
   /** The first of the offered media types that the caller accepts. Throws `not_acceptable` when it accepts none of them. */

@@ -2,8 +2,10 @@ import express, { type Request, type Response } from 'express';
 import type { Socket } from 'node:net';
 import type { AuditTrail } from '@muster/audit';
 import { leastRole, roleAllows, UNKNOWN_ORIGIN } from '@muster/identity';
+import { traced } from '@muster/messages';
 import { AppError, type OrgId, type QueryId } from '@muster/protocol';
 import type { AuditRecord } from '@muster/records';
+import type { Tracer } from '@muster/runtime';
 import { isPlatformAdmin, type Authenticator, type Principal } from './principal.js';
 import type { RateLimits } from './rate-limits.js';
 import { HOLDERS, type Shares } from './shares.js';
@@ -24,6 +26,7 @@ export interface PipelineParts {
   readonly audit: Pick<AuditTrail, 'record' | 'recordRateLimited'>;
   readonly idempotency: Idempotency;
   readonly metrics: HttpMetrics;
+  readonly tracer: Tracer;
   /** Its unbounded admins see what is not counted by org. Its audit record keeps refusals of unknown callers. */
   readonly platformOrg: OrgId;
   /** Called with the connection of each request whose credentials are valid. */
@@ -84,6 +87,7 @@ export class RequestPipeline {
       query: check('query', operation.query, request.query),
       body: check('body', operation.body, body),
       requestId: localsOf(response).requestId,
+      trace: traced(localsOf(response).span),
       from: localsOf(response).from,
       negotiate: (...offered) => negotiate(request, offered),
       header: (name) => request.header(name),
@@ -117,6 +121,7 @@ export class RequestPipeline {
       throw result.error;
     }
     draft.principal = result.principal;
+    this.#beginSpan(operation, request, response);
     onAuthenticated?.(request.socket);
     this.#limit(
       principalLimits,
@@ -136,6 +141,17 @@ export class RequestPipeline {
       });
     }
     return result.principal;
+  }
+
+  /** Only for callers that are known: a stranger must not fill the collector, nor choose what is recorded. */
+  #beginSpan({ method, path }: Operation, request: Request, response: Response): void {
+    const locals = localsOf(response);
+    const verb = method.toUpperCase();
+    locals.span = this.#parts.tracer.begin(`${verb} ${path}`, request.header('traceparent'), {
+      kind: 'server',
+      startedAtMs: Date.now() - (performance.now() - locals.startedMs),
+      attributes: { 'http.request.method': verb, 'http.route': path },
+    });
   }
 
   /** Counts the request as one of this operator until its connection has the whole answer, or is gone. */
@@ -245,7 +261,11 @@ async function send(answer: Answer, request: Request, response: Response): Promi
     else response.json(answer.body);
     return;
   }
-  localsOf(response).isStream = true;
+  const locals = localsOf(response);
+  locals.isStream = true;
+  // How long somebody watches is no latency.
+  locals.span.set({ 'http.response.status_code': answer.status });
+  locals.span.end();
   if (request.method === 'HEAD') response.end();
   else await answer.write(response);
 }

@@ -28,9 +28,9 @@ export function queryOperations(parts: QueryParts): Operation[] {
 }
 
 function startOperation({ client }: QueryParts): Operation {
-  return implement(operations.startQuery, async ({ principal, body, note, queryId }) => {
+  return implement(operations.startQuery, async ({ principal, body, note, queryId, trace }) => {
     note({ scope: joinSelectors(body.selector, principal.selector), details: { sql: body.sql, mode: body.mode } });
-    const request = startRequest(principal, body);
+    const request = { ...startRequest(principal, body), ...trace };
     const first = await client.start({ ...request, ...(queryId === undefined ? {} : { id: queryId }) });
     // An earlier attempt under this key began, and broke off before its caller heard of it.
     const record = queryId !== undefined && first.state === 'interrupted' ? await client.start(request) : first;
@@ -77,14 +77,14 @@ function showOperation({ store }: QueryParts): Operation {
 }
 
 function cancelOperation({ client, store }: QueryParts): Operation {
-  return implement(operations.cancelQuery, async ({ principal, params, note }) => {
+  return implement(operations.cancelQuery, async ({ principal, params, note, trace }) => {
     note({ subject: params.id });
     const record = await store.find(principal, params.id);
     mayCancel(principal, record.operator);
     note({ scope: record.scope });
     if (record.state !== 'running') return json(204);
     try {
-      await client.cancel(record, principal.name);
+      await client.cancel(record, principal.name, trace);
     } catch (error) {
       // It may have ended between the read and the request.
       const newest = await store.read(record.org, record.id as QueryId);
@@ -102,10 +102,11 @@ function mayCancel(principal: Principal, operator: string): void {
 }
 
 function reduceOperation({ client, store }: QueryParts): Operation {
-  return implement(operations.reduceQuery, async ({ principal, params, body, note, signal }) => {
+  return implement(operations.reduceQuery, async ({ principal, params, body, note, signal, trace }) => {
     note({ subject: params.id, details: { sql: body.sql } });
     const record = await store.find(principal, params.id);
-    const { columns, rows, truncated } = await client.reduce(record, body.sql, { operator: principal.id, signal });
+    const options = { operator: principal.id, signal, trace };
+    const { columns, rows, truncated } = await client.reduce(record, body.sql, options);
     return json(200, { columns, rows: rows.map(valuesJson), truncated });
   });
 }

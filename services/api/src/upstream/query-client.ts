@@ -8,6 +8,7 @@ import {
   type QueryRequest,
   type RequestTerms,
   type StartQuery,
+  type Traced,
 } from '@muster/messages';
 import { newQueryId, type CoordinatorId } from '@muster/protocol';
 import type { QueryRecord } from '@muster/records';
@@ -36,15 +37,15 @@ export class QueryClient {
   }
 
   /** Any query service takes the request and becomes the coordinator; the first of two, if it reaches two. */
-  async start(request: StartQuery): Promise<QueryRecord> {
+  async start(request: StartQuery & Traced): Promise<QueryRecord> {
     const once = { ...request, id: request.id ?? newQueryId(this.#options.clock.now()) };
     const reply = await this.#askAny(once, START_TIMEOUT_MS);
     return expectOf(reply, 'started').record;
   }
 
   /** Asks the coordinator. When it is gone, stands still or does not have the query, asks another, which ends the query as interrupted. */
-  async cancel(record: QueryRecord, by: string): Promise<void> {
-    const request: QueryRequest = { t: 'cancel', org: record.org, id: record.id, by };
+  async cancel(record: QueryRecord, by: string, trace: Traced = {}): Promise<void> {
+    const request: QueryRequest & Traced = { t: 'cancel', org: record.org, id: record.id, by, ...trace };
     const result = await this.#askCoordinator(record.owner, request, CANCEL_TIMEOUT_MS);
     const isSilent = result.kind === 'no_responders' || result.kind === 'silent';
     const reply = isSilent ? undefined : replyOf(result, decode, SERVICE);
@@ -56,12 +57,20 @@ export class QueryClient {
   async reduce(
     record: QueryRecord,
     sql: string,
-    { operator, signal }: { readonly operator: string; readonly signal: AbortSignal },
+    { operator, signal, trace }: { readonly operator: string; readonly signal: AbortSignal; readonly trace: Traced },
   ): Promise<Reply<'reduced'>> {
     const { bus } = this.#options;
     const job = randomUUID();
     const stop = (): void => void bus.publish(SUBJECTS.reduceStops, encodeBusMessage({ t: 'reduce_stop', job }));
-    const request: QueryRequest = { t: 'reduce', org: record.org, id: record.id, sql, operator, job };
+    const request: QueryRequest & Traced = {
+      t: 'reduce',
+      org: record.org,
+      id: record.id,
+      sql,
+      operator,
+      job,
+      ...trace,
+    };
     const asked = this.#askAny(request, REDUCE_TIMEOUT_MS);
     signal.addEventListener('abort', stop, { once: true });
     if (signal.aborted) stop();

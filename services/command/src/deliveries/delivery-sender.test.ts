@@ -3,7 +3,7 @@ import { MemoryBroker } from '@muster/bus/memory';
 import { decodeBusMessage, SUBJECTS, type DeliverCommand } from '@muster/messages';
 import type { CommandId, GatewayId, OrgId } from '@muster/protocol';
 import { encodeNumberSet, type CommandRecord, type StatesEntry } from '@muster/records';
-import { createMetrics } from '@muster/runtime';
+import { createMetrics, NO_TRACER } from '@muster/runtime';
 import { OpenCommand } from '../journal/open-command.js';
 import { deliveryMetrics, DeliverySender } from './delivery-sender.js';
 
@@ -25,7 +25,7 @@ test('an outcome that is reported while routes are looked up overtakes the deliv
   const refused = { state: 'refused', code: 'changed', message: '', targets: encodeNumberSet([2]) } as const;
   const entry: StatesEntry = { t: 'states', atMs: 2, changes: [refused] };
   const sender = new DeliverySender({
-    ...{ bus, keyList: () => 'list', metrics: deliveryMetrics(createMetrics('command')) },
+    ...{ bus, keyList: () => 'list', tracer: NO_TRACER, metrics: deliveryMetrics(createMetrics('command')) },
     directory: { byNum: (num) => ({ num, agentId: `agent-${num}` }) as never },
     routes: {
       of: (_org, endpoints) => {

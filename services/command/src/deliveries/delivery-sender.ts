@@ -1,12 +1,12 @@
 import type { Bus } from '@muster/bus';
 import type { Directory } from '@muster/directory';
-import { encodeBusMessage, SUBJECTS, type DeliveryTarget } from '@muster/messages';
+import { encodeBusMessage, messagingAttributes, SUBJECTS, traced, type DeliveryTarget } from '@muster/messages';
 import { isTerminal, type AgentId, type GatewayId } from '@muster/protocol';
 import { targetBinding } from '@muster/records';
 import type { OpenCommand } from '../journal/open-command.js';
 import type { Routes } from './routes.js';
 import type { TargetTrees } from '../signing/target-trees.js';
-import type { Metrics } from '@muster/runtime';
+import type { Metrics, Tracer } from '@muster/runtime';
 
 export interface DeliverySenderOptions {
   readonly bus: Bus;
@@ -15,6 +15,7 @@ export interface DeliverySenderOptions {
   readonly trees: Pick<TargetTrees, 'of'>;
   readonly keyList: () => string;
   readonly metrics: DeliveryMetrics;
+  readonly tracer: Tracer;
 }
 
 /** Target number → the gateway that holds its agent, where it is known. */
@@ -36,6 +37,7 @@ export interface Delivered {
 const MESSAGE_BYTES = 512 * 1024;
 /** Size of a target in a message, without its proof and binding. */
 const TARGET_BYTES = 48;
+const DELIVERY_SPAN = messagingAttributes(SUBJECTS.allGatewayCommands);
 
 /**
  * Sends deliveries and cancellations to gateways. A message may be lost, late or repeated: agents recognise a command that
@@ -50,7 +52,7 @@ export class DeliverySender {
 
   /** Rejects when the target tree cannot be built now. */
   async deliver(command: OpenCommand, targets: Targets): Promise<Delivered> {
-    const { trees, keyList, bus, metrics } = this.#options;
+    const { trees, keyList, bus, metrics, tracer } = this.#options;
     const signature = command.fold.signature;
     const routed = await this.#route(command, targets);
     if (signature === undefined) return { ...routed.result, targets: 0 };
@@ -60,9 +62,12 @@ export class DeliverySender {
       let bytes = 0;
       const flush = async (): Promise<void> => {
         const { subject, broadcast } = routeTo(gateway);
-        const { id, org } = command;
+        const { id, org, record } = command;
+        const attributes = { ...DELIVERY_SPAN, 'muster.command.id': id, 'muster.command.targets': batch.length };
+        const span = tracer.part('command deliver', record.traceparent, { kind: 'producer', attributes });
         const content = { id, org, jws: signature.jws, keys: keyList(), targets: batch, broadcast };
-        bus.publish(subject, encodeBusMessage({ t: 'command_deliver', ...content }));
+        bus.publish(subject, encodeBusMessage({ t: 'command_deliver', ...content, ...traced(span) }));
+        span.end();
         metrics.deliveries.inc({ route: broadcast ? 'broadcast' : 'gateway' }, batch.length);
         [batch, bytes] = [[], 0];
         await turn();

@@ -2,7 +2,7 @@ import type { Bus, BusSubscription } from '@muster/bus';
 import { decodeBusMessage, SUBJECTS, type AgentsConnected, type AgentsNotHeld } from '@muster/messages';
 import { isTerminal, type CommandId } from '@muster/protocol';
 import { decodeNumberSet } from '@muster/records';
-import type { Clock, Logger, Timer } from '@muster/runtime';
+import type { Clock, Logger, Timer, Tracer } from '@muster/runtime';
 import type { JournalStep, JournalProjection } from '../journal/journal-projection.js';
 import type { OpenCommand } from '../journal/open-command.js';
 import type { ReconcileSteps } from './reconcile-steps.js';
@@ -16,6 +16,7 @@ export interface CommandReconcilerOptions {
   readonly bus: Bus;
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly tracer: Tracer;
   readonly metrics: ReconcileMetrics;
   readonly projection: Pick<JournalProjection, 'open' | 'onStep' | 'onRestart' | 'get'>;
   readonly services: { readonly owns: (id: CommandId) => boolean };
@@ -133,6 +134,7 @@ export class CommandReconciler {
     if (step.ended) {
       if (reconciled !== undefined) {
         this.#release(command);
+        this.#noteEnd(command);
         metrics.ended.inc({ when: isOverdue(command.record, clock.now()) ? 'late' : 'in_time' });
       }
       forgetTree(command.id);
@@ -161,6 +163,25 @@ export class CommandReconciler {
     const isRollout = command.record.rollout !== undefined;
     reconciled.checkMs = Math.min(reconciled.checkMs, clock.now() + (isRollout ? 0 : CHECK_MS));
     this.#schedule(reconciled);
+  }
+
+  #noteEnd({ record, fold }: OpenCommand): void {
+    const { tracer, logger, clock } = this.#options;
+    const { ledger, status } = fold;
+    const { targeted, succeeded } = ledger;
+    const span = tracer.part('command settle', record.traceparent, {
+      startedAtMs: record.submittedAtMs,
+      attributes: {
+        'muster.command.id': record.id,
+        'muster.command.status': status,
+        'muster.command.targets': targeted,
+        'muster.command.succeeded': succeeded,
+      },
+    });
+    span.end();
+    span
+      .logger(logger)
+      .debug('command ended', { command: record.id, status, tookMs: clock.now() - record.submittedAtMs });
   }
 
   #onPresence(data: Uint8Array): void {

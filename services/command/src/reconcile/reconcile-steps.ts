@@ -1,7 +1,7 @@
 import { isTerminal, type GatewayId } from '@muster/protocol';
 import { encodeNumberSet, type CancelEntry, type JournalEntry } from '@muster/records';
 import type { Directory, Endpoint } from '@muster/directory';
-import type { Clock, Logger } from '@muster/runtime';
+import { traceIdOf, type Clock, type Logger } from '@muster/runtime';
 import { SYSTEM } from '@muster/audit';
 import type { CommandAudit } from '../journal/command-audit.js';
 import type { JournalProjection } from '../journal/journal-projection.js';
@@ -138,7 +138,10 @@ export class ReconcileSteps {
 
   async #giveUp({ command }: ReconciledCommand, code: string, message: string): Promise<void> {
     const entry: CancelEntry = { t: 'cancel', atMs: this.#options.clock.now(), by: SYSTEM, code, message };
-    this.#options.logger.info('command given up', { command: command.id, code });
+    this.#options.logger.info('command given up', {
+      ...{ command: command.id, code },
+      traceId: traceIdOf(command.record.traceparent),
+    });
     await this.#append(command, entry, command.lastSeq);
   }
 

@@ -2,14 +2,17 @@ import type { Bus, BusMessage, BusSubscription } from '@muster/bus';
 import {
   encodeBusMessage,
   isExpired,
+  messagingAttributes,
   SUBJECTS,
+  traced,
   type CommandReply,
   type CommandRequest,
   type RequestTerms,
+  type Traced,
 } from '@muster/messages';
 import { AppError, LIMITS, type CommandServiceId } from '@muster/protocol';
 import type { RequestSeal } from '@muster/identity';
-import { type Clock, type Logger, LATENCY_BUCKETS, type Metrics } from '@muster/runtime';
+import { LATENCY_BUCKETS, NO_SPAN, type Clock, type Logger, type Metrics, type Tracer } from '@muster/runtime';
 import { problemReply } from '@muster/service-base';
 import type { CommandAudit } from '../journal/command-audit.js';
 import type { CompletionWaiters } from './completion-waiters.js';
@@ -23,6 +26,7 @@ export interface CommandRequestHandlerOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: RequestMetrics;
+  readonly tracer: Tracer;
   /** With a seal, only requests that an API sealed are read. */
   readonly seal?: RequestSeal;
   readonly audit: Pick<CommandAudit, 'request'>;
@@ -32,6 +36,7 @@ export interface CommandRequestHandlerOptions {
 }
 
 const KINDS = new Set<CommandRequest['t']>(['submit', 'plan', 'undo', 'approve', 'cancel', 'list']);
+const REQUEST_SPAN = { kind: 'server', attributes: messagingAttributes(SUBJECTS.commands) } as const;
 
 /**
  * Answers the requests of the API. They arrive on the subject of this service, which the API chose by its heartbeats, or through the queue
@@ -73,7 +78,7 @@ export class CommandRequestHandler {
     this.#options.waiters.stop();
   }
 
-  async #handle(request: CommandRequest): Promise<CommandReply> {
+  async #handle(request: CommandRequest & Traced): Promise<CommandReply> {
     const { submissions, management } = this.#options;
     switch (request.t) {
       case 'submit':
@@ -94,19 +99,23 @@ export class CommandRequestHandler {
   }
 
   async #answer(message: BusMessage): Promise<void> {
-    const { metrics, clock, logger, audit, seal } = this.#options;
+    const { metrics, clock, logger, audit, seal, tracer } = this.#options;
     const startedMs = clock.monotonic();
     let request: (CommandRequest & RequestTerms) | undefined;
     let reply: CommandReply;
+    let span = NO_SPAN;
     try {
       request = openRequest(message.data, seal, clock.now());
       if (isExpired(request, clock.now())) return this.#drop(message, request, 'expired');
       if (this.#draining) return this.#drop(message, request, 'draining');
       if (!isComplete(request)) throw new AppError('bad_request', 'the request is not whole');
-      reply = await this.#handle(request);
+      if (KINDS.has(request.t)) span = tracer.part(`command ${request.t}`, request.traceparent, REQUEST_SPAN);
+      reply = await this.#handle({ ...request, ...traced(span) });
     } catch (error) {
-      reply = problemReply(error, { service: 'command', kind: request?.t ?? 'unknown', logger });
+      reply = problemReply(error, { service: 'command', kind: request?.t ?? 'unknown', logger: span.logger(logger) });
     }
+    if (reply.t === 'command') span.set({ 'muster.command.id': reply.command.record.id });
+    span.end(reply.t === 'problem' ? reply.code : undefined);
     const kind = request !== undefined && KINDS.has(request.t) ? request.t : 'unknown';
     // An incomplete request has no caller that an audit record could name.
     if (request !== undefined && kind !== 'unknown' && isComplete(request)) audit.request(request, reply);

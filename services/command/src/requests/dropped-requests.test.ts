@@ -7,7 +7,7 @@ import {
   type RequestTerms,
 } from '@muster/messages';
 import type { CommandServiceId } from '@muster/protocol';
-import { createMetrics, silentLogger } from '@muster/runtime';
+import { createMetrics, NO_TRACER, silentLogger } from '@muster/runtime';
 import { CommandHarness, makeTestKeys, ORG, submitRequest, type TestKeys } from '../testing/command-harness.js';
 import { CommandRequestHandler, requestMetrics } from './command-request-handler.js';
 
@@ -70,6 +70,7 @@ describe('a request to one command service', () => {
         instance,
         clock: harness.clock,
         logger: silentLogger,
+        tracer: NO_TRACER,
         metrics: requestMetrics(createMetrics('command')),
       },
       ...{ audit: unused, submissions: unused, management: unused },

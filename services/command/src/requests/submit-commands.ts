@@ -1,9 +1,16 @@
 import { findAction, UNDO_ACTION } from '@muster/actions';
-import type { CommandReply, CommandRequest, SubmitCommand } from '@muster/messages';
+import {
+  messagingAttributes,
+  traced,
+  type CommandReply,
+  type CommandRequest,
+  type SubmitCommand,
+  type Traced,
+} from '@muster/messages';
 import { AppError, newCommandId, type Binding, type CommandId, type OrgId } from '@muster/protocol';
 import { writeFailure } from '@muster/service-base';
-import { encodeNumberSet, type CommandRecord, type SubmittedEntry } from '@muster/records';
-import type { Clock } from '@muster/runtime';
+import { encodeNumberSet, STREAMS, type CommandRecord, type SubmittedEntry } from '@muster/records';
+import type { Clock, Tracer } from '@muster/runtime';
 import type { JournalProjection } from '../journal/journal-projection.js';
 import type { JournalWriter } from '../journal/journal-writer.js';
 import type { OpenCommand } from '../journal/open-command.js';
@@ -16,6 +23,7 @@ import type { FreshRoutes } from '../deliveries/routes.js';
 
 export interface SubmitCommandsOptions extends PlanDeps {
   readonly clock: Clock;
+  readonly tracer: Tracer;
   readonly projection: Pick<JournalProjection, 'load' | 'summary' | 'byRequestKey' | 'firstOf' | 'folded'>;
   readonly writer: Pick<JournalWriter, 'append'>;
   readonly trees: Pick<TargetTrees, 'of' | 'drop'>;
@@ -23,7 +31,10 @@ export interface SubmitCommandsOptions extends PlanDeps {
   readonly freshRoutes: Pick<FreshRoutes, 'keep' | 'take'>;
 }
 
-type UndoCommand = CommandRequest & { readonly t: 'undo' };
+const JOURNAL_SPAN = messagingAttributes(STREAMS.commands.name);
+
+type SubmitRequest = SubmitCommand & Traced;
+type UndoCommand = CommandRequest & Traced & { readonly t: 'undo' };
 /** What the kind of the request decides about the command. */
 type Draft = Pick<CommandRecord, 'action' | 'params' | 'timeoutMs' | 'rollout' | 'approval' | 'undoes'>;
 
@@ -36,7 +47,7 @@ export class SubmitCommands {
   }
 
   /** @throws AppError what {@link planCommand} and {@link CommandKeys.sign} throw; `broker_unavailable`, `too_large`. */
-  async submit(request: SubmitCommand): Promise<CommandReply> {
+  async submit(request: SubmitRequest): Promise<CommandReply> {
     const earlier = this.#earlier(request.org, request.requestKey);
     if (earlier !== undefined) return earlier;
     const { action, params, targets, timeoutMs, rollout, approval } = await planCommand(this.#options, request);
@@ -83,15 +94,17 @@ export class SubmitCommands {
     });
   }
 
-  async #write(targets: FrozenTargets, request: SubmitCommand | UndoCommand, draft: Draft): Promise<CommandReply> {
-    const { clock, writer, trees, projection, freshRoutes } = this.#options;
+  async #write(targets: FrozenTargets, request: SubmitRequest | UndoCommand, draft: Draft): Promise<CommandReply> {
+    const { clock, tracer, writer, trees, projection, freshRoutes } = this.#options;
     const record = recordOf(request, draft, targets, clock.now());
     const draftEntry =
       record.approval === undefined ? await this.#signed(record, targets) : this.#unsigned(record, targets);
     const selector = request.t === 'submit' && 'selector' in request.target ? request.target.selector : undefined;
     const entry: SubmittedEntry = { ...draftEntry, asked: askedBy(request.caller, selector) };
     freshRoutes.keep(record.id, targets.routes);
+    const span = tracer.part('command journal', record.traceparent, { kind: 'producer', attributes: JOURNAL_SPAN });
     const result = await writer.append(record, entry);
+    span.end(result.kind === 'appended' ? undefined : result.kind);
     if (result.kind !== 'appended') freshRoutes.take(record.id);
     if (result.kind === 'too_large') {
       trees.drop(record.id);
@@ -110,9 +123,11 @@ export class SubmitCommands {
   }
 
   async #signed(record: CommandRecord, { count, connected }: FrozenTargets): Promise<SubmittedEntry> {
-    const { clock, trees, keys } = this.#options;
+    const { clock, tracer, trees, keys } = this.#options;
     const nowMs = clock.now();
+    const span = tracer.part('command sign', record.traceparent, { attributes: { 'muster.command.targets': count } });
     const signature = keys.sign(commandClaims(record, await trees.of(record), { nowMs }));
+    span.end();
     const released = record.rollout === undefined ? count : Math.min(record.rollout.canary, count);
     const sent = firstNumbers(Math.min(connected, released));
     return { t: 'submitted', atMs: record.submittedAtMs, record, signature, released, sent };
@@ -157,7 +172,7 @@ export function unacknowledged(
 }
 
 function recordOf(
-  { org, caller, dryRun, expiresInMs, reason, requestKey }: SubmitCommand | UndoCommand,
+  { org, caller, dryRun, expiresInMs, reason, requestKey, traceparent }: SubmitRequest | UndoCommand,
   draft: Draft,
   { list, text }: FrozenTargets,
   nowMs: number,
@@ -168,6 +183,7 @@ function recordOf(
     operator: { ...personOf(caller), role: caller.role },
     ...(reason === undefined ? {} : { reason }),
     ...(requestKey === undefined ? {} : { requestKey }),
+    ...traced({ traceparent }),
     ...{ submittedAtMs: nowMs, expiresAtMs: nowMs + expiresInMs },
   };
 }

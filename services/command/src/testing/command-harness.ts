@@ -28,7 +28,7 @@ import {
   type JournalEntry,
   decodeRecord,
 } from '@muster/records';
-import { createMetrics, silentLogger, type Logger } from '@muster/runtime';
+import { createMetrics, NO_TRACER, silentLogger, type Logger } from '@muster/runtime';
 import { FakeClock } from '@muster/runtime/testing';
 import { MemoryRegistry } from '@muster/testkit';
 import { createCommandService } from '../command-service.js';
@@ -100,7 +100,7 @@ export class CommandHarness {
     const { keys, policyFile, wrap = (broker) => broker, logger = silentLogger } = this.#options;
     const connection = this.broker.connect();
     const { instance, components } = createCommandService({
-      ...{ registry: this.registry, clock: this.clock, logger, metrics: createMetrics('command') },
+      ...{ registry: this.registry, clock: this.clock, logger, metrics: createMetrics('command'), tracer: NO_TRACER },
       broker: { ...wrap(connection), stop: () => connection.stop() },
       keys: new CommandKeys(keys.signing, keys.list),
       config: { policyFile, keepEnded: 1_000, journalPatienceMs: 2_000 },

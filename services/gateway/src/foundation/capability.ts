@@ -1,6 +1,6 @@
 import type { Bus } from '@muster/bus';
 import type { CloseReason, FrameType, Header, HelloBody, WelcomeBody } from '@muster/protocol';
-import type { Clock, Component, Logger, Metrics } from '@muster/runtime';
+import type { Clock, Component, Logger, Metrics, Tracer } from '@muster/runtime';
 import type { GatewayIdentity } from './gateway-identity.js';
 import type { HubView, SessionView } from './session-view.js';
 
@@ -63,4 +63,5 @@ export interface CapabilityContext {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: Metrics;
+  readonly tracer: Tracer;
 }

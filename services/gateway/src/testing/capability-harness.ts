@@ -1,6 +1,6 @@
 import type { Bus } from '@muster/bus';
 import type { FrameType } from '@muster/protocol';
-import { createMetrics, silentLogger } from '@muster/runtime';
+import { createMetrics, NO_TRACER, silentLogger } from '@muster/runtime';
 import { FakeClock } from '@muster/runtime/testing';
 import type { Capability, FrameFault } from '../foundation/capability.js';
 import { GatewayIdentity } from '../foundation/gateway-identity.js';
@@ -12,7 +12,8 @@ export function capabilityContext(bus: Bus, hasSuccessor: SuccessorView['hasSucc
   const clock = new FakeClock();
   const metrics = createMetrics('gateway');
   const identity = new GatewayIdentity({ clock, logger: silentLogger, leaseMs: 15_000 });
-  return { bus, hub: new Hub(), identity, clock, logger: silentLogger, metrics, successors: { hasSuccessor } };
+  const common = { clock, logger: silentLogger, metrics, tracer: NO_TRACER };
+  return { ...common, bus, hub: new Hub(), identity, successors: { hasSuccessor } };
 }
 
 /** Hands a frame of a session to a capability, as the session manager does. */

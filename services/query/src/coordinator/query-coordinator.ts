@@ -1,7 +1,8 @@
 import type { Bus, BusSubscription } from '@muster/bus';
-import { decodeBusMessage, SUBJECTS, type GatewayUpdate } from '@muster/messages';
+import { decodeBusMessage, messagingAttributes, SUBJECTS, traced, type GatewayUpdate } from '@muster/messages';
 import type { GatewayId, CoordinatorId, QueryId } from '@muster/protocol';
 import type { QueryRecord } from '@muster/records';
+import type { Span, SpanAttributes, Tracer } from '@muster/runtime';
 import type { QueryRecordStore } from '../results/query-record-store.js';
 import type { FailureSign, GatewayFailureDetector } from '../liveness/gateway-failure-detector.js';
 import type { CoordinatorMetrics } from './coordinator-metrics.js';
@@ -11,9 +12,10 @@ export interface QueryCoordinatorOptions {
   readonly bus: Bus;
   readonly coordinatorId: CoordinatorId;
   readonly metrics: CoordinatorMetrics;
+  readonly tracer: Tracer;
   readonly records: Pick<QueryRecordStore, 'store'>;
   readonly detector: Pick<GatewayFailureDetector, 'probeIfSilent' | 'heard' | 'view'>;
-  readonly runningDeps: (record: QueryRecord) => RunningQueryDeps;
+  readonly runningDeps: (record: QueryRecord, span: Span) => RunningQueryDeps;
 }
 
 export type LaunchResult =
@@ -51,13 +53,19 @@ export class QueryCoordinator {
     this.#subscription = bus.subscribe(SUBJECTS.coordinatorInbox(coordinatorId), ({ data }) => this.#takeUpdate(data));
   }
 
-  /** Stores the record, opens the result stream, then broadcasts the query: a query that was sent can always be found again. */
-  async launch(record: QueryRecord): Promise<LaunchResult> {
-    const { records, runningDeps } = this.#options;
+  /**
+   * Stores the record, opens the result stream, then broadcasts the query: a query that was sent can always be found again. The record
+   * carries the trace of its run, which is a part of the request's.
+   */
+  async launch(requested: QueryRecord, traceparent?: string): Promise<LaunchResult> {
+    const { records, runningDeps, tracer } = this.#options;
+    const span = tracer.part('query run', traceparent, { kind: 'producer', attributes: spanAttributes(requested) });
+    const record = { ...requested, ...traced(span) };
     const stored = await records.store(record, 0);
+    if (stored.kind !== 'stored') span.end(stored.kind);
     if (stored.kind === 'conflict') return { kind: 'taken' };
     if (stored.kind === 'unavailable') return { kind: 'unavailable', cause: stored.cause };
-    const query = new RunningQuery(runningDeps(record), { record, seq: stored.seq });
+    const query = new RunningQuery(runningDeps(record, span), { record, seq: stored.seq });
     this.#queries.set(record.id, query);
     void query.ended.then(() => this.#queries.delete(record.id));
     const opened = await query.open();
@@ -103,3 +111,11 @@ export class QueryCoordinator {
     query.takeUpdate(update);
   }
 }
+
+const spanAttributes = ({ id, org, mode, timeoutMs }: QueryRecord): SpanAttributes => ({
+  ...messagingAttributes(SUBJECTS.gateways),
+  'muster.query.id': id,
+  'muster.org': org,
+  'muster.query.mode': mode,
+  'muster.query.timeout_ms': timeoutMs,
+});

@@ -1,8 +1,15 @@
 import type { Bus } from '@muster/bus';
-import { encodeBusMessage, SUBJECTS, type GatewayUpdate, type QueryStart, type StopReason } from '@muster/messages';
+import {
+  encodeBusMessage,
+  SUBJECTS,
+  traced,
+  type GatewayUpdate,
+  type QueryStart,
+  type StopReason,
+} from '@muster/messages';
 import { DEFAULT_BUDGET, OUTCOMES, type GatewayId } from '@muster/protocol';
 import type { QueryRecord, ResultEvent } from '@muster/records';
-import type { Clock, Logger, Timer } from '@muster/runtime';
+import type { Clock, Logger, Span, SpanAttributes, Timer } from '@muster/runtime';
 import type { StoredQuery } from '@muster/service-base';
 import type { QueryRecordStore } from '../results/query-record-store.js';
 import type { ResultWriter, ResultWriterOptions, WriteResult } from '../results/result-writer.js';
@@ -18,6 +25,7 @@ export interface RunningQueryDeps extends ScopeSurveyDeps {
   readonly bus: Bus;
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly span: Span;
   readonly metrics: CoordinatorMetrics;
   readonly records: Pick<QueryRecordStore, 'store'>;
   readonly detector: Pick<GatewayFailureDetector, 'probeIfSilent' | 'view'>;
@@ -102,7 +110,18 @@ export class RunningQuery {
   startMessage(): QueryStart {
     const { id, org, owner, sql, columns, scope, mode } = this.record;
     const times = { nowMs: this.#deps.clock.now(), deadlineMs: this.#deadlineMs, budget: DEFAULT_BUDGET };
-    return { t: 'query_start', id, org, owner, sql, columns, selector: scope, mode, ...times };
+    return {
+      t: 'query_start',
+      id,
+      org,
+      owner,
+      sql,
+      columns,
+      selector: scope,
+      mode,
+      ...times,
+      ...traced(this.#deps.span),
+    };
   }
 
   /** Opens the result stream, before the query is sent. */
@@ -111,7 +130,7 @@ export class RunningQuery {
   }
 
   begin(): void {
-    const { bus, clock } = this.#deps;
+    const { bus, clock, span } = this.#deps;
     this.#startedMs = clock.monotonic();
     // Counts from now, not from the request: what a slow broker takes for the record is not taken from the endpoints.
     this.#deadlineMs = clock.now() + this.record.timeoutMs;
@@ -119,6 +138,7 @@ export class RunningQuery {
     this.#lookAround();
     this.#state = 'running';
     bus.publish(SUBJECTS.gateways, encodeBusMessage(this.startMessage()));
+    span.event('launched');
     this.#deadline = clock.setTimeout(() => this.end('deadline'), this.record.timeoutMs + GRACE_MS);
     this.#tick = clock.setInterval(() => this.#everyTick(), TICK_MS);
     this.#changed();
@@ -158,6 +178,7 @@ export class RunningQuery {
     this.#writer.ending();
     this.#stopTimers();
     const ending = ENDINGS[kind];
+    this.#deps.span.event('complete', { 'muster.query.ending': kind });
     const stop = (): void => this.#broadcastStop(ending.stop);
     const isInDoubt = this.#inDoubt;
     if (!isInDoubt) stop();
@@ -174,6 +195,7 @@ export class RunningQuery {
     if (!this.#hasRows && aggregator.rows > 0) {
       this.#hasRows = true;
       this.#deps.metrics.firstRows.observe((this.#deps.clock.monotonic() - this.#startedMs) / 1_000);
+      this.#deps.span.event('first partial', { 'muster.query.rows': aggregator.rows });
       this.#scheduler.flushNow();
     }
     if (aggregator.initialUpdatesIn && this.#survey.isDue) void this.#survey.findLost().then(() => this.#changed());
@@ -278,7 +300,9 @@ export class RunningQuery {
   #close(record: QueryRecord): void {
     this.#state = 'ended';
     this.#stored = { ...this.#stored, record };
-    const { metrics, logger } = this.#deps;
+    const { metrics, logger, span } = this.#deps;
+    span.set(endAttributes(record));
+    span.end();
     metrics.ended.inc({ state: record.state, mode: record.mode });
     for (const outcome of OUTCOMES) metrics.endpoints.inc({ outcome }, record.ledger[outcome]);
     if (record.truncated !== undefined) metrics.truncated.inc();
@@ -293,6 +317,7 @@ export class RunningQuery {
     const wasRunning = this.#state === 'running';
     this.#state = 'ended';
     this.#stopTimers();
+    this.#deps.span.end(result);
     // Whoever took it over has told the gateways.
     if (wasRunning && result === 'lost') this.#broadcastStop('interrupted');
     this.#deps.logger.warn('query was abandoned', { query: this.record.id, reason: result });
@@ -310,4 +335,14 @@ export class RunningQuery {
     clock.clear(this.#tick);
     this.#scheduler.stop();
   }
+}
+
+function endAttributes({ state, rows, ledger }: QueryRecord): SpanAttributes {
+  const { targeted, answered, empty } = ledger;
+  return {
+    'muster.query.state': state,
+    'muster.query.rows': rows,
+    'muster.query.targeted': targeted,
+    'muster.query.answered': answered + empty,
+  };
 }

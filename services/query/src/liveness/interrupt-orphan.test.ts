@@ -10,6 +10,7 @@ import {
   type QueryRecord,
   type ResultEvent,
 } from '@muster/records';
+import { NO_TRACER } from '@muster/runtime';
 import { interruptOrphan, type InterruptDeps, type InterruptResult, type StoredQuery } from '@muster/service-base';
 import { CoordinatorHarness } from '../testing/coordinator-harness.js';
 
@@ -22,7 +23,7 @@ afterEach(() => harness.close());
 /** Another service, with a connection of its own. */
 const survivor = (): ((orphan: StoredQuery) => Promise<InterruptResult>) => {
   const { bus, streams } = harness.broker.connect();
-  const deps: InterruptDeps = { bus, streams, nowMs: () => 1_000 };
+  const deps: InterruptDeps = { bus, streams, nowMs: () => 1_000, tracer: NO_TRACER };
   return (orphan) => interruptOrphan(deps, orphan);
 };
 
@@ -157,7 +158,7 @@ describe('a query whose coordinator is gone', () => {
     const gone = await orphan();
     const { bus, streams } = harness.broker.connect();
     const racing: InterruptDeps = {
-      ...{ bus, nowMs: () => 0 },
+      ...{ bus, nowMs: () => 0, tracer: NO_TRACER },
       streams: Object.assign(Object.create(streams) as typeof streams, {
         append: async (...args: Parameters<typeof streams.append>) => {
           await write(gone.record, { t: 'progress', ledger: gone.record.ledger, elapsedMs: 1, gateways: 1 });

@@ -9,10 +9,13 @@ import {
   type QueryRequest,
   type ReduceStop,
   type RequestTerms,
+  type Traced,
   isExpired,
+  messagingAttributes,
+  traced,
 } from '@muster/messages';
 import { AppError, type CoordinatorId } from '@muster/protocol';
-import type { Clock, Logger, Metrics } from '@muster/runtime';
+import { NO_SPAN, type Clock, type Logger, type Metrics, type Tracer } from '@muster/runtime';
 import { problemReply } from '@muster/service-base';
 import type { QueryOperations } from './query-operations.js';
 import type { QueryStarter } from './query-starter.js';
@@ -23,11 +26,13 @@ export interface QueryRequestHandlerOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: RequestMetrics;
+  readonly tracer: Tracer;
   readonly starter: Pick<QueryStarter, 'start' | 'compile'>;
   readonly operations: Pick<QueryOperations, 'cancel' | 'reduce' | 'stopReduction' | 'adopt' | 'handleAsCoordinator'>;
 }
 
 const KINDS: ReadonlySet<string> = new Set<QueryRequest['t']>(['start', 'compile', 'cancel', 'reduce', 'adopt']);
+const REQUEST_SPAN = { kind: 'server', attributes: messagingAttributes(SUBJECTS.queries) } as const;
 
 /**
  * Answers the API's requests. They arrive on the subject of this service, which the API chose by its heartbeats, or through the queue
@@ -79,23 +84,26 @@ export class QueryRequestHandler {
     void this.#answer(message, (request) => Promise.resolve(this.#options.operations.handleAsCoordinator(request)));
   }
 
-  async #answer(message: BusMessage, handle: (request: QueryRequest) => Promise<QueryReply>): Promise<void> {
-    const { metrics, logger, clock } = this.#options;
+  async #answer(message: BusMessage, handle: (request: QueryRequest & Traced) => Promise<QueryReply>): Promise<void> {
+    const { metrics, logger, clock, tracer } = this.#options;
     let kind = 'unknown';
     let reply: QueryReply;
+    let span = NO_SPAN;
     try {
       const request = decodeServiceMessage<QueryRequest & RequestTerms>(message.data);
       if (KINDS.has(request.t)) kind = request.t;
       if (isExpired(request, clock.now())) return metrics.requests.inc({ kind, result: 'expired' });
-      reply = await handle(request);
+      span = tracer.part(`query ${kind}`, request.traceparent, REQUEST_SPAN);
+      reply = await handle({ ...request, ...traced(span) });
     } catch (error) {
-      reply = problemReply(error, { service: 'query', kind, logger });
+      reply = problemReply(error, { service: 'query', kind, logger: span.logger(logger) });
     }
+    span.end(reply.t === 'problem' ? reply.code : undefined);
     metrics.requests.inc({ kind, result: reply.t === 'problem' ? reply.code : 'ok' });
     message.reply?.(encodeBusMessage(reply));
   }
 
-  #handle(request: QueryRequest): Promise<QueryReply> {
+  #handle(request: QueryRequest & Traced): Promise<QueryReply> {
     const { starter, operations } = this.#options;
     switch (request.t) {
       case 'start':

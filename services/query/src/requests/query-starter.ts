@@ -1,8 +1,8 @@
-import type { QueryReply, QueryRequest, StartQuery } from '@muster/messages';
+import type { QueryReply, QueryRequest, StartQuery, Traced } from '@muster/messages';
 import { AppError, EMPTY_LEDGER, newQueryId, type CoordinatorId } from '@muster/protocol';
 import { writeFailure } from '@muster/service-base';
 import type { QueryRecord } from '@muster/records';
-import type { Clock, Logger } from '@muster/runtime';
+import { traceIdOf, type Clock, type Logger } from '@muster/runtime';
 import type { QueryCoordinator } from '../coordinator/query-coordinator.js';
 import type { SqlCompiler } from '../sql/sql-compiler.js';
 import type { QueryRecordStore } from '../results/query-record-store.js';
@@ -33,14 +33,14 @@ export class QueryStarter {
   }
 
   /** @throws AppError what {@link planQuery} and {@link QueryAdmission.enter} throw; `draining`; `broker_unavailable`. */
-  async start(request: StartQuery): Promise<QueryReply> {
+  async start(request: StartQuery & Traced): Promise<QueryReply> {
     if (this.#draining) throw new AppError('draining', 'the query service is stopping; ask again');
     const { compiler, admission, coordinator, logger } = this.#options;
     const { scope, columns } = await planQuery(compiler, request);
     const record = this.#recordOf(request, scope, columns);
     const release = admission.enter(record);
     try {
-      const launched = await coordinator.launch(record);
+      const launched = await coordinator.launch(record, request.traceparent);
       if (launched.kind === 'unavailable') {
         throw writeFailure('the query could not be recorded; nobody was asked', launched.cause);
       }
@@ -49,7 +49,7 @@ export class QueryStarter {
       release();
     }
     const { id, org, mode, timeoutMs } = record;
-    logger.info('query started', { query: id, org, mode, timeoutMs });
+    logger.info('query started', { query: id, org, mode, timeoutMs, traceId: traceIdOf(request.traceparent) });
     return { t: 'started', record };
   }
 

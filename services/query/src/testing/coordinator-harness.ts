@@ -3,7 +3,7 @@ import { MemoryBroker, type MemoryConnection } from '@muster/bus/memory';
 import { SUBJECTS } from '@muster/messages';
 import { newCoordinatorId, newQueryId, EMPTY_LEDGER, type GatewayId, type OrgId } from '@muster/protocol';
 import { encodeQueryRecord, STREAM_SUBJECTS, STREAMS, type QueryRecord, type ResultEvent } from '@muster/records';
-import { createMetrics, silentLogger } from '@muster/runtime';
+import { createMetrics, NO_TRACER, silentLogger } from '@muster/runtime';
 import { FakeClock } from '@muster/runtime/testing';
 import { createQueryMetrics } from '../metrics.js';
 import { CoordinatorHeartbeats } from '../liveness/coordinator-heartbeats.js';
@@ -60,10 +60,10 @@ export class CoordinatorHarness {
       onDead: (gateway, sign) => this.coordinator.gatewayDied(gateway, sign),
     });
     this.coordinator = new QueryCoordinator({
-      ...{ bus, coordinatorId: this.coordinatorId, metrics: metrics.coordinator },
+      ...{ bus, coordinatorId: this.coordinatorId, metrics: metrics.coordinator, tracer: NO_TRACER },
       ...{ records: this.records, detector: this.detector },
-      runningDeps: () => ({
-        ...common,
+      runningDeps: (_record, span) => ({
+        ...{ ...common, span },
         ...{ bus, metrics: metrics.coordinator, records: this.records, detector: this.detector },
         openResults: (query) =>
           new ResultWriter({ ...query, ...common, streams, metrics: metrics.results, retryForMs: 5_000 }),

@@ -2,3 +2,4 @@
 export { eventually } from './eventually.js';
 export { FakeClock } from './fake-clock.js';
 export { SmallDisk } from './small-disk.js';
+export { TraceCollector, type CollectedSpan } from './trace-collector.js';

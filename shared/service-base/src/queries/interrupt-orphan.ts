@@ -10,6 +10,7 @@ import {
   type QueryRecord,
   type ResultEvent,
 } from '@muster/records';
+import type { Tracer } from '@muster/runtime';
 import { readResults } from './read-results.js';
 import { storeQueryRecord, type StoredQuery } from './stored-query.js';
 
@@ -23,6 +24,7 @@ export interface InterruptDeps {
   readonly bus: Bus;
   readonly streams: StreamStore;
   readonly nowMs: () => number;
+  readonly tracer: Tracer;
 }
 
 /**
@@ -37,7 +39,8 @@ export type InterruptResult = 'interrupted' | 'repaired' | 'settled' | 'alive' |
  * itself fenced.
  */
 export async function interruptOrphan(deps: InterruptDeps, orphan: StoredQuery): Promise<InterruptResult> {
-  const { bus, streams } = deps;
+  const { bus, streams, tracer, nowMs } = deps;
+  const startedAtMs = nowMs();
   try {
     const kept = await readKept(streams, orphan.record);
     if (kept.result.ended !== undefined) return await settleRecord(deps, kept.result.ended, orphan.seq, 'repaired');
@@ -49,6 +52,8 @@ export async function interruptOrphan(deps: InterruptDeps, orphan: StoredQuery):
       return now?.seq === orphan.seq ? 'alive' : 'settled';
     }
     bus.publish(SUBJECTS.gateways, encodeBusMessage({ t: 'query_stop', id: end.id, reason: 'interrupted' }));
+    const attributes = { 'muster.query.id': end.id, 'muster.query.targeted': end.ledger.targeted };
+    tracer.part('query interrupt', end.traceparent, { startedAtMs, attributes }).end();
     return await settleRecord(deps, end, orphan.seq, 'interrupted');
   } catch (error) {
     if (error instanceof StreamError) return 'unavailable';

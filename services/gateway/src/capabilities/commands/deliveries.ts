@@ -1,5 +1,6 @@
 import {
   encodeBusMessage,
+  messagingAttributes,
   SUBJECTS,
   type CancelDelivery,
   type DeliverCommand,
@@ -15,7 +16,7 @@ import { takesCommands } from './presence-notifier.js';
 import type { ReportQueue } from './report-queue.js';
 import type { ReportRate } from './report-rate.js';
 
-export interface DeliveriesOptions extends Pick<CapabilityContext, 'bus' | 'hub' | 'identity'> {
+export interface DeliveriesOptions extends Pick<CapabilityContext, 'bus' | 'hub' | 'identity' | 'tracer'> {
   readonly metrics: CommandMetrics;
   readonly reports: ReportQueue;
   readonly rate: ReportRate;
@@ -23,6 +24,7 @@ export interface DeliveriesOptions extends Pick<CapabilityContext, 'bus' | 'hub'
 
 /** Endpoints that are sent something before the loop turns to what they answer. */
 const SLICE = 500;
+const DELIVERY_SPAN = messagingAttributes(SUBJECTS.allGatewayCommands);
 
 /** Passes messages of command services on to the sessions that they are for, and reports which of those are not here. */
 export class Deliveries {
@@ -35,9 +37,15 @@ export class Deliveries {
   }
 
   deliver(message: DeliverCommand): void {
-    const { metrics } = this.#options;
+    const { metrics, tracer } = this.#options;
     const frameFor = commandFrames(message);
-    this.#toSessions(message, message.targets, (session, target) => {
+    const attributes = {
+      ...DELIVERY_SPAN,
+      'muster.command.id': message.id,
+      'muster.command.targets': message.targets.length,
+    };
+    const span = tracer.part('command hand over', message.traceparent, { kind: 'consumer', attributes });
+    const send = (session: SessionView, target: DeliverCommand['targets'][number]): boolean => {
       if (takesCommands(session)) {
         const result = session.send(frameFor(target));
         metrics.deliveries.inc({ result });
@@ -46,6 +54,10 @@ export class Deliveries {
       metrics.deliveries.inc({ result: 'no_commands' });
       this.#refuse(session, message.id, target[0]);
       return true;
+    };
+    this.#toSessions(message, message.targets, send, (missing) => {
+      span.set({ 'muster.command.missing': missing });
+      span.end();
     });
   }
 
@@ -90,6 +102,7 @@ export class Deliveries {
     targets: readonly T[],
     /** Returns false when the session turns out to be over, although its end was not reported yet. */
     send: (session: SessionView, target: T) => boolean,
+    done: (missing: number) => void = () => undefined,
   ): void {
     const { hub, metrics } = this.#options;
     const missing: number[] = [];
@@ -100,6 +113,7 @@ export class Deliveries {
     this.#inSlices(targets, sendOne, () => {
       metrics.deliveries.inc({ result: broadcast ? 'elsewhere' : 'missing' }, missing.length);
       if (!broadcast && missing.length > 0) this.#reportMissing(id, missing);
+      done(missing.length);
     });
   }
 

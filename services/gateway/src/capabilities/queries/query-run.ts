@@ -1,14 +1,20 @@
 import type { Bus } from '@muster/bus';
-import { encodeBusMessage, SUBJECTS, type GatewayUpdate, type TargetedUpdate } from '@muster/messages';
+import {
+  encodeBusMessage,
+  messagingAttributes,
+  SUBJECTS,
+  type GatewayUpdate,
+  type TargetedUpdate,
+} from '@muster/messages';
 import { CAPABILITY, clipMessage, encodeBody, encodeFrame, FRAME } from '@muster/protocol';
 import { encodeNumberSet } from '@muster/records';
-import type { Clock, Timer } from '@muster/runtime';
+import type { Clock, Span, Timer } from '@muster/runtime';
 import type { CapabilityContext } from '../../foundation/capability.js';
 import type { SessionView } from '../../foundation/session-view.js';
 import type { ActiveQuery } from './active-query.js';
 import type { QueryMetrics } from './query-metrics.js';
 
-export interface QueryRunContext extends Pick<CapabilityContext, 'identity'> {
+export interface QueryRunContext extends Pick<CapabilityContext, 'identity' | 'tracer'> {
   readonly bus: Bus;
   readonly clock: Clock;
   readonly metrics: QueryMetrics;
@@ -39,13 +45,19 @@ export class QueryRun {
   #flushDue = false;
   #deadlineTimer: Timer | undefined;
   #isOver = false;
+  /** Until the first time that every session has an outcome. Sessions that join later are not in it. */
+  readonly #span: Span;
+  #hasAnswered = false;
 
   /** `seq`: where this gateway, under this id, stopped numbering updates of the query when it gave the query up. */
   constructor(query: ActiveQuery, context: QueryRunContext, seq = 0) {
     this.query = query;
     this.seq = seq;
     this.#context = context;
-    const { clock } = context;
+    const { clock, tracer } = context;
+    const { id, traceparent } = query.start;
+    const attributes = { ...messagingAttributes(SUBJECTS.gateways), 'muster.query.id': id };
+    this.#span = tracer.part('query ask', traceparent, { kind: 'consumer', attributes });
     const nowMs = clock.monotonic();
     this.coordinatorHeardAtMs = nowMs;
     this.updatedAtMs = nowMs;
@@ -61,6 +73,9 @@ export class QueryRun {
     const { joined, targets, moved = [] } = asked;
     const setOf = (sessions: readonly SessionView[]): Uint8Array => encodeNumberSet(sessions.map(({ num }) => num));
     const sets = { targets: setOf(targets), ...(moved.length === 0 ? {} : { moved: setOf(moved) }) };
+    const count = targets.length + moved.length;
+    this.#span.event('targets', { 'muster.query.targeted': count, 'muster.query.joined': joined });
+    if (count === 0) this.#span.end();
     const polls = pollsOf([...targets, ...moved], this.#context.clock.monotonic());
     this.#update((address) => ({ t: 'targeted', ...address, joined, ...sets, ...polls }));
   }
@@ -112,11 +127,13 @@ export class QueryRun {
     const { aggregator } = this.query;
     // While the broker is away an update would be lost: what was gathered waits for the next sign of life, within bounds.
     if (!bus.connected && aggregator.byteLength < HELD_BYTES) return;
+    const { size } = aggregator;
     const contents = aggregator.drain();
     const settled = this.query.waiting === 0;
     for (const content of contents) {
       this.#update((address) => ({ t: 'partial', ...address, settled: settled && !content.more, ...content }));
     }
+    this.#noteProgress(size, settled);
   }
 
   /** Ends work on the query: cancels it for the sessions that have not answered, and sends nothing more. */
@@ -131,7 +148,18 @@ export class QueryRun {
     this.#isOver = true;
     clock.clear(this.#flushTimer);
     clock.clear(this.#deadlineTimer);
+    this.#span.end();
     this.query.abandon();
+  }
+
+  #noteProgress(outcomes: number, settled: boolean): void {
+    if (outcomes > 0 && !this.#hasAnswered) {
+      this.#hasAnswered = true;
+      this.#span.event('first partial', { 'muster.query.outcomes': outcomes });
+    }
+    if (!settled) return;
+    this.#span.event('last partial');
+    this.#span.end();
   }
 
   #deadline(): void {
