@@ -99,6 +99,7 @@ describe('docs/operations.md', () => {
         'services/cli/src',
         'deploy/local/src',
         'test/kit',
+        'test/containers',
         'shared/records/src',
         'shared/bus/src',
         'shared/remote-write/src',
