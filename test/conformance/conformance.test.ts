@@ -10,8 +10,8 @@ import { upgradeLines, type Ending, type RawClient } from './raw-client.js';
 let gateways: Gateways;
 beforeAll(async () => {
   gateways = await Gateways.start();
-}, 30_000);
-afterAll(() => gateways.stop(), 30_000);
+});
+afterAll(() => gateways.stop());
 afterEach(() => gateways.dropAll());
 
 /** Enough for a busy machine, and shorter than any deadline. */
@@ -175,7 +175,7 @@ describe.each(MATRIX)('a gateway over $transport and $wire', ({ transport, secur
       await client.frame(0x8a, 255);
       client.send(frame({ opcode: OP.ping, payload: Buffer.from('still here') }));
       expect((await client.frame(0x8a, 256)).payload.toString()).toBe('still here');
-    }, 20_000);
+    });
 
     test.each(CLOSES)('a close $what: uws $uws, ws $ws', async ({ bytes, [transport]: ending }) => {
       const client = await ready();
@@ -247,7 +247,7 @@ describe('deadlines, over both transports and both wires at the same time', () =
         await pinging.until(() => pinging.frames.some(({ payload }) => payload.toString() === 'still here'));
       }),
     );
-  }, 30_000);
+  });
 
   test.each([false, true])('ws detects it at once (TLS: %s)', async (secure) => {
     const transport = 'ws';
@@ -280,7 +280,7 @@ describe('deadlines, over both transports and both wires at the same time', () =
         expect(await Promise.all([bent.ended, shortened.ended])).toEqual([1002, 1002]);
       }),
     );
-  }, 30_000);
+  });
 });
 
 /** A client that answers the first ping, with what `bend` makes of its data, and sends nothing else by itself. */

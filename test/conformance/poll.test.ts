@@ -11,8 +11,8 @@ import { PollPeer, type PollAnswer } from './poll-peer.js';
 let gateways: Gateways;
 beforeAll(async () => {
   gateways = await Gateways.start();
-}, 30_000);
-afterAll(() => gateways.stop(), 30_000);
+});
+afterAll(() => gateways.stop());
 
 const peers: PollPeer[] = [];
 afterEach(() => {
@@ -256,4 +256,4 @@ test('a session ends when HELLO does not arrive in time, also while it is polled
   });
   for (const answer of await Promise.all(ends)) expect(answer).toMatchObject(ended(4002));
   expect(performance.now() - beganMs).toBeGreaterThan(LIMITS.helloDeadlineMs - 500);
-}, 20_000);
+});

@@ -5,14 +5,12 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { ensureBinary, freePort, startNats, type NatsHandle } from '@muster/local/brokers';
 import { silentLogger } from '@muster/runtime';
 import { eventually } from '@muster/runtime/testing';
 import { TestProcess } from '@muster/testkit';
 import { startHarness, type Harness } from '../kit/harness.js';
-
-jest.setTimeout(120_000);
 
 const SERVICES = ['gateway', 'query', 'command', 'api'] as const;
 type ServiceKind = (typeof SERVICES)[number];
@@ -83,11 +81,11 @@ describe('a service whose dependency is absent says which, and goes on when it i
         said?.status === 503 && said.checks['broker']?.ok === false && detail.test(said.checks['broker'].detail ?? '')
       );
     };
-    await eventually(matches, `readyz: ${detail.source}`, 40_000);
+    await eventually(matches, `readyz: ${detail.source}`);
   }
 
   const becomesReady = ({ readiness }: Started): Promise<unknown> =>
-    eventually(async () => (await readiness()).status === 200, 'ready', 40_000);
+    eventually(async () => (await readiness()).status === 200, 'ready');
 
   it('NATS that is not there yet, for every service; Redis is told of, and not needed', async () => {
     const port = await freePort();
@@ -166,9 +164,7 @@ describe('a service whose dependency is absent says which, and goes on when it i
     const address = `127.0.0.1:${(server.address() as AddressInfo).port}`;
     const service = await start('query', env(address));
     const told = async () => (await service.readiness().catch(() => undefined))?.checks[check]?.detail;
-    expect(await eventually(async () => /: ./.test((await told()) ?? '') && told(), 'a reason', 40_000)).toContain(
-      address,
-    );
+    expect(await eventually(async () => /: ./.test((await told()) ?? '') && told(), 'a reason')).toContain(address);
     expect(service.process.running).toBe(true);
     await service.process.kill();
     server.closeAllConnections();

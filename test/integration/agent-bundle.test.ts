@@ -46,7 +46,7 @@ describe('the agent as one file, alone in a folder', () => {
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     harness = await startHarness();
-  }, 120_000);
+  });
   afterEach(async () => {
     if (child === undefined) return;
     const gone = once(child, 'exit');
@@ -197,7 +197,7 @@ exec cat`;
         'var/lib/muster-agent',
       ];
       expect(left.filter((path) => existsSync(join(root, path)))).toEqual([]);
-    }, 60_000);
+    });
   });
 });
 

@@ -18,7 +18,7 @@ describe('the two-person rule', () => {
     harness = await startHarness({ env: { command: { MUSTER_COMMAND_POLICY_FILE: join(folder, 'policy.json') } } });
     const host = harness.stack.gateways[0]?.url.replace('ws://', '') ?? '';
     await new DocumentAgent().enrol(host, harness.stack.org, harness.stack.enrollSecret);
-  }, 120_000);
+  });
   afterAll(async () => {
     await harness.close();
     await rm(folder, { recursive: true, force: true });
@@ -48,7 +48,7 @@ describe('the two-person rule', () => {
     const other = await mint(admin, 'Somebody else', 'responder');
     expect(await approval(other, await order(admin))).toEqual(refused);
     expect(await approval(admin, await order(other))).toEqual(refused);
-  }, 60_000);
+  });
 
   it('is not passed with two tokens of one admin, nor with one that was made by what one made', async () => {
     const admin = await mint(harness.api, 'Bea');
@@ -57,17 +57,17 @@ describe('the two-person rule', () => {
     expect(await approval(two, await order(one))).toEqual(refused);
     expect(await approval(third, await order(one))).toEqual(refused);
     expect(await approval(third, await order(admin))).toEqual(refused);
-  }, 60_000);
+  });
 
   it('is not passed with the bootstrap token and what it made', async () => {
     const cid = await mint(harness.api, 'Cid', 'responder');
     expect(await approval(cid, await order(harness.api))).toEqual(refused);
     expect(await approval(harness.api, await order(cid))).toEqual(refused);
-  }, 60_000);
+  });
 
   it('is passed by two persons; where they must be independent, not when one origin made both', async () => {
     const [dan, eve] = [await mint(harness.api, 'Dan'), await mint(harness.api, 'Eve', 'responder')];
     expect(await approval(eve, await order(dan))).toEqual(approved);
     expect(await approval(eve, await order(dan, 'arp.flush'))).toEqual(refused);
-  }, 60_000);
+  });
 });

@@ -33,7 +33,7 @@ beforeAll(async () => {
     })),
   });
   summary = summarize(figures, WORKLOAD);
-}, 90_000);
+});
 afterAll(async () => {
   await brokers.stop();
   await rm(folder, { recursive: true, force: true });

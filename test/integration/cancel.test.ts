@@ -24,7 +24,7 @@ describe.each(['live', 'poll'] as const)(
         slowMs: 120_000,
       });
       await fleet.start();
-    }, 120_000);
+    });
     afterAll(async () => {
       await fleet.stop();
       await harness.close();

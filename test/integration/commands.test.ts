@@ -25,7 +25,7 @@ describe.each(['live', 'poll'] as const)('commands on this machine, through the 
       'the agent is on its channel',
       20_000,
     );
-  }, 120_000);
+  });
   afterEach(() => {
     for (const child of children.splice(0)) child.kill('SIGKILL');
   });
@@ -79,7 +79,7 @@ describe.each(['live', 'poll'] as const)('commands on this machine, through the 
     const refused = await cli(['run', 'process.kill', '--from', '-', '--yes', '--wait', '-o', 'ndjson'], moved);
     expect([refused.code, refused.stdout]).toEqual([3, expect.stringContaining('refused')]);
     expect(isAlive(later)).toBe(true);
-  }, 60_000);
+  });
 
   it('all processes of a name are killed by selector', async () => {
     const child = await start('muster-test-adware');
@@ -96,7 +96,7 @@ describe.each(['live', 'poll'] as const)('commands on this machine, through the 
     ]);
     expect([run.stderr, run.code]).toEqual([run.stderr, 0]);
     expect(isAlive(child)).toBe(false);
-  }, 60_000);
+  });
 
   it('a file is quarantined, and undo restores it unchanged', async () => {
     const path = join(folder, 'dropper.sh');
@@ -118,7 +118,7 @@ describe.each(['live', 'poll'] as const)('commands on this machine, through the 
     const undone = await cli(['undo', listed[0]?.id ?? '', '--yes', '--wait']);
     expect([undone.stderr, undone.code]).toEqual([undone.stderr, 0]);
     expect(readFileSync(path, 'utf8')).toContain('echo bad');
-  }, 60_000);
+  });
 
   it('a TCP connection that a query found is ended, or the machine reports why it cannot', async () => {
     const server = createServer();
@@ -148,7 +148,7 @@ describe.each(['live', 'poll'] as const)('commands on this machine, through the 
       ]);
     socket.destroy();
     server.close();
-  }, 60_000);
+  });
 
   it('a request that is not allowed is refused with its reason, and changes nothing', async () => {
     const before = (await harness.api.all('GET /v1/commands', { pageSize: 100 })).length;
@@ -175,7 +175,7 @@ describe.each(['live', 'poll'] as const)('commands on this machine, through the 
     const once2 = await harness.api.call('POST /v1/commands', { body: kill, idempotencyKey: 'same-key' });
     expect(once2.id).toBe(once1.id);
     expect((await harness.api.all('GET /v1/commands', { pageSize: 100 })).length).toBe(before + 1);
-  }, 60_000);
+  });
 
   it('all of it is in an unbroken audit chain', async () => {
     const verified = await cli(['audit', 'verify']);
@@ -190,5 +190,5 @@ describe.each(['live', 'poll'] as const)('commands on this machine, through the 
         'command.submit refused',
       ]),
     );
-  }, 60_000);
+  });
 });

@@ -13,8 +13,8 @@ beforeAll(async () => {
   proxies = await ProxyHarness.open();
   const { code, output } = await runAgent('enroll', { at: proxies.secure[0] });
   if (code !== 0) throw new Error(output);
-}, 60_000);
-afterAll(() => proxies.close(), 60_000);
+});
+afterAll(() => proxies.close());
 
 const connectProxy = async (options?: Parameters<typeof ConnectProxy.start>[0]): Promise<ConnectProxy> =>
   proxies.atEnd(await ConnectProxy.start(options));

@@ -51,7 +51,7 @@ describe.each(['live', 'poll'] as const)('two gateways behind HAProxy (%s)', (ch
     });
     await fleet.start();
     await fleet.waitFor(() => fleet.count('ready') === AGENTS);
-  }, 120_000);
+  });
   afterAll(async () => {
     await fleet.stop();
     await balancer.stop();
@@ -64,7 +64,7 @@ describe.each(['live', 'poll'] as const)('two gateways behind HAProxy (%s)', (ch
     expect(Math.min(...held)).toBeGreaterThan(AGENTS / 4);
     const ended = await runQuery(harness.api, { sql: SQL, timeout: '30s' });
     expect(ended.ledger).toMatchObject({ targeted: AGENTS, answered: AGENTS, waiting: 0 });
-  }, 60_000);
+  });
 
   it('one gateway is killed during a query: no agent is missing in the ledger, and the next query counts each once', async () => {
     const { id } = await harness.api.call('POST /v1/queries', { body: { sql: SQL, mode: 'group', timeout: '30s' } });
@@ -88,7 +88,7 @@ describe.each(['live', 'poll'] as const)('two gateways behind HAProxy (%s)', (ch
     expect(performance.now() - killedAtMs).toBeLessThan(30_000);
     const next = await runQuery(harness.api, { sql: SQL, timeout: '30s' });
     expect(next.ledger).toMatchObject({ targeted: AGENTS, answered: AGENTS });
-  }, 90_000);
+  });
 
   it('one gateway is frozen past its lease: when it resumes, it is fenced, counts no agent and closes its old sockets', async () => {
     await eventually(
@@ -96,7 +96,7 @@ describe.each(['live', 'poll'] as const)('two gateways behind HAProxy (%s)', (ch
       'the killed gateway is back',
       20_000,
     );
-    await eventually(async () => (await liveSessions(gateway(1).healthUrl)) > 0, 'a balanced fleet', 10_000);
+    await eventually(async () => (await liveSessions(gateway(1).healthUrl)) > 0, 'a balanced fleet');
     const frozen = gateway(1);
     const before = await liveSessions(frozen.healthUrl);
     expect(before).toBeGreaterThan(0);
@@ -121,7 +121,7 @@ describe.each(['live', 'poll'] as const)('two gateways behind HAProxy (%s)', (ch
     expect(after.ledger).toMatchObject({ targeted: AGENTS, answered: AGENTS });
     const groups = await groupsOf(after.id);
     expect(groups.reduce((total, { endpoints }) => total + endpoints, 0)).toBe(AGENTS);
-  }, 120_000);
+  });
 
   it('Redis loses its data: live queries continue, and the registry is filled again', async () => {
     await harness.brokers.redis.kill9();
@@ -134,7 +134,7 @@ describe.each(['live', 'poll'] as const)('two gateways behind HAProxy (%s)', (ch
       'all agents are listed as connected again',
       30_000,
     );
-  }, 90_000);
+  });
 
   it('a query whose coordinator is killed ends as interrupted, with the results so far, and its viewers see the end', async () => {
     const { id } = await harness.api.call('POST /v1/queries', { body: { sql: SQL, mode: 'group', timeout: '60s' } });
@@ -153,5 +153,5 @@ describe.each(['live', 'poll'] as const)('two gateways behind HAProxy (%s)', (ch
       'a query service is back',
       20_000,
     );
-  }, 90_000);
+  });
 });

@@ -31,7 +31,7 @@ describe.each([
     fleet = new Fleet({ ...fleetOptions(harness), agents, ...onChannel(channel), behaviour: { failing: 0.02 } });
     await fleet.start();
     await fleet.waitFor(() => fleet.count('ready') === agents);
-  }, 180_000);
+  });
   afterAll(async () => {
     await fleet.stop();
     await harness.close();
@@ -53,7 +53,7 @@ describe.each([
     const call = { params: { id: ended.id }, pageSize: 1_000 };
     const groups = (await harness.api.all('GET /v1/queries/{id}/rows', call)) as GroupJson[];
     expect(fromApi(groups)).toEqual(fromTruth(truth.groups));
-  }, 120_000);
+  });
 
   it('answers in raw form with the same rows, endpoint by endpoint', async () => {
     const ended = await runQuery(harness.api, { sql: 'SELECT hostname FROM system_info', mode: 'raw', timeout: '60s' });
@@ -63,7 +63,7 @@ describe.each([
     expect(new Set(rows.map(({ agentId }) => agentId))).toEqual(new Set(answering.map(({ agentId }) => agentId)));
     expect(rows).toHaveLength(answering.length);
     expect(rows.filter(({ host, values }) => host !== values[0])).toEqual([]);
-  }, 120_000);
+  });
 
   it('reduces all rows of the fleet by a second statement', async () => {
     const reduce = 'SELECT count(*) AS packages, sum(endpoints) AS installs FROM rows';
@@ -76,7 +76,7 @@ describe.each([
     const { groups } = fleet.expected(SQL, 2);
     const installs = groups.reduce((sum, { endpoints }) => sum + endpoints, 0);
     expect(reduced).toEqual([['packages', 'installs'], [[groups.length, installs]]]);
-  }, 120_000);
+  });
 
   it('targets exactly the selected endpoints', async () => {
     const selected = fleet.agents.filter(({ machine }) => machine.facts.os === 'windows');
@@ -88,7 +88,7 @@ describe.each([
     expect(ended.ledger.targeted).toBe(selected.length);
     const none = await runQuery(harness.api, { sql: 'SELECT 1', selector: 'os=linux,os=windows' });
     expect([none.state, none.ledger.targeted]).toEqual(['complete', 0]);
-  }, 120_000);
+  });
 });
 
 describe('agents that vanish during a query', () => {
@@ -101,7 +101,7 @@ describe('agents that vanish during a query', () => {
     fleet = new Fleet({ ...fleetOptions(harness), agents, behaviour: { slow: 1 }, slowMs: 4_000 });
     await fleet.start();
     await fleet.waitFor(() => fleet.count('ready') === agents);
-  }, 120_000);
+  });
   afterAll(async () => {
     await fleet.stop();
     await harness.close();
@@ -125,5 +125,5 @@ describe('agents that vanish during a query', () => {
     // Exactly those agents are missing that were killed before they answered.
     expect(missing.filter(({ agentId }) => !killed.includes(agentId ?? ''))).toEqual([]);
     expect(missing.length).toBeGreaterThan(agents / 6);
-  }, 60_000);
+  });
 });

@@ -17,7 +17,7 @@ beforeAll(async () => {
   await fleet.start();
   await fleet.waitFor(() => fleet.count('ready') === COMMANDS);
   agentIds = Array.from(fleet.identities().values(), ({ agentId }) => agentId);
-}, 120_000);
+});
 afterAll(async () => {
   await fleet.stop();
   await harness.close();
@@ -80,5 +80,5 @@ describe('one of two command services stands still', () => {
     const all = [...first, ...later];
     await eventually(async () => (await successesInAudit(all)).length >= all.length, 'the audit records', 20_000);
     expect((await successesInAudit(all)).toSorted()).toEqual(all.toSorted());
-  }, 120_000);
+  });
 });

@@ -33,7 +33,7 @@ withDisk('a NATS whose disk is full below its max_file_store, while everything r
     fleet = new Fleet({ ...fleetOptions(harness), agents: AGENTS });
     await fleet.start();
     await fleet.waitFor(() => fleet.count('ready') === AGENTS);
-  }, 120_000);
+  });
   afterAll(async () => {
     await fleet?.stop();
     await harness?.close();

@@ -30,7 +30,7 @@ describe('a NATS at its max_file_store, while everything runs', () => {
     await fleet.start();
     await fleet.waitFor(() => fleet.count('ready') === AGENTS);
     filler = await Filler.open(harness.brokers.nats.url);
-  }, 120_000);
+  });
   afterAll(async () => {
     await filler?.close();
     await fleet?.stop();

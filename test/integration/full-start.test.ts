@@ -40,7 +40,7 @@ describe(`with ${SIZES.identities} identities and full streams`, () => {
     await broker.stop();
     // Makes the secrets.
     await (await start({})).stop();
-  }, 180_000);
+  });
   afterAll(async () => {
     await brokers.stop();
     await rm(folder, { recursive: true });

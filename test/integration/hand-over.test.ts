@@ -40,7 +40,7 @@ describe.each([
     agent = new DocumentAgent();
     await agent.enrol(host(0), harness.stack.org, harness.stack.enrollSecret);
     session = await agent.open(host(0), channel(), host(1));
-  }, 120_000);
+  });
   afterAll(async () => {
     session.leave();
     await harness.close();
@@ -106,5 +106,5 @@ describe.each([
         30_000,
       );
     }
-  }, 180_000);
+  });
 });

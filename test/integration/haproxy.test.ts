@@ -48,8 +48,8 @@ describe('the shipped HAProxy configurations', () => {
     await copyFile(next.certPath, serverTls!.certPath);
     const nextCa = await readFile(next.caPath, 'utf8');
     const { address } = balancer;
-    await eventually(async () => (await statusOf(address, '/v1/live', nextCa)) === 426, 'the next certificate', 60_000);
-  }, 180_000);
+    await eventually(async () => (await statusOf(address, '/v1/live', nextCa)) === 426, 'the next certificate');
+  });
 
   test('TLS terminated at the proxy: an agent enrols and connects, and health endpoints are not reachable from outside', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'muster-haproxy-'));
@@ -68,7 +68,7 @@ describe('the shipped HAProxy configurations', () => {
     } finally {
       await rm(folder, { recursive: true, force: true });
     }
-  }, 60_000);
+  });
 
   test('a draining gateway gets no new sessions and keeps its old ones; a frozen one loses them', async () => {
     const [one, two] = [new StandInGateway(), new StandInGateway()];
@@ -94,7 +94,7 @@ describe('the shipped HAProxy configurations', () => {
     } finally {
       await Promise.all([one.stop(), two.stop()]);
     }
-  }, 60_000);
+  });
 });
 
 describe.each(['uws', 'ws'])('a gateway that drains behind HAProxy, over %s', (transport) => {
@@ -121,12 +121,12 @@ describe.each(['uws', 'ws'])('a gateway that drains behind HAProxy, over %s', (t
     }, 'the gateway asks its session to move');
     // As soon as HAProxy has checked the gateway once more.
     sessions.push(await eventually(() => open()));
-    await eventually(() => leaving!.closeCode, 'the end of the session', 20_000);
+    await eventually(() => leaving!.closeCode, 'the end of the session');
     // 1006 would be a connection that was cut.
     expect(leaving!.closeCode).toBe(CLOSE.goingAway.code);
     expect(sessions.filter(({ closeCode }) => closeCode !== undefined)).toEqual([leaving]);
     for (const session of sessions) session.leave();
-  }, 90_000);
+  });
 });
 
 // The example of RFC 6455, 1.3: HAProxy checks both headers.

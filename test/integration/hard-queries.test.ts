@@ -10,7 +10,7 @@ describe('hard queries', () => {
   let harness: Harness;
   beforeAll(async () => {
     harness = await startHarness({ agent: true });
-  }, 120_000);
+  });
   afterAll(() => harness.close());
 
   const cli = (...args: readonly string[]): Promise<CliResult> => muster(harness, args);

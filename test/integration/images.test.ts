@@ -34,7 +34,7 @@ beforeAll(() => {
   const args = ['deploy/images/bundle.mjs', '--json', '--abi', ABI, '--out', out];
   const lines = execFileSync(process.execPath, args, { cwd: ROOT, encoding: 'utf8' }).trim().split('\n');
   bundles = new Map(lines.map((line) => JSON.parse(line) as Bundle).map((bundle) => [bundle.name, bundle]));
-}, 300_000);
+});
 afterAll(() => rmSync(out, { recursive: true, force: true }));
 
 const bundleOf = (name: string): Bundle => bundles.get(name)!;

@@ -138,7 +138,7 @@ describe('the local runner', () => {
       const found = data.result.map(({ metric }) => metric.instance).sort();
       return found.join() === 'api-1,command-1,gateway-1,gateway-2,query-1,telemetry-1';
     };
-    await eventually(up, 'Prometheus scrapes every service', 30_000);
+    await eventually(up, 'Prometheus scrapes every service');
     const rules = await (await fetch(`${local.prometheusUrl}/api/v1/rules?type=alert`)).text();
     expect(rules).toContain('MusterGatewayDown');
 
@@ -152,7 +152,7 @@ describe('the local runner', () => {
     expect(aliveOf(local)).toEqual([]);
     expect(existsSync(join(folder, '.muster/local.json'))).toBe(false);
     expect(await readdir(join(folder, '.muster/run'))).toEqual([]);
-  }, 120_000);
+  });
 
   test('the agent keeps its identity over a second start, and loses it with --fresh', async () => {
     const agentId = async (...args: string[]): Promise<string> => {
@@ -167,7 +167,7 @@ describe('the local runner', () => {
     const first = await agentId();
     expect(await agentId()).toBe(first);
     expect(await agentId('--fresh')).not.toBe(first);
-  }, 120_000);
+  });
 
   test('everything ends when the runner is killed, also brokers, and the next start works', async () => {
     runner = new Runner();
@@ -178,21 +178,21 @@ describe('the local runner', () => {
       if (alive.length > 0) throw new Error(`alive: ${alive.join(', ')}`);
       return true;
     };
-    await eventually(areGone, 'all programs have ended', 20_000);
+    await eventually(areGone, 'all programs have ended');
     expect(await muster('agents')).toMatchObject({ code: 1, err: expect.stringMatching(/no longer runs/) as unknown });
     runner = new Runner(['--no-agent']);
     expect(Object.keys((await runner.up()).pids)).not.toContain('agent');
-  }, 120_000);
+  });
 
   test('a service that is killed is restarted at the same address, and queries are answered again', async () => {
     runner = new Runner();
     const before = await runner.up();
     process.kill(before.pids['gateway-1']!, 'SIGKILL');
     const back = async (): Promise<boolean> => (await localFile()).pids['gateway-1'] !== before.pids['gateway-1'];
-    await eventually(back, 'the gateway is back', 30_000);
+    await eventually(back, 'the gateway is back');
     expect((await localFile()).gatewayUrls).toEqual(before.gatewayUrls);
     expect(runner.output).toMatch(/gateway-1 was ended by SIGKILL; starting it again/);
     const asked = async (): Promise<boolean> => (await muster('query', 'SELECT 1', '-o', 'ndjson')).out.startsWith('{');
-    await eventually(asked, 'a query is answered', 60_000);
-  }, 150_000);
+    await eventually(asked, 'a query is answered');
+  });
 });

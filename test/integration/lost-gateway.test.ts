@@ -17,8 +17,8 @@ beforeAll(async () => {
   fleet = new Fleet({ ...fleetOptions(harness), agents: AGENTS });
   await fleet.start();
   for (let i = 0; i < REAL; i += 1) await harness.stack.addAgent();
-  await eventually(async () => (await sessionsOf(harness.stack)) === ALL, 'all are connected', 20_000);
-}, 90_000);
+  await eventually(async () => (await sessionsOf(harness.stack)) === ALL, 'all are connected');
+});
 afterAll(async () => {
   await fleet.stop();
   await harness.close();
@@ -45,14 +45,14 @@ describe('the endpoints of a gateway', () => {
     expect(lost).toBeGreaterThan(AGENTS / 4);
     expect(at(0.95)).toBeLessThan(5_000);
     expect(at(1)).toBeLessThan(15_000);
-  }, 90_000);
+  });
 
   it('that hangs with its sockets open: all of them have left it and are elsewhere within 35 s', async () => {
-    await eventually(async () => (await sessionsOf(harness.stack)) === ALL, 'all are connected', 20_000);
+    await eventually(async () => (await sessionsOf(harness.stack)) === ALL, 'all are connected');
     const { lost, at, gateway: hung } = await lose('SIGSTOP');
     hung.signal('SIGCONT');
     process.stderr.write(`${lost} endpoints of a gateway that hung were back after ${Math.round(at(1) ?? 0)} ms\n`);
     expect(lost).toBeGreaterThan(AGENTS / 4);
     expect(at(1)).toBeLessThan(35_000);
-  }, 90_000);
+  });
 });

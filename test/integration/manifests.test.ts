@@ -25,7 +25,7 @@ beforeAll(async () => {
   rendered.set('base', await render('base'));
   for (const overlay of OVERLAYS) rendered.set(overlay, await render(`overlays/${overlay}`));
   for (const component of COMPONENTS) rendered.set(component, await renderComponent(component));
-}, 300_000);
+});
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 /** Kustomize takes relative paths alone, and nothing from outside: the folder is within `k8s/` for as long as it is read. */
@@ -115,7 +115,7 @@ test('no object has a field that its type does not know', async () => {
   const [first] = workloads(of('base'));
   const wrong = JSON.parse(JSON.stringify(first).replace('"image":', '"imagee":"x","image":')) as Manifest;
   expect(await unknownFields([wrong])).toEqual([expect.stringContaining('imagee')]);
-}, 120_000);
+});
 
 describe.each(SERVICES)('muster-%s', (name) => {
   test.each(['base', ...OVERLAYS])('%s gives it a configuration that its code takes', async (variant) => {

@@ -65,7 +65,7 @@ describe('metrics after some use', () => {
       expect(response.headers.get('content-type')).toContain('text/plain; version=0.0.4');
       texts.set(name, await response.text());
     }
-  }, 120_000);
+  });
   afterAll(async () => {
     await Promise.all(fleets.map((fleet) => fleet.stop()));
     await harness.close();

@@ -20,11 +20,10 @@ const CUTS_MS = 45_000;
 /** An answer of several frames. */
 const ROWS = 2_000;
 const SQL = `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ${ROWS}) SELECT i, hex(zeroblob(60)) AS pad FROM n`;
-const TIMEOUT_MS = 120_000;
 
 let proxies: ProxyHarness;
-beforeAll(async () => void (proxies = await ProxyHarness.open()), 60_000);
-afterAll(() => proxies.close(), 60_000);
+beforeAll(async () => void (proxies = await ProxyHarness.open()));
+afterAll(() => proxies.close());
 
 const connectProxy = async (options?: Parameters<typeof ConnectProxy.start>[0]): Promise<ConnectProxy> =>
   proxies.atEnd(await ConnectProxy.start(options));
@@ -46,26 +45,18 @@ describe('the real agent and real gateways, with a proxy in between', () => {
     expect(agent.sessions).toEqual(['live']);
   }
 
-  test.concurrent(
-    'HAProxy with timeouts of 30 s, TLS passthrough: an idle agent keeps its session',
-    async () => {
-      const { address } = proxies.atEnd(await startHaproxy(proxies.secure, 'haproxy-passthrough.cfg', '', SHORT));
-      await idlesAndAnswers('idle-passthrough', address);
-    },
-    TIMEOUT_MS,
-  );
+  test.concurrent('HAProxy with timeouts of 30 s, TLS passthrough: an idle agent keeps its session', async () => {
+    const { address } = proxies.atEnd(await startHaproxy(proxies.secure, 'haproxy-passthrough.cfg', '', SHORT));
+    await idlesAndAnswers('idle-passthrough', address);
+  });
 
-  test.concurrent(
-    'HAProxy with timeouts of 30 s, TLS terminated: an idle agent keeps its session',
-    async () => {
-      const pem = join(proxies.folder, 'both.pem');
-      await writeFile(pem, proxies.tls.cert + proxies.tls.key, { mode: 0o600 });
-      const bind = `ssl crt ${pem} alpn http/1.1`;
-      const { address } = proxies.atEnd(await startHaproxy(proxies.plain, 'haproxy.cfg', bind, SHORT));
-      await idlesAndAnswers('idle-ended', address);
-    },
-    TIMEOUT_MS,
-  );
+  test.concurrent('HAProxy with timeouts of 30 s, TLS terminated: an idle agent keeps its session', async () => {
+    const pem = join(proxies.folder, 'both.pem');
+    await writeFile(pem, proxies.tls.cert + proxies.tls.key, { mode: 0o600 });
+    const bind = `ssl crt ${pem} alpn http/1.1`;
+    const { address } = proxies.atEnd(await startHaproxy(proxies.plain, 'haproxy.cfg', bind, SHORT));
+    await idlesAndAnswers('idle-ended', address);
+  });
 
   test.concurrent(
     'a relay that cuts when either direction is silent for 60 s: an idle agent keeps its session',
@@ -77,7 +68,6 @@ describe('the real agent and real gateways, with a proxy in between', () => {
       expect(fromAgent).toBeLessThan(LIMITS.pairedHeartbeatMs + 2_000);
       expect(fromGateway).toBeLessThan(LIMITS.gatewayHeartbeatMs + 2_000);
     },
-    TIMEOUT_MS,
   );
 
   test.concurrent(
@@ -107,24 +97,19 @@ describe('the real agent and real gateways, with a proxy in between', () => {
       expect(relay.cuts).toBeGreaterThan(3);
       expect(answered).toBeGreaterThan(3);
     },
-    TIMEOUT_MS,
   );
 
   test.concurrent.each<[string, UpgradeTreatment]>([
     ['never answers an upgrade', 'never'],
     ['upgrades and then lets nothing pass', 'hold'],
-  ])(
-    'a proxy that %s: the agent polls',
-    async (name, upgrades) => {
-      const proxy = await upgradeProxy(upgrades);
-      const agent = proxies.startAgent(`silent-${name.split(' ', 1)[0]}`, proxy.address);
-      await agent.until(({ sessions }) => sessions.includes('poll'));
-      await answers(agent);
-      const why = 'given up before it was ready: no_session_in_time';
-      expect(await agent.seen()).toMatchObject({ mode: 'poll', away: { mode: 'poll', failures: 3, why } });
-    },
-    TIMEOUT_MS,
-  );
+  ])('a proxy that %s: the agent polls', async (name, upgrades) => {
+    const proxy = await upgradeProxy(upgrades);
+    const agent = proxies.startAgent(`silent-${name.split(' ', 1)[0]}`, proxy.address);
+    await agent.until(({ sessions }) => sessions.includes('poll'));
+    await answers(agent);
+    const why = 'given up before it was ready: no_session_in_time';
+    expect(await agent.seen()).toMatchObject({ mode: 'poll', away: { mode: 'poll', failures: 3, why } });
+  });
 
   test.concurrent.each<[string, UpgradeTreatment, string]>([
     ['page', { status: 200, headers: { 'content-type': 'text/html' }, body: '<h1>Welcome</h1>' }, '200'],
@@ -155,7 +140,6 @@ describe('the real agent and real gateways, with a proxy in between', () => {
       // The old session was left only after the new one was ready.
       expect(agent.log.filter(({ msg }) => msg === 'session ended')).toEqual([]);
     },
-    TIMEOUT_MS,
   );
 
   test.concurrent('a proxy that buffers whole bodies and forwards them in chunks: nothing is missing', async () => {
@@ -179,7 +163,7 @@ describe('the real agent and real gateways, with a proxy in between', () => {
         const { away, mode } = await agent.seen();
         return mode === 'poll' && away?.why === 'the connection was cut after 1 s';
       };
-      await eventually(isAway, 'it polls and reports why', 10_000);
+      await eventually(isAway, 'it polls and reports why');
       proxy.upgrades = 'pass';
       const isBack = async (): Promise<boolean> => {
         const { away, mode } = await agent.seen();
@@ -188,7 +172,6 @@ describe('the real agent and real gateways, with a proxy in between', () => {
       await eventually(isBack, 'it is back on Live, and reports it', 90_000);
       await answers(agent);
     },
-    TIMEOUT_MS,
   );
 
   test.concurrent.each([

@@ -32,11 +32,11 @@ describe('a question over the bounds of the wire', () => {
     }
     // The agents whose assigned channel is Poll have moved there.
     const polling = async () => (await harness.api.all('GET /v1/agents', { query: { selector: 'mode=poll' } })).length;
-    await eventually(async () => (await polling()) === AGENTS.length / 2, 'polling', 30_000);
+    await eventually(async () => (await polling()) === AGENTS.length / 2, 'polling');
     sessions = await sessionsSoFar();
     const servers = [harness.brokers.nats.url];
     broker = await connectNats({ servers, name: 'question bounds', logger: silentLogger });
-  }, 180_000);
+  });
   afterAll(async () => {
     await broker.stop();
     await harness.close();
@@ -125,5 +125,5 @@ describe('a question over the bounds of the wire', () => {
     expect([...failed].map((failure) => failure.split(' ')[1])).toEqual(AGENTS.map(() => 'error,bad_query'));
     await everybodyAnswers();
     await noSessionEnded();
-  }, 60_000);
+  });
 });

@@ -15,7 +15,7 @@ describe('the real agent', () => {
     const servers = [harness.harness.brokers.nats.url];
     broker = await connectNats({ servers, name: 'test', logger: silentLogger });
     writer = new DirectoryWriter({ streams: broker.streams });
-  }, 120_000);
+  });
   afterAll(async () => {
     await broker.stop();
     await harness.close();

@@ -98,7 +98,7 @@ describe('traces', () => {
       .split('\n')
       .find((line) => line.includes('"query ended"') && line.includes(id));
     expect(JSON.parse(ended ?? '{}')).toMatchObject({ traceId });
-  }, 60_000);
+  });
 
   test('a command is one trace, from the caller to the batch of each gateway and to its end', async () => {
     const traceId = 'b'.repeat(32);
@@ -122,7 +122,7 @@ describe('traces', () => {
       'muster.command.targets': String(steady.length),
     });
     expectBounded(spans);
-  }, 60_000);
+  });
 
   test('a caller without valid credentials is not traced, whatever trace it names', async () => {
     const traceId = 'c'.repeat(32);
@@ -134,5 +134,5 @@ describe('traces', () => {
     await harness.api.fetch('/v1/agents?limit=1', { headers: named });
     expect((await treeOf(known, 'GET /v1/agents')).tree).toEqual(['muster-api: GET /v1/agents < caller']);
     expect(collector.ofTrace(traceId)).toEqual([]);
-  }, 60_000);
+  });
 });

@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { agentIdFromPublicKey } from '@muster/identity/agent';
 import { type AgentId, type CommandBody, decodeRows, FRAME, type ReportBody } from '@muster/protocol';
 import type { TestProcess } from '@muster/testkit';
@@ -18,7 +18,6 @@ const withHungMount = missing === undefined ? describe : describe.skip;
 /** What hangs is given up a second after this; what is told at once is told sooner, on a busy machine too. */
 const QUERY_MS = 2_000;
 /** Most of the time is waited for what hangs; some processes are started besides. */
-jest.setTimeout(90_000);
 
 let folder: string;
 let issuer: CommandIssuer;

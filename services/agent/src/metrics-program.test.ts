@@ -1,14 +1,12 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { cpus, tmpdir, totalmem } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { decodeDelta, decodeHistory, decodeKeyframe, hostMetric, hostValue, type Sample } from '@muster/host-metrics';
 import { decodeBody, encodeBody, FRAME, type FrameType, type MetricsBody } from '@muster/protocol';
 import type { FakeSession, ReceivedFrame } from './testing/fake-session.js';
 import { HungMount } from './testing/hung-mount.js';
 import { ProgramFixture } from './testing/program-fixture.js';
-
-jest.setTimeout(90_000);
 
 let fixture: ProgramFixture;
 beforeEach(async () => void (fixture = await ProgramFixture.open(mkdtempSync(join(tmpdir(), 'muster-metrics-')))));

@@ -166,7 +166,7 @@ describe('the agent program', () => {
     await session.welcome();
     session.query(1, { sql, columns: ['n'] });
     expect(decodeRows((await session.answer())[0]!, 1)).toEqual([[1_000_000]]);
-  }, 120_000);
+  });
 
   test('a second agent with the same data directory does not start, and the first notices nothing', async () => {
     const gateway = await startGateway();

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { copyFile, mkdtemp, readFile, rm } from 'node:fs/promises';
 import type { IncomingMessage } from 'node:http';
 import { tmpdir } from 'node:os';
@@ -19,7 +19,6 @@ import { eventually } from '@muster/runtime/testing';
 import { ORG } from './testing/api-fixture.js';
 
 // Each test starts whole processes, on machines that may be busy.
-jest.setTimeout(90_000);
 
 let harness: ApiHarness;
 let api: ApiProcess;
@@ -196,7 +195,7 @@ describe('the API on a real broker', () => {
     expect((await api.health('/healthz')).status).toBe(200);
     expect((await api.ask('POST', '/v1/queries', { body: { sql: 'SELECT 1' } })).status).toBe(503);
     await harness.brokers.nats.restart();
-    await eventually(async () => (await api.health('/readyz')).status === 200, 'the return of the broker', 20_000);
+    await eventually(async () => (await api.health('/readyz')).status === 200, 'the return of the broker');
     await eventually(
       async () =>
         (await harness.service

@@ -27,15 +27,15 @@ beforeAll(async () => {
     ...{ streams: harness.broker.streams, clock: systemClock, logger: silentLogger },
     metrics: { auditLost: nobody, auditSuppressed: nobody },
   });
-}, 60_000);
+});
 afterEach(async () => {
   await harness.stopServices();
   await harness.dropGateways();
-}, 30_000);
+});
 afterAll(async () => {
   await other.stop();
   await harness.close();
-}, 30_000);
+});
 
 async function chain(): Promise<ChainLink[]> {
   const links: ChainLink[] = [];
@@ -100,7 +100,7 @@ describe('what was accepted is in the audit once, with its end, when the service
       victim = next;
     }
     expect(verifyChain(await chain()).faults).toEqual([]);
-  }, 240_000);
+  });
 
   test('and it was the only one', async () => {
     await harness.gateway(agents);
@@ -112,5 +112,5 @@ describe('what was accepted is in the audit once, with its end, when the service
       await next.kill();
     }
     expect(verifyChain(await chain()).faults).toEqual([]);
-  }, 240_000);
+  });
 });

@@ -35,7 +35,7 @@ describe.each(['uws', 'ws'] as const)('a gateway with TLS over %s', (transport) 
       harness.startGateway(),
       harness.startGateway({ ...tls, MUSTER_GATEWAY_TRANSPORT: transport }),
     ]);
-  }, 30_000);
+  });
   afterAll(async () => {
     await harness.close();
     await rm(folder, { recursive: true, force: true });
@@ -90,5 +90,5 @@ describe.each(['uws', 'ws'] as const)('a gateway with TLS over %s', (transport) 
     expect(isCut()).toBe(false);
     expect(answers()).toEqual(Array(AGENTS * QUERIES).fill('answered'));
     expect(ids.map((id) => service.reportsOf(id).length)).toEqual(Array(AGENTS).fill(COMMANDS));
-  }, 90_000);
+  });
 });

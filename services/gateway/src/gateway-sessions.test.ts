@@ -70,7 +70,7 @@ for (const transport of ['uws', 'ws'] as const) {
         const ping = setInterval(() => session instanceof LiveSession && session.socket.ping(), 200);
         expect(await session.closed).toBe(CLOSE.helloTimeout.code);
         clearInterval(ping);
-      }, 20_000);
+      });
 
       it('closes 4501 a connection that waits for its hello when its agent is revoked', async () => {
         const agent = await enrolled();

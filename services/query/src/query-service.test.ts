@@ -1,11 +1,10 @@
-import { afterAll, afterEach, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import type { QueryRequest, StartQuery } from '@muster/messages';
 import type { Ledger } from '@muster/protocol';
 import { readAnswerBlock, type QueryRecord, type ResultEvent } from '@muster/records';
 import { ServiceHarness, type RunningService } from './testing/service-harness.js';
 
 // Each test starts processes of its own, and the machine may be busy.
-jest.setTimeout(90_000);
 
 let harness: ServiceHarness;
 beforeAll(async () => {

@@ -1,10 +1,8 @@
-import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { encodeBusMessage, SUBJECTS, type QueryReply } from '@muster/messages';
 import type { OrgId } from '@muster/protocol';
 import type { QueryRecord } from '@muster/records';
 import { ServiceHarness } from './testing/service-harness.js';
-
-jest.setTimeout(90_000);
 
 const FOREVER = 'WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) AS n FROM n';
 

@@ -25,7 +25,7 @@ const definition = defineConfig({
       optional: true,
       example: '/etc/muster/health-policy.json',
     }),
-    /** More endpoints than these are refused by one instance, about 700 bytes each. */
+    /** More endpoints than these are refused by one instance, about 900 bytes each. */
     maxEndpoints: field.int('MUSTER_TELEMETRY_MAX_ENDPOINTS', { default: 500_000, min: 1 }),
   },
   check: (config): readonly ConfigFault[] => {

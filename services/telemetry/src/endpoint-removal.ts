@@ -7,7 +7,7 @@ import type { EndpointTable } from './samples/endpoint-table.js';
 
 export interface EndpointRemovalOptions {
   readonly table: EndpointTable;
-  readonly fleet: Pick<FleetHistograms, 'leave' | 'join'>;
+  readonly fleet: Pick<FleetHistograms, 'begin' | 'leave' | 'join'>;
   readonly health: Pick<HealthMonitor, 'silent'>;
   readonly records: Pick<HealthRecords, 'forget'>;
   /** Absent without remote write. */
@@ -50,6 +50,7 @@ export class EndpointRemoval {
       this.#remove(slot);
     } else if (change === 'facts' || change === 'labels') {
       fleet.leave(slot);
+      fleet.begin(slot);
       fleet.join(slot);
     }
   }

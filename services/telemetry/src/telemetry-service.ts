@@ -125,7 +125,10 @@ export function createTelemetryService(deps: TelemetryServiceDeps): TelemetrySer
 /** The fleet counts an endpoint, then its health is judged and its sample is written. */
 function observing(fleet: FleetHistograms, health: HealthMonitor, remote: SampleWriter | undefined): SlotObserver {
   return {
-    begin: (slot) => health.begin(slot),
+    begin: (slot) => {
+      fleet.begin(slot);
+      health.begin(slot);
+    },
     leave: (slot) => fleet.leave(slot),
     join: (slot) => {
       fleet.join(slot);

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, it, jest } from '@jest/globals';
+import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { connectNats, type Broker } from '@muster/bus';
 import { LimitedAccount } from '@muster/bus/testing';
 import type { OrgId } from '@muster/protocol';
@@ -14,8 +14,6 @@ import {
 import { silentLogger, systemClock } from '@muster/runtime';
 import { eventually } from '@muster/runtime/testing';
 import { AuditTrail } from './audit-trail.js';
-
-jest.setTimeout(120_000);
 
 const ORG = 'acme' as OrgId;
 const SUBJECT = STREAM_SUBJECTS.audit(ORG);

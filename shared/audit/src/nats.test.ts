@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { connectNats, type Broker } from '@muster/bus';
 import { startNats, type NatsHandle } from '@muster/local/brokers';
 import type { OrgId } from '@muster/protocol';
@@ -18,7 +18,6 @@ import { silentLogger, systemClock } from '@muster/runtime';
 import { AuditTrail } from './audit-trail.js';
 
 // Thousands of appends, each acknowledged by the broker: slow on a busy machine.
-jest.setTimeout(180_000);
 
 const WRITERS = 4;
 const EACH = 400;

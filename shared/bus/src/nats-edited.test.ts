@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { freePort, startNats, type NatsHandle } from '@muster/local/brokers';
 import { silentLogger } from '@muster/runtime';
 import { eventually } from '@muster/runtime/testing';
@@ -11,7 +11,6 @@ import type { StreamDefinition } from './stream-store.js';
 import { text, untext } from './testing/broker-fixture.js';
 
 // Three servers elect leaders, for each stream again.
-jest.setTimeout(120_000);
 
 const DAY_MS = 86_400_000;
 const MIB = 1024 ** 2;

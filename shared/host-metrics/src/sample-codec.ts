@@ -158,11 +158,11 @@ export function readChanges(input: ByteReader, base: Pick<Sample, 'values' | 'po
   for (let i = 0; !input.done; i += 1) {
     i += input.varint();
     if (i >= length) throw new MalformedBytes('it changes a value that its keyframe does not have');
-    const code = input.varint();
+    const change = input.cell();
     const at = positions === undefined ? i : (positions[i] as number);
     if (at === -1) continue;
     const before = values[at] as number;
-    values[at] = code === 0 ? Number.NaN : (Number.isNaN(before) ? 0 : before) + unzigzag(code - 1);
+    values[at] = Number.isNaN(before) ? change : before + change;
   }
   return values;
 }
@@ -175,10 +175,7 @@ function cell(value: number, most = MAX_INTEGER): number {
 
 function readCells(input: ByteReader, count: number): Float64Array {
   const cells = new Float64Array(count);
-  for (let i = 0; i < count; i += 1) {
-    const code = input.varint();
-    cells[i] = code === 0 ? Number.NaN : unzigzag(code - 1);
-  }
+  input.cells(cells, 0, count);
   return cells;
 }
 

@@ -82,10 +82,7 @@ export class SampleScanner {
       larger.set(this.values);
       this.values = larger;
     }
-    for (let i = this.length; i < end; i += 1) {
-      const code = input.varint();
-      this.values[i] = code === 0 ? Number.NaN : unzigzag(code - 1);
-    }
+    input.cells(this.values, this.length, end);
     this.length = end;
   }
 
@@ -97,9 +94,9 @@ export class SampleScanner {
     for (let i = 0; !input.done; i += 1) {
       i += input.varint();
       if (i >= this.length) throw new MalformedBytes('it changes a value that its keyframe does not have');
-      const code = input.varint();
+      const change = input.cell();
       const before = this.values[i] as number;
-      this.values[i] = code === 0 ? Number.NaN : (Number.isNaN(before) ? 0 : before) + unzigzag(code - 1);
+      this.values[i] = Number.isNaN(before) ? change : before + change;
     }
   }
 

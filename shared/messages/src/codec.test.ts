@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import type { GatewayUpdate, PartialUpdate, QueryStop } from './query-messages.js';
-import { decodeBusMessage, decodeServiceMessage, encodeBusMessage } from './codec.js';
+import { decodeBusMessage, decodeBusMessageInPlace, decodeServiceMessage, encodeBusMessage } from './codec.js';
 import { encodeCbor, newGatewayId, newQueryId } from '@muster/protocol';
 import { type LabelsRecord, type ResultEvent, decodeRecord, encodeRecord } from '@muster/records';
 
@@ -22,6 +22,17 @@ const partial: PartialUpdate = {
 describe('bus messages', () => {
   it('come back as they were', () => {
     expect(decodeBusMessage<GatewayUpdate>(encodeBusMessage(partial), 'partial', 'targeted')).toEqual(partial);
+  });
+
+  it('come back the same in place, where their bytes are a part of the message', () => {
+    const bytes = encodeBusMessage(partial);
+    const message = decodeBusMessageInPlace<PartialUpdate>(bytes, 'partial');
+    expect({ ...message, answered: Uint8Array.from(message?.answered ?? []) }).toMatchObject({
+      t: 'partial',
+      answered: partial.answered,
+    });
+    expect(message?.answered.buffer).toBe(bytes.buffer);
+    expect(decodeBusMessageInPlace<QueryStop>(bytes, 'query_stop')).toBeUndefined();
   });
 
   it('of an unexpected kind are ignored', () => {

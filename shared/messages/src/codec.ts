@@ -1,4 +1,4 @@
-import { decodeCbor, encodeCborUnsorted } from '@muster/protocol';
+import { decodeCbor, decodeCborInPlace, encodeCborUnsorted } from '@muster/protocol';
 import type { CallStatus, CallStatusRequest } from './api-messages.js';
 import type { CommandBusMessage } from './command-messages.js';
 import type { CommandReply, CommandRequest } from './command-requests.js';
@@ -46,8 +46,24 @@ export function decodeBusMessage<T extends { readonly t: string }>(
   bytes: Uint8Array,
   ...kinds: readonly T['t'][]
 ): T | undefined {
+  return decodeOneOf(decodeCbor, bytes, kinds);
+}
+
+/** As {@link decodeBusMessage}, but byte strings are views of `bytes`: for a reader that keeps none of them. */
+export function decodeBusMessageInPlace<T extends { readonly t: string }>(
+  bytes: Uint8Array,
+  ...kinds: readonly T['t'][]
+): T | undefined {
+  return decodeOneOf(decodeCborInPlace, bytes, kinds);
+}
+
+function decodeOneOf<T extends { readonly t: string }>(
+  decode: (bytes: Uint8Array) => unknown,
+  bytes: Uint8Array,
+  kinds: readonly T['t'][],
+): T | undefined {
   try {
-    const value = decodeCbor(bytes) as T | null;
+    const value = decode(bytes) as T | null;
     if (typeof value !== 'object' || value === null || !kinds.includes(value.t)) return undefined;
     return value;
   } catch {

@@ -69,19 +69,26 @@ export class ByteReader {
 
   /** Throws {@link MalformedBytes} at the end of the bytes and on numbers above 2^53−1. */
   varint(): number {
-    let value = 0;
-    let unit = 1;
-    for (let i = 0; i < 8; i += 1) {
-      const byte = this.#bytes[this.#at++];
-      if (byte === undefined) throw new MalformedBytes('it ends within a number');
-      value += (byte & 0x7f) * unit;
-      if (byte < 0x80) {
-        if (value > Number.MAX_SAFE_INTEGER) break;
-        return value;
-      }
-      unit *= 0x80;
-    }
-    throw new MalformedBytes('a number is too large');
+    const first = this.#byte();
+    // Most are small.
+    return first < 0x80 ? first : this.#continued(first & 0x7f, 0x80);
+  }
+
+  /**
+   * A number that may be absent, and then is `NaN`: 0 is absent, all else one more than the number, signed (zigzag: 0, −1, 1, −2 …). Throws as
+   * {@link varint}.
+   */
+  cell(): number {
+    const first = this.#byte();
+    // Half of the code without the lowest bit, which is the sign: no division of large numbers.
+    const half = first < 0x80 ? first >> 1 : this.#continued((first & 0x7f) >> 1, 0x40);
+    if ((first & 1) === 1) return half;
+    return half === 0 ? Number.NaN : -half;
+  }
+
+  /** As many cells as there are from one place in `into` to another. */
+  cells(into: Float64Array, from: number, to: number): void {
+    for (let i = from; i < to; i += 1) into[i] = this.cell();
   }
 
   /** Passes over bytes; returns where the first of them is. */
@@ -104,5 +111,28 @@ export class ByteReader {
   /** A view of what was not read yet. */
   rest(): Uint8Array {
     return this.bytes(this.#bytes.length - Math.min(this.#at, this.#bytes.length));
+  }
+
+  #byte(): number {
+    if (this.#at >= this.#bytes.length) throw new MalformedBytes('it ends within a number');
+    return this.#bytes[this.#at++] as number;
+  }
+
+  /** What follows the first of several bytes of a number, of which each counts `unit` times more than the one before. */
+  #continued(first: number, firstUnit: number): number {
+    let value = first;
+    // Of the whole number, whatever the unit of its parts: 0x80 at the second byte.
+    const most = (Number.MAX_SAFE_INTEGER * firstUnit) / 0x80;
+    let unit = firstUnit;
+    for (let i = 1; i < 8; i += 1) {
+      const byte = this.#byte();
+      value += (byte & 0x7f) * unit;
+      if (byte < 0x80) {
+        if (value > most) break;
+        return value;
+      }
+      unit *= 0x80;
+    }
+    throw new MalformedBytes('a number is too large');
   }
 }

@@ -21,9 +21,12 @@ const knownValues: (string | undefined)[] = Array.from({ length: KNOWN_TEXTS });
  */
 export class CborDecoder {
   readonly #bytes: Buffer;
+  readonly #isInPlace: boolean;
   #at = 0;
 
-  constructor(bytes: Uint8Array) {
+  /** `inPlace`: byte strings are views of `bytes`, for a reader that keeps none of them. */
+  constructor(bytes: Uint8Array, { inPlace = false }: { readonly inPlace?: boolean } = {}) {
+    this.#isInPlace = inPlace;
     // Its texts need no views of the bytes, which cost more than short texts.
     this.#bytes = Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
   }
@@ -45,7 +48,7 @@ export class CborDecoder {
         return negative(this.#argument(minor));
       case 2: {
         const start = this.#skip(this.#length(minor));
-        return this.#copy(start, this.#at);
+        return this.#isInPlace ? this.#bytes.subarray(start, this.#at) : this.#copy(start, this.#at);
       }
       case 3:
         return this.#text(this.#length(minor), knownValues);

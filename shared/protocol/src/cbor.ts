@@ -24,3 +24,8 @@ export function encodeCborUnsorted(value: unknown): Uint8Array {
 export function decodeCbor(bytes: Uint8Array): unknown {
   return new CborDecoder(bytes).read();
 }
+
+/** As {@link decodeCbor}, but byte strings are views of `bytes`, which cost less and are valid as long as `bytes` stay as they are. */
+export function decodeCborInPlace(bytes: Uint8Array): unknown {
+  return new CborDecoder(bytes, { inPlace: true }).read();
+}

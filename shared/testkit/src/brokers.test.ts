@@ -17,7 +17,7 @@ describe(`test brokers from ${source}`, () => {
   beforeAll(async () => {
     brokers = await startBrokers(source);
     nats = await connectNats({ servers: [brokers.nats.url], name: 'kit', logger });
-  }, 120_000);
+  });
   afterAll(async () => {
     await nats.stop();
     await brokers.stop();

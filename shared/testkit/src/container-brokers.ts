@@ -10,7 +10,7 @@ import { eventually } from '@muster/runtime/testing';
 import { GenericContainer, getContainerRuntimeClient, Wait, type StartedTestContainer } from 'testcontainers';
 import type { TestBroker, TestBrokers } from './test-brokers.js';
 
-const READY_TIMEOUT_MS = 30_000;
+const READY_TIMEOUT_MS = 120_000;
 
 interface Recipe {
   readonly scheme: 'nats' | 'redis';

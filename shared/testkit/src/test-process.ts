@@ -29,7 +29,7 @@ export interface LogLine {
   readonly [field: string]: unknown;
 }
 
-const READY_WITHIN_MS = 30_000;
+const READY_WITHIN_MS = 120_000;
 const QUOTED_CHARACTERS = 4_000;
 
 /** One of our programs as a child process of a test. It ends when the test process does. */

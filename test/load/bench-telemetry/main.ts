@@ -12,7 +12,7 @@ console.log(
   [
     `deltas                             ${of(figures.samples)} of ${of(figures.endpoints)} endpoints`,
     `samples per second of processor    ${of(figures.samplesPerCpuSecond)} (from the socket to the counts, one process)`,
-    `samples per second                 ${of(figures.samplesPerSecond)} (the bench makes them meanwhile)`,
+    `samples per second                 ${of(figures.samplesPerSecond)} (with what the brokers and the bench take on the same processors)`,
     `bytes of a keyframe, of a delta    ${of(figures.keyframeBytes)}, ${of(figures.deltaBytes)}`,
     `memory per endpoint                ${of(figures.bytesPerEndpoint)} bytes, beside ${of(figures.emptyBytes / 2 ** 20)} MiB of the process with its identities`,
   ].join('\n'),

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { connectNats, type Broker } from '@muster/bus';
 import { encodeDelta, encodeKeyframe, metricsPartition, METRICS_PARTITIONS, type Sample } from '@muster/host-metrics';
@@ -15,6 +16,10 @@ const ORG = 'acme' as OrgId;
 /** What gateways send of one partition at once. */
 const BATCH = 100;
 const INTERVAL_MS = 60_000;
+/** The service answers `/metrics` with the same processor that it is measured by. */
+const POLL_MS = 500;
+/** The broker drops the connection of a reader that is further behind. */
+const MOST_WAITING = 100_000;
 
 interface BenchEndpoint {
   readonly agentId: AgentId;
@@ -37,7 +42,7 @@ export interface TelemetryFigures {
   readonly bytesPerEndpoint: number;
 }
 
-/** One telemetry process, and as many samples as it takes: a keyframe of each endpoint, then rounds of deltas. */
+/** One telemetry process, and as many samples as it takes: a keyframe of each endpoint, a round that warms up, then rounds of deltas. */
 export async function benchTelemetry(count: number, rounds: number): Promise<TelemetryFigures> {
   const brokers = await startBrokers('binaries');
   const service = await TestProcess.start({
@@ -55,14 +60,16 @@ export async function benchTelemetry(count: number, rounds: number): Promise<Tel
     const endpoints = await enrol(broker, count);
     await reaches(service, 'partitions', METRICS_PARTITIONS);
     const emptyBytes = await settledBytes(service.pid);
-    const keyframes = await send(broker, service, endpoints, 0);
+    const keyframes = await send(broker, service, batches(endpoints, 0));
     await reaches(service, 'endpoints', count);
     const bytesPerEndpoint = ((await settledBytes(service.pid)) - emptyBytes) / count;
     let [deltas, cpuUsedMs, seconds] = [{ samples: 0, bytes: 0 }, 0, 0];
-    for (let round = 1; round <= rounds; round += 1) {
+    await send(broker, service, batches(endpoints, 1));
+    for (let round = 2; round < rounds + 2; round += 1) {
+      const made = batches(endpoints, round);
       const beforeMs = cpuMs(service.pid);
       const startedMs = performance.now();
-      const sent = await send(broker, service, endpoints, round);
+      const sent = await send(broker, service, made);
       seconds += (performance.now() - startedMs) / 1_000;
       cpuUsedMs += cpuMs(service.pid) - beforeMs;
       deltas = { samples: deltas.samples + sent.samples, bytes: deltas.bytes + sent.bytes };
@@ -97,30 +104,46 @@ async function enrol(broker: Broker, count: number): Promise<BenchEndpoint[]> {
   return endpoints;
 }
 
-/** One sample of each endpoint, in batches by partition; resolves when the service has counted all of them. */
-async function send(
-  { bus }: Broker,
-  service: TestProcess,
-  endpoints: readonly BenchEndpoint[],
-  round: number,
-): Promise<{ readonly samples: number; readonly bytes: number }> {
+interface Batch {
+  readonly partition: number;
+  readonly message: Uint8Array;
+  readonly samples: number;
+  /** Of the samples alone. */
+  readonly bytes: number;
+}
+
+/** One sample of each endpoint, by partition as gateways send them. */
+function batches(endpoints: readonly BenchEndpoint[], round: number): Batch[] {
   const gateway = newGatewayId();
-  const counted = await framesOf(service);
-  let bytes = 0;
-  let sent = 0;
+  const made: Batch[] = [];
   for (let partition = 0; partition < METRICS_PARTITIONS; partition += 1) {
     const its = endpoints.filter(({ agentId }) => metricsPartition(agentId) === partition);
     for (let first = 0; first < its.length; first += BATCH) {
       const items = its.slice(first, first + BATCH).map((endpoint) => sample(endpoint, round));
-      for (const item of items) bytes += item[6].length;
-      bus.publish(SUBJECTS.samples(partition), encodeBusMessage({ t: 'samples', gateway, items }));
-      sent += items.length;
+      const bytes = items.reduce((sum, item) => sum + item[6].length, 0);
+      const message = encodeBusMessage({ t: 'samples', gateway, items });
+      made.push({ partition, message, samples: items.length, bytes });
     }
-    // The broker drops the connection of a reader that is far behind.
-    while ((await framesOf(service)) < counted + sent - 20_000)
-      await new Promise((resolve) => setTimeout(resolve, 200));
   }
-  while ((await framesOf(service)) < counted + sent) await new Promise((resolve) => setTimeout(resolve, 200));
+  return made;
+}
+
+/** Resolves when the service has counted all of them. */
+async function send(
+  { bus }: Broker,
+  service: TestProcess,
+  made: readonly Batch[],
+): Promise<{ readonly samples: number; readonly bytes: number }> {
+  const counted = await framesOf(service);
+  let [bytes, sent] = [0, 0];
+  const isDone = async (count: number): Promise<boolean> => (await framesOf(service)) >= counted + count;
+  for (const batch of made) {
+    bus.publish(SUBJECTS.samples(batch.partition), batch.message);
+    bytes += batch.bytes;
+    sent += batch.samples;
+    if (sent % MOST_WAITING > MOST_WAITING - BATCH) while (!(await isDone(sent - MOST_WAITING))) await delay(POLL_MS);
+  }
+  while (!(await isDone(sent))) await delay(POLL_MS);
   return { samples: sent, bytes };
 }
 
@@ -136,7 +159,7 @@ function sample(endpoint: BenchEndpoint, round: number): SampleItem {
 }
 
 async function metric(service: TestProcess, name: string, labels = ''): Promise<number> {
-  const text = await (await fetch(`${service.healthUrl}/metrics`)).text();
+  const text = await (await fetch(`${service.healthUrl}/metrics`, { headers: { connection: 'close' } })).text();
   const lines = text.split('\n').filter((line) => line.startsWith(`${name}${labels}`));
   return lines.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' ') + 1)), 0);
 }
@@ -146,6 +169,6 @@ const framesOf = (service: TestProcess): Promise<number> => metric(service, 'mus
 async function reaches(service: TestProcess, what: 'partitions' | 'endpoints', count: number): Promise<void> {
   const labels = what === 'endpoints' ? '{' : ' ';
   while ((await metric(service, `muster_telemetry_${what}`, labels)) < count) {
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    await delay(POLL_MS);
   }
 }

@@ -66,7 +66,7 @@ describe('simulated agents whose channel a gateway assigns', () => {
     for (const session of gateway.sessions.values()) session.send(modeFrame(modeBody('poll')));
     await onlyOn('poll');
     expect(fleet.count('ready')).toBe(20);
-  }, 20_000);
+  });
 
   it('change by themselves when a lease ends', async () => {
     await start({ mode: 'poll', pollIntervalMs: 20 });
@@ -99,7 +99,7 @@ describe('simulated agents whose channel a gateway assigns', () => {
     await onlyOn('live');
     expect(newest()).toMatchObject({ mode: 'live', hello: { away: { why: 'refused with 502' } } });
     expect(await poll.closed).toBe(1000);
-  }, 20_000);
+  });
 });
 
 describe('a simulated agent that polls', () => {

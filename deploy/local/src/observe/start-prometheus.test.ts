@@ -31,4 +31,4 @@ test('scrapes under the names of the stack, has the rules, keeps its data here, 
     server.close();
   }
   await expect(fetch(prometheus.url)).rejects.toThrow('fetch failed');
-}, 60_000);
+});

@@ -1,11 +1,10 @@
-import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { encodeNumberSet, type CommandRecord } from '@muster/records';
 import { eventually } from '@muster/runtime/testing';
 import { ApiFixture } from '../testing/api-fixture.js';
 import { parseSse, RawViewer } from '../testing/raw-viewer.js';
 
 // Slow viewers read megabytes.
-jest.setTimeout(90_000);
 
 let api: ApiFixture;
 beforeEach(async () => {

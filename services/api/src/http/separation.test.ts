@@ -1,11 +1,9 @@
-import { describe, expect, jest, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import { operations, type OperationContract } from '@muster/api-contract';
 import type { OrgId } from '@muster/protocol';
 import type { Asked } from '../testing/api-fixture.js';
 import { ORG } from '../testing/api-fixture.js';
 import { makeWorld, type Objects, type World } from '../testing/two-worlds.js';
-
-jest.setTimeout(120_000);
 
 interface Sample {
   readonly body?: unknown;

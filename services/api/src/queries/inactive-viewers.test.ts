@@ -1,12 +1,10 @@
-import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { encodeNumberSet, STREAM_SUBJECTS, type QueryRecord } from '@muster/records';
 import { eventually } from '@muster/runtime/testing';
 import { ApiFixture } from '../testing/api-fixture.js';
 import { ledger } from '../testing/fake-query-service.js';
 import { parseSse, RawViewer } from '../testing/raw-viewer.js';
 import type { QueryStore } from './query-store.js';
-
-jest.setTimeout(90_000);
 
 let api: ApiFixture;
 beforeEach(async () => {

@@ -72,7 +72,7 @@ describe('the audit of the journal', () => {
       if (details?.['seq'] !== undefined) counts.set(subject, (counts.get(subject) ?? 0) + 1);
     }
     expect(ids.map((id) => counts.get(id))).toEqual(ids.map(() => 2));
-  }, 120_000);
+  });
 
   test('says of a late report that it is late, also when the command has ended', async () => {
     const slow = await harness.agent({ runMs: () => 60_000 });

@@ -167,7 +167,7 @@ export class CommandHarness {
   }
 
   async ask(request: CommandRequest): Promise<CommandReply> {
-    const asking = this.connection.bus.request(SUBJECTS.commands, encodeBusMessage(request), { timeoutMs: 5_000 });
+    const asking = this.connection.bus.request(SUBJECTS.commands, encodeBusMessage(request), { timeoutMs: 20_000 });
     await this.settle();
     const result = await asking;
     if (result.kind !== 'reply') throw new Error(`no reply: ${result.kind}`);

@@ -111,7 +111,7 @@ export class ServiceHarness {
   }
 
   async ask(request: CommandRequest): Promise<CommandReply> {
-    const result = await this.broker.bus.request(SUBJECTS.commands, encodeBusMessage(request), { timeoutMs: 15_000 });
+    const result = await this.broker.bus.request(SUBJECTS.commands, encodeBusMessage(request), { timeoutMs: 20_000 });
     if (result.kind !== 'reply') throw new Error(`no reply: ${result.kind}`);
     return decodeServiceMessage<CommandReply>(result.data);
   }

@@ -1,10 +1,8 @@
-import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { decodeServiceMessage, encodeBusMessage, SUBJECTS, type QueryReply, type RequestTerms } from '@muster/messages';
 import { newQueryId, type CoordinatorId } from '@muster/protocol';
 import { STREAMS } from '@muster/records';
 import { ServiceHarness } from '../testing/service-harness.js';
-
-jest.setTimeout(90_000);
 
 let harness: ServiceHarness;
 let ids: CoordinatorId[];

@@ -88,7 +88,7 @@ export class ServiceHarness {
     }
   }
 
-  async send(request: QueryRequest, timeoutMs = 10_000): Promise<QueryReply> {
+  async send(request: QueryRequest, timeoutMs = 20_000): Promise<QueryReply> {
     const result = await this.broker.bus.request(SUBJECTS.queries, encodeBusMessage(request), { timeoutMs });
     if (result.kind !== 'reply') throw new Error(`no reply: ${result.kind}`);
     return decodeServiceMessage<QueryReply>(result.data);

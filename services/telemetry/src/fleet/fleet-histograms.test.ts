@@ -23,6 +23,7 @@ function start(labelsText: string) {
     const slot = known ?? table.add(endpoint.num, 0);
     if (known !== undefined) fleet.leave(slot);
     table.vitals[slot * VITALS.length] = cpu;
+    fleet.begin(slot);
     fleet.join(slot);
   };
   const scrape = async (): Promise<string[]> => (await metrics.registry.metrics()).split('\n');

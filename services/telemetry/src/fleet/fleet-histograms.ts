@@ -15,6 +15,9 @@ export const FLEET_BUCKETS = {
 export type CountedVital = keyof typeof FLEET_BUCKETS;
 export const COUNTED_VITALS = Object.keys(FLEET_BUCKETS) as CountedVital[];
 
+/** Where each of them is among all vitals. */
+const POSITIONS = COUNTED_VITALS.map((vital) => VITALS.indexOf(vital));
+
 /** The distribution of one vital in one group. */
 export interface VitalCounts {
   /** How many endpoints are in each bucket (not those below it too); one more than there are bounds. */
@@ -86,10 +89,13 @@ export class FleetHistograms {
     for (const group of this.#groups) if (group.endpoints > 0) yield group;
   }
 
-  join(slot: number): void {
+  /** The endpoint in this slot is new, or its labels are: finds its group. It must not be counted now. */
+  begin(slot: number): void {
     const table = this.#table;
-    const group = this.#groupOf(this.#endpointOf(table.nums[slot] as number));
-    table.groups[slot] = group;
+    table.groups[slot] = this.#groupOf(this.#endpointOf(table.nums[slot] as number));
+  }
+
+  join(slot: number): void {
     this.#count(slot, 1);
   }
 
@@ -101,8 +107,11 @@ export class FleetHistograms {
   #count(slot: number, by: 1 | -1): void {
     const group = this.#groups[this.#table.groups[slot] as number] as FleetGroup;
     group.endpoints += by;
-    for (const vital of COUNTED_VITALS)
-      countVital(group.vitals, vital, this.#table.vital(slot, VITALS.indexOf(vital)), by);
+    const first = slot * VITALS.length;
+    for (let i = 0; i < COUNTED_VITALS.length; i += 1) {
+      const value = this.#table.vitals[first + (POSITIONS[i] as number)] as number;
+      countVital(group.vitals, COUNTED_VITALS[i] as CountedVital, value, by);
+    }
   }
 
   #groupOf(endpoint: Endpoint | undefined): number {

@@ -3,7 +3,7 @@ import { HEALTH_STATES, type HealthRecord, type HealthState } from '@muster/reco
 import type { Clock } from '@muster/runtime';
 import type { EndpointTable } from '../samples/endpoint-table.js';
 import { VITALS } from '../samples/vitals.js';
-import { SILENT, type HealthPolicy } from './health-policy.js';
+import { SILENT, type HealthPolicy, type HealthRule } from './health-policy.js';
 import type { HealthRecords } from './health-records.js';
 import { levelNamed, stepRule, type Level } from './rule-state.js';
 import { RuleTable } from './rule-table.js';
@@ -23,11 +23,14 @@ export class HealthMonitor {
   readonly #options: HealthMonitorOptions;
   #policy: HealthPolicy;
   #rules: RuleTable;
+  /** The vital of each rule, by its number. */
+  #vitals: readonly number[];
 
   constructor(options: HealthMonitorOptions) {
     this.#options = options;
     this.#policy = options.policy();
     this.#rules = new RuleTable(this.#policy.rules);
+    this.#vitals = vitalsOf(this.#policy);
   }
 
   /** The first sample of an endpoint in this slot. */
@@ -45,9 +48,11 @@ export class HealthMonitor {
     const atMs = table.receivedMs[slot] as number;
     if (atMs <= (records.get(table.nums[slot] as number)?.atMs ?? 0)) return;
     const nowSeconds = clock.monotonic() / 1_000;
+    const { rules } = this.#rules;
     const broken: Broken[] = [];
-    for (const [i, rule] of this.#rules.rules.entries()) {
-      const value = table.vital(slot, VITALS.indexOf(rule.vital));
+    for (let i = 0; i < rules.length; i += 1) {
+      const rule = rules[i] as HealthRule;
+      const value = table.vital(slot, this.#vitals[i] as number);
       const state = this.#rules.get(slot, i);
       stepRule(rule, state, value, nowSeconds);
       this.#rules.set(slot, i, state);
@@ -73,6 +78,7 @@ export class HealthMonitor {
     const { table, policy } = this.#options;
     this.#policy = policy();
     this.#rules = new RuleTable(this.#policy.rules);
+    this.#vitals = vitalsOf(this.#policy);
     for (let slot = 0; slot < table.end; slot += 1) if (table.nums[slot] !== 0) this.begin(slot);
   }
 
@@ -90,15 +96,16 @@ export class HealthMonitor {
   #record(num: number, rules: readonly Broken[], atMs: number): void {
     const { records, endpointOf } = this.#options;
     const known = records.get(num);
-    const state = nameOf(rules.reduce<Level>((worst, rule) => Math.max(worst, levelNamed(rule.state)) as Level, 0));
     if (isSame(rules, known?.rules ?? [])) return;
     const endpoint = endpointOf(num);
     if (endpoint === undefined) return;
+    const state = nameOf(rules.reduce<Level>((worst, rule) => Math.max(worst, levelNamed(rule.state)) as Level, 0));
     const { org, agentId } = endpoint;
     records.write({ atMs, org, agentId, num, state, before: known?.state ?? 'ok', rules });
   }
 }
 
+const vitalsOf = ({ rules }: HealthPolicy): number[] => rules.map(({ vital }) => VITALS.indexOf(vital));
 const nameOf = (level: Level): HealthState => HEALTH_STATES[level] ?? 'ok';
 
 /** The values that the rules judge by change with every sample. */

@@ -86,10 +86,6 @@ export class EndpointTable {
     return this.vitals[slot * VITALS.length + vital] as number;
   }
 
-  countersOf(slot: number): Float64Array {
-    return this.counters.subarray(slot * COUNTERS, (slot + 1) * COUNTERS);
-  }
-
   /** A view that the next call overwrites. */
   keyframe(slot: number): Uint8Array {
     return this.#scratch.subarray(0, this.#scratch.write(this.keyframes[slot] as string, 'latin1'));

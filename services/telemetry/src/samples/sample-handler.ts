@@ -1,4 +1,4 @@
-import { decodeBusMessage, type SampleBatch, type SessionsEnded } from '@muster/messages';
+import { decodeBusMessageInPlace, type SampleBatch, type SessionsEnded } from '@muster/messages';
 import type { Counter, Logger, Metrics } from '@muster/runtime';
 import type { FrameResult, SampleProcessor } from './sample-processor.js';
 import type { ValueFault } from './vitals.js';
@@ -20,7 +20,8 @@ export class SampleHandler {
   /** Never throws: what cannot be read is counted. */
   onMessage(partition: number, data: Uint8Array): void {
     const { metrics } = this.#options;
-    const message = decodeBusMessage<SampleBatch | SessionsEnded>(data, 'samples', 'samples_ended');
+    // The processor keeps copies of what it keeps.
+    const message = decodeBusMessageInPlace<SampleBatch | SessionsEnded>(data, 'samples', 'samples_ended');
     if (message === undefined || !Array.isArray(message.items)) {
       metrics.frames.inc({ result: 'malformed' });
       return;

@@ -22,7 +22,11 @@ function start(count = 1, maxEndpoints = 100) {
       clock,
       table,
       maxEndpoints,
-      observer: { begin: () => undefined, join: (slot) => fleet.join(slot), leave: (slot) => fleet.leave(slot) },
+      observer: {
+        begin: (slot) => fleet.begin(slot),
+        join: (slot) => fleet.join(slot),
+        leave: (slot) => fleet.leave(slot),
+      },
       directory: { byNum: (num: number) => directory.get(num) },
     },
     onValueFault: (fault) => faults.push(fault),

@@ -4,7 +4,7 @@ import type { SampleItem, SessionsEnded } from '@muster/messages';
 import { FRAME, LIMITS, type AgentId } from '@muster/protocol';
 import type { Clock } from '@muster/runtime';
 import { latin1, type EndpointTable } from './endpoint-table.js';
-import { VITALS, VitalsReader, type Before, type ValueFault } from './vitals.js';
+import { COUNTERS, VITALS, VitalsReader, type Before, type ValueFault } from './vitals.js';
 
 /** What became of a frame. All but `keyframe` and `delta` are dropped. */
 export type FrameResult =
@@ -38,8 +38,6 @@ export interface SampleProcessorOptions {
   readonly onNoKeyframe: (agentId: AgentId) => void;
 }
 
-const NOTHING_BEFORE = new Float64Array(0);
-
 /**
  * Puts frames into the table. What an older session sent is not believed, and neither is what is older than what is known. It never throws
  * for anything that an endpoint or a gateway sent.
@@ -49,8 +47,8 @@ export class SampleProcessor {
   readonly #scanner = new SampleScanner();
   readonly #reader: VitalsReader;
   /** Reused: one object less for each sample. */
-  readonly #before: { counters: Float64Array; atMs: number; receivedMs: number } = {
-    ...{ counters: NOTHING_BEFORE, atMs: 0, receivedMs: 0 },
+  readonly #before: { readonly counters: Float64Array; atMs: number; receivedMs: number } = {
+    ...{ counters: new Float64Array(COUNTERS), atMs: 0, receivedMs: 0 },
   };
 
   constructor(options: SampleProcessorOptions) {
@@ -134,8 +132,9 @@ export class SampleProcessor {
     const { table, clock } = this.#options;
     const { seq, atMs } = this.#scanner;
     this.#reader.read(this.#scanner, receivedMs, isSameSession ? this.#beforeOf(slot) : undefined);
-    table.vitals.set(this.#reader.vitals, slot * VITALS.length);
-    table.countersOf(slot).set(this.#reader.counters);
+    const { vitals, counters } = this.#reader;
+    for (let i = 0; i < VITALS.length; i += 1) table.vitals[slot * VITALS.length + i] = vitals[i] as number;
+    for (let i = 0; i < COUNTERS; i += 1) table.counters[slot * COUNTERS + i] = counters[i] as number;
     table.seqs[slot] = seq;
     table.ended[slot] = 0;
     table.atMs[slot] = atMs;
@@ -148,7 +147,7 @@ export class SampleProcessor {
 
   #beforeOf(slot: number): Before {
     const { table } = this.#options;
-    this.#before.counters = table.countersOf(slot);
+    for (let i = 0; i < COUNTERS; i += 1) this.#before.counters[i] = table.counters[slot * COUNTERS + i] as number;
     this.#before.atMs = table.atMs[slot] as number;
     this.#before.receivedMs = table.receivedMs[slot] as number;
     return this.#before;
@@ -157,7 +156,7 @@ export class SampleProcessor {
 
 function isWellFormed(item: unknown): item is SampleItem {
   if (!Array.isArray(item)) return false;
-  const [, , num, epoch, , atMs, body] = item as readonly unknown[];
+  const body: unknown = item[6];
   if (!(body instanceof Uint8Array) || body.length > LIMITS.sampleBytes) return false;
-  return Number.isSafeInteger(num) && Number.isSafeInteger(epoch) && Number.isSafeInteger(atMs);
+  return Number.isSafeInteger(item[2]) && Number.isSafeInteger(item[3]) && Number.isSafeInteger(item[5]);
 }

@@ -122,7 +122,7 @@ export class TelemetryHarness {
   }
 
   async ask(subject: string, request: TelemetryRequest): Promise<TelemetryReply | undefined> {
-    const result = await this.broker.bus.request(subject, encodeBusMessage(request), { timeoutMs: 10_000 });
+    const result = await this.broker.bus.request(subject, encodeBusMessage(request), { timeoutMs: 20_000 });
     return result.kind === 'reply' ? decodeServiceMessage<TelemetryReply>(result.data) : undefined;
   }
 

@@ -72,5 +72,5 @@ export function dataLossContract(harness: RegistryHarness): void {
     );
     await harness.live('gw-new');
     expect((await harness.register('gw-new')).kind).toBe('registered');
-  }, 60_000);
+  });
 }

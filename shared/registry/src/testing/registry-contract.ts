@@ -11,7 +11,7 @@ import { takeoverContract } from './takeover-contract.js';
 export function registryContract(title: string, makeFixture: () => Promise<RegistryFixture>): void {
   describe(`${title} keeps the registry contract:`, () => {
     const harness = new RegistryHarness();
-    beforeAll(() => harness.start(makeFixture), 60_000);
+    beforeAll(() => harness.start(makeFixture));
     beforeEach(() => harness.open());
     afterEach(() => harness.close());
     afterAll(() => harness.fixture.stop());

@@ -11,7 +11,7 @@ type Truthy<T> = Exclude<T, false | undefined | null | 0 | ''>;
 export async function eventually<T>(
   condition: () => T | Promise<T>,
   what = 'the condition',
-  withinMs = 10_000,
+  withinMs = 60_000,
 ): Promise<Truthy<T>> {
   const deadlineMs = performance.now() + withinMs;
   for (let waitMs = FIRST_WAIT_MS; ; waitMs = Math.min(waitMs * 1.5, LONGEST_WAIT_MS)) {

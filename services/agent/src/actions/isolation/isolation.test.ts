@@ -31,7 +31,7 @@ beforeAll(async () => {
     }
   }
   for (const address of ['10.99.0.2', 'fd00:99::2']) await host.send({ t: 'listen', host: address, port: 7000 });
-}, 90_000);
+});
 afterAll(() => network?.close());
 beforeEach(() => {
   dataDir = mkdtempSync(join(tmpdir(), 'isolation-'));
@@ -94,7 +94,7 @@ describe('an isolated host', () => {
     expect(network.run('nft', ['list', 'tables'])).toBe('');
     expect(existsSync(stateFile())).toBe(false);
     expect(await act('host.release')).toMatchObject({ state: 'succeeded', code: 'unchanged' });
-  }, 90_000);
+  });
 
   test('keeps its connection to the gateway and loses all others', async () => {
     if (network === undefined) return;
@@ -104,7 +104,7 @@ describe('an isolated host', () => {
     await act('host.isolate');
     expect(await host.send({ t: 'echo' })).toEqual({ open: true });
     expect(await other.send({ t: 'echo' })).toEqual({ open: false });
-  }, 90_000);
+  });
 
   test('communicates with allowed networks, and leaves other nftables rules unchanged', async () => {
     if (network === undefined) return;
@@ -118,7 +118,7 @@ describe('an isolated host', () => {
     await act('host.release');
     expect(network.run('nft', ['list', 'tables']).trim()).toBe('table inet other');
     network.run('nft', ['delete', 'table', 'inet', 'other']);
-  }, 90_000);
+  });
 
   test('stays isolated until the later end of two commands, and an undo restores the first', async () => {
     if (network === undefined) return;
@@ -143,7 +143,7 @@ describe('an isolated host', () => {
     expect(await undo('one', first.kept)).toMatchObject({ state: 'succeeded' });
     expect(await reach()).toEqual(EVERYBODY);
     expect(await undo('one', first.kept)).toMatchObject({ state: 'succeeded', code: 'unchanged' });
-  }, 90_000);
+  });
 });
 
 describe('the dead-man timer', () => {
@@ -163,7 +163,7 @@ describe('the dead-man timer', () => {
     await host.send({ t: 'monitor', laterMs: 0, dataDir, gateways });
     expect(network.run('nft', ['list', 'tables'])).toBe('');
     expect(existsSync(stateFile())).toBe(false);
-  }, 90_000);
+  });
 
   test('continues after a reboot: the agent isolates the host again for the remaining time only', async () => {
     if (network === undefined) return;
@@ -181,12 +181,12 @@ describe('the dead-man timer', () => {
     await host.send({ t: 'monitor', laterMs: 60_000, dataDir, gateways });
     expect(await reach()).toEqual(EVERYBODY);
     expect(existsSync(stateFile())).toBe(false);
-  }, 90_000);
+  });
 
   test('is not prolonged when the clock is set back', async () => {
     if (network === undefined) return;
     await act('host.isolate', { params: { releaseAfter: '60s' } });
     await host.send({ t: 'monitor', laterMs: -3_600_000, dataDir, gateways });
     expect(network.run('nft', ['list', 'ruleset'])).toMatch(/ipv4 timeout (1m|60s) /);
-  }, 90_000);
+  });
 });

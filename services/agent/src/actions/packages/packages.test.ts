@@ -74,7 +74,7 @@ describe('a package on this machine', () => {
     const purged = await remove({ params: { name: NAME, version: '1.2-3', arch: 'all', purge: true } });
     expect(purged).toMatchObject({ state: 'succeeded', effects: [`purged package ${NAME}:all 1.2-3`] });
     expect(status(NAME)).toBe('not-installed');
-  }, 180_000);
+  });
 
   test('is protected when the system, the agent or the configuration needs it', async () => {
     if (!canInstall) return;
@@ -83,7 +83,7 @@ describe('a package on this machine', () => {
     }
     const owned = testHost({ dataDir: folder, protects: ['tzdata', 'gzip'] });
     expect(await runAction(owned, 'package.remove', { params: { name: 'gzip' } })).toMatchObject({ code: 'protected' });
-  }, 180_000);
+  });
 
   test('cannot be given as a pattern or an option', async () => {
     for (const name of ['a*', 'x y', 'a=1', 'pkg:amd64', '../x', 'A']) {

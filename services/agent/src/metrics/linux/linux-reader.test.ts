@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { closeSync, fsyncSync, mkdtempSync, openSync, readFileSync, rmSync, statfsSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { type Group, groupMetric, groupOffset, hostMetric } from '@muster/host-metrics';
 import { systemClock } from '@muster/runtime/program';
 import type { Reading } from '../contract/host-reader.js';
@@ -12,7 +12,6 @@ import { CpuUtilization, UTILIZATION } from '../cpu-utilization.js';
 import { AgentUsage } from './agent-usage.js';
 import { LinuxReader } from './linux-reader.js';
 
-jest.setTimeout(120_000);
 const onLinux = process.platform === 'linux' ? describe : describe.skip;
 const LOAD_MS = 10_000;
 

@@ -120,13 +120,13 @@ export function framingContract(
       );
       expect(taken.flat()).toEqual([]);
       expect([recorder.requests, recorder.upgrades]).toEqual([[], []]);
-    }, 30_000);
+    });
 
     it('takes nothing for a request behind chunks that are not framed well', async () => {
       const { recorder, port } = await listen();
       await Promise.all(BAD_CHUNKS.map((body) => refusal(port, post([CHUNKED], body))));
       expect(recorder.requests.filter(({ path }) => path === '/smuggled')).toEqual([]);
-    }, 30_000);
+    });
 
     it('takes chunks, with the name of the coding in any case', async () => {
       const { recorder, port } = await listen();
@@ -187,6 +187,6 @@ export function framingContract(
       }
       expect(wrong).toEqual([]);
       expect(recorder.requests.length).toBe(bytes.length - from);
-    }, 30_000);
+    });
   });
 }

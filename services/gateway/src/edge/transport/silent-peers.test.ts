@@ -90,4 +90,4 @@ test('so are peers that never begin TLS', async () => {
   await upgrade(port, await readFile(caPath, 'utf8'));
   await eventually(async () => (await count('silent')) === 0, 'all are cut', 3 * HEAD_TIMEOUT_MS);
   expect(await count('busy')).toBe(1);
-}, 60_000);
+});

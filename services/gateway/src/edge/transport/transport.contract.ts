@@ -343,7 +343,7 @@ export function transportContract(
       socket.on('error', () => undefined);
       await recorder.until(() => recorder.events.includes('closed'));
       expect(recorder.closedCodes).toEqual([1006]);
-    }, 25_000);
+    });
 
     it('believes X-Forwarded-For from trusted proxies only', async () => {
       const headers = { 'x-forwarded-for': '10.1.1.1, 192.0.2.7, 127.0.0.1' };
