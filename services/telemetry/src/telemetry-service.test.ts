@@ -3,6 +3,7 @@ import { METRICS_PARTITIONS } from '@muster/host-metrics';
 import {
   decodeBusMessage,
   SUBJECTS,
+  type FleetMetrics,
   type FleetTop,
   type LatestMetrics,
   type TelemetryHeartbeat,
@@ -107,6 +108,16 @@ test('replies of all services together are the whole fleet: the largest values, 
       ...{ t: 'problem', code: 'bad_request' },
     },
   );
+
+  const fleet = { t: 'fleet_metrics', org: ORG, selector: '' } as const;
+  const counted = (await Promise.all(
+    [...instances].map((id) => harness.ask(SUBJECTS.telemetryService(id), { ...fleet, by: 'os' })),
+  )) as FleetMetrics[];
+  expect(counted.flatMap(({ groups }) => groups.map(({ value }) => value))).toEqual(['linux', 'linux']);
+  expect(counted.flatMap(({ groups }) => groups).reduce((sum, { endpoints }) => sum + endpoints, 0)).toBe(ENDPOINTS);
+  // An endpoint names itself: it must not make a group.
+  const byHost = await harness.ask(SUBJECTS.telemetryService([...instances][0]!), { ...fleet, by: 'host' });
+  expect(byHost).toMatchObject({ t: 'problem', code: 'bad_request' });
 
   const endpoint = harness.endpoints[7]!;
   harness.send([endpoint.sample({ cpu: 0.5 }, nowMs, 'delta')]);

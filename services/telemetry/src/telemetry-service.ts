@@ -93,7 +93,7 @@ export function createTelemetryService(deps: TelemetryServiceDeps): TelemetrySer
   const requests: TelemetryRequestHandler = new TelemetryRequestHandler({
     ...{ bus, instance, clock, logger, metrics: metrics.requests, beforeRead },
     requests: new TelemetryRequests({
-      ...{ clock, directory, table },
+      ...{ clock, directory, table, labels },
       scan: new FleetScan({ directory, table, healthOf: (num) => records.get(num)?.state ?? 'ok' }),
       health: records,
       coverage: () => ({ instance, partitions: owner.partitions, filling: owner.filling }),

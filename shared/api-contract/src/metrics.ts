@@ -9,6 +9,9 @@ import { afterParameter, cursorParameter, limitParameter, nextCursor, seq } from
 /** What the fleet can be sorted by. */
 const TOP_BY = ['cpu', 'memory', 'disk', 'load', 'disk_io', 'network'] as const;
 const VITALS = [...TOP_BY, 'clock', 'agent'] as const;
+/** What the fleet is counted by. */
+const COUNTED = ['cpu', 'memory', 'disk', 'load', 'clock'] as const;
+const QUANTILES = ['p50', 'p90', 'p95', 'p99'] as const;
 const HEALTH_STATES = ['ok', 'warning', 'critical'] as const;
 
 /** One series of an endpoint. */
@@ -136,6 +139,44 @@ export const fleetTopSchema = z
   })
   .meta({ id: 'FleetTop' });
 
+const distributionSchema = z
+  .object({
+    bounds: z.array(z.number()),
+    counts: z.array(count).meta({
+      description:
+        'How many endpoints have at most this bound and more than the one before; the last number is those above all bounds.',
+    }),
+    sum: z.number(),
+    quantiles: z
+      .record(z.enum(QUANTILES), z.number())
+      .nullable()
+      .meta({
+        description: 'Estimates from the buckets, as Prometheus makes them: true to the bucket. Null without a value.',
+      }),
+  })
+  .meta({ id: 'FleetDistribution' });
+
+export const fleetMetricsSchema = z
+  .object({
+    by: z.string().optional(),
+    groups: z
+      .array(
+        z.object({
+          value: z.string().meta({
+            description:
+              'The value of the label: `none` where endpoints have none, `other` where it is not one that is counted; empty without `by`.',
+          }),
+          endpoints: count.meta({
+            description: 'How many of them have a sample. Those that do not know a value are in no bucket of it.',
+          }),
+          vitals: z.partialRecord(z.enum(COUNTED), distributionSchema),
+        }),
+      )
+      .meta({ description: 'The largest first.' }),
+    partitions: coverage,
+  })
+  .meta({ id: 'FleetMetrics' });
+
 export const healthListSchema = z
   .object({
     counts: z.record(z.enum(HEALTH_STATES), count).meta({
@@ -225,6 +266,25 @@ export const metricsOperations = defineOperations('metrics', {
     answers: { 200: jsonAnswer('The largest first.', fleetTopSchema) },
     problems: ['bad_selector', ...TELEMETRY_PROBLEMS],
   },
+  showFleetMetrics: {
+    method: 'get',
+    path: '/v1/fleet/metrics',
+    action: 'metrics.fleet',
+    summary: 'How endpoints are distributed now: processors, memory, disks, load, clocks',
+    description:
+      'The counts of all telemetry services, added up: exact while `partitions.missing` is empty. A service that does not answer within three seconds is left out, and its partitions are missing.',
+    access: 'agents:read',
+    query: z.strictObject({
+      selector,
+      by: z
+        .string()
+        .regex(/^[a-z][a-z0-9_]{0,62}$/, 'is not the name of a label')
+        .optional()
+        .meta({ description: 'Apart by this: `os`, `health`, or a label of `MUSTER_TELEMETRY_LABELS`.' }),
+    }),
+    answers: { 200: jsonAnswer('The distributions.', fleetMetricsSchema) },
+    problems: ['bad_selector', ...TELEMETRY_PROBLEMS],
+  },
   listHealth: {
     method: 'get',
     path: '/v1/health',
@@ -276,6 +336,7 @@ export const metricsOperations = defineOperations('metrics', {
   },
 });
 
+export type FleetDistributionJson = Json<typeof distributionSchema>;
 export type HealthEventJson = Json<typeof healthEventSchema>;
 export type MetricsEventJson = Json<typeof metricsEventSchema>;
 export type HostSeriesJson = Json<typeof seriesSchema>;

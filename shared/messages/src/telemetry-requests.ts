@@ -10,7 +10,7 @@ export type TelemetryRequest =
   | { readonly t: 'latest_metrics'; readonly org: OrgId; readonly agentId: AgentId }
   | (FleetScope & {
       readonly t: 'fleet_metrics';
-      /** One distribution for each value of this label, built-in ones too (`os`, `version` …). Absent: one of all. */
+      /** One distribution for each value of this: `os`, `health`, or a label that telemetry services count by. Absent: one of all. */
       readonly by?: string;
     })
   | (FleetScope & { readonly t: 'fleet_top'; readonly by: TopVital; readonly limit: number })
@@ -83,13 +83,11 @@ export interface Distribution {
 export interface FleetMetrics extends Coverage {
   readonly t: 'fleet_metrics';
   readonly groups: readonly {
-    /** The value of the label; empty where an endpoint has none, or no label was asked for. */
+    /** The value of the label, `none` where an endpoint has none, `other` where it is not one that is counted; empty where no label was asked for. */
     readonly value: string;
     readonly endpoints: number;
     readonly vitals: Readonly<Record<string, Distribution>>;
   }[];
-  /** There are more values of the label than are counted apart; the others are in the group `other`. */
-  readonly isCut: boolean;
 }
 
 export interface EndpointRow {

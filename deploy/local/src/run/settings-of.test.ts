@@ -16,6 +16,8 @@ const ENVIRONMENT = {
   MUSTER_BOOTSTRAP_TOKEN: 'secret',
   OTEL_EXPORTER_OTLP_ENDPOINT: 'http://collector',
   OTEL_SERVICE_NAME: 'one of them',
+  MUSTER_HEALTH_POLICY_FILE: '/health.json',
+  MUSTER_METRICS_POLICY_FILE: '/metrics.json',
 };
 const OTEL = { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://collector' };
 
@@ -40,10 +42,13 @@ const SETTING: StackSetting = {
 
 test('a program gets the settings with its prefix, a service those of traces, and none a secret of another program', () => {
   expect(settingsOf(ENVIRONMENT)).toEqual({
-    gateway: { MUSTER_GATEWAY_UPGRADE_RATE: '7', MUSTER_GATEWAY_PORT: '4711', ...OTEL },
+    gateway: {
+      ...{ MUSTER_GATEWAY_UPGRADE_RATE: '7', MUSTER_GATEWAY_PORT: '4711', ...OTEL },
+      MUSTER_METRICS_POLICY_FILE: '/metrics.json',
+    },
     query: { MUSTER_QUERY_PER_ORG: '3', ...OTEL },
     command: { MUSTER_COMMAND_POLICY_FILE: '/policy.json', ...OTEL },
-    telemetry: OTEL,
+    telemetry: { MUSTER_HEALTH_POLICY_FILE: '/health.json', ...OTEL },
     api: { MUSTER_API_MAX_VIEWERS: '5', ...OTEL },
     agent: { MUSTER_AGENT_QUERY_ROWS: '9' },
   });

@@ -17,7 +17,13 @@ const MISLEADING = [
 /** One name for all would make one service of them. */
 const NAME_OF_ONE = 'OTEL_SERVICE_NAME';
 
-/** The variables of `env` by kind of program, recognised by their prefix (`MUSTER_GATEWAY_…`). Those of OpenTelemetry go to every service. */
+/** Settings that no prefix tells: who reads them. */
+const NAMED: Readonly<Record<string, ProgramKind>> = {
+  MUSTER_HEALTH_POLICY_FILE: 'telemetry',
+  MUSTER_METRICS_POLICY_FILE: 'gateway',
+};
+
+/** The variables of `env` by kind of program, recognised by their prefix (`MUSTER_GATEWAY_…`) or their name. Those of OpenTelemetry go to every service. */
 export function settingsOf(env: NodeJS.ProcessEnv): ProgramSettings {
   const settings: Partial<Record<ProgramKind, Record<string, string>>> = {};
   for (const kind of KINDS) {
@@ -25,7 +31,7 @@ export function settingsOf(env: NodeJS.ProcessEnv): ProgramSettings {
     for (const [name, value] of Object.entries(env)) {
       if (value === undefined || MISLEADING.includes(name)) continue;
       const isForTraces = name.startsWith('OTEL_') && name !== NAME_OF_ONE && kind !== 'agent';
-      if (!isForTraces && !name.startsWith(prefix)) continue;
+      if (!isForTraces && !name.startsWith(prefix) && NAMED[name] !== kind) continue;
       (settings[kind] ??= {})[name] = value;
     }
   }

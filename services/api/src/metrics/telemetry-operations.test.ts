@@ -37,7 +37,11 @@ function service(name: string, partitions: readonly number[], answer: Answer, fi
   const { bus } = api.broker.connect();
   const onRequest = ({ data, reply }: { data: Uint8Array; reply?: (data: Uint8Array) => unknown }): void => {
     const request = decodeServiceMessage<TelemetryRequest & { readonly t: 'health_list' }>(data) as TelemetryRequest;
-    reply?.(encodeBusMessage(answer(request, { instance, partitions, filling }) as never));
+    try {
+      reply?.(encodeBusMessage(answer(request, { instance, partitions, filling }) as never));
+    } catch {
+      // A service that does not answer.
+    }
   };
   bus.subscribe(SUBJECTS.telemetryService(instance), onRequest);
   for (const partition of partitions) bus.subscribe(SUBJECTS.latestMetrics(partition), onRequest);
@@ -133,6 +137,45 @@ describe('the fleet', () => {
     ]);
     expect(partitions).toEqual({ of: 32, missing: [20, 31] });
     expect(asked.at(-1)).toMatchObject({ t: 'fleet_top', org: 'default', selector: 'os=linux', by: 'cpu', limit: 3 });
+  });
+
+  test('is distributed as all services together count it, and a service that does not answer is missing', async () => {
+    const cpu = (counts: number[]) => ({ bounds: [0.5, 1], counts, sum: 1 });
+    const asked: TelemetryRequest[] = [];
+    service('ts-a', ALL.slice(0, 16), (request, coverage) => {
+      asked.push(request);
+      return {
+        ...{ t: 'fleet_metrics', ...coverage },
+        groups: [
+          { value: 'linux', endpoints: 3, vitals: { cpu: cpu([1, 2, 0]) } },
+          { value: 'windows', endpoints: 1, vitals: { cpu: cpu([1, 0, 0]) } },
+        ],
+      };
+    });
+    let answers = true;
+    service('ts-b', ALL.slice(16), (_request, coverage) => {
+      if (!answers) throw new Error('it hangs');
+      return {
+        t: 'fleet_metrics',
+        ...coverage,
+        groups: [{ value: 'linux', endpoints: 2, vitals: { cpu: cpu([2, 0, 0]) } }],
+      };
+    });
+    const { token } = await api.token({ role: 'viewer', selector: 'env=test' });
+    const fleet = async () => (await api.get('/v1/fleet/metrics?by=os', { token })).body;
+    await eventually(async () => (await fleet()).groups?.[0]?.endpoints === 5);
+    const { groups, partitions, by } = await fleet();
+    expect([by, partitions]).toEqual(['os', { of: 32, missing: [] }]);
+    expect(groups).toMatchObject([
+      { value: 'linux', endpoints: 5, vitals: { cpu: { counts: [3, 2, 0], sum: 2, quantiles: { p90: 0.875 } } } },
+      { value: 'windows', endpoints: 1 },
+    ]);
+    expect(asked.at(-1)).toMatchObject({ by: 'os', bound: 'env=test' });
+    answers = false;
+    const rest = await fleet();
+    expect(rest.groups[0]).toMatchObject({ value: 'linux', endpoints: 3 });
+    expect(rest.partitions.missing).toEqual(ALL.slice(16));
+    expect((await api.get('/v1/fleet/metrics?by=Host-1')).status).toBe(400);
   });
 
   test('is not shown beyond the selector of a token', async () => {

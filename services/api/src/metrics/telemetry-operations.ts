@@ -7,6 +7,7 @@ import { decodeCursor, encodeCursor, position } from '../http/cursor.js';
 import { given } from '../http/json-members.js';
 import { implement, json, type Operation } from '../http/operation.js';
 import type { Principal } from '../http/principal.js';
+import { mergeGroups } from './fleet-groups.js';
 import { timeText } from './metrics-json.js';
 import type { TelemetryClient } from './telemetry-client.js';
 
@@ -17,7 +18,7 @@ export interface TelemetryParts extends SelectionParts {
 
 /** What telemetry services know of endpoints: the latest sample, who has the most, who is not well. */
 export function telemetryOperations(parts: TelemetryParts): Operation[] {
-  return [showOperation(parts), topOperation(parts), healthOperation(parts)];
+  return [showOperation(parts), fleetOperation(parts), topOperation(parts), healthOperation(parts)];
 }
 
 function showOperation(parts: TelemetryParts): Operation {
@@ -29,6 +30,14 @@ function showOperation(parts: TelemetryParts): Operation {
       ...given('sample', sample === undefined ? undefined : sampleJson(sample)),
       ...given('health', health === undefined ? undefined : healthJson(health)),
     });
+  });
+}
+
+function fleetOperation({ telemetry }: TelemetryParts): Operation {
+  return implement(operations.showFleetMetrics, async ({ principal, query: { selector, by } }) => {
+    const request = { t: 'fleet_metrics', ...scopeOf(principal, selector), ...given('by', by) } as const;
+    const { replies, partitions } = await telemetry.gather(request);
+    return json(200, { ...given('by', by), groups: mergeGroups(replies.map(({ groups }) => groups)), partitions });
   });
 }
 

@@ -116,6 +116,7 @@ async function telemetryService(api: ApiFixture): Promise<void> {
     const { t } = decodeServiceMessage<TelemetryRequest>(data);
     const coverage = { instance, partitions, filling: [], rows: [] };
     if (t === 'latest_metrics') reply?.(encodeBusMessage({ t, ...coverage, partition: 0 }));
+    if (t === 'fleet_metrics') reply?.(encodeBusMessage({ t, ...coverage, groups: [] }));
     if (t === 'fleet_top') reply?.(encodeBusMessage({ t, ...coverage, endpoints: 0 }));
     const counts = { ok: 0, warning: 0, critical: 0 };
     if (t === 'health_list') reply?.(encodeBusMessage({ t, ...coverage, counts, isCut: false }));

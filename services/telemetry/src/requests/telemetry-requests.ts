@@ -17,6 +17,7 @@ import { AppError } from '@muster/protocol';
 import type { HealthState } from '@muster/records';
 import type { Clock } from '@muster/runtime';
 import { COUNTED_VITALS, countVital, emptyCounts, FLEET_BUCKETS } from '../fleet/fleet-histograms.js';
+import { fleetLabelValue, type FleetLabel } from '../fleet/fleet-labels.js';
 import type { EndpointTable } from '../samples/endpoint-table.js';
 import { VITALS } from '../samples/vitals.js';
 import { vitalsOf, type FleetScan } from './fleet-scan.js';
@@ -29,13 +30,14 @@ export interface TelemetryRequestsOptions {
   readonly directory: Pick<Directory, 'byId'>;
   readonly table: EndpointTable;
   readonly scan: FleetScan;
+  /** Labels that the fleet is counted by. */
+  readonly labels: readonly FleetLabel[];
   readonly health: { of(num: number): EndpointHealth | undefined };
   /** What this instance owns now. */
   readonly coverage: () => Coverage;
 }
 
 const MAX_LIMIT = 1_000;
-const MAX_GROUPS = 200;
 
 /** What this instance knows of its endpoints. The replies say which partitions those are. */
 export class TelemetryRequests {
@@ -87,13 +89,9 @@ export class TelemetryRequests {
   async #fleet(request: RequestOf<'fleet_metrics'>): Promise<FleetMetrics> {
     const { table, scan, coverage } = this.#options;
     const groups = new Map<string, { endpoints: number; readonly counts: ReturnType<typeof emptyCounts> }>();
-    let isCut = false;
+    const valueOf = this.#groupedBy(request.by);
     await scan.each(request, (slot, endpoint) => {
-      let value = request.by === undefined ? '' : (scan.label(endpoint)(request.by) ?? '');
-      if (!groups.has(value) && groups.size >= MAX_GROUPS) {
-        isCut = true;
-        value = 'other';
-      }
+      const value = valueOf(endpoint);
       const group = groups.get(value) ?? { endpoints: 0, counts: emptyCounts() };
       groups.set(value, group);
       group.endpoints += 1;
@@ -108,7 +106,18 @@ export class TelemetryRequests {
         ]),
       ),
     }));
-    return { t: 'fleet_metrics', ...coverage(), groups: rows, isCut };
+    return { t: 'fleet_metrics', ...coverage(), groups: rows };
+  }
+
+  /** Only of closed sets: an endpoint must not make a group. So the groups of several instances can be added up. */
+  #groupedBy(by: string | undefined): (endpoint: Endpoint) => string {
+    const { scan, labels } = this.#options;
+    if (by === undefined) return () => '';
+    if (by === 'os' || by === 'health') return (endpoint) => scan.label(endpoint)(by) ?? 'none';
+    const label = labels.find(({ name }) => name === by);
+    if (label !== undefined) return (endpoint) => fleetLabelValue(label, endpoint);
+    const known = ['os', 'health', ...labels.map(({ name }) => name)].join(', ');
+    throw new AppError('bad_request', `the fleet is not counted by ${by}, but by ${known} (MUSTER_TELEMETRY_LABELS)`);
   }
 
   async #top(request: RequestOf<'fleet_top'>): Promise<FleetTop> {
