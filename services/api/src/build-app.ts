@@ -12,6 +12,7 @@ import type { Express } from 'express';
 import type { Socket } from 'node:net';
 import { agentOperations } from './agents/agent-operations.js';
 import { IdentityRetention } from './agents/identity-retention.js';
+import { KnownHealth } from './agents/known-health.js';
 import { LabelEditor } from './agents/label-editor.js';
 import { labelOperations } from './agents/label-operations.js';
 import { modeOperation } from './agents/mode-operation.js';
@@ -228,8 +229,10 @@ function createOperations(options: AppOptions, stores: Stores): Operation[] {
   const { directory, tokens, queries, viewers, presence, watches } = stores;
   const byNum = (num: number) => directory.byNum(num);
   const writer = new DirectoryWriter({ streams });
-  const agents = { directory, presence, clock };
+  const health = new KnownHealth({ telemetry: stores.telemetry, directory });
+  const agents = { directory, presence, health, clock };
   const results = {
+    health,
     store: queries,
     streams,
     clock,
@@ -245,7 +248,7 @@ function createOperations(options: AppOptions, stores: Stores): Operation[] {
     ...queryOperations(results),
     ...resultOperations({ ...results, viewers }),
     ...actionOperations(ACTIONS),
-    ...submitOperations({ ...commands, queries, streams, byNum }),
+    ...submitOperations({ ...commands, queries, streams, byNum, health }),
     ...commandOperations(commands),
     ...decideOperations(commands),
     commandEventOperation({ ...commands, clock, viewers }),

@@ -1,5 +1,6 @@
 import type { Broker } from '@muster/bus';
 import { Directory } from '@muster/directory';
+import { metricsPartition } from '@muster/host-metrics';
 import { SUBJECTS, type TelemetryHeartbeat } from '@muster/messages';
 import { newTelemetryServiceId, type TelemetryServiceId } from '@muster/protocol';
 import { FollowedFile, type Clock, type Component, type Logger, type Metrics } from '@muster/runtime';
@@ -94,7 +95,11 @@ export function createTelemetryService(deps: TelemetryServiceDeps): TelemetrySer
     ...{ bus, instance, clock, logger, metrics: metrics.requests, beforeRead },
     requests: new TelemetryRequests({
       ...{ clock, directory, table, labels },
-      scan: new FleetScan({ directory, table, healthOf: (num) => records.get(num)?.state ?? 'ok' }),
+      scan: new FleetScan({
+        ...{ directory, table, healthOf: (num: number) => records.get(num)?.state ?? 'ok' },
+        silent: () => records.silent(),
+        owns: (agentId) => owner.partitions.includes(metricsPartition(agentId)),
+      }),
       health: records,
       coverage: () => ({ instance, partitions: owner.partitions, filling: owner.filling }),
     }),

@@ -29,6 +29,8 @@ const changeShape = {
     .meta({ description: 'Names of labels that operators set; those that the agent gives itself then show again.' }),
 };
 
+/** Where the selector requires something of `health`. */
+const HEALTH_PROBLEMS = ['no_telemetry_service', 'timeout'] as const;
 const BODY_PROBLEMS = ['too_large', 'unsupported_media_type', 'conflict', 'idempotency_mismatch'] as const;
 
 const MIN_LEASE_MS = 1_000;
@@ -109,7 +111,7 @@ export const agentOperations = defineOperations('agents', {
           .meta({ id: 'AgentPage' }),
       ),
     },
-    problems: ['bad_selector', 'bad_cursor'],
+    problems: ['bad_selector', 'bad_cursor', ...HEALTH_PROBLEMS],
   },
   showAgent: {
     method: 'get',
@@ -160,7 +162,7 @@ export const agentOperations = defineOperations('agents', {
     }),
     idempotent: true,
     answers: { 200: jsonAnswer('How many were changed.', labelsEditedSchema) },
-    problems: ['bad_selector', ...BODY_PROBLEMS],
+    problems: ['bad_selector', ...HEALTH_PROBLEMS, ...BODY_PROBLEMS],
   },
   orderMode: {
     method: 'post',
@@ -174,7 +176,7 @@ export const agentOperations = defineOperations('agents', {
     body: modeRequestSchema,
     idempotent: true,
     answers: { 200: jsonAnswer('What was ordered, and who hears of it when.', modeRequestedSchema) },
-    problems: ['bad_selector', 'not_found', ...BODY_PROBLEMS],
+    problems: ['bad_selector', 'not_found', ...HEALTH_PROBLEMS, ...BODY_PROBLEMS],
   },
 });
 

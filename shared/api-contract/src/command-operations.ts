@@ -31,6 +31,7 @@ const REQUEST_PROBLEMS = [
   'no_targets',
   'too_many_targets',
   'no_command_service',
+  'no_telemetry_service',
   'timeout',
 ] as const;
 

@@ -12,7 +12,10 @@ export const selectorText = z
     const message = `${parsed.message} (at character ${parsed.offset})`;
     context.addIssue({ code: 'custom', message, params: { code: 'bad_selector', offset: parsed.offset } });
   })
-  .meta({ description: 'Kubernetes label-selector syntax: `os=linux,env in (prod,staging),!quarantined`.' });
+  .meta({
+    description:
+      'Kubernetes label-selector syntax: `os=linux,env in (prod,staging),!quarantined`. Built in are `id`, `host`, `os`, `arch`, `version`, `mode` and `health` (`ok`, `warning`, `critical`, `unknown`).',
+  });
 
 export const queryIdParameter = z.object({
   id: z.string().refine(isQueryId, 'is not the id of a query').meta({ description: "The query's id." }),

@@ -147,12 +147,9 @@ const distributionSchema = z
         'How many endpoints have at most this bound and more than the one before; the last number is those above all bounds.',
     }),
     sum: z.number(),
-    quantiles: z
-      .record(z.enum(QUANTILES), z.number())
-      .nullable()
-      .meta({
-        description: 'Estimates from the buckets, as Prometheus makes them: true to the bucket. Null without a value.',
-      }),
+    quantiles: z.record(z.enum(QUANTILES), z.number()).nullable().meta({
+      description: 'Estimates from the buckets, as Prometheus makes them: true to the bucket. Null without a value.',
+    }),
   })
   .meta({ id: 'FleetDistribution' });
 

@@ -54,6 +54,7 @@ export const queryOperations = defineOperations('queries', {
       'unsupported_media_type',
       'too_many_queries',
       'no_query_service',
+      'no_telemetry_service',
       'timeout',
       ...SQL_PROBLEMS,
     ],

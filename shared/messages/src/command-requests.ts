@@ -4,7 +4,8 @@ import type { CommandFold, CommandRecord, CommandStatus, Person, Role, Rollout }
 /** Requests of the API to any command service, and the replies. */
 
 export type CommandTarget =
-  | { readonly selector: string }
+  /** `among`, a number set, stands for what the selector requires of `health`: only these endpoints. */
+  | { readonly selector: string; readonly among?: Uint8Array }
   | { readonly agentIds: readonly AgentId[] }
   | { readonly rows: readonly { readonly agentId: AgentId; readonly row: Binding }[] };
 

@@ -16,6 +16,8 @@ export interface QueryStart extends Traced {
   readonly sql: string;
   readonly columns: readonly string[];
   readonly selector: string;
+  /** A number set: only these endpoints, in place of what `selector` requires of `health`. */
+  readonly among?: Uint8Array;
   readonly mode: ResultForm;
   readonly nowMs: number;
   readonly deadlineMs: number;

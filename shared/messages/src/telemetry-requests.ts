@@ -14,6 +14,8 @@ export type TelemetryRequest =
       readonly by?: string;
     })
   | (FleetScope & { readonly t: 'fleet_top'; readonly by: TopVital; readonly limit: number })
+  /** The health of all endpoints of an org, for selectors. */
+  | { readonly t: 'health_states'; readonly org: OrgId }
   | (FleetScope & {
       readonly t: 'health_list';
       /** Only these states. */
@@ -115,7 +117,14 @@ export interface HealthList extends Coverage {
   readonly isCut: boolean;
 }
 
+/** Number sets. An endpoint that is in none of them sends no samples, and its health is not known. */
+export interface HealthStates extends Coverage {
+  readonly t: 'health_states';
+  readonly states: Readonly<Record<HealthState, Uint8Array>>;
+}
+
 export type TelemetryReply =
+  | HealthStates
   | LatestMetrics
   | FleetMetrics
   | FleetTop

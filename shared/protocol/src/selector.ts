@@ -185,13 +185,32 @@ export function joinSelectors(...texts: readonly (string | undefined)[]): string
   return texts.filter((text): text is string => text !== undefined && text.trim() !== '').join(',');
 }
 
+/** Whether a selector names `health`, the built-in label that telemetry services alone know. */
+export function usesHealth(selector: Selector): boolean {
+  return selector.some(({ key }) => key === HEALTH);
+}
+
+/** The requirements that the others know. */
+export function withoutHealth(selector: Selector): Selector {
+  return selector.filter(({ key }) => key !== HEALTH);
+}
+
+/** Those that telemetry services know. */
+export function healthRequirements(selector: Selector): Selector {
+  return selector.filter(({ key }) => key === HEALTH);
+}
+
+const HEALTH = 'health';
+
 /**
- * The selector of a request, joined with the one that bounds its operator.
+ * The selector of a request, joined with the one that bounds its operator. With `isHealthKnown` the result lacks the requirements on `health`: a set of
+ * endpoints stands for them. Without it they are refused, and in a bound always.
  * @throws AppError `bad_selector`; its details name the faulty one, `selector` or `bound`, and the offset in it.
  */
 export function boundedSelector(
   selector: string,
   bound: string,
+  isHealthKnown = false,
 ): { readonly text: string; readonly selector: Selector } {
   const text = joinSelectors(selector, bound);
   let joined: Selector = [];
@@ -205,7 +224,11 @@ export function boundedSelector(
     if (!parsed.ok) {
       throw new AppError('bad_selector', which + parsed.message, { details: { field, offset: parsed.offset } });
     }
+    if (usesHealth(parsed.selector) && (field === 'bound' || !isHealthKnown))
+      throw new AppError('bad_selector', `${which}health cannot be selected by here`, {
+        details: { field, offset: 0 },
+      });
     joined = parsed.selector;
   }
-  return { text, selector: joined };
+  return { text, selector: withoutHealth(joined) };
 }

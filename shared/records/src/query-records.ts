@@ -31,6 +31,8 @@ export interface QueryRecord {
   /** The requested selector, and that one joined with the operator's own. */
   readonly selector: string;
   readonly scope: string;
+  /** A number set: only these endpoints, in place of what the scope requires of `health`. */
+  readonly among?: Uint8Array;
   readonly mode: ResultForm;
   readonly columns: readonly string[];
   readonly reduce?: string;

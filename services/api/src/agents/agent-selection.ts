@@ -1,11 +1,13 @@
 import { endpointLabel, type Directory, type Endpoint } from '@muster/directory';
-import { AppError, parseSelector, selectorMatches, type Selector } from '@muster/protocol';
+import { AppError, parseSelector, selectorMatches, usesHealth, type Selector } from '@muster/protocol';
 import type { Principal } from '../http/principal.js';
+import type { KnownHealth } from './known-health.js';
 import type { SessionsByAgent, PresenceReader } from './presence.js';
 
 export interface SelectionParts {
   readonly directory: Pick<Directory, 'byId' | 'endpoints'>;
   readonly presence: PresenceReader;
+  readonly health: Pick<KnownHealth, 'of'>;
 }
 
 /** A selector that is ready to be applied. Made once per request. */
@@ -19,10 +21,11 @@ const usesMode = (selector: Selector): boolean => selector.some(({ key }) => key
 
 /**
  * Agents must match both the bound of the principal and the selector.
+ * Throws `no_telemetry_service` or `timeout` when they use `health` and it is not known of all endpoints.
  * With `toChange`, throws `registry_unavailable` when they use `mode` and the registry is unreachable: the selection would be wrong.
  */
 export async function selectionOf(
-  { presence }: SelectionParts,
+  { presence, health }: SelectionParts,
   principal: Principal,
   options: { readonly selector: string; readonly needsSessions?: boolean; readonly toChange?: boolean },
 ): Promise<Selection> {
@@ -37,8 +40,12 @@ export async function selectionOf(
       'nobody knows who is connected now, so `mode` selects nobody; try again',
     );
   }
-  const matches = (endpoint: Endpoint) =>
-    selectorMatches(selector, endpointLabel(endpoint, held?.get(endpoint.agentId)?.mode));
+  const healthOf = usesHealth(selector) ? await health.of(principal.org) : undefined;
+  const matches = (endpoint: Endpoint) => {
+    const label = endpointLabel(endpoint, held?.get(endpoint.agentId)?.mode);
+    if (healthOf === undefined) return selectorMatches(selector, label);
+    return selectorMatches(selector, (key) => (key === 'health' ? healthOf(endpoint.num) : label(key)));
+  };
   return { matches, held };
 }
 

@@ -9,6 +9,7 @@ import type { TokenStore } from './token-store.js';
 import { decodeCursor, encodeCursor, idPosition } from '../http/cursor.js';
 import { isoTime } from '../http/json-members.js';
 import { implement, json, type Operation } from '../http/operation.js';
+import { checkSteady } from '../http/steady-selector.js';
 
 export interface TokenParts {
   readonly tokens: TokenStore;
@@ -42,6 +43,7 @@ function createOperation({ tokens, clock }: TokenParts): Operation {
       throw new AppError('bad_request', 'body.expiresAt: is in the past');
     }
     const selector = joinSelectors(body.selector, principal.selector);
+    checkSteady(selector);
     const record: OperatorTokenRecord = {
       tokenId,
       org: principal.org,

@@ -10,6 +10,7 @@ import {
   type Params,
   type SqlValue,
 } from '@muster/protocol';
+import type { KnownHealth } from '../agents/known-health.js';
 import type { Principal } from '../http/principal.js';
 import { pointerOf } from '../http/problems.js';
 import type { QueryStore } from '../queries/query-store.js';
@@ -21,6 +22,7 @@ export interface ResolveParts {
   readonly queries: Pick<QueryStore, 'find'>;
   readonly streams: StreamStore;
   readonly byNum: EndpointByNum;
+  readonly health: Pick<KnownHealth, 'among'>;
 }
 
 /** The parameters and the target of a request, as the action takes them. */
@@ -73,7 +75,7 @@ async function readTarget(
   { action, target }: Aim,
   signal: AbortSignal,
 ): Promise<CommandTarget> {
-  if ('selector' in target) return target;
+  if ('selector' in target) return { ...target, ...(await parts.health.among(principal.org, target.selector)) };
   // Sound: the schema has checked that each is the id of an agent.
   if ('agentIds' in target) return { agentIds: [...new Set(target.agentIds)] as AgentId[] };
   if ('rows' in target) return { rows: bindRows(action, target.rows, (i) => ['target', 'rows', String(i), 'row']) };

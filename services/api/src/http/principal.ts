@@ -1,4 +1,4 @@
-import { parseSelector, type AppError, type OrgId, type Selector } from '@muster/protocol';
+import { parseSelector, usesHealth, type AppError, type OrgId, type Selector } from '@muster/protocol';
 import type { Principal as VerifiedPrincipal, Standing } from '@muster/identity';
 
 /** Who makes a request, with the selector that bounds them already parsed. */
@@ -7,11 +7,11 @@ export interface Principal extends VerifiedPrincipal, Standing {
   readonly bound: Selector;
 }
 
-/** `undefined` when the selector cannot be parsed: the principal must not become unbounded by that. */
+/** `undefined` when the selector cannot be parsed, or bounds by `health`, which nobody knows everywhere: the principal must not become unbounded by that. */
 export function withBound(principal: VerifiedPrincipal & Standing): Principal | undefined {
   if (principal.selector === undefined) return { ...principal, bound: [] };
   const parsed = parseSelector(principal.selector);
-  return parsed.ok ? { ...principal, bound: parsed.selector } : undefined;
+  return parsed.ok && !usesHealth(parsed.selector) ? { ...principal, bound: parsed.selector } : undefined;
 }
 
 /** An admin of the platform's org whom no selector bounds. Only they see what is counted over all orgs together. */

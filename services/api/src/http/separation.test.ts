@@ -22,7 +22,7 @@ const SAMPLES: { readonly [id in keyof typeof operations]?: Sample } = {
   startQuery: { body: { sql: 'SELECT 1' } },
   reduceQuery: { body: { sql: 'SELECT * FROM rows' } },
   listQueryRows: { queries: ['', '?format=csv', '?format=ndjson'] },
-  listAgents: { queries: ['', '?revoked=include&counts=site,os'] },
+  listAgents: { queries: ['', '?revoked=include&counts=site,os', '?selector=health%3Dunknown'] },
   submitCommand: { body: KILL },
   planCommand: { body: KILL },
   undoCommand: { body: {} },

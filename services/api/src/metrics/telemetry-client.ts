@@ -16,7 +16,7 @@ import { ServiceInstances } from '@muster/service-base';
 import { HeartbeatListener } from '../upstream/heartbeat-listener.js';
 import { replyOf, type ServiceName } from '../upstream/service-reply.js';
 
-type Kind = 'fleet_metrics' | 'fleet_top' | 'health_list';
+type Kind = 'fleet_metrics' | 'fleet_top' | 'health_states' | 'health_list';
 type ReplyTo<K extends Kind> = Extract<TelemetryReply, { readonly t: K }>;
 
 /** What all telemetry services together say. */

@@ -13,9 +13,11 @@ import {
   encodeBusMessage,
   SUBJECTS,
   type Coverage,
+  type SubmitCommand,
   type TelemetryRequest,
 } from '@muster/messages';
 import type { AgentId, TelemetryServiceId } from '@muster/protocol';
+import { decodeNumberSet, encodeNumberSet } from '@muster/records';
 import { eventually } from '@muster/runtime/testing';
 import { ApiFixture } from '../testing/api-fixture.js';
 
@@ -224,5 +226,77 @@ describe('the fleet', () => {
   test('cannot be told while no service is heard', async () => {
     expect(await api.get('/v1/fleet/top')).toMatchObject({ status: 503, body: { code: 'no_telemetry_service' } });
     expect((await api.get('/v1/fleet/top?by=secrets')).status).toBe(400);
+  });
+});
+
+describe('the built-in label health', () => {
+  const states =
+    (known: Readonly<Record<'ok' | 'warning' | 'critical', readonly number[]>>): Answer =>
+    (request, coverage) =>
+      request.t === 'health_states'
+        ? {
+            ...{ t: 'health_states', ...coverage },
+            states: Object.fromEntries(Object.entries(known).map(([state, nums]) => [state, encodeNumberSet(nums)])),
+          }
+        : nobody(request, coverage);
+  const KILL = { action: 'process.kill', params: { name: 'abc.exe' } };
+  const agentsOf = async (selector: string, token?: string): Promise<string[]> => {
+    const { body } = await api.get(`/v1/agents?selector=${encodeURIComponent(selector)}`, token ? { token } : {});
+    return (body.items as { agentId: string }[]).map(({ agentId }) => agentId);
+  };
+  const among = (asked: object | undefined): number[] => decodeNumberSet((asked as { among: Uint8Array }).among);
+
+  test('selects in lists, questions, orders and changes by what all services know, within the bound of the token', async () => {
+    const full = await api.agent({ labels: { site: 'x' } });
+    const elsewhere = await api.agent({ labels: { site: 'y' } });
+    const warned = await api.agent({ labels: { site: 'x' } });
+    const away = await api.agent({ labels: { site: 'x' } });
+    service('ts-a', ALL.slice(0, 16), states({ ok: [], warning: [warned.num], critical: [full.num] }));
+    service('ts-b', ALL.slice(16), states({ ok: [], warning: [], critical: [elsewhere.num] }));
+    await eventually(async () => (await api.get('/v1/agents?selector=health%3Dok')).status === 200);
+    expect(await agentsOf('health=critical')).toEqual([full.agentId, elsewhere.agentId]);
+    expect(await agentsOf('health in (warning,critical),site=x')).toEqual([full.agentId, warned.agentId]);
+    expect(await agentsOf('health=unknown')).toEqual([away.agentId]);
+    expect(await agentsOf('health!=critical,site=x')).toEqual([warned.agentId, away.agentId]);
+    const { token } = await api.token({ role: 'admin', selector: 'site=x' });
+    expect(await agentsOf('health=critical', token)).toEqual([full.agentId]);
+
+    const query = { sql: 'SELECT 1', selector: 'health=critical' };
+    expect((await api.ask('POST', '/v1/queries', { token, body: query })).status).toBe(201);
+    const start = api.service.asked.findLast(({ t }) => t === 'start');
+    expect(start).toMatchObject({ selector: 'health=critical', bound: 'site=x' });
+    expect(among(start)).toEqual([full.num, elsewhere.num]);
+    const target = { selector: 'health=warning' };
+    expect((await api.ask('POST', '/v1/commands', { body: { ...KILL, target } })).status).toBe(202);
+    const submit = api.commands.asked.findLast(({ t }) => t === 'submit') as SubmitCommand;
+    expect(submit.target).toMatchObject(target);
+    expect(among(submit.target)).toEqual([warned.num]);
+    const labels = { body: { selector: 'health=critical', set: { watch: 'yes' } }, token };
+    expect((await api.ask('POST', '/v1/agents/labels', labels)).body).toMatchObject({ changed: 1 });
+  });
+
+  test('is refused while one of the services, or all of them, do not tell', async () => {
+    const calls = [
+      ['GET', '/v1/agents?selector=health%3Dok', {}],
+      ['POST', '/v1/queries', { body: { sql: 'SELECT 1', selector: 'health!=critical' } }],
+      ['POST', '/v1/commands', { body: { ...KILL, target: { selector: 'health=ok' } } }],
+      ['POST', '/v1/agents/labels', { body: { selector: 'health=unknown', set: { a: '1' } } }],
+    ] as const;
+    const refused = { status: 503, body: { code: 'no_telemetry_service' } };
+    for (const [method, path, options] of calls) expect(await api.ask(method, path, options)).toMatchObject(refused);
+    service('ts-a', ALL.slice(1), states({ ok: [], warning: [], critical: [] }));
+    await eventually(async () => (await api.get('/v1/health')).status === 200);
+    for (const [method, path, options] of calls) expect(await api.ask(method, path, options)).toMatchObject(refused);
+    expect(api.service.asked.filter(({ t }) => t === 'start')).toEqual([]);
+    expect((await api.get('/v1/agents?selector=os%3Dlinux')).status).toBe(200);
+  });
+
+  test('cannot bound a token or a webhook', async () => {
+    const bounded = { name: 'b', role: 'viewer', selector: 'health!=critical' };
+    expect((await api.ask('POST', '/v1/tokens', { body: bounded })).body.code).toBe('bad_selector');
+    const hook = { url: 'https://hooks.example/x', events: ['health.changed'], selector: 'health=critical' };
+    expect((await api.ask('POST', '/v1/webhooks', { body: hook })).body.code).toBe('bad_selector');
+    const { token } = await api.token({ role: 'viewer', selector: 'health=ok' });
+    expect((await api.get('/v1/agents', { token })).status).toBeGreaterThanOrEqual(401);
   });
 });

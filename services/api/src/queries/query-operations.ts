@@ -3,6 +3,7 @@ import type { z } from 'zod';
 import { roleAllows } from '@muster/identity';
 import type { StartQuery } from '@muster/messages';
 import { AppError, joinSelectors, type QueryId } from '@muster/protocol';
+import type { KnownHealth } from '../agents/known-health.js';
 import type { Principal } from '../http/principal.js';
 import { decodeCursor, encodeCursor, idPosition } from '../http/cursor.js';
 import { implement, json, type Operation } from '../http/operation.js';
@@ -14,6 +15,7 @@ import { valuesJson } from './result-json.js';
 export interface QueryParts {
   readonly client: QueryClient;
   readonly store: QueryStore;
+  readonly health: Pick<KnownHealth, 'among'>;
 }
 
 /** Starting, listing, showing, cancelling and reducing queries. */
@@ -27,10 +29,11 @@ export function queryOperations(parts: QueryParts): Operation[] {
   ];
 }
 
-function startOperation({ client }: QueryParts): Operation {
+function startOperation({ client, health }: QueryParts): Operation {
   return implement(operations.startQuery, async ({ principal, body, note, queryId, trace }) => {
     note({ scope: joinSelectors(body.selector, principal.selector), details: { sql: body.sql, mode: body.mode } });
-    const request = { ...startRequest(principal, body), ...trace };
+    const among = await health.among(principal.org, body.selector);
+    const request = { ...startRequest(principal, body), ...among, ...trace };
     const first = await client.start({ ...request, ...(queryId === undefined ? {} : { id: queryId }) });
     // An earlier attempt under this key began, and broke off before its caller heard of it.
     const record = queryId !== undefined && first.state === 'interrupted' ? await client.start(request) : first;

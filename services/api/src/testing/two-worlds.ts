@@ -117,6 +117,8 @@ async function telemetryService(api: ApiFixture): Promise<void> {
     const coverage = { instance, partitions, filling: [], rows: [] };
     if (t === 'latest_metrics') reply?.(encodeBusMessage({ t, ...coverage, partition: 0 }));
     if (t === 'fleet_metrics') reply?.(encodeBusMessage({ t, ...coverage, groups: [] }));
+    const none = { ok: new Uint8Array(), warning: new Uint8Array(), critical: new Uint8Array() };
+    if (t === 'health_states') reply?.(encodeBusMessage({ t, ...coverage, states: none }));
     if (t === 'fleet_top') reply?.(encodeBusMessage({ t, ...coverage, endpoints: 0 }));
     const counts = { ok: 0, warning: 0, critical: 0 };
     if (t === 'health_list') reply?.(encodeBusMessage({ t, ...coverage, counts, isCut: false }));

@@ -12,6 +12,7 @@ import type { Clock } from '@muster/runtime';
 import { decodeCursor, encodeCursor, idPosition, position } from '../http/cursor.js';
 import { given, isoTime } from '../http/json-members.js';
 import { implement, json, type Operation } from '../http/operation.js';
+import { checkSteady } from '../http/steady-selector.js';
 import type { Principal } from '../http/principal.js';
 import type { DeliveryStore, KeptDelivery } from './delivery-store.js';
 import type { Destinations } from './destination.js';
@@ -54,6 +55,7 @@ function listOperation({ webhooks }: WebhookParts): Operation {
 function createOperation({ webhooks, destinations, clock }: WebhookParts): Operation {
   return implement(operations.createWebhook, async ({ principal, body, note }) => {
     const selector = joinSelectors(body.selector, principal.selector);
+    checkSteady(selector);
     const id = newWebhookId();
     note({ subject: id, scope: selector, details: { url: new URL(body.url).origin, events: body.events } });
     const wide = body.events.find((event) => !ENDPOINT_EVENTS.includes(event));

@@ -11,7 +11,7 @@ import {
   type Binding,
   type OrgId,
 } from '@muster/protocol';
-import { encodeNumberSet, type TargetList } from '@muster/records';
+import { decodeNumberSet, encodeNumberSet, type TargetList } from '@muster/records';
 import type { RouteMap, Routes } from '../deliveries/routes.js';
 
 /** The targets of a command, frozen at its submission. Connected ones have the first numbers. */
@@ -52,7 +52,7 @@ const NAMED = 10;
  */
 export async function expandTarget(deps: TargetDeps, request: TargetRequest): Promise<FrozenTargets> {
   const { target } = request;
-  if ('selector' in target) return bySelector(deps, request, target.selector);
+  if ('selector' in target) return bySelector(deps, request, target);
   if ('agentIds' in target) return byIds(deps, request, target.agentIds);
   return byRows(deps, request, target.rows);
 }
@@ -60,17 +60,18 @@ export async function expandTarget(deps: TargetDeps, request: TargetRequest): Pr
 async function bySelector(
   { directory, routes }: TargetDeps,
   request: TargetRequest,
-  text: string,
+  { selector: text, among }: Extract<CommandTarget, { readonly selector: string }>,
 ): Promise<FrozenTargets> {
   const { org, bound } = request;
-  const { selector } = boundedSelector(text, bound);
+  const { selector } = boundedSelector(text, bound, among !== undefined);
+  const chosen = among === undefined ? undefined : new Set(decodeNumberSet(among));
   // Only the registry knows the mode of a session.
   const early = selector.some(({ key }) => key === 'mode') ? await routes.all(org) : undefined;
   const found: Endpoint[] = [];
   let visited = 0;
   for (const endpoint of directory.endpoints(org)) {
     if (++visited % SLICE === 0) await turn();
-    if (endpoint.revoked !== undefined) continue;
+    if (endpoint.revoked !== undefined || chosen?.has(endpoint.num) === false) continue;
     if (selectorMatches(selector, endpointLabel(endpoint, early?.get(endpoint.num)?.mode))) found.push(endpoint);
   }
   if (found.length === 0) {

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import type { SubmitCommand } from '@muster/messages';
 import { LIMITS, type AgentId } from '@muster/protocol';
+import { decodeNumberSet, encodeNumberSet } from '@muster/records';
 import { ANN, BOB, CommandHarness, commandOf, makeTestKeys, ORG, type TestKeys } from '../testing/command-harness.js';
 
 const POLICY = {
@@ -113,6 +114,23 @@ describe('a submission that is invalid or not allowed is refused, and nothing is
       ],
     });
   });
+});
+
+test('endpoints that stand for what a selector requires of health are the targets, within the other requirements and the bound', async () => {
+  const [mine, other] = [await harness.agent({}, { env: 'dev' }), await harness.agent({}, { env: 'prod' })];
+  const well = await harness.agent({}, { env: 'dev' });
+  await harness.service();
+  const target = { selector: 'health=critical', among: encodeNumberSet([mine.num, other.num]) };
+  const { record } = await harness.submit({ target, caller: { ...ANN, bound: 'env=dev' } });
+  const { targets } = (await harness.fold(record.id)).record;
+  expect(record.target).toBe('health=critical');
+  expect('sets' in targets && targets.sets.flatMap((set) => decodeNumberSet(set))).toEqual([mine.num]);
+  expect(well.num).not.toBe(mine.num);
+  // Without them nobody here knows.
+  const problem = await harness.problem(harness.request({ target: { selector: 'health!=critical' } }));
+  expect([problem.code, problem.message]).toEqual(['bad_selector', expect.stringMatching(/health/)]);
+  const bounded = harness.request({ target, caller: { ...ANN, bound: 'health=ok' } });
+  expect((await harness.problem(bounded)).code).toBe('bad_selector');
 });
 
 test('an incomplete request is refused, and the service goes on', async () => {

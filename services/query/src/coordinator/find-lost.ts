@@ -1,8 +1,9 @@
-import { type Directory, type Endpoint, endpointLabel } from '@muster/directory';
-import { parseSelector, selectorMatches, type AgentId, type SessionMode } from '@muster/protocol';
+import type { Directory, Endpoint } from '@muster/directory';
+import type { AgentId, SessionMode } from '@muster/protocol';
 import type { QueryRecord } from '@muster/records';
 import type { Presence, Registry } from '@muster/registry';
 import { sleep, type Clock } from '@muster/runtime';
+import { queryScope } from './query-scope.js';
 import { LOST_MS, type KnownGateways } from '../liveness/gateway-failure-detector.js';
 import type { HeldSessions } from '../liveness/held-sessions.js';
 
@@ -26,7 +27,7 @@ export interface FindLostDeps {
   readonly clock: Clock;
 }
 
-type Scope = Pick<QueryRecord, 'org' | 'scope' | 'createdAtMs'>;
+type Scope = Pick<QueryRecord, 'org' | 'scope' | 'among' | 'createdAtMs'>;
 type IsInScope = (endpoint: Endpoint, mode: SessionMode) => boolean;
 
 /** A registry that hangs must not keep a query from its end. */
@@ -40,13 +41,10 @@ const SLICE = 2_000;
  * last heard. The registry is asked where this process does not know whom such a gateway held: it was not there, or missed something.
  */
 export async function findLost(deps: FindLostDeps, scope: Scope, asked: AskedEndpoints): Promise<LostEndpoints> {
-  const parsed = parseSelector(scope.scope);
-  if (!parsed.ok) return { nums: [], isComplete: true };
+  const matches = queryScope(scope);
+  if (matches === undefined) return { nums: [], isComplete: true };
   const isInScope: IsInScope = (endpoint, mode) =>
-    endpoint.org === scope.org &&
-    endpoint.revoked === undefined &&
-    !asked.has(endpoint.num) &&
-    selectorMatches(parsed.selector, endpointLabel(endpoint, mode));
+    endpoint.org === scope.org && endpoint.revoked === undefined && !asked.has(endpoint.num) && matches(endpoint, mode);
   const known = deps.gateways();
   const silent = known.ids.filter((id) => !asked.speaks(id));
   const lost = new Set<number>();

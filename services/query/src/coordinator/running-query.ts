@@ -108,20 +108,10 @@ export class RunningQuery {
 
   /** The message that starts the query on gateways. Heartbeats repeat it for gateways that missed it. */
   startMessage(): QueryStart {
-    const { id, org, owner, sql, columns, scope, mode } = this.record;
+    const { id, org, owner, sql, columns, scope, among, mode } = this.record;
     const times = { nowMs: this.#deps.clock.now(), deadlineMs: this.#deadlineMs, budget: DEFAULT_BUDGET };
-    return {
-      t: 'query_start',
-      id,
-      org,
-      owner,
-      sql,
-      columns,
-      selector: scope,
-      mode,
-      ...times,
-      ...traced(this.#deps.span),
-    };
+    const scoped = { selector: scope, ...(among === undefined ? {} : { among }) };
+    return { t: 'query_start', id, org, owner, sql, columns, ...scoped, mode, ...times, ...traced(this.#deps.span) };
   }
 
   /** Opens the result stream, before the query is sent. */

@@ -69,7 +69,12 @@ export class CoordinatorHeartbeats {
       // A query that has not begun is left out: nothing would take the gateways' updates.
       if (query.announced) queries.push(query.startMessage());
       operators.push({ query: record.id, org: record.org, operator: record.operator });
-      bytes += record.sql.length * 3 + record.scope.length + 1_024 + record.columns.join().length;
+      bytes +=
+        record.sql.length * 3 +
+        record.scope.length +
+        (record.among?.length ?? 0) +
+        1_024 +
+        record.columns.join().length;
       if (bytes > MESSAGE_BYTES) publish();
     }
     if (operators.length > 0 || !published) publish();

@@ -19,7 +19,7 @@ export async function planQuery(
   draft: QueryDraft,
 ): Promise<QueryPlan> {
   checkShape(draft);
-  const { text: scope } = boundedSelector(draft.selector, draft.bound);
+  const { text: scope } = boundedSelector(draft.selector, draft.bound, draft.among !== undefined);
   checkTimeout(draft.timeoutMs);
   const owner = `${draft.org}/${draft.operator}`;
   const compiled = await compiler.compile(draft.sql, owner);
@@ -28,6 +28,9 @@ export async function planQuery(
   }
   return { ...compiled, scope };
 }
+
+/** More than this is refused: heartbeats repeat it. About 40,000 endpoints whose numbers are not neighbours. */
+const MAX_AMONG_BYTES = 96 * 1_024;
 
 /** The API has checked the operator's input; this catches what another caller on the bus may get wrong. */
 function checkShape(draft: QueryDraft): void {
@@ -40,6 +43,14 @@ function checkShape(draft: QueryDraft): void {
   }
   if (draft.id !== undefined && !isQueryId(draft.id))
     throw new AppError('bad_request', 'the id is not one of a query', { details: { field: 'id' } });
+  if (draft.among !== undefined && !(draft.among instanceof Uint8Array && draft.among.length <= MAX_AMONG_BYTES))
+    throw new AppError(
+      'bad_selector',
+      'health selects too many endpoints here and there; select fewer by other labels',
+      {
+        details: { field: 'selector', offset: 0 },
+      },
+    );
   if (!isOrgId(draft.org))
     throw new AppError('bad_request', 'the org is not a valid name', { details: { field: 'org' } });
 }

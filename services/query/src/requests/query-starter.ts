@@ -68,7 +68,7 @@ export class QueryStarter {
 
   #recordOf(request: StartQuery, scope: string, columns: readonly string[]): QueryRecord {
     const { coordinatorId, clock } = this.#options;
-    const { org, operator, operatorName, sql, selector, mode, reduce, timeoutMs } = request;
+    const { org, operator, operatorName, sql, selector, among, mode, reduce, timeoutMs } = request;
     const createdAtMs = clock.now();
     return {
       ...{
@@ -83,6 +83,7 @@ export class QueryStarter {
         columns,
         timeoutMs,
       },
+      ...(among === undefined ? {} : { among }),
       ...(reduce === undefined ? {} : { reduce }),
       ...{ owner: coordinatorId, state: 'running', createdAtMs, deadlineMs: createdAtMs + timeoutMs },
       ...{ ledger: EMPTY_LEDGER, offline: 0, rows: 0 },

@@ -1,5 +1,6 @@
 import { followView, type AppendResult, type Entry, type FollowedView, type StreamStore } from '@muster/bus';
 import type { EndpointHealth } from '@muster/messages';
+import { SILENT } from './health-policy.js';
 import {
   decodeRecord,
   encodeRecord,
@@ -57,6 +58,11 @@ export class HealthRecords {
     const known = this.#known.get(num);
     if (known === undefined) return undefined;
     return { state: known.state, sinceMs: known.atMs, rules: known.rules.map(({ rule }) => rule) };
+  }
+
+  /** Endpoints that fell silent, and have not changed since. */
+  *silent(): Generator<number> {
+    for (const { num, rules } of this.#known.values()) if (rules.some(({ rule }) => rule === SILENT)) yield num;
   }
 
   /** Does not wait. When it fails, the state stays as it was known, and whoever judges next tries again. */

@@ -2,9 +2,15 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { METRICS_PARTITIONS } from '@muster/host-metrics';
-import { decodeBusMessage, SUBJECTS, type HealthList, type TelemetryHeartbeat } from '@muster/messages';
+import {
+  decodeBusMessage,
+  SUBJECTS,
+  type HealthList,
+  type HealthStates,
+  type TelemetryHeartbeat,
+} from '@muster/messages';
 import type { TelemetryServiceId } from '@muster/protocol';
-import { decodeRecord, STREAMS, type HealthRecord } from '@muster/records';
+import { decodeNumberSet, decodeRecord, STREAMS, type HealthRecord } from '@muster/records';
 import { eventually } from '@muster/runtime/testing';
 import type { TestProcess } from '@muster/testkit';
 import { ORG } from '../testing/fake-endpoint.js';
@@ -72,6 +78,13 @@ test('a change of health is recorded once, also when another service takes the e
     rules: ['disk_nearly_full'],
   });
 
+  const known = (await harness.ask(SUBJECTS.telemetryService(instance), {
+    t: 'health_states',
+    org: ORG,
+  })) as HealthStates;
+  expect(decodeNumberSet(known.states.critical)).toEqual(harness.endpoints.map(({ num }) => num).sort((a, b) => a - b));
+  expect([...known.states.ok, ...known.states.warning]).toEqual([]);
+
   harness.measure({ disk: 0.5 }, 'delta');
   const all = await eventually(
     async () => {
@@ -98,6 +111,10 @@ test('endpoints that have always been well are counted in the list, too', async 
 
 test('an endpoint with a session that sends nothing is silent, one whose session ended is not, and both are forgotten', async () => {
   harness.answers = false;
+  let heard: TelemetryServiceId | undefined;
+  harness.broker.bus.subscribe(SUBJECTS.telemetryHeartbeats, ({ data }) => {
+    heard = decodeBusMessage<TelemetryHeartbeat>(data, 'telemetry_beat')?.instance;
+  });
   const service = await harness.startService({ MUSTER_TELEMETRY_EXPIRY: '1s' });
   await own([service], 0);
   harness.measure({}, 'keyframe');
@@ -108,6 +125,16 @@ test('an endpoint with a session that sends nothing is silent, one whose session
   expect(all.every(({ state, rules }) => state === 'warning' && rules[0]?.rule === 'silent')).toBe(true);
   expect(all.some(({ agentId }) => agentId === gone!.agentId)).toBe(false);
   await own([service], 0);
+
+  // They are in no slot any more, and are told all the same; of the one that left nothing is known.
+  const asked = { org: ORG, selector: '', limit: 100 } as const;
+  const instance = await eventually(() => heard, 'the service is heard', WITHIN_MS);
+  const subject = SUBJECTS.telemetryService(instance);
+  const list = (await harness.ask(subject, { t: 'health_list', ...asked })) as HealthList;
+  expect([list.counts, list.rows.length]).toEqual([{ ok: 0, warning: silent.length, critical: 0 }, silent.length]);
+  const known = (await harness.ask(subject, { t: 'health_states', org: ORG })) as HealthStates;
+  expect(decodeNumberSet(known.states.warning)).not.toContain(gone!.num);
+  expect(decodeNumberSet(known.states.warning)).toHaveLength(silent.length);
 });
 
 test('with remote write every value of every sample goes to the store', async () => {

@@ -1,6 +1,6 @@
 import { endpointLabel, type Directory, type Endpoint } from '@muster/directory';
 import type { EndpointVitals, FleetScope } from '@muster/messages';
-import { AppError, joinSelectors, parseSelector, selectorMatches, type Selector } from '@muster/protocol';
+import { AppError, joinSelectors, parseSelector, selectorMatches, type AgentId, type Selector } from '@muster/protocol';
 import type { EndpointTable } from '../samples/endpoint-table.js';
 import { VITALS } from '../samples/vitals.js';
 
@@ -12,6 +12,10 @@ export interface FleetScanOptions {
   readonly table: EndpointTable;
   /** What the built-in label `health` of an endpoint is. */
   readonly healthOf: (num: number) => string | undefined;
+  /** Endpoints that fell silent: they are in no slot any more. */
+  readonly silent: () => Iterable<number>;
+  /** Whether this instance owns the partition of an endpoint. */
+  readonly owns: (agentId: AgentId) => boolean;
 }
 
 /** Walks over the endpoints of a scope, in turns, so that samples are handled meanwhile. */
@@ -32,6 +36,18 @@ export class FleetScan {
       if (num === 0) continue;
       const endpoint = directory.byNum(num);
       if (endpoint?.org === scope.org && selectorMatches(selector, this.label(endpoint))) visit(slot, endpoint);
+    }
+  }
+
+  /** Endpoints whose health is known: those that send samples, and those that fell silent. */
+  async eachKnown(scope: FleetScope, visit: (endpoint: Endpoint) => void): Promise<void> {
+    const { directory, table, silent, owns } = this.#options;
+    const selector = readSelector(scope);
+    await this.each(scope, (_slot, endpoint) => visit(endpoint));
+    for (const num of silent()) {
+      const endpoint = directory.byNum(num);
+      if (endpoint?.org !== scope.org || endpoint.revoked !== undefined || table.slotOf(num) !== undefined) continue;
+      if (owns(endpoint.agentId) && selectorMatches(selector, this.label(endpoint))) visit(endpoint);
     }
   }
 

@@ -25,7 +25,7 @@ export interface TelemetryRequestHandlerOptions {
 }
 
 const KINDS: ReadonlySet<string> = new Set<TelemetryRequest['t']>([
-  ...(['latest_metrics', 'fleet_metrics', 'fleet_top', 'health_list'] as const),
+  ...(['latest_metrics', 'fleet_metrics', 'fleet_top', 'health_states', 'health_list'] as const),
 ]);
 
 /** Answers the API: on the subject of this instance, and on those of the partitions that it owns. */

@@ -9,12 +9,13 @@ import {
   type FleetMetrics,
   type FleetTop,
   type HealthList,
+  type HealthStates,
   type LatestMetrics,
   type TelemetryReply,
   type TelemetryRequest,
 } from '@muster/messages';
 import { AppError } from '@muster/protocol';
-import type { HealthState } from '@muster/records';
+import { encodeNumberSet, type HealthState } from '@muster/records';
 import type { Clock } from '@muster/runtime';
 import { COUNTED_VITALS, countVital, emptyCounts, FLEET_BUCKETS } from '../fleet/fleet-histograms.js';
 import { fleetLabelValue, type FleetLabel } from '../fleet/fleet-labels.js';
@@ -56,6 +57,8 @@ export class TelemetryRequests {
         return this.#fleet(request);
       case 'fleet_top':
         return this.#top(request);
+      case 'health_states':
+        return this.#healthStates(request);
       case 'health_list':
         return this.#healthList(request);
       default:
@@ -138,7 +141,7 @@ export class TelemetryRequests {
     const { scan, health, coverage } = this.#options;
     const counts: Record<HealthState, number> = { ok: 0, warning: 0, critical: 0 };
     const found: HealthList['rows'][number][] = [];
-    await scan.each(request, (_slot, { num, agentId }) => {
+    await scan.eachKnown(request, ({ num, agentId }) => {
       const its = health.of(num);
       // Nothing is recorded of one that has always been well.
       counts[its?.state ?? 'ok'] += 1;
@@ -149,6 +152,18 @@ export class TelemetryRequests {
     found.sort((a, b) => a.num - b.num);
     const rows = found.slice(0, limited(request.limit));
     return { t: 'health_list', ...coverage(), counts, rows, isCut: found.length > rows.length };
+  }
+
+  async #healthStates({ org }: RequestOf<'health_states'>): Promise<HealthStates> {
+    const { scan, health, coverage } = this.#options;
+    const nums: Record<HealthState, number[]> = { ok: [], warning: [], critical: [] };
+    await scan.eachKnown({ org, selector: '' }, ({ num }) => nums[health.of(num)?.state ?? 'ok'].push(num));
+    const states = {
+      ok: encodeNumberSet(nums.ok),
+      warning: encodeNumberSet(nums.warning),
+      critical: encodeNumberSet(nums.critical),
+    };
+    return { t: 'health_states', ...coverage(), states };
   }
 
   #row(slot: number, { num, agentId }: Endpoint): EndpointRow {

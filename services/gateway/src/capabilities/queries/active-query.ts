@@ -43,6 +43,8 @@ class Asked implements CreditTaker {
 export interface ActiveQueryOptions {
   readonly start: QueryStart;
   readonly selector: Selector;
+  /** Only these endpoints, where the query selects by what gateways do not know. */
+  readonly among?: ReadonlySet<number>;
   /** This gateway's handle of the query; agents repeat it in their frames. */
   readonly ref: number;
   /** Monotonic. */
@@ -58,6 +60,7 @@ const LOST_SESSIONS = 3;
 export class ActiveQuery {
   readonly start: QueryStart;
   readonly selector: Selector;
+  readonly #among: ReadonlySet<number> | undefined;
   readonly ref: number;
   readonly deadlineMs: number;
   readonly aggregator: PartialAggregator;
@@ -76,6 +79,7 @@ export class ActiveQuery {
     const { start } = options;
     this.start = start;
     this.selector = options.selector;
+    this.#among = options.among;
     this.ref = options.ref;
     this.deadlineMs = options.deadlineMs;
     this.#credits = options.credits;
@@ -96,9 +100,14 @@ export class ActiveQuery {
     return Array.from(this.#waiting.values(), ({ session }) => session);
   }
 
+  /** It may be one of the endpoints that the query is for, whatever its labels are. */
+  mayMean(num: number): boolean {
+    return this.#among === undefined || this.#among.has(num);
+  }
+
   /** Whether asking an endpoint again is of use: it has neither answered here nor lost a session each time it was asked. */
   mayAsk(num: number): boolean {
-    return !this.#heard.has(num) && (this.#lost.get(num) ?? 0) < LOST_SESSIONS;
+    return this.mayMean(num) && !this.#heard.has(num) && (this.#lost.get(num) ?? 0) < LOST_SESSIONS;
   }
 
   /** Notes that these sessions are asked, in place of older ones of the same endpoints. Returns the frame that asks them. */

@@ -19,7 +19,7 @@ import {
   newQueryId,
   type OrgId,
 } from '@muster/protocol';
-import { decodeNumberSet } from '@muster/records';
+import { decodeNumberSet, encodeNumberSet } from '@muster/records';
 import type { Hub } from '../../sessions/hub/hub.js';
 import type { SuccessorView } from '../../foundation/session-view.js';
 import { capabilityContext, frameTo, turn } from '../../testing/capability-harness.js';
@@ -98,6 +98,23 @@ describe('QueryHandler', () => {
       ['partial', 1],
     ]);
     expect(updates.at(-1)).toMatchObject({ settled: true });
+    await handler.stop();
+  });
+
+  it('asks only the endpoints that stand for what a query requires of health, also of those that join later', async () => {
+    const { handler, hub, updates, query, say } = setUp();
+    const [one, two] = [join(hub, 1), join(hub, 2)];
+    await say(query({ selector: 'health=critical', among: encodeNumberSet([1, 4]) }));
+    await turn();
+    const [three, four] = [join(hub, 3), join(hub, 4)];
+    for (const { session } of [three, four]) handler.ready(session);
+    await turn();
+    const asked = [one, two, three, four].map(({ frames }) => frames.some(({ type }) => type === FRAME.query));
+    expect(asked).toEqual([true, false, false, true]);
+    const targets = updates.flatMap((update) => (update.t === 'targeted' ? decodeNumberSet(update.targets) : []));
+    expect(targets).toEqual([1, 4]);
+    // A gateway that knew nothing of `among` would find nobody: it has no such label.
+    expect(hub.select('acme' as OrgId, [{ kind: 'in', key: 'health', values: ['critical'] }])).toEqual([]);
     await handler.stop();
   });
 

@@ -6,7 +6,17 @@ import {
   type QueryStart,
   type QueryStop,
 } from '@muster/messages';
-import { CAPABILITY, FLAG_FINAL, FRAME, LIMITS, parseSelector, type Header, type QueryId } from '@muster/protocol';
+import {
+  CAPABILITY,
+  FLAG_FINAL,
+  FRAME,
+  LIMITS,
+  parseSelector,
+  withoutHealth,
+  type Header,
+  type QueryId,
+} from '@muster/protocol';
+import { decodeNumberSet } from '@muster/records';
 import type { Timer } from '@muster/runtime';
 import { malformed, type Capability, type CapabilityContext, type FrameFault } from '../../foundation/capability.js';
 import type { SessionView, SuccessorView } from '../../foundation/session-view.js';
@@ -152,7 +162,9 @@ export class QueryHandler implements Capability {
     const nowMs = clock.monotonic();
     const query = new ActiveQuery({
       start,
-      selector: selector.selector,
+      ...(start.among === undefined
+        ? { selector: selector.selector }
+        : { selector: withoutHealth(selector.selector), among: new Set(decodeNumberSet(start.among)) }),
       ref: this.#takeRef(),
       deadlineMs: nowMs + start.deadlineMs - start.nowMs,
       credits: this.#credits,
@@ -164,7 +176,8 @@ export class QueryHandler implements Capability {
     this.#givenUp.delete(start.id);
     this.#byId.set(start.id, run);
     this.#byRef.set(query.ref, run);
-    const targets = hub.select(start.org, query.selector);
+    const selected = hub.select(start.org, query.selector);
+    const targets = start.among === undefined ? selected : selected.filter(({ num }) => query.mayMean(num));
     if (late) {
       run.reportTargets({ joined: true, targets });
       run.ask(targets, true);
