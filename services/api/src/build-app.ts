@@ -91,6 +91,8 @@ export interface AppOptions {
   readonly webhookNetworks: TrustedProxies;
   /** After how long without a sign another process delivers webhooks; changed in tests. */
   readonly webhookLeaseMs?: number;
+  /** How many deliveries of one webhook may be pending; changed in tests. */
+  readonly webhookMaxPending?: number;
   /** For how long the stream keeps queries; default: as the stream is defined. */
   readonly queriesKeptForMs?: number;
   /** Intervals of event streams; changed in tests. */
@@ -175,6 +177,7 @@ export function buildApp(options: AppOptions): Api {
       webhookService: createWebhookService({
         ...{ ...webhooks, streams, directory, logger, metrics: options.metrics },
         ...given('leaseMs', options.webhookLeaseMs),
+        ...given('maxPending', options.webhookMaxPending),
       }),
       queryServices: upstream.queryServices.heartbeats,
       commandServices: upstream.commandServices.heartbeats,

@@ -4,6 +4,7 @@ import { sleep, type Clock, type Logger, type Timer } from '@muster/runtime';
 import { STREAMS } from '@muster/records';
 import { keptDelivery, type DeliveryStore } from './delivery-store.js';
 import { nextRecord } from './delivery-outcome.js';
+import type { AddedDelivery } from './fan-out.js';
 import type { PostAttempt } from './webhook-post.js';
 import type { WebhookStore } from './webhook-store.js';
 
@@ -80,20 +81,33 @@ export class Deliverer {
     }
   }
 
+  /** One was written by this process: it counts at once, so that a burst cannot outrun the view and with it the bound. */
+  added(delivery: AddedDelivery, signal: AbortSignal): void {
+    if (!signal.aborted) this.#pend(delivery, delivery.createdAtMs, signal);
+  }
+
   #apply(entry: Entry, signal: AbortSignal): void {
     const { seq, record } = keptDelivery(entry);
     const { org, webhookId, eventId, createdAtMs, state, nextAtMs } = record;
+    if (state === 'pending') {
+      this.#pend({ org, webhookId, eventId, createdAtMs, seq }, nextAtMs ?? createdAtMs, signal);
+      return;
+    }
+    const known = this.#items.get(`${org}/${webhookId}/${eventId}`);
+    if (known !== undefined && known.seq < seq) this.#forget(known);
+  }
+
+  #pend({ org, webhookId, eventId, createdAtMs, seq }: AddedDelivery, atMs: number, signal: AbortSignal): void {
     const key = `${org}/${webhookId}/${eventId}`;
     const known = this.#items.get(key);
     if (known !== undefined && known.seq >= seq) return;
-    if (state !== 'pending') return known === undefined ? undefined : this.#forget(known);
     const item = known ?? { key, org, webhookId, eventId, createdAtMs, seq, timer: undefined, inFlight: false };
     item.seq = seq;
     if (known === undefined) {
       this.#items.set(key, item);
       this.#queueOf(item).pending += 1;
     }
-    if (!item.inFlight) this.#schedule(item, nextAtMs ?? createdAtMs, signal);
+    if (!item.inFlight) this.#schedule(item, atMs, signal);
   }
 
   #schedule(item: Item, atMs: number, signal: AbortSignal): void {

@@ -6,6 +6,7 @@ import {
   encodeRecord,
   STREAM_SUBJECTS,
   STREAMS,
+  type WebhookDeliveryRecord,
   type WebhookPositionRecord,
   type WebhookRecord,
 } from '@muster/records';
@@ -23,8 +24,16 @@ export interface FanOutOptions {
   readonly logger: Logger;
   /** How many deliveries of a webhook are pending. */
   readonly pendingOf: (webhook: WebhookRecord) => number;
+  /** A delivery of a webhook was added: it is pending, whether its stream has told so yet or not. */
+  readonly onAdded: (delivery: AddedDelivery, signal: AbortSignal) => void;
   readonly onDropped: () => void;
+  /** How many deliveries of a webhook may be pending; changed in tests. */
+  readonly maxPending?: number;
 }
+
+export type AddedDelivery = Pick<WebhookDeliveryRecord, 'org' | 'webhookId' | 'eventId' | 'createdAtMs'> & {
+  readonly seq: number;
+};
 
 /** More deliveries of one webhook are dropped: its receiver is down, and memory and storage are not. */
 export const MAX_PENDING = 10_000;
@@ -102,12 +111,17 @@ export class FanOut {
     { type }: EventSource,
     { entry, event, signal }: { entry: Entry; event: SourceEvent; signal: AbortSignal },
   ): Promise<void> {
-    const { deliveries, clock, pendingOf, onDropped } = this.#options;
+    const { deliveries, clock, pendingOf, onAdded, onDropped, maxPending = MAX_PENDING } = this.#options;
     const body = { id: `${type.replace('.', '-')}-${entry.seq}`, type, atMs: event.atMs, data: event.data };
-    const full = pendingOf(webhook) >= MAX_PENDING;
+    const full = pendingOf(webhook) >= maxPending;
+    const createdAtMs = clock.now();
     while (!signal.aborted) {
-      const result = await deliveries.add(webhook, body, clock.now(), full);
-      if (result.kind === 'appended' && full) onDropped();
+      const result = await deliveries.add(webhook, body, createdAtMs, full);
+      if (result.kind === 'appended') {
+        if (full) onDropped();
+        else
+          onAdded({ org: webhook.org, webhookId: webhook.id, eventId: body.id, createdAtMs, seq: result.seq }, signal);
+      }
       if (result.kind !== 'unavailable') return;
       await sleep(clock, RETRY_MS, signal);
     }

@@ -22,11 +22,12 @@ export interface WebhookServiceOptions {
   readonly metrics: Metrics;
   /** Changed in tests. */
   readonly leaseMs?: number;
+  readonly maxPending?: number;
 }
 
 /** Makes deliveries of events and posts them, in one of the API processes at a time. */
 export function createWebhookService(options: WebhookServiceOptions): Component {
-  const { clock, destinations, webhooks, deliveries, leaseMs } = options;
+  const { clock, destinations, webhooks, deliveries, leaseMs, maxPending } = options;
   const metrics = createWebhookMetrics(options.metrics);
   const deliverer = new Deliverer({
     ...options,
@@ -39,7 +40,9 @@ export function createWebhookService(options: WebhookServiceOptions): Component 
     deliveries,
     sources: eventSources(options),
     pendingOf: (webhook) => deliverer.pendingOf(webhook),
+    onAdded: (delivery, signal) => deliverer.added(delivery, signal),
     onDropped: metrics.dropped,
+    ...(maxPending === undefined ? {} : { maxPending }),
   });
   const lease = new WebhookLease({
     ...options,

@@ -5,6 +5,7 @@ import { encodeRecord, STREAM_SUBJECTS } from '@muster/records';
 import { trustedProxies } from '@muster/runtime';
 import { eventually } from '@muster/runtime/testing';
 import { ApiFixture, ORG } from '../testing/api-fixture.js';
+import { MAX_PENDING } from './fan-out.js';
 import { isSigned, WebhookReceiver } from '../testing/webhook-receiver.js';
 
 const WITHIN_MS = 40_000;
@@ -16,7 +17,10 @@ describe('webhooks', () => {
   beforeEach(async () => {
     receiver = new WebhookReceiver();
     await receiver.start();
-    api = await ApiFixture.start({ webhookNetworks: trustedProxies(['127.0.0.1']), webhookLeaseMs: 1_000 });
+    api = await ApiFixture.start({
+      webhookNetworks: trustedProxies(['127.0.0.1']),
+      ...{ webhookLeaseMs: 1_000, webhookMaxPending: 12 },
+    });
   });
   afterEach(async () => {
     await api.stop();
@@ -186,6 +190,45 @@ describe('webhooks', () => {
       WITHIN_MS,
     );
     expect(await deliveries(hanging, '?state=delivered')).toEqual([]);
+  });
+
+  test('deliveries beyond the bound of pending ones are dropped, listed and counted, in a burst too; those that wait are delivered', async () => {
+    expect(MAX_PENDING).toBe(10_000);
+    const hook = await create({ events: ['health.changed'] });
+    const pinged = await ping(hook);
+    await eventually(async () => (await deliveries(hook, '?state=delivered')).length === 1, 'it is kept', WITHIN_MS);
+    let answers = false;
+    const waiting: (() => void)[] = [];
+    receiver.answer = (response) => {
+      if (answers) response.writeHead(204).end();
+      else waiting.push(() => response.writeHead(204).end());
+    };
+    const { agentId, num } = await api.agent();
+    const changed = async (prev: number): Promise<number> => {
+      const record = { atMs: 1, org: ORG, agentId, num, state: 'critical', before: 'ok', prev, rules: [] } as const;
+      const result = await api.connection.streams.append(STREAM_SUBJECTS.health(ORG, agentId), encodeRecord(record));
+      return result.kind === 'appended' ? result.seq : 0;
+    };
+    // As many as the stream keeps of one endpoint, and then as many again, while the receiver is silent.
+    let prev = 0;
+    for (let count = 0; count < 10; count += 1) prev = await changed(prev);
+    await eventually(async () => (await deliveries(hook)).length === 11, 'ten wait', WITHIN_MS);
+    for (let count = 0; count < 10; count += 1) prev = await changed(prev);
+    await eventually(async () => (await deliveries(hook)).length === 21, 'all are kept', WITHIN_MS);
+    expect(await deliveries(hook, '?state=pending')).toHaveLength(12);
+    const dropped = await deliveries(hook, '?state=dropped');
+    expect(dropped).toHaveLength(8);
+    expect(dropped[0]).toMatchObject({ attempts: 0, lastError: 'too many deliveries were pending' });
+    expect(await api.metrics.registry.metrics()).toMatch(/^muster_api_webhook_deliveries_total\{state="dropped"\} 8$/m);
+    answers = true;
+    for (const answer of waiting) answer();
+    await eventually(
+      async () => (await deliveries(hook, '?state=delivered')).length === 13,
+      'the rest comes',
+      WITHIN_MS,
+    );
+    expect(new Set(receiver.received.map(({ id }) => id)).size).toBe(13);
+    expect(receiver.of(pinged)).toHaveLength(1);
   });
 
   test('ends with its deletion, pending deliveries too', async () => {
