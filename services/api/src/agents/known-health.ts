@@ -1,7 +1,7 @@
 import type { Directory } from '@muster/directory';
 import { AppError, healthRequirements, parseSelector, selectorMatches, usesHealth, type OrgId } from '@muster/protocol';
 import { decodeNumberSet, encodeNumberSet, HEALTH_STATES } from '@muster/records';
-import type { TelemetryClient } from '../metrics/telemetry-client.js';
+import type { TelemetryClient } from '../upstream/telemetry-client.js';
 
 export interface KnownHealthOptions {
   readonly telemetry: Pick<TelemetryClient, 'gather'>;

@@ -9,7 +9,7 @@ import { implement, json, type Operation } from '../http/operation.js';
 import type { Principal } from '../http/principal.js';
 import { mergeGroups } from './fleet-groups.js';
 import { timeText } from './metrics-json.js';
-import type { TelemetryClient } from './telemetry-client.js';
+import type { TelemetryClient } from '../upstream/telemetry-client.js';
 
 export interface TelemetryParts extends SelectionParts {
   readonly directory: Pick<Directory, 'byId' | 'byNum' | 'endpoints'>;
