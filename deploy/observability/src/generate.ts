@@ -1,4 +1,4 @@
-import { join } from 'node:path';
+import { join, parse } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { dashboard } from './build/dashboard.js';
 import { ruleFile, ruleTestFile } from './build/rule-files.js';
@@ -11,19 +11,28 @@ const CLUSTER = fileURLToPath(new URL('../../../k8s/components/', import.meta.ur
 /** Where sections of the runbook are, unless an installation has it elsewhere. */
 export const RUNBOOK = 'docs/operations.md';
 
-/** Path → text of every file that is made from this package. */
+/** Path → text of the dashboards, rules and rule tests that this package makes. */
 export function generatedFiles(runbookBase = RUNBOOK): ReadonlyMap<string, string> {
   const files = new Map<string, string>();
   for (const spec of DASHBOARDS) {
     const json = JSON.stringify(dashboard(spec, runbookBase), null, 2);
     files.set(join(FOLDER, 'grafana/dashboards', `${spec.name}.json`), `${json}\n`);
-    files.set(join(CLUSTER, 'grafana/dashboards', `${spec.name}.json`), `${json}\n`);
   }
   for (const group of RULE_GROUPS) {
     const rules = ruleFile(group, runbookBase);
     files.set(join(FOLDER, 'prometheus/rules', `${group.name}.yaml`), rules);
-    files.set(join(CLUSTER, 'prometheus-operator/rules', `${group.name}.yaml`), prometheusRule(group.name, rules));
     files.set(join(FOLDER, 'prometheus/tests', `${group.name}.yaml`), ruleTestFile(group));
+  }
+  return files;
+}
+
+/** Path → text of the same dashboards and rules as a cluster has them. */
+export function clusterFiles(runbookBase = RUNBOOK): ReadonlyMap<string, string> {
+  const files = new Map<string, string>();
+  for (const [path, text] of generatedFiles(runbookBase)) {
+    const { base, name, dir } = parse(path);
+    if (dir.endsWith('dashboards')) files.set(join(CLUSTER, 'grafana/dashboards', base), text);
+    if (dir.endsWith('rules')) files.set(join(CLUSTER, 'prometheus-operator/rules', base), prometheusRule(name, text));
   }
   return files;
 }

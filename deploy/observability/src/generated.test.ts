@@ -2,10 +2,10 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from '@jest/globals';
-import { generatedFiles } from './generate.js';
+import { clusterFiles, generatedFiles } from './generate.js';
 
 const FOLDER = fileURLToPath(new URL('../', import.meta.url));
-const files = generatedFiles();
+const files = new Map([...generatedFiles(), ...clusterFiles()]);
 
 describe('the files that Grafana and Prometheus read', () => {
   test.each([...files].map(([path, text]) => [relative(FOLDER, path), path, text] as const))(

@@ -91,7 +91,11 @@ describe('health server', () => {
     const sockets = await Promise.all(
       Array.from({ length: 600 }, async (_, i) => {
         const socket = connect({ port, host: '127.0.0.1', localAddress: `127.0.0.${2 + (i % 3)}` });
-        socket.on('error', () => {}).on('close', () => (closed += 1));
+        // Reads what it is told, so that it sees the end.
+        socket
+          .on('error', () => {})
+          .on('close', () => (closed += 1))
+          .resume();
         await new Promise<void>((resolve) => socket.once('connect', resolve).once('close', () => resolve()));
         return socket;
       }),
