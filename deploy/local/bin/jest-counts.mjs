@@ -1,6 +1,6 @@
 /**
- * Jest reporter. Writes the numbers of passed, failed and skipped tests, and which failed, to the package's `.jest/counts.json`, for the last lines of
- * `npm test`. Fails a run that leaves handles open, instead of letting it hang.
+ * Jest reporter. Writes the numbers of passed, failed and skipped tests, and which failed, to the package's `.jest/counts.json` (or `.jest/NAME.json`
+ * by `MUSTER_TEST_COUNTS`), for the last lines of `npm test`. Fails a run that leaves handles open, instead of letting it hang.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
@@ -34,7 +34,10 @@ export default class CountsReporter {
 
   #write(counts) {
     mkdirSync(this.#folder, { recursive: true });
-    writeFileSync(join(this.#folder, 'counts.json'), `${JSON.stringify(counts)}\n`);
+    writeFileSync(
+      join(this.#folder, `${process.env.MUSTER_TEST_COUNTS ?? 'counts'}.json`),
+      `${JSON.stringify(counts)}\n`,
+    );
   }
 }
 

@@ -71,9 +71,10 @@ function report() {
   const total = { passed: 0, failed: 0, skipped: 0 };
   const failed = [];
   for (const folder of packageFolders()) {
-    const counts = readCounts(folder);
-    for (const key of Object.keys(total)) total[key] += counts?.[key] ?? 0;
-    for (const { file, test } of counts?.failures ?? []) failed.push({ folder, file, test });
+    for (const counts of readCounts(folder)) {
+      for (const key of Object.keys(total)) total[key] += counts[key] ?? 0;
+      for (const { file, test } of counts.failures ?? []) failed.push({ folder, file, test });
+    }
   }
   if (failures.length > 0) console.log(`FAILED: ${failures.join(', ')}`);
   for (const { folder, file, test } of failed) console.log(`failed: ${relative(ROOT, join(folder, file))} › ${test}`);
@@ -105,11 +106,13 @@ function passedAgain(failed) {
   });
 }
 
+/** One for each run of jest in the package. */
 function readCounts(folder) {
   try {
-    return JSON.parse(readFileSync(join(folder, '.jest', 'counts.json'), 'utf8'));
+    const runs = join(folder, '.jest');
+    return readdirSync(runs).map((name) => JSON.parse(readFileSync(join(runs, name), 'utf8')));
   } catch (error) {
-    if (error.code === 'ENOENT') return undefined;
+    if (error.code === 'ENOENT') return [];
     throw error;
   }
 }
