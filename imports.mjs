@@ -36,7 +36,7 @@ export const PACKAGES = {
   'shared/actions': ['protocol'],
   'shared/runtime': ['protocol'],
   'shared/identity': ['protocol', 'records'],
-  'shared/bus': ['protocol', 'runtime'],
+  'shared/bus': ['protocol', 'records', 'runtime'],
   'shared/registry': ['protocol', 'runtime'],
   'shared/remote-write': ['protocol', 'runtime'],
   'shared/directory': ['protocol', 'records', 'runtime', 'bus'],
@@ -60,7 +60,7 @@ export const PACKAGES = {
     'api-contract',
     'api-client',
   ],
-  'deploy/local': ['protocol', 'runtime', 'identity'],
+  'deploy/local': ['protocol', 'records', 'messages', 'runtime', 'identity'],
   'deploy/observability': [],
 };
 

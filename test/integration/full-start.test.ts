@@ -48,7 +48,7 @@ describe(`with ${SIZES.identities} identities and full streams`, () => {
 
   const start = (options: Partial<Parameters<typeof startStack>[0]>): Promise<Stack> =>
     startStack({
-      ...{ folder, natsUrl: brokers.nats.url, redisUrl: brokers.redis.url, tls: false },
+      ...{ folder, natsUrl: brokers.nats.url, natsRights: 'own', redisUrl: brokers.redis.url, tls: false },
       ...{ ...NONE, ...options },
     });
 

@@ -23,6 +23,7 @@ export async function startHarness(
   const stack = await startStack({
     folder,
     natsUrl: brokers.nats.url,
+    natsRights: 'own',
     redisUrl: brokers.redis.url,
     tls: false,
     // Only tests about host metrics need one.

@@ -22,4 +22,5 @@ export function createBusMetrics(metrics: Metrics, bus: Bus): void {
     'Times that the connection to the broker was lost and came back.',
     ({ reconnects }) => reconnects,
   );
+  count('refused', 'What the broker did not allow this service: its user has not the right.', ({ refused }) => refused);
 }

@@ -92,4 +92,6 @@ export interface BusStats {
   readonly dropped: number;
   readonly handlerErrors: number;
   readonly reconnects: number;
+  /** What the broker did not allow: the user of this connection has not the right. */
+  readonly refused: number;
 }

@@ -3,6 +3,7 @@ import type { Broker, StopOptions } from './broker.js';
 import { sleep, systemClock, type Logger } from '@muster/runtime';
 import { NatsBus } from './nats-bus.js';
 import { NatsLink } from './nats-link.js';
+import type { Readers } from './nats-readers.js';
 import { NatsStreamStore } from './nats-stream-store.js';
 import { within } from './within.js';
 
@@ -12,6 +13,10 @@ export interface NatsOptions {
   /** Shown in the server's connection list. */
   readonly name: string;
   readonly logger: Logger;
+  /** Who it is to those that answer it: replies come on `_INBOX.<inbox>.>`. Default: `tools`. */
+  readonly inbox?: string;
+  /** How it comes to readers of streams; default: it makes them. */
+  readonly readers?: Readers;
   /**
    * How long to wait for the first connection; default 30,000. `Infinity`: until the signal is aborted, also when the credentials are
    * refused, since somebody may mend them there.
@@ -41,9 +46,9 @@ const REMIND_MS = 30_000;
  */
 export async function connectNats(options: NatsOptions): Promise<Broker> {
   const nc = await firstConnection(options);
-  const link = new NatsLink(nc, options.logger);
+  const link = new NatsLink(nc, options.logger, inboxPrefix(options));
   const bus = new NatsBus(link, options.maxUnreadBytes ?? 64 * 1024 * 1024);
-  const streams = new NatsStreamStore(link);
+  const streams = new NatsStreamStore(link, options.readers);
   let stopped: Promise<void> | undefined;
   return { bus, streams, stop: (stop = {}) => (stopped ??= end(link, stop)) };
 }
@@ -101,6 +106,7 @@ function connectionOptions(options: NatsOptions): ConnectionOptions {
   return {
     servers: options.servers.map((server) => new URL(server).host),
     name: options.name,
+    inboxPrefix: inboxPrefix(options),
     timeout: DIAL_TIMEOUT_MS,
     // A dead link is noticed after at most three of these; TCP alone would take many minutes.
     pingInterval: 5_000,
@@ -116,6 +122,8 @@ function connectionOptions(options: NatsOptions): ConnectionOptions {
     ...(options.servers.some((server) => server.startsWith('tls:')) && { tls: {} }),
   };
 }
+
+const inboxPrefix = ({ inbox = 'tools' }: NatsOptions): string => `_INBOX.${inbox}`;
 
 /** The servers for people: without credentials. */
 export function natsServerNames(servers: readonly string[]): string {

@@ -19,6 +19,7 @@ export class MemoryBus implements Bus {
     dropped: 0,
     handlerErrors: 0,
     reconnects: 0,
+    refused: 0,
   };
 
   constructor(exchange: MemoryExchange) {

@@ -124,6 +124,7 @@ export class NatsBus implements Bus {
       dropped: this.dropped,
       handlerErrors: this.handlerErrors,
       reconnects: this.link.reconnects,
+      refused: this.link.refused,
     };
   }
 

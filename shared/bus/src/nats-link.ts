@@ -1,6 +1,9 @@
 import { errors, type NatsConnection } from '@nats-io/transport-node';
 import type { Logger } from '@muster/runtime';
 
+/** So many refusals are logged each, then one in so many. */
+const MAX_TOLD = 100;
+
 /**
  * One NATS connection, shared by bus and stream store. It knows whether the connection is up. When it goes down, pending
  * answers resolve as `lost` at once; the client library alone would let them run into their timeouts.
@@ -12,12 +15,16 @@ export class NatsLink {
   /** `stop` was called: a loss of the connection is expected. */
   stopping = false;
   reconnects = 0;
+  /** What the server did not allow this user. */
+  refused = 0;
+  readonly inboxPrefix: string;
   private readonly listeners = new Set<(connected: boolean) => void>();
   private readonly waiting = new Set<() => void>();
   /** Called when the connection is closed for good. */
   private readonly settled = new Set<() => void>();
 
-  constructor(nc: NatsConnection, logger: Logger) {
+  constructor(nc: NatsConnection, logger: Logger, inboxPrefix: string) {
+    this.inboxPrefix = inboxPrefix;
     this.nc = nc;
     this.logger = logger;
     void this.watch();
@@ -72,6 +79,18 @@ export class NatsLink {
     for (const listener of this.listeners) listener(connected);
   }
 
+  private tell(error: Error): void {
+    if (!(error instanceof errors.PermissionViolationError)) {
+      this.logger.error('nats reports an error', { err: error });
+      return;
+    }
+    this.refused += 1;
+    // Whoever is refused once may be refused with each message.
+    if (this.refused > MAX_TOLD && this.refused % MAX_TOLD !== 0) return;
+    const { operation, subject } = error;
+    this.logger.error('nats does not allow this', { operation, subject, refused: this.refused });
+  }
+
   private async watch(): Promise<void> {
     for await (const status of this.nc.status()) {
       switch (status.type) {
@@ -85,7 +104,7 @@ export class NatsLink {
           this.logger.info('connection to nats is back', { server: status.server });
           break;
         case 'error':
-          this.logger.error('nats reports an error', { err: status.error });
+          this.tell(status.error);
           break;
         case 'close':
           this.change(false);

@@ -2,13 +2,11 @@ import { createInbox, type Msg, type Subscription } from '@nats-io/transport-nod
 import type { Entry } from './stream-store.js';
 import { DeliveryParser } from './delivery-parser.js';
 import type { NatsLink } from './nats-link.js';
+import type { RequestPull } from './nats-readers.js';
 import type { PullSize } from './pull-size.js';
 
-/** One request for entries stays open this long when there are none. */
-const PULL_EXPIRES_MS = 30_000;
 /** After this many heartbeats that did not come the server is asked whether it is alive. */
 const MISSED_HEARTBEATS = 2;
-const NANOS_PER_MS = 1_000_000;
 
 interface PullOptions {
   readonly stream: string;
@@ -17,6 +15,7 @@ interface PullOptions {
   /** How often the server says that there is nothing. */
   readonly heartbeatMs: number;
   readonly signal: AbortSignal | undefined;
+  readonly requestPull: RequestPull;
 }
 
 /** What has arrived. `lost`: nothing more will come from this consumer. `idle`: the server says that it has nothing to send now. */
@@ -32,7 +31,7 @@ export class NatsPull {
   readonly consumer: string;
   private readonly link: NatsLink;
   private readonly options: PullOptions;
-  private readonly inbox = createInbox();
+  private readonly inbox: string;
   private readonly subscription: Subscription;
   private readonly offChange: () => void;
   private readonly deliveryParser: DeliveryParser;
@@ -49,6 +48,7 @@ export class NatsPull {
 
   constructor(link: NatsLink, options: PullOptions) {
     this.link = link;
+    this.inbox = createInbox(link.inboxPrefix);
     this.options = options;
     this.consumer = options.consumer;
     this.deliveryParser = new DeliveryParser(options.consumer);
@@ -105,12 +105,9 @@ export class NatsPull {
   private request(): void {
     this.requests += 1;
     this.outstanding = this.options.size.next();
-    const body = JSON.stringify({
-      batch: this.outstanding,
-      expires: PULL_EXPIRES_MS * NANOS_PER_MS,
-      idle_heartbeat: this.options.heartbeatMs * NANOS_PER_MS,
-    });
-    this.link.nc.publish(this.api('CONSUMER.MSG.NEXT'), body, { reply: `${this.inbox}.${this.requests}` });
+    const { stream, heartbeatMs, requestPull } = this.options;
+    const inbox = `${this.inbox}.${this.requests}`;
+    requestPull({ stream, consumer: this.consumer, inbox, batch: this.outstanding, heartbeatMs });
     this.silence.refresh();
   }
 

@@ -1,31 +1,23 @@
-import {
-  AckPolicy,
-  DeliverPolicy,
-  JetStreamApiError,
-  type ConsumerConfig,
-  type ConsumerInfo,
-  type JetStreamManager,
-} from '@nats-io/jetstream';
-import { nanos } from '@nats-io/transport-node';
+import { JetStreamApiError, type ConsumerInfo, type JetStreamManager } from '@nats-io/jetstream';
 import { StreamError, type CatchUp, type Entry, type ReadOptions } from './stream-store.js';
 import { lost, type NatsLink } from './nats-link.js';
 import { asStreamError } from './nats-stream-error.js';
+import { MAX_BATCH, type OpenReader, type ReaderRequest, type RequestPull } from './nats-readers.js';
 import { NatsPull } from './nats-pull.js';
 import { PullSize } from './pull-size.js';
 import { ReadCursor } from './read-cursor.js';
 
 const DEFAULT_BATCH = 256;
-const MAX_BATCH = 1_000;
 /** Together with the reopening, a lost request costs 2 s. */
 const DEFAULT_HEARTBEAT_MS = 750;
-/** The server deletes a consumer that pauses longer than this; the reader then opens a new one at the next sequence. */
-const INACTIVE_MS = 60_000;
 const RETRY_MS = 250;
 
 /** What readers share: the connection, and who is catching up. */
 export interface ReaderContext {
   readonly link: NatsLink;
   readonly jsm: () => Promise<JetStreamManager>;
+  readonly openReader: OpenReader;
+  readonly requestPull: RequestPull;
   readonly catchingUp: Set<CatchUp>;
 }
 
@@ -92,7 +84,7 @@ interface Reading {
 
 /** Opens a consumer, with retries; undefined when the signal was aborted. */
 async function open(
-  { link, jsm: manager }: ReaderContext,
+  { link, jsm: manager, openReader, requestPull }: ReaderContext,
   stream: string,
   { cursor, size, options }: Reading,
 ): Promise<NatsPull | undefined> {
@@ -109,20 +101,12 @@ async function open(
       if (found === lost) continue;
       cursor.open(found);
       const start = startOf(cursor, found.config.max_msgs_per_subject === 1, options);
-      const adding = jsm.consumers.add(stream, {
-        ...start,
-        ack_policy: AckPolicy.None,
-        // LastPerSubject needs a filter; `>` matches everything.
-        filter_subject: options.subject ?? '>',
-        inactive_threshold: nanos(INACTIVE_MS),
-        mem_storage: true,
-        num_replicas: 1,
-      });
-      const info = await link.orLost(adding, signal);
-      if (info === lost) continue;
-      const isSkipping = start.deliver_policy === DeliverPolicy.LastPerSubject;
-      cursor.announce(info.num_pending, isSkipping);
-      return new NatsPull(link, { stream, consumer: info.name, size, heartbeatMs, signal });
+      // LastPerSubject needs a filter; `>` matches everything.
+      const opening = openReader({ stream, subject: options.subject ?? '>', ...start });
+      const opened = await link.orLost(opening, signal);
+      if (opened === lost) continue;
+      cursor.announce(opened.pending, start.lastPerSubject === true);
+      return new NatsPull(link, { stream, consumer: opened.name, size, heartbeatMs, signal, requestPull });
     } catch (error) {
       const failure = asStreamError(error, stream);
       if (failure.code !== 'unavailable') throw failure;
@@ -135,11 +119,14 @@ async function open(
  * Where a stream keeps one entry per subject, all entries are the newest ones. They are read as all entries, because that consumer of
  * nats-server 2.9 skips nothing, whatever ends a request.
  */
-function startOf(cursor: ReadCursor, isMap: boolean, options: ReadOptions): Partial<ConsumerConfig> {
+function startOf(
+  cursor: ReadCursor,
+  isMap: boolean,
+  options: ReadOptions,
+): Pick<ReaderRequest, 'fromSeq' | 'lastPerSubject'> {
   const from = cursor.next ?? options.fromSeq;
-  if (from !== undefined) return { deliver_policy: DeliverPolicy.StartSequence, opt_start_seq: Math.max(1, from) };
-  if (options.lastPerSubject === true && !isMap) return { deliver_policy: DeliverPolicy.LastPerSubject };
-  return { deliver_policy: DeliverPolicy.All };
+  if (from !== undefined) return { fromSeq: from };
+  return options.lastPerSubject === true && !isMap ? { lastPerSubject: true } : {};
 }
 
 async function consumerNow({ jsm }: ReaderContext, stream: string, pull: NatsPull): Promise<ConsumerInfo | undefined> {

@@ -26,7 +26,8 @@ import { isNoResponders, isTimeout, lost, type NatsLink } from './nats-link.js';
 import { losesBeyondLimit, losingLimit, refuseLosingLimit } from './nats-account-limit.js';
 import { findNewest } from './nats-newest.js';
 import { purgeSubject } from './nats-purge.js';
-import { ensureStream, refuseOtherFormats } from './nats-streams.js';
+import { ensureStream, expectStream, refuseOtherFormats } from './nats-streams.js';
+import { askForReader, askToPull, makeReader, pullItself, serveReaders, type Readers } from './nats-readers.js';
 import { StorageReserve } from './storage-reserve.js';
 import { readStream, type ReaderContext } from './nats-reader.js';
 
@@ -64,14 +65,19 @@ export class NatsStreamStore implements StreamStore {
   private hasLosingLimit = false;
   readonly catchingUp = new Set<CatchUp>();
 
-  constructor(link: NatsLink) {
+  constructor(link: NatsLink, readers: Readers = 'make') {
     this.link = link;
     this.reserve = new StorageReserve(link, () => this.jsm());
-    this.reading = { link, jsm: () => this.jsm(), catchingUp: this.catchingUp };
+    const jsm = (): Promise<JetStreamManager> => this.jsm();
+    const openReader = readers === 'ask' ? askForReader(link) : makeReader(jsm);
+    const requestPull = readers === 'ask' ? askToPull(link) : pullItself(link);
+    this.reading = { link, jsm, openReader, requestPull, catchingUp: this.catchingUp };
+    if (typeof readers === 'object') serveReaders(link, makeReader(jsm), readers);
   }
 
   async ensure(streams: readonly StreamDefinition[], options: { readonly timeoutMs?: number } = {}): Promise<void> {
     const deadline = Date.now() + (options.timeoutMs ?? ENSURE_TIMEOUT_MS);
+    this.reserve.isExpected = streams.every(({ expected }) => expected === true);
     this.reserve.replicas = streams.find(({ replicas }) => replicas !== undefined)?.replicas;
     for (const definition of streams) {
       for (;;) {
@@ -81,7 +87,10 @@ export class NatsStreamStore implements StreamStore {
             await refuseLosingLimit(this.link.nc, jsm);
             await refuseOtherFormats(jsm.streams, streams);
           }
-          await ensureStream(jsm.streams, configOf(definition), definition.format);
+          const wanted = configOf(definition);
+          await (definition.expected === true
+            ? expectStream(jsm.streams, wanted)
+            : ensureStream(jsm.streams, wanted, definition.format));
           break;
         } catch (error) {
           const failure = asStreamError(error, definition.name);

@@ -7,7 +7,7 @@ import {
 } from '@nats-io/jetstream';
 
 import { describeFormat, formatIn, refuseOtherFormat } from './stream-format.js';
-import type { StreamDefinition } from './stream-store.js';
+import { type StreamDefinition, StreamError } from './stream-store.js';
 
 type Streams = JetStreamManager['streams'];
 
@@ -30,15 +30,11 @@ export async function ensureStream(
       if (found === undefined) throw error;
     }
   }
-  const config: Readonly<Record<string, unknown>> = { ...found.config };
   const { description } = found.config;
   // What an operator wrote there stays.
   const rises = formatIn(description) < format ? { description: describeFormat(description, format) } : {};
   const changed = { ...wanted, ...rises };
-  const isSame = Object.entries(changed).every(
-    ([name, value]) => JSON.stringify(config[name]) === JSON.stringify(value),
-  );
-  return isSame ? found : streams.update(wanted.name, changed);
+  return differences(found, changed).length === 0 ? found : streams.update(wanted.name, changed);
 }
 
 /** @throws StreamError when one of these streams has a format that this version does not read. */
@@ -47,6 +43,33 @@ export async function refuseOtherFormats(streams: Streams, definitions: readonly
     const found = await findStream(streams, definition.name);
     if (found !== undefined) refuseOtherFormat(definition, formatIn(found.config.description));
   }
+}
+
+/**
+ * Finds a stream that another service makes.
+ * @throws StreamError `no_stream` when it is missing, `invalid` when it is another one than wanted; both say which.
+ */
+export async function expectStream(
+  streams: Streams,
+  wanted: Partial<StreamConfig> & { readonly name: string },
+): Promise<StreamInfo> {
+  const found = await findStream(streams, wanted.name);
+  if (found === undefined) {
+    throw new StreamError('no_stream', `stream ${wanted.name} is missing; another service has to make it`);
+  }
+  const different = differences(found, wanted);
+  if (different.length === 0) return found;
+  throw new StreamError(
+    'invalid',
+    `stream ${wanted.name} has another ${different.join(', ')} than this service expects`,
+  );
+}
+
+function differences({ config }: StreamInfo, wanted: Partial<StreamConfig>): string[] {
+  const there: Readonly<Record<string, unknown>> = { ...config };
+  return Object.entries(wanted).flatMap(([name, value]) =>
+    JSON.stringify(there[name]) === JSON.stringify(value) ? [] : [name],
+  );
 }
 
 async function findStream(streams: Streams, name: string): Promise<StreamInfo | undefined> {

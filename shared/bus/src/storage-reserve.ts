@@ -1,12 +1,13 @@
 import type { JetStreamManager } from '@nats-io/jetstream';
 import { DiscardPolicy, RetentionPolicy, StorageType } from '@nats-io/jetstream';
+import { BROKER_SUBJECTS, RESERVE_STREAM } from '@muster/records';
 import type { NatsLink } from './nats-link.js';
-import { ensureStream } from './nats-streams.js';
+import { ensureStream, expectStream } from './nats-streams.js';
 
-const STREAM = 'MUSTER_RESERVE';
-const SUBJECT = 'muster.v1.reserve';
+const STREAM = RESERVE_STREAM;
+const SUBJECT = BROKER_SUBJECTS.reserve;
 /** Told to all services when one of them gives a block up: what it leaves is not for what is new in the others. */
-const SHORT = 'muster.v1.storage.short';
+const SHORT = BROKER_SUBJECTS.storageShort;
 const BLOCKS = 16;
 const BLOCK_BYTES = 256 * 1024;
 
@@ -27,6 +28,8 @@ export class StorageReserve {
   isShort = false;
   /** As those of the streams: every server that may be full has its part of the reserve. */
   replicas: number | undefined;
+  /** Whether another service makes its stream. */
+  isExpected = false;
 
   constructor(link: NatsLink, jsm: () => Promise<JetStreamManager>) {
     this.link = link;
@@ -70,11 +73,12 @@ export class StorageReserve {
 
   private async fillUp(): Promise<void> {
     const jsm = await this.jsm();
-    const { state } = await ensureStream(jsm.streams, {
+    const wanted = {
       ...{ name: STREAM, subjects: [SUBJECT], storage: StorageType.File, retention: RetentionPolicy.Limits },
       ...{ discard: DiscardPolicy.New, max_msgs: BLOCKS },
       ...(this.replicas === undefined ? {} : { num_replicas: this.replicas }),
-    });
+    };
+    const { state } = await (this.isExpected ? expectStream(jsm.streams, wanted) : ensureStream(jsm.streams, wanted));
     for (let blocks = state.messages; blocks < BLOCKS; blocks += 1) {
       const answer = await this.link.nc.request(SUBJECT, new Uint8Array(BLOCK_BYTES), { timeout: 5_000 });
       if (answer.json<{ error?: unknown }>().error !== undefined) break;

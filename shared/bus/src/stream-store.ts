@@ -18,6 +18,7 @@ export interface StreamStore {
    * While the broker cannot be asked it tries again, for `timeoutMs`; default 15,000.
    * Nothing is changed when one of them has a format that this version does not read.
    * @throws StreamError `invalid` when the broker refuses a definition, `unavailable` when it cannot be asked; `newer_format`, `older_format`.
+   * Of a definition that is `expected`: `no_stream` when it is missing, `invalid` when it differs.
    */
   ensure(streams: readonly StreamDefinition[], options?: { readonly timeoutMs?: number }): Promise<void>;
 
@@ -99,6 +100,8 @@ export interface StreamDefinition {
   readonly maxBytes?: number;
   /** 1 makes the stream a map of the newest entry per subject. */
   readonly maxMsgsPerSubject?: number;
+  /** Another service makes it, and this one may not: it has to be there as it is told here. */
+  readonly expected?: boolean;
   /** On how many servers of a cluster it is kept. Without it: on one when it is created, later on as many as an operator chose. */
   readonly replicas?: number;
 }

@@ -78,7 +78,8 @@ export class DirectoryWriter {
 
   /**
    * Takes an identity away, unless it has changed: its record becomes one that says so, which every view hears, and the rest is purged.
-   * A revocation stays, unless it is the reason. Safe to call from several processes at once: one of them succeeds.
+   * A revocation stays, unless it is the reason. Who removes what is `over_limit` is a gateway, and may not purge: views forget the rest, and
+   * `forgetRemoved` takes it away. Safe to call from several processes at once: one of them succeeds.
    */
   async remove(
     { org, agentId, num, secret }: RemovableIdentity,
@@ -93,6 +94,7 @@ export class DirectoryWriter {
     const result = await this.#streams.append(subject, encodeRecord(record), { expectLastSubjectSeq: num });
     if (result.kind === 'unavailable') return { kind: 'unavailable', cause: result.cause };
     if (result.kind === 'conflict') return { kind: 'changed' };
+    if (why === 'over_limit') return { kind: 'removed' };
     const purged = await this.#purge(this.#rest(org, agentId, why), result.seq);
     return purged.kind === 'ok' ? { kind: 'removed' } : purged;
   }
@@ -119,11 +121,25 @@ export class DirectoryWriter {
     }
   }
 
-  /** Labels that come with an enrolment. They never replace labels that operators have set. */
+  /** Labels that come with an enrolment. They never replace labels that operators have set, except for an identity that was removed since. */
   async setFirstLabels(org: OrgId, agentId: AgentId, record: LabelsRecord): Promise<WriteResult> {
     const subject = STREAM_SUBJECTS.labels(org, agentId);
-    const result = await this.#streams.append(subject, encodeRecord(record), { expectLastSubjectSeq: 0 });
+    const data = encodeRecord(record);
+    let result = await this.#streams.append(subject, data, { expectLastSubjectSeq: 0 });
+    if (result.kind === 'conflict') {
+      const [labels, identity] = await Promise.all([this.#lastSeq(subject), this.#newest(org, agentId)]);
+      if (identity.kind === 'unavailable') return identity;
+      if (identity.kind === 'enrolled' || labels === undefined || labels >= identity.seq) return { kind: 'ok' };
+      result = await this.#streams.append(subject, data, { expectLastSubjectSeq: labels });
+    }
     return result.kind === 'unavailable' ? { kind: 'unavailable', cause: result.cause } : { kind: 'ok' };
+  }
+
+  async #lastSeq(subject: string): Promise<number | undefined> {
+    return this.#streams.last(STREAMS.identities.name, subject).then(
+      (entry) => entry?.seq,
+      () => undefined,
+    );
   }
 
   recordFacts(org: OrgId, agentId: AgentId, record: FactsRecord): Promise<WriteResult> {

@@ -11,3 +11,4 @@ export * from './request-terms.js';
 export * from './traced.js';
 export * from './metrics-messages.js';
 export * from './telemetry-requests.js';
+export * from './broker-rights.js';

@@ -102,6 +102,21 @@ export const STREAMS = {
   },
 } as const;
 
+/** What services need at the broker besides messages and records. */
+export const BROKER_SUBJECTS = {
+  /** Room that is given up for what must be stored. */
+  reserve: `${ROOT}.reserve`,
+  /** Anyone → everyone: a block of it was given up. */
+  storageShort: `${ROOT}.storage.short`,
+  /** Gateway → any other service (queue group `readers`), request and reply: a reader of a stream. */
+  readers: `${ROOT}.readers`,
+  /** The same, one way: the next entries of such a reader, for an inbox of the gateway. */
+  readerPulls: `${ROOT}.readers.pulls`,
+} as const;
+
+/** The stream of {@link BROKER_SUBJECTS.reserve}. */
+export const RESERVE_STREAM = 'MUSTER_RESERVE';
+
 const IDENTITY_PREFIX = `${ROOT}.identity.`;
 
 /** Without a regular expression, because a start reads some of each identity. */

@@ -22,6 +22,8 @@ export const serviceFields = {
   /** Who the service is at the brokers. These settings go before what a URL holds. */
   natsUser: field.text('MUSTER_NATS_USER', { optional: true, example: 'gateway' }),
   natsPassword: field.secret('MUSTER_NATS_PASSWORD', { optional: true }),
+  /** `own`: its user has the rights of `BROKER_RIGHTS` and no others. `all`: it may do everything, as a user without permissions. */
+  natsRights: field.oneOf('MUSTER_NATS_RIGHTS', ['all', 'own'], { default: 'all' }),
   redisUser: field.text('MUSTER_REDIS_USER', { default: 'default' }),
   redisPassword: field.secret('MUSTER_REDIS_PASSWORD', { optional: true }),
   /** What JetStream may store (its `max_file_store`), for the metrics. Not needed where the NATS account has a limit. */
@@ -51,6 +53,7 @@ export interface ServiceConfig extends StreamBounds {
   readonly redisUrl: string;
   readonly natsUser?: string | undefined;
   readonly natsPassword?: Secret | undefined;
+  readonly natsRights?: 'all' | 'own';
   readonly redisUser: string;
   readonly redisPassword?: Secret | undefined;
   readonly healthHost: string;

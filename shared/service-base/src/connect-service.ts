@@ -13,10 +13,11 @@ import {
 } from '@muster/runtime';
 import { BrokerLatency } from './broker-latency.js';
 import { natsServersFor, redisUrlFor } from './broker-urls.js';
+import { brokerUse, streamsFor } from './broker-use.js';
 import type { ServiceConfig } from './common-fields.js';
 import { Dependencies } from './dependencies.js';
 import { StorageWatch } from './storage-watch.js';
-import { reservedBytes, streamDefinitions } from './stream-definitions.js';
+import { reservedBytes } from './stream-definitions.js';
 
 /** What every service is built from. */
 export interface ServiceBase {
@@ -36,6 +37,8 @@ export interface ConnectOptions {
 }
 
 const RETRY_MS = 500;
+/** A stream that another service makes comes soon, at the first start of all. */
+const EXPECT_MS = 100;
 /** What is still read is logged so often. */
 const PROGRESS_MS = 5_000;
 
@@ -75,6 +78,7 @@ export async function connectService(
   const broker = await connectNats({
     servers: natsServersFor(config, name),
     name: `muster ${name}`,
+    ...brokerUse(name, config.natsRights),
     logger,
     startTimeoutMs: Number.POSITIVE_INFINITY,
     signal: runner.stopSignal,
@@ -93,7 +97,7 @@ export async function connectService(
   runner.defer('registry', () => registry.stop());
   dependencies.found({ registry });
   await createStreams(broker, dependencies, {
-    streams: streamDefinitions(config),
+    streams: streamsFor(name, config),
     logger,
     signal: runner.stopSignal,
   });
@@ -129,7 +133,7 @@ async function createStreams(
       dependencies.waitFor(reason);
       if (reason !== logged) logger.warn('waiting for the streams', { reason });
       logged = reason;
-      await sleep(systemClock, RETRY_MS, signal);
+      await sleep(systemClock, streams.every(({ expected }) => expected) ? EXPECT_MS : RETRY_MS, signal);
     }
   }
 }

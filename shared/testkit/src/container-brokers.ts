@@ -1,6 +1,7 @@
 import {
   BROKER_IMAGES,
   freePort,
+  natsAccess,
   natsAnswers,
   newPassword,
   redisAnswers,
@@ -17,6 +18,7 @@ interface Recipe {
   readonly image: string;
   readonly port: number;
   readonly command: readonly string[];
+  readonly files?: { readonly target: string; readonly content: string }[];
   readonly login: BrokerLogin;
   /** The log line that shows that it serves. */
   readonly greeting: RegExp;
@@ -30,10 +32,8 @@ const NATS: Recipe = {
   scheme: 'nats',
   image: BROKER_IMAGES.nats,
   port: 4222,
-  command: [
-    ...['nats-server', '-js', '-sd', '/tmp/jetstream'],
-    ...['--user', NATS_LOGIN.user, '--pass', NATS_LOGIN.password],
-  ],
+  command: ['nats-server', '-js', '-sd', '/tmp/jetstream', '-c', '/tmp/nats.conf'],
+  files: [{ target: '/tmp/nats.conf', content: natsAccess(NATS_LOGIN).config }],
   greeting: /Server is ready/,
   login: NATS_LOGIN,
   answers: (port) => natsAnswers(port, NATS_LOGIN),
@@ -68,11 +68,12 @@ export async function startContainerBrokers(): Promise<TestBrokers> {
   }
 }
 
-async function start({ scheme, image, port, command, login, greeting, answers }: Recipe) {
+async function start({ scheme, image, port, command, files = [], login, greeting, answers }: Recipe) {
   // A fixed port: one that Docker chooses changes at a restart.
   const host = await freePort();
   const container = await new GenericContainer(image)
     .withCommand([...command])
+    .withCopyContentToContainer(files)
     .withExposedPorts({ container: port, host })
     // The default strategy needs awk and nc in the container, which an image may lack.
     .withWaitStrategy(Wait.forLogMessage(greeting).withStartupTimeout(READY_TIMEOUT_MS))

@@ -1,5 +1,6 @@
-import { randomBytes } from 'node:crypto';
+import { createHmac, randomBytes } from 'node:crypto';
 import { rename, writeFile } from 'node:fs/promises';
+import { BROKER_RIGHTS, natsAuthorization, type BrokerUser } from '@muster/messages';
 
 /** A user of a broker. Both parts are letters, digits, `-` and `_`, so that they need no quoting anywhere. */
 export interface BrokerLogin {
@@ -23,9 +24,16 @@ export interface NatsAccess {
   readonly login: BrokerLogin;
 }
 
-/** A NATS that lets in nobody without this login. */
+/** A NATS that lets in this user, who may do everything, and each kind of service with its own rights and {@link servicePassword}. */
 export function natsAccess(login: BrokerLogin): NatsAccess {
-  return { config: `authorization { users: [{ user: ${login.user}, password: "${login.password}" }] }`, login };
+  const users = Object.keys(BROKER_RIGHTS).map((user) => [user, servicePassword(login, user as BrokerUser)] as const);
+  const passwords = Object.fromEntries(users) as Record<BrokerUser, string>;
+  return { config: natsAuthorization({ users: passwords, tools: login }), login };
+}
+
+/** The password of a service at a NATS of {@link natsAccess}. It follows from that of the tools, and not the other way round. */
+export function servicePassword(tools: BrokerLogin, user: BrokerUser): string {
+  return createHmac('sha256', tools.password).update(`muster nats ${user}`).digest('base64url');
 }
 
 /** Writes a file that only its owner can read, also where there was one that others could. */

@@ -1,4 +1,4 @@
-export { natsAccess, newPassword, writePrivateFile, type BrokerLogin } from './broker-login.js';
+export { natsAccess, newPassword, servicePassword, writePrivateFile, type BrokerLogin } from './broker-login.js';
 export type { BrokerHandle } from './broker-process.js';
 export { BROKER_IMAGES, ensureBinary } from './find-broker.js';
 export { freePort } from './free-port.js';

@@ -89,13 +89,14 @@ class LocalRun {
     const logger = createLogger({ service: 'local', pretty: true, destination: process.stderr });
     this.#brokers = await startLocalBrokers(this.#options, logger);
     const { natsUrl, redisUrl } = this.#brokers;
+    const natsRights = this.#brokers.nats === undefined ? 'all' : 'own';
     const onEvent = (text: string): void => {
       console.error(`${new Date().toLocaleTimeString()}  ${text}`);
       // The file has the process ids.
       if (text.endsWith('is back')) void this.#publish();
     };
     const shape = { gateways, agent, logLevel, settings, restart: true };
-    const start = startStack({ folder, natsUrl, redisUrl, ...shape, onEvent });
+    const start = startStack({ folder, natsUrl, natsRights, redisUrl, ...shape, onEvent });
     this.#starting = start.catch(() => undefined);
     this.#stack = await start;
     await this.#observe(logger);

@@ -23,7 +23,7 @@ const OTEL = { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://collector' };
 
 const SETTING: StackSetting = {
   folder: '/stack',
-  nats: { url: 'nats://broker', user: 'muster', passwordPath: '/np' },
+  nats: () => ({ url: 'nats://broker', user: 'muster', passwordPath: '/np' }),
   redis: { url: 'redis://broker' },
   secrets: {
     token: 't',

@@ -1,6 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { newPassword, writePrivateFile, type BrokerLogin } from '../brokers/index.js';
+import { BROKER_RIGHTS, type BrokerUser } from '@muster/messages';
+import { newPassword, servicePassword, writePrivateFile, type BrokerLogin } from '../brokers/index.js';
 import { readOrCreate } from './command-keys.js';
 
 /** The logins of brokers that the runner starts, made once. */
@@ -19,6 +20,25 @@ export interface BrokerAddress {
   readonly url: string;
   readonly user?: string;
   readonly passwordPath?: string;
+  readonly rights?: 'own';
+}
+
+/** Where each kind of service finds NATS: with its own user, where that NATS is one of `natsAccess`. */
+export async function natsAddresses(
+  folder: string,
+  url: string,
+  rights: 'own' | 'all',
+): Promise<(kind: string) => BrokerAddress> {
+  const tools = await brokerAddress(folder, 'nats', url);
+  if (rights === 'all') return () => tools;
+  const { username, password } = new URL(url);
+  const own = new Map<string, BrokerAddress>();
+  for (const user of Object.keys(BROKER_RIGHTS) as BrokerUser[]) {
+    const passwordPath = join(folder, `nats-${user}-password`);
+    await writePrivateFile(passwordPath, `${servicePassword({ user: username, password }, user)}\n`);
+    own.set(user, { url: tools.url, user, passwordPath, rights });
+  }
+  return (kind) => own.get(kind) ?? tools;
 }
 
 /**

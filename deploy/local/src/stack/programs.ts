@@ -15,7 +15,8 @@ const SERVICES = fileURLToPath(new URL('../../../../services/', import.meta.url)
 /** The settings that all programs of one stack share. */
 export interface StackSetting {
   readonly folder: string;
-  readonly nats: BrokerAddress;
+  /** By kind of program. */
+  readonly nats: (kind: ProgramKind) => BrokerAddress;
   readonly redis: BrokerAddress;
   readonly secrets: StackSecrets;
   /** Without it all programs use plain HTTP and WebSocket on loopback. */
@@ -64,15 +65,16 @@ function inherited(): Record<string, string> {
   );
 }
 
-const brokers = ({ nats, redis }: StackSetting): Record<string, string> => ({
-  ...brokerSettings('NATS', nats),
+const brokers = (kind: ProgramKind, { nats, redis }: StackSetting): Record<string, string> => ({
+  ...brokerSettings('NATS', nats(kind)),
   ...brokerSettings('REDIS', redis),
 });
 
-function brokerSettings(broker: string, { url, user, passwordPath }: BrokerAddress): Record<string, string> {
+function brokerSettings(broker: string, { url, user, passwordPath, rights }: BrokerAddress): Record<string, string> {
   return {
     [`MUSTER_${broker}_URL`]: url,
     ...(user === undefined ? {} : { [`MUSTER_${broker}_USER`]: user }),
+    ...(rights === undefined ? {} : { [`MUSTER_${broker}_RIGHTS`]: rights }),
     ...(passwordPath === undefined ? {} : { [`MUSTER_${broker}_PASSWORD_FILE`]: passwordPath }),
   };
 }
@@ -82,7 +84,7 @@ const serverTls = ({ tls }: StackSetting): Record<string, string> =>
 
 const ENVIRONMENTS: Readonly<Record<ProgramKind, (setting: StackSetting) => Record<string, string>>> = {
   gateway: (setting) => ({
-    ...brokers(setting),
+    ...brokers('gateway', setting),
     ...serverTls(setting),
     MUSTER_GATEWAY_HOST: '127.0.0.1',
     MUSTER_GATEWAY_PORT: '0',
@@ -98,12 +100,12 @@ const ENVIRONMENTS: Readonly<Record<ProgramKind, (setting: StackSetting) => Reco
     MUSTER_COMMAND_ROOTS_FILE: setting.secrets.commandKeys.rootsPath,
   }),
   query: (setting) => ({
-    ...brokers(setting),
+    ...brokers('query', setting),
     MUSTER_HEALTH_HOST: '127.0.0.1',
     MUSTER_HEALTH_PORT: '0',
   }),
   command: (setting) => ({
-    ...brokers(setting),
+    ...brokers('command', setting),
     MUSTER_HEALTH_HOST: '127.0.0.1',
     MUSTER_HEALTH_PORT: '0',
     MUSTER_COMMAND_KEYS_FILE: setting.secrets.commandKeys.keysPath,
@@ -111,12 +113,12 @@ const ENVIRONMENTS: Readonly<Record<ProgramKind, (setting: StackSetting) => Reco
     MUSTER_COMMAND_REQUEST_KEY_FILE: setting.secrets.commandRequestKeyPath,
   }),
   telemetry: (setting) => ({
-    ...brokers(setting),
+    ...brokers('telemetry', setting),
     MUSTER_HEALTH_HOST: '127.0.0.1',
     MUSTER_HEALTH_PORT: '0',
   }),
   api: (setting) => ({
-    ...brokers(setting),
+    ...brokers('api', setting),
     ...serverTls(setting),
     MUSTER_API_HOST: '127.0.0.1',
     MUSTER_API_PORT: '0',

@@ -4,6 +4,8 @@ export interface StackOptions {
   /** Holds keys, certificates, logs and the agents' data. Created when it is missing. Two stacks never share one. */
   readonly folder: string;
   readonly natsUrl: string;
+  /** `own`: the URL is of a NATS of `natsAccess`, where each kind of service has a user with its own rights. Default `all`. */
+  readonly natsRights?: 'own' | 'all';
   readonly redisUrl: string;
   /** How many of each. Default: 1 of each service, and no agent. */
   readonly gateways?: number;

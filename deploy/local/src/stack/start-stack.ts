@@ -1,6 +1,6 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { brokerAddress } from './broker-logins.js';
+import { brokerAddress, natsAddresses } from './broker-logins.js';
 import { ensureCertificates, type CertificateFiles } from './certificates.js';
 import { programSpec, type ProgramKind, type StackSetting } from './programs.js';
 import { ensureSecrets, LOCAL_ORG } from './secrets.js';
@@ -40,7 +40,7 @@ async function prepare(options: StackOptions): Promise<StackSetting> {
   const keys = join(folder, 'keys');
   return {
     folder,
-    nats: await brokerAddress(keys, 'nats', natsUrl),
+    nats: await natsAddresses(keys, natsUrl, options.natsRights ?? 'all'),
     redis: await brokerAddress(keys, 'redis', redisUrl),
     secrets,
     logLevel,

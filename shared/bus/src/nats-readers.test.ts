@@ -1,0 +1,125 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { startNats, type NatsHandle } from '@muster/local/brokers';
+import { BROKER_SUBJECTS } from '@muster/records';
+import { silentLogger } from '@muster/runtime';
+import { eventually } from '@muster/runtime/testing';
+import type { Broker } from './broker.js';
+import { connectNats } from './connect-nats.js';
+import { followView } from './follow-view.js';
+import { text, untext } from './testing/broker-fixture.js';
+
+describe('readers of streams that others make', () => {
+  let dataDir: string;
+  let server: NatsHandle;
+  let asking: Broker;
+  const connect = (readers: Parameters<typeof connectNats>[0]['readers'] & {}): Promise<Broker> =>
+    connectNats({ servers: [server.url], name: 'test', logger: silentLogger, readers });
+  const serving = (): Promise<Broker> => connect({ streams: ['OPEN'], inbox: '_INBOX.tools.' });
+
+  beforeAll(async () => {
+    dataDir = await mkdtemp(join(tmpdir(), 'muster-readers-'));
+    server = await startNats({ dataDir, logger: silentLogger });
+    asking = await connect('ask');
+    const streams = ['open', 'closed'].map((name) => ({ name: name.toUpperCase(), subjects: [`${name}.>`] }));
+    await asking.streams.ensure(streams);
+  });
+  afterAll(async () => {
+    await asking.stop();
+    await server.stop();
+    await rm(dataDir, { recursive: true });
+  });
+
+  it('a view waits for somebody who makes readers, and goes on after the server was restarted', async () => {
+    for (const value of ['1', '2', '3']) await asking.streams.append(`open.${value}`, text(value));
+    const seen: string[] = [];
+    const apply = ({ data }: { data: Uint8Array }): void => void seen.push(untext(data));
+    const starting = followView(asking.streams, { stream: 'OPEN', apply, logger: silentLogger });
+    expect(await asking.bus.request(BROKER_SUBJECTS.readers, text('{}'), { timeoutMs: 5_000 })).toEqual({
+      kind: 'no_responders',
+    });
+    expect(seen).toEqual([]);
+    const makers = [await serving(), await serving()];
+    const view = await starting;
+    expect(seen).toEqual(['1', '2', '3']);
+    await asking.streams.append('open.4', text('4'));
+    await eventually(() => seen.at(-1) === '4', 'what is new', 30_000);
+    await server.kill9();
+    await server.restart();
+    await eventually(() => [asking, ...makers].every(({ bus }) => bus.connected), 'all are back', 60_000);
+    await asking.streams.append('open.5', text('5'));
+    await eventually(() => seen.at(-1) === '5', 'what is new after the restart', 60_000);
+    expect(seen).toEqual(['1', '2', '3', '4', '5']);
+    await view.stop();
+    for (const maker of makers) await maker.stop();
+  }, 120_000);
+
+  it('nobody gets a reader of another stream, or one that sends to a subject of his choice', async () => {
+    const maker = await serving();
+    await maker.bus.flush();
+    await asking.streams.append('open.a', text('stolen'));
+    const heard: string[] = [];
+    asking.bus.subscribe('victim.>', ({ subject }) => heard.push(subject));
+    const ask = async (request: object): Promise<{ reader?: { name: string }; fault?: string }> => {
+      const result = await asking.bus.request(BROKER_SUBJECTS.readers, text(JSON.stringify(request)), {
+        timeoutMs: 20_000,
+      });
+      if (result.kind !== 'reply') throw new Error(result.kind);
+      return JSON.parse(untext(result.data)) as { reader?: { name: string } };
+    };
+    for (const request of [
+      {},
+      { stream: 'CLOSED', subject: '>' },
+      { stream: 'OPEN', subject: 3 },
+      { stream: 'OPEN', subject: '>', fromSeq: 'x' },
+    ]) {
+      expect(await ask(request)).toEqual({ fault: 'not a reader that is made for others' });
+    }
+    const hostile = { deliver_subject: 'victim.a', config: { deliver_subject: 'victim.b' }, deliver_policy: 'all' };
+    const { reader } = await ask({ stream: 'OPEN', subject: '>', ...hostile });
+    const info = await asking.bus.request(`$JS.API.CONSUMER.INFO.OPEN.${reader?.name}`, text(''), {
+      timeoutMs: 20_000,
+    });
+    if (info.kind !== 'reply') throw new Error(info.kind);
+    expect(Object.keys((JSON.parse(untext(info.data)) as { config: object }).config)).not.toContain('deliver_subject');
+    // Nor has he one pulled to such a subject.
+    const pull = { stream: 'OPEN', consumer: reader?.name, batch: 1, heartbeatMs: 1_000 };
+    const forbidden = [
+      { ...pull, inbox: 'victim.c' },
+      { ...pull, inbox: '_INBOX.tools.> victim.d' },
+      { ...pull, inbox: '_INBOX.tools.a', stream: 'CLOSED' },
+      { ...pull, inbox: '_INBOX.tools.b', batch: 1_000_000 },
+    ];
+    const pulled: string[] = [];
+    for (const inbox of ['a', 'b', 'c']) {
+      asking.bus.subscribe(`_INBOX.tools.${inbox}`, ({ data }) => pulled.push(inbox + untext(data)));
+    }
+    for (const one of [...forbidden, { ...pull, inbox: '_INBOX.tools.c' }]) {
+      asking.bus.publish(BROKER_SUBJECTS.readerPulls, text(JSON.stringify(one)));
+    }
+    await eventually(() => pulled.length > 0, 'what may be pulled', 30_000);
+    await asking.bus.flush();
+    expect(pulled[0]).toMatch(/^c/);
+    expect(pulled.filter((one) => !one.startsWith('c'))).toEqual([]);
+    expect(heard).toEqual([]);
+    await maker.stop();
+  }, 60_000);
+
+  it('a stream that another service makes is missing or different, and named', async () => {
+    const expected = { name: 'LATE', subjects: ['late.>'], maxAgeMs: 60_000, expected: true };
+    const ensure = () => asking.streams.ensure([expected], { timeoutMs: 0 });
+    await expect(ensure()).rejects.toMatchObject({
+      code: 'no_stream',
+      message: expect.stringMatching(/LATE is missing/),
+    });
+    await asking.streams.ensure([{ ...expected, maxAgeMs: 120_000, expected: false }]);
+    await expect(ensure()).rejects.toMatchObject({
+      code: 'invalid',
+      message: expect.stringMatching(/LATE has another max_age/),
+    });
+    await asking.streams.ensure([{ ...expected, expected: false }]);
+    await ensure();
+  });
+});

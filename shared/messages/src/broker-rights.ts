@@ -1,0 +1,191 @@
+import { BROKER_SUBJECTS, RESERVE_STREAM, STREAM_SUBJECTS, STREAMS } from '@muster/records';
+import { SUBJECTS } from './subjects.js';
+
+/** The users of NATS: one for each kind of service. */
+export type BrokerUser = 'gateway' | 'query' | 'command' | 'telemetry' | 'api';
+
+/** What one user may do at NATS, and nothing else. */
+export interface BrokerRights {
+  /** Messages and requests. */
+  readonly publishes: readonly string[];
+  readonly subscribes: readonly string[];
+  /** Whose requests it answers. It may write to their inboxes, whose names are random, and to no other reply subject. */
+  readonly answers: readonly BrokerUser[];
+  /** Records that it adds to streams. */
+  readonly appends: readonly string[];
+  /** Streams that it reads. Who also makes consumers may read them from anywhere to anywhere. */
+  readonly streams: readonly string[];
+  /** Streams of which it takes single records away. */
+  readonly removes: readonly string[];
+  /**
+   * Whether it makes and changes its streams, makes consumers and pulls them: of its own streams, and of those that gateways ask for. Each of these is
+   * the right to have JetStream write to any subject, so gateways have none of them.
+   */
+  readonly makes: boolean;
+}
+
+const ID = 'ID';
+/** The subject with a wildcard in the place of each id: the functions take no star, so that no name from outside can be one. */
+const any = (build: (...ids: never[]) => string): string =>
+  build(...(Array<string>(build.length).fill(ID) as never[]))
+    .split('.')
+    .map((token) => (token === ID ? '*' : token))
+    .join('.');
+const anyPartition = (build: (partition: number) => string): string => build(0).replace(/\.0$/, '.*');
+const names = (...streams: readonly (keyof typeof STREAMS)[]): string[] => streams.map((key) => STREAMS[key].name);
+
+const { storageShort, readers, readerPulls, reserve } = BROKER_SUBJECTS;
+
+/** Who may do what. The integration tests run under these rights; `test/integration/broker-rights.test.ts` tries the others. */
+export const BROKER_RIGHTS: Readonly<Record<BrokerUser, BrokerRights>> = {
+  gateway: {
+    publishes: [
+      ...[
+        any(SUBJECTS.gateway),
+        any(SUBJECTS.gatewayPolls),
+        SUBJECTS.gatewayHeartbeats,
+        any(SUBJECTS.coordinatorInbox),
+      ],
+      ...[SUBJECTS.commandReports, any(SUBJECTS.commandServiceReports), SUBJECTS.commandPresence],
+      ...[anyPartition(SUBJECTS.samples), any(SUBJECTS.watch), readers, readerPulls],
+    ],
+    subscribes: [
+      ...[any(SUBJECTS.gateway), any(SUBJECTS.gatewayPolls), any(SUBJECTS.gatewayCommands)],
+      ...[SUBJECTS.gateways, SUBJECTS.allGatewayCommands, SUBJECTS.allGatewayMetrics],
+      ...[SUBJECTS.coordinatorHeartbeats, SUBJECTS.commandHeartbeats],
+    ],
+    answers: ['gateway', 'query', 'api'],
+    // Not `revoked` and `mode`: those are operators' decisions. `labels` are those of enrolment secrets.
+    appends: [
+      ...[any(STREAM_SUBJECTS.enrolled), any(STREAM_SUBJECTS.facts), any(STREAM_SUBJECTS.labels)],
+      ...[any(STREAM_SUBJECTS.duplicate), any(STREAM_SUBJECTS.fallback), any(STREAM_SUBJECTS.firstSession)],
+      any(STREAM_SUBJECTS.audit),
+    ],
+    streams: names('identities', 'audit'),
+    removes: [],
+    makes: false,
+  },
+  query: {
+    publishes: [SUBJECTS.gateways, any(SUBJECTS.gateway), any(SUBJECTS.coordinator), SUBJECTS.coordinatorHeartbeats],
+    subscribes: [
+      ...[any(SUBJECTS.coordinatorInbox), any(SUBJECTS.coordinator), SUBJECTS.queries, any(SUBJECTS.queryService)],
+      ...[SUBJECTS.reduceStops, SUBJECTS.gatewayHeartbeats, SUBJECTS.coordinatorHeartbeats],
+      ...[SUBJECTS.commandHeartbeats, readers, readerPulls],
+    ],
+    answers: ['query', 'api', 'gateway'],
+    appends: [any(STREAM_SUBJECTS.query), any(STREAM_SUBJECTS.result)],
+    streams: names('identities', 'queries', 'results'),
+    removes: [],
+    makes: true,
+  },
+  command: {
+    publishes: [any(SUBJECTS.gatewayCommands), SUBJECTS.allGatewayCommands, SUBJECTS.commandHeartbeats],
+    subscribes: [
+      ...[
+        SUBJECTS.commands,
+        any(SUBJECTS.commandService),
+        SUBJECTS.commandReports,
+        any(SUBJECTS.commandServiceReports),
+      ],
+      ...[SUBJECTS.commandPresence, SUBJECTS.commandHeartbeats, SUBJECTS.gatewayHeartbeats, readers, readerPulls],
+    ],
+    answers: ['api', 'gateway'],
+    appends: [any(STREAM_SUBJECTS.command), any(STREAM_SUBJECTS.audit)],
+    streams: names('identities', 'commands', 'audit'),
+    removes: [],
+    makes: true,
+  },
+  telemetry: {
+    publishes: [SUBJECTS.allGatewayMetrics, SUBJECTS.telemetryHeartbeats],
+    subscribes: [
+      ...[anyPartition(SUBJECTS.samples), anyPartition(SUBJECTS.latestMetrics), any(SUBJECTS.telemetryService)],
+      ...[SUBJECTS.telemetryHeartbeats, readers, readerPulls],
+    ],
+    answers: ['api', 'gateway'],
+    appends: [any(STREAM_SUBJECTS.health)],
+    streams: names('identities', 'health'),
+    removes: names('health'),
+    makes: true,
+  },
+  api: {
+    publishes: [
+      ...[SUBJECTS.queries, any(SUBJECTS.queryService), any(SUBJECTS.coordinator), SUBJECTS.reduceStops],
+      ...[SUBJECTS.commands, any(SUBJECTS.commandService), any(SUBJECTS.apiCalls)],
+      ...[SUBJECTS.gateways, any(SUBJECTS.gateway), SUBJECTS.allGatewayMetrics],
+      ...[anyPartition(SUBJECTS.latestMetrics), any(SUBJECTS.telemetryService)],
+    ],
+    subscribes: [
+      ...[any(SUBJECTS.apiCalls), any(SUBJECTS.watch), SUBJECTS.gatewayHeartbeats, SUBJECTS.coordinatorHeartbeats],
+      ...[SUBJECTS.commandHeartbeats, SUBJECTS.telemetryHeartbeats, readers, readerPulls],
+    ],
+    answers: ['api', 'gateway'],
+    appends: [
+      ...[any(STREAM_SUBJECTS.enrolled), any(STREAM_SUBJECTS.labels), any(STREAM_SUBJECTS.revoked)],
+      ...[any(STREAM_SUBJECTS.mode), any(STREAM_SUBJECTS.operatorToken), any(STREAM_SUBJECTS.audit)],
+      ...[any(STREAM_SUBJECTS.query), any(STREAM_SUBJECTS.result), any(STREAM_SUBJECTS.idempotency)],
+      ...[any(STREAM_SUBJECTS.webhook), STREAM_SUBJECTS.webhookLease, any(STREAM_SUBJECTS.webhookPosition)],
+      any(STREAM_SUBJECTS.webhookDelivery),
+    ],
+    streams: names(
+      ...(['identities', 'queries', 'results', 'commands', 'audit', 'operatorTokens', 'idempotency'] as const),
+      ...(['webhooks', 'webhookDeliveries'] as const),
+    ),
+    removes: names('identities'),
+    makes: true,
+  },
+};
+
+/** Permissions as nats-server has them. */
+export interface BrokerPermissions {
+  readonly publish: readonly string[];
+  readonly subscribe: readonly string[];
+}
+
+/**
+ * The subjects of one user, those of JetStream's own requests among them. `toolsToo`: it may answer `tools` as well, the user without limits of a local
+ * stack. There is no `allow_responses`: with it whoever sends a request to himself may publish on any subject.
+ */
+export function brokerPermissions(user: BrokerUser, toolsToo = false): BrokerPermissions {
+  const { publishes, subscribes, answers, appends } = BROKER_RIGHTS[user];
+  const asking = [...answers, ...(toolsToo ? ['tools'] : [])];
+  return {
+    publish: [
+      ...[...publishes, ...appends, ...jetStreamRequests(BROKER_RIGHTS[user])],
+      ...[storageShort, reserve, ...asking.map((asker) => `_INBOX.${asker}.>`)],
+    ],
+    subscribe: [...subscribes, storageShort, `_INBOX.${user}.>`],
+  };
+}
+
+function jetStreamRequests({ streams, removes, makes }: BrokerRights): string[] {
+  const reads = makes ? [...new Set([...streams, ...BROKER_RIGHTS.gateway.streams])] : [];
+  const requests = [
+    ...['INFO', 'STREAM.LIST', 'STREAM.NAMES', `STREAM.INFO.${RESERVE_STREAM}`, `STREAM.PURGE.${RESERVE_STREAM}`],
+    ...streams.flatMap((name) => [`STREAM.INFO.${name}`, `STREAM.MSG.GET.${name}`]),
+    ...streams.flatMap((name) => [`CONSUMER.INFO.${name}.*`, `CONSUMER.DELETE.${name}.*`]),
+    ...removes.map((name) => `STREAM.MSG.DELETE.${name}`),
+    ...reads.flatMap((name) => [`CONSUMER.CREATE.${name}`, `CONSUMER.MSG.NEXT.${name}.*`]),
+    ...(makes
+      ? [...streams, RESERVE_STREAM].flatMap((name) => [`STREAM.CREATE.${name}`, `STREAM.UPDATE.${name}`])
+      : []),
+  ];
+  return requests.map((request) => `$JS.API.${request}`);
+}
+
+export interface BrokerPasswords {
+  readonly users: Readonly<Record<BrokerUser, string>>;
+  /** A user who may do everything, for tests and tools. */
+  readonly tools?: { readonly user: string; readonly password: string };
+}
+
+/** The `authorization` block of nats-server's configuration. */
+export function natsAuthorization({ users, tools }: BrokerPasswords): string {
+  const services = (Object.keys(BROKER_RIGHTS) as BrokerUser[]).map((user) => {
+    const { publish, subscribe } = brokerPermissions(user, tools !== undefined);
+    const permissions = { publish: { allow: publish }, subscribe: { allow: subscribe } };
+    return { user, password: users[user], permissions };
+  });
+  const all = [...(tools === undefined ? [] : [tools]), ...services];
+  // JSON is one of the forms of that configuration.
+  return `authorization: ${JSON.stringify({ users: all }, null, 2)}\n`;
+}
