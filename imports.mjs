@@ -60,7 +60,7 @@ export const PACKAGES = {
     'api-contract',
     'api-client',
   ],
-  'deploy/local': ['protocol', 'records', 'messages', 'runtime', 'identity'],
+  'deploy/local': ['protocol', 'messages', 'runtime', 'identity'],
   'deploy/observability': [],
 };
 

@@ -118,7 +118,7 @@ test('with the rights of a gateway JetStream cannot be made to write, move or fo
   ];
   for (const [call, body] of attacks) {
     const asked = gateway.bus.request(`$JS.API.${call}`, text(JSON.stringify(body)), { timeoutMs: 20_000 });
-    await expect([call, await asked.catch((error: Error) => (error.cause as Error).name)]).toEqual([
+    expect([call, await asked.catch((error: Error) => (error.cause as Error).name)]).toEqual([
       call,
       'PermissionViolationError',
     ]);
