@@ -17,10 +17,10 @@ const START_WITHIN_MS = 5_000;
  * up to half.
  */
 const busy = (): number => Math.max(2, (1.5 * (loadavg()[0] ?? 0)) / availableParallelism());
-const NONE = { gateways: 0, queries: 0, commands: 0, apis: 0 };
-/** The command service comes last: it begins to write the audit records of the journal. */
+const NONE = { gateways: 0, queries: 0, commands: 0, telemetries: 0, apis: 0 };
+/** A gateway asks another service for its reader. The command service comes last: it begins to write the audit records of the journal. */
 const SERVICES = [
-  ['gateway', { gateways: 1 }],
+  ['gateway', { gateways: 1, telemetries: 1 }],
   ['query', { queries: 1 }],
   ['api', { apis: 1 }],
   ['command', { commands: 1 }],
