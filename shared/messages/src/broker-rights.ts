@@ -127,7 +127,16 @@ export const BROKER_RIGHTS: Readonly<Record<BrokerUser, BrokerRights>> = {
       any(STREAM_SUBJECTS.webhookDelivery),
     ],
     streams: names(
-      ...(['identities', 'queries', 'results', 'commands', 'audit', 'operatorTokens', 'idempotency', 'health'] as const),
+      ...([
+        'identities',
+        'queries',
+        'results',
+        'commands',
+        'audit',
+        'operatorTokens',
+        'idempotency',
+        'health',
+      ] as const),
       ...(['webhooks', 'webhookDeliveries'] as const),
     ),
     removes: names('identities'),
