@@ -18,9 +18,9 @@ const START_WITHIN_MS = 5_000;
  */
 const busy = (): number => Math.max(2, (1.5 * (loadavg()[0] ?? 0)) / availableParallelism());
 const NONE = { gateways: 0, queries: 0, commands: 0, telemetries: 0, apis: 0 };
-/** A gateway asks another service for its reader. The command service comes last: it begins to write the audit records of the journal. */
+/** The command service comes last: it begins to write the audit records of the journal. */
 const SERVICES = [
-  ['gateway', { gateways: 1, telemetries: 1 }],
+  ['gateway', { gateways: 1 }],
   ['query', { queries: 1 }],
   ['api', { apis: 1 }],
   ['command', { commands: 1 }],
@@ -48,7 +48,7 @@ describe(`with ${SIZES.identities} identities and full streams`, () => {
 
   const start = (options: Partial<Parameters<typeof startStack>[0]>): Promise<Stack> =>
     startStack({
-      ...{ folder, natsUrl: brokers.nats.url, natsRights: 'own', redisUrl: brokers.redis.url, tls: false },
+      ...{ folder, natsUrl: brokers.nats.url, redisUrl: brokers.redis.url, tls: false },
       ...{ ...NONE, ...options },
     });
 

@@ -23,7 +23,7 @@ export async function startHarness(
   const stack = await startStack({
     folder,
     natsUrl: brokers.nats.url,
-    natsRights: 'own',
+    natsRights: process.env['MUSTER_TEST_NATS_RIGHTS'] === 'own' ? 'own' : 'all',
     redisUrl: brokers.redis.url,
     tls: false,
     // Only tests about host metrics need one.

@@ -85,11 +85,10 @@ class LocalRun {
   }
 
   async #start(): Promise<void> {
-    const { folder, gateways, agent, logLevel, settings } = this.#options;
+    const { folder, gateways, agent, natsRights, logLevel, settings } = this.#options;
     const logger = createLogger({ service: 'local', pretty: true, destination: process.stderr });
     this.#brokers = await startLocalBrokers(this.#options, logger);
     const { natsUrl, redisUrl } = this.#brokers;
-    const natsRights = this.#brokers.nats === undefined ? 'all' : 'own';
     const onEvent = (text: string): void => {
       console.error(`${new Date().toLocaleTimeString()}  ${text}`);
       // The file has the process ids.
