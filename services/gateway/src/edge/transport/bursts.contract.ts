@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ensureCertificates } from '@muster/local';
 import { WebSocket } from 'ws';
-import { CONTRACT_OPTIONS, Recorder } from './transport.contract.js';
+import { CONTRACT_OPTIONS, Recorder } from './recorder.contract.js';
 import type { Transport, TransportHandlers, TransportOptions } from './transport.js';
 
 const MIB = 1024 * 1024;

@@ -8,7 +8,7 @@ import { ensureCertificates } from '@muster/local';
 import { silentLogger, type Logger } from '@muster/runtime';
 import { chooseTransport, type TransportKind } from './choose-transport.js';
 import { ReceiveBuffers } from './receive-buffers.js';
-import { CONTRACT_OPTIONS, Recorder } from './transport.contract.js';
+import { CONTRACT_OPTIONS, Recorder } from './recorder.contract.js';
 import { UwsTransport } from './uws-transport.js';
 
 const { arch } = process;

@@ -2,7 +2,7 @@ import { afterEach, describe, expect, it } from '@jest/globals';
 import { once } from 'node:events';
 import { connect as connectTcp, type Socket } from 'node:net';
 import { trustedProxies } from '@muster/runtime';
-import { CONTRACT_OPTIONS, Recorder } from './transport.contract.js';
+import { CONTRACT_OPTIONS, Recorder } from './recorder.contract.js';
 import type { Transport, TransportHandlers, TransportOptions } from './transport.js';
 
 const CRLF = '\r\n';

@@ -9,7 +9,7 @@ import { eventually } from '@muster/runtime/testing';
 import { WebSocket } from 'ws';
 import { ChannelTraffic } from '../../traffic/frame-traffic.js';
 import { HEAD_TIMEOUT_MS } from './transport.js';
-import { Recorder } from './transport.contract.js';
+import { Recorder } from './recorder.contract.js';
 import { WsTransport } from './ws-transport.js';
 
 const UNPROVEN = 50;

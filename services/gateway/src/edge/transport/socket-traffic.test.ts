@@ -12,7 +12,7 @@ import { TcpRelay } from '@muster/testkit';
 import { WebSocket } from 'ws';
 import type { Connection } from '../../foundation/connection.js';
 import { chooseTransport } from './choose-transport.js';
-import { CONTRACT_OPTIONS } from './transport.contract.js';
+import { CONTRACT_OPTIONS } from './recorder.contract.js';
 import type { TransportHandlers } from './transport.js';
 import { GatewayTraffic } from '../../traffic/gateway-traffic.js';
 
