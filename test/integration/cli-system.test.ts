@@ -130,18 +130,14 @@ describe('muster webhooks', () => {
     const event = (await run('test', id)).stdout.trim();
     expect(event).not.toBe('');
     type Delivery = { id: string; event: string; state: string; attempts: number };
-    const delivery = await eventually(
-      async () => {
-        const { stdout } = await run('deliveries', id, '-o', 'ndjson');
-        const all = stdout
-          .trimEnd()
-          .split('\n')
-          .filter((line) => line !== '');
-        return all.map((line) => JSON.parse(line) as Delivery).find((one) => one.state === 'delivered');
-      },
-      'the second attempt',
-      60_000,
-    );
+    const delivery = await eventually(async () => {
+      const { stdout } = await run('deliveries', id, '-o', 'ndjson');
+      const all = stdout
+        .trimEnd()
+        .split('\n')
+        .filter((line) => line !== '');
+      return all.map((line) => JSON.parse(line) as Delivery).find((one) => one.state === 'delivered');
+    }, 'the second attempt');
     // The receiver refused the first.
     expect(delivery).toMatchObject({ id: event, event: 'webhook.test', attempts: 2 });
     expect(posted).toHaveLength(2);

@@ -23,7 +23,6 @@ describe.each(['live', 'poll'] as const)('commands on this machine, through the 
     await eventually(
       async () => (await harness.api.all('GET /v1/agents'))[0]?.mode === channel,
       'the agent is on its channel',
-      20_000,
     );
   });
   afterEach(() => {

@@ -150,16 +150,12 @@ describe(`${AGENTS} agents whose channel changes every ${EVERY_MS} ms, under que
     const listed = await harness.api.all('GET /v1/agents', { pageSize: 500 });
     expect(listed.filter(({ duplicate }) => duplicate !== undefined)).toEqual([]);
     expect([fleet.count('excluded'), fleet.stats.ends.get('closed 4503 duplicateIdentity')]).toEqual([0, undefined]);
-    await eventually(
-      async () => {
-        const agents = await harness.api.all('GET /v1/agents', { pageSize: 500 });
-        const wrong = agents.filter(({ agentId, mode }) => mode !== operator.assigned.get(agentId));
-        if (wrong.length > 0) throw new Error(`${wrong.length} are not, one of them ${JSON.stringify(wrong[0])}`);
-        return true;
-      },
-      'the registry agrees',
-      20_000,
-    );
+    await eventually(async () => {
+      const agents = await harness.api.all('GET /v1/agents', { pageSize: 500 });
+      const wrong = agents.filter(({ agentId, mode }) => mode !== operator.assigned.get(agentId));
+      if (wrong.length > 0) throw new Error(`${wrong.length} are not, one of them ${JSON.stringify(wrong[0])}`);
+      return true;
+    }, 'the registry agrees');
     await ask('group', true);
     accepted.push(...load.accepted.values());
     await expectCommandsSettled(harness, accepted, () => fleet.oracle.all, 60_000);
