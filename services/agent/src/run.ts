@@ -97,7 +97,7 @@ async function buildAgent(config: AgentConfig, { logger, runner }: ProgramContex
   for (const each of metrics) runner.go('metrics', { start: () => each.start(), stop: () => each.stop() });
 
   const mode = config.mode === 'auto' ? new AssignedMode({ folder, clock, logger }) : pinnedMode(config.mode);
-  const instance = machineInstance();
+  const instance = machineInstance(folder);
   let firstReady: () => void = () => {};
   const ready = new Promise<void>((resolve) => (firstReady = resolve));
   const sessions: ConnectionManager = new ConnectionManager({

@@ -1,3 +1,6 @@
+import { cp, mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { factsSchema } from '@muster/protocol';
 import { collectFacts, parseOsRelease } from './facts.js';
@@ -23,12 +26,32 @@ describe('the instance', () => {
     readFile: (path) => files[path],
     hostname: () => name,
     macs: () => macs,
+    inode: () => 7n,
   });
-  const hex = (sources: MachineSources): string => Buffer.from(machineInstance(sources)).toString('hex');
+  const hex = (sources: MachineSources): string => Buffer.from(machineInstance('/data', sources)).toString('hex');
 
   test('is 16 bytes and the same at every start', () => {
-    expect(machineInstance()).toHaveLength(16);
-    expect(machineInstance()).toEqual(machineInstance());
+    expect(machineInstance('.')).toHaveLength(16);
+    expect(machineInstance('.')).toEqual(machineInstance('.'));
+  });
+
+  test('a copy of the data directory on the same machine has another', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'muster-instance-'));
+    try {
+      const [original, copy, moved] = ['original', 'copy', 'moved'].map((name) => join(folder, name)) as [
+        string,
+        string,
+        string,
+      ];
+      await mkdir(original);
+      const instance = machineInstance(original);
+      await cp(original, copy, { recursive: true });
+      expect(machineInstance(copy)).not.toEqual(instance);
+      await rename(original, moved);
+      expect(machineInstance(moved)).toEqual(instance);
+    } finally {
+      await rm(folder, { recursive: true });
+    }
   });
 
   test('follows the machine id and the hardware, not the name', () => {

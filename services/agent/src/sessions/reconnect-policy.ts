@@ -21,10 +21,11 @@ const BACKOFF_CAP_MS = 60_000;
 /** The delay grows when each gateway was tried, or this many of them. */
 const MAX_REPEATS = 3;
 /**
- * For ends that only a person or time can mend: another machine with this key, a HELLO that the gateway does not
- * understand.
+ * For ends that only a person or time can mend, such as a HELLO that the gateway does not understand.
  */
 const STAY_AWAY_MS = 5 * 60_000;
+/** The other session may be one of before, whose end its gateway has not noticed yet. */
+const DUPLICATE_MS = 60_000;
 /** A gateway that hangs is left for another one soon; one that is busy gets more time at each attempt. */
 const OPEN_TIMEOUT_MS = 5_000;
 const REVOKED_MS = 60 * 60_000;
@@ -123,7 +124,8 @@ export class ReconnectPolicy {
     if (shouldReconnect(code)) return this.#soon(`closed: ${name}`);
     if (code === CLOSE.unauthenticated.code) return this.#withNewToken(`closed: ${name}`);
     if (code === CLOSE.revoked.code) return this.#later(REVOKED_MS, `closed: ${name}`);
-    return this.#later(STAY_AWAY_MS, `closed: ${name}`);
+    const waitMs = code === CLOSE.duplicateIdentity.code ? DUPLICATE_MS : STAY_AWAY_MS;
+    return this.#later(waitMs, `closed: ${name}`);
   }
 
   /** A new token may help, once. If the gateway refuses that one too, enrolling again does not help. */
