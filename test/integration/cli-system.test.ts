@@ -1,10 +1,13 @@
 // oxlint-disable jest/no-standalone-expect -- the rule does not see that testWithPty is a test
 import { createHmac } from 'node:crypto';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { eventually } from '@muster/runtime/testing';
-import { muster } from '../kit/cli.js';
+import { muster, RunningCli } from '../kit/cli.js';
 import { startHarness, type Harness } from '../kit/harness.js';
 import { hasPty, inPty, type PtyProgram } from '../kit/pty.js';
 
@@ -13,16 +16,33 @@ const testWithPty = (await hasPty()) ? test : test.skip;
 
 let harness: Harness;
 let host: string;
+let folder: string;
+/** A machine that uses memory fails the rule of a policy with a low threshold. */
+const setHealthPolicy = (warning: number): Promise<void> =>
+  writeFile(
+    join(folder, 'health.json'),
+    JSON.stringify({ rules: [{ name: 'memory_used', vital: 'memory', warning }] }),
+  );
 beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'muster-cli-system-'));
+  await setHealthPolicy(1);
+  const often = join(folder, 'metrics.json');
+  await writeFile(often, JSON.stringify({ rules: [{ selector: '', interval: '10s' }] }));
   harness = await startHarness({
-    telemetries: 1,
-    agent: true,
+    ...{ telemetries: 1, agent: true, restart: true },
     settings: { api: { MUSTER_API_WEBHOOK_NETWORKS: '127.0.0.1/32' } },
+    env: {
+      telemetry: { MUSTER_HEALTH_POLICY_FILE: join(folder, 'health.json') },
+      gateway: { MUSTER_METRICS_POLICY_FILE: often },
+    },
   });
   const [agent] = await harness.api.all('GET /v1/agents');
   host = agent!.host;
 });
-afterAll(() => harness.close());
+afterAll(async () => {
+  await harness.close();
+  await rm(folder, { recursive: true, force: true });
+});
 
 describe('muster top ENDPOINT at a terminal', () => {
   /** The view of this machine, once it is full of samples. */
@@ -92,6 +112,48 @@ test('muster top and muster health tell of this machine what the telemetry servi
     event: 'sample',
     from: 'live',
     memory: { limit: expect.any(Number) as unknown as number },
+  });
+});
+
+describe('muster health --watch', () => {
+  const current = /^warning +\S+ +memory_used +0\.\d+ \(≥ 0\.0001\) +\d{4}-\d\d-\d\d \d\d:\d\d /m;
+
+  test('lists this machine with value, threshold and since when, and prints each change once, also over the death of the API process', async () => {
+    await setHealthPolicy(0.0001);
+    const list = await eventually(async () => {
+      const { stdout } = await muster(harness, ['health']);
+      return current.test(stdout) && stdout;
+    }, 'the rule to fail');
+    expect(list).toContain('0 ok, 1 warning, 0 critical');
+    const { items } = await harness.api.call('GET /v1/health', { query: {} });
+    const { rules, since } = items[0]!.health;
+    const value = expect.any(Number) as unknown as number;
+    expect(rules).toEqual([{ rule: 'memory_used', state: 'warning', value, threshold: 0.0001, since }]);
+    expect(rules[0]!.value).toBeGreaterThan(0.0001);
+
+    const watch = new RunningCli(harness, ['health', '--watch']);
+    await eventually(() => current.test(watch.stdout), 'the list of those that are not well');
+    await setHealthPolicy(1);
+    await eventually(() => watch.stdout.includes('warning → ok'), 'the end of the state');
+    const [api] = harness.stack.apis;
+    api!.signal('SIGKILL');
+    await api!.exited();
+    await setHealthPolicy(0.0002);
+    await eventually(() => watch.stdout.includes('ok → warning'), 'the next change, by another process');
+    expect(await watch.end('SIGINT')).toBe(130);
+    expect(watch.stderr).toBe('connection lost, trying again\n');
+    const changes = watch.stdout.trimEnd().split('\n').slice(3);
+    expect(changes).toEqual([
+      expect.stringMatching(/^\S+Z {2}\S+ {2}warning → ok$/),
+      expect.stringMatching(/^\S+Z {2}\S+ {2}ok → warning {2}memory_used 0\.\d+ \(≥ 0\.0002\)$/),
+    ]);
+  });
+
+  test('is left with Ctrl-C, quietly, and has events for programs', async () => {
+    const watch = new RunningCli(harness, ['health', '--watch', '-o', 'ndjson']);
+    await eventually(() => watch.stdout.includes('\n'), 'who is not well');
+    expect(JSON.parse(watch.stdout)).toMatchObject({ event: 'current', host, health: { state: 'warning' } });
+    expect([await watch.end('SIGINT'), watch.stderr]).toEqual([130, '']);
   });
 });
 

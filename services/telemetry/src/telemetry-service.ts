@@ -100,7 +100,7 @@ export function createTelemetryService(deps: TelemetryServiceDeps): TelemetrySer
         silent: () => records.silent(),
         owns: (agentId) => owner.partitions.includes(metricsPartition(agentId)),
       }),
-      health: records,
+      health,
       coverage: () => ({ instance, partitions: owner.partitions, filling: owner.filling }),
     }),
   });

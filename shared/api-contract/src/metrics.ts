@@ -91,11 +91,28 @@ const vitals = z.partialRecord(z.enum(VITALS), z.number()).meta({
     '`network` bytes a second, `clock` how many seconds it is ahead, `agent` what the agent itself uses of a processor.',
 });
 
+const failingRuleSchema = z
+  .object({
+    rule: z
+      .string()
+      .meta({ description: 'Its name in the health policy; `silent` for an endpoint that sends nothing.' }),
+    state: z.enum(HEALTH_STATES),
+    since: timestamp.meta({ description: 'Since when it has this state.' }),
+    value: z.number().optional().meta({ description: 'What it judges by, in the unit of its vital. Not of `silent`.' }),
+    threshold: z
+      .number()
+      .optional()
+      .meta({ description: 'From this value on it has this state, whatever the sign. Not of `silent`.' }),
+  })
+  .meta({ id: 'FailingHealthRule' });
+
 const healthSchema = z
   .object({
     state: z.enum(HEALTH_STATES),
-    since: timestamp,
-    rules: z.array(z.string()).meta({ description: 'The names of the rules that make it so.' }),
+    since: timestamp.meta({ description: 'The last change of its rules.' }),
+    rules: z
+      .array(failingRuleSchema)
+      .meta({ description: 'The rules that make it so, with the values of its newest sample.' }),
   })
   .meta({ id: 'EndpointHealth' });
 
@@ -201,8 +218,8 @@ export const healthEventSchema = z
       state: z.enum(HEALTH_STATES),
       before: z.enum(HEALTH_STATES),
       rules: z
-        .array(z.object({ rule: z.string(), state: z.enum(HEALTH_STATES), value: z.number().optional() }))
-        .meta({ description: 'The rules that make it so, with the value that they judge by where there is one.' }),
+        .array(failingRuleSchema)
+        .meta({ description: 'The rules that make it so, with the values of that moment.' }),
     }),
     z
       .object({

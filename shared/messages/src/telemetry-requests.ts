@@ -1,5 +1,5 @@
 import type { AgentId, ErrorCode, OrgId, TelemetryServiceId } from '@muster/protocol';
-import type { HealthState } from '@muster/records';
+import type { FailingRule, HealthState } from '@muster/records';
 
 /**
  * Requests of the API to telemetry services, and the replies. Each service answers for the partitions that it owns. The API asks all that it
@@ -53,8 +53,8 @@ export interface EndpointHealth {
   readonly state: HealthState;
   /** Since when, Unix milliseconds. */
   readonly sinceMs: number;
-  /** The names of the rules that make it so. */
-  readonly rules: readonly string[];
+  /** The rules that make it so, with the values of the newest sample. */
+  readonly rules: readonly FailingRule[];
 }
 
 export interface LatestMetrics extends Coverage {

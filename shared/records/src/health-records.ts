@@ -14,6 +14,18 @@ export interface HealthRecord {
   readonly before: HealthState;
   /** The sequence of the endpoint's change before this one, kept or not; 0 when it is the first. */
   readonly prev: number;
-  /** The rules that are not ok, with the value that they judge by; none of a silent endpoint. */
-  readonly rules: readonly { readonly rule: string; readonly state: HealthState; readonly value?: number }[];
+  /** The rules that are not ok. */
+  readonly rules: readonly FailingRule[];
+}
+
+/** A rule that an endpoint fails. */
+export interface FailingRule {
+  readonly rule: string;
+  readonly state: HealthState;
+  /** What it judges by, in the unit of its vital; none of a silent endpoint. */
+  readonly value?: number;
+  /** From this value on it has this state, counted without its sign; none of a silent endpoint. */
+  readonly threshold?: number;
+  /** Since when it has this state. Records of older versions do not say; then it is at most the time of the record. */
+  readonly sinceMs?: number;
 }

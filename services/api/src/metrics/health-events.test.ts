@@ -18,6 +18,8 @@ afterEach(async () => {
   await api.stop();
 });
 
+/** Of a record of an older version, which says only when it was written. */
+const SINCE = '2026-01-01T00:00:00.000Z';
 const last = new Map<string, number>();
 /** As telemetry services record it. */
 async function change({ agentId, num }: Agent, state: HealthState, org: OrgId = ORG): Promise<number> {
@@ -107,7 +109,7 @@ describe('changes of health', () => {
       if (text.split('\n').length > 2) break;
     }
     const [, changed] = text.split('\n').map((line) => (line === '' ? undefined : JSON.parse(line)));
-    expect(changed).toMatchObject({ event: 'changed', seq, state: 'warning', rules: [{ value: 0.98 }] });
+    expect(changed).toMatchObject({ event: 'changed', seq, state: 'warning', rules: [{ value: 0.98, since: SINCE }] });
   });
 
   test('of other orgs, and of endpoints outside the selector or the bound of the token, are not told', async () => {

@@ -6,7 +6,7 @@ import { decodeRecord, STREAM_SUBJECTS, STREAMS, type HealthRecord } from '@must
 import type { Clock } from '@muster/runtime';
 import { TimedReader } from '../http/timed-reader.js';
 import type { StreamItem } from '../http/viewers.js';
-import { timeText } from './metrics-json.js';
+import { failingRulesJson, timeText } from './metrics-json.js';
 
 export interface HealthEventsOptions {
   readonly streams: StreamStore;
@@ -85,7 +85,8 @@ function* changeItems(
   if (!isShown || !selectorMatches(selector, (key) => (key === 'health' ? state : label(key)))) return;
   const host = endpoint?.facts.host ?? null;
   if (!isComplete) yield item({ event: 'gap', seq: null, agentId, host });
-  yield item({ event: 'changed', seq, at: timeText(atMs), agentId, host, state, before, rules: [...rules] });
+  const failing = failingRulesJson(rules, atMs);
+  yield item({ event: 'changed', seq, at: timeText(atMs), agentId, host, state, before, rules: failing });
 }
 
 /** Finds out whether changes are missing before one. */

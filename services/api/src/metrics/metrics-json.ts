@@ -1,6 +1,7 @@
 import type { HostSeriesJson, MetricsEventJson } from '@muster/api-contract';
 import { GROUP_ATTRIBUTE, GROUP_METRICS, GROUPS, HOST_METRICS, type Sample, type Shape } from '@muster/host-metrics';
 import type { ProcessesBody } from '@muster/protocol';
+import type { FailingRule } from '@muster/records';
 
 type EventOf<K extends MetricsEventJson['event']> = Extract<MetricsEventJson, { readonly event: K }>;
 
@@ -21,6 +22,11 @@ export function seriesJson(shape: Shape): EventOf<'series'> {
     }
   }
   return { event: 'series', seq: null, series };
+}
+
+/** `changedMs`: the last change of the endpoint's health, for rules of records that do not say since when. */
+export function failingRulesJson(rules: readonly FailingRule[], changedMs: number) {
+  return rules.map(({ sinceMs = changedMs, ...rule }) => ({ ...rule, since: timeText(sinceMs) }));
 }
 
 /** The values of a sample in the units of their series. */

@@ -31,6 +31,9 @@ const ALL = Array.from({ length: METRICS_PARTITIONS }, (_, i) => i);
 const SHAPE = makeShape({ interface: ['eth0'] });
 const UPTIME = hostMetric('system.uptime');
 
+const FAILING = { rule: 'disk', state: 'warning', value: 0.91, threshold: 0.9, sinceMs: Date.UTC(2026, 0, 1) };
+const TOLD = { rule: 'disk', state: 'warning', value: 0.91, threshold: 0.9, since: '2026-01-01T00:00:00.000Z' };
+
 type Answer = (request: TelemetryRequest, coverage: Coverage) => object;
 
 /** A telemetry service that owns some partitions and answers as the test says. */
@@ -72,7 +75,7 @@ const nobody: Answer = ({ t }, coverage) => ({
 describe('the metrics of an endpoint', () => {
   test('are its latest sample in the units of its series, with its age and its health', async () => {
     const { agentId } = await api.agent();
-    const health = { state: 'warning', sinceMs: Date.UTC(2026, 0, 2), rules: ['disk'] };
+    const health = { state: 'warning', sinceMs: Date.UTC(2026, 0, 2), rules: [FAILING] };
     const latest = { keyframe: encodeKeyframe(sample(1, 7)), delta: encodeDelta(sample(2, 9), sample(1, 7)) };
     service('ts-a', ALL, (_request, coverage) => ({
       ...{ t: 'latest_metrics', ...coverage, partition: metricsPartition(agentId) },
@@ -92,7 +95,7 @@ describe('the metrics of an endpoint', () => {
         },
         values: [{ name: 'system.uptime', attributes: {}, unit: 's', kind: 'gauge', value: 9 }],
       },
-      health: { state: 'warning', since: '2026-01-02T00:00:00.000Z', rules: ['disk'] },
+      health: { state: 'warning', since: '2026-01-02T00:00:00.000Z', rules: [TOLD] },
     });
   });
 
@@ -198,7 +201,7 @@ describe('the fleet', () => {
   });
 
   test('fares as its health says, page by page', async () => {
-    const health = { state: 'critical', sinceMs: 0, rules: ['memory'] };
+    const health = { state: 'critical', sinceMs: 0, rules: [FAILING] };
     const rows = [5, 9].map((num) => ({ num, agentId: `a${num}` as AgentId, health }));
     const answer =
       (own: typeof rows): Answer =>
@@ -218,7 +221,7 @@ describe('the fleet', () => {
     expect(first).toMatchObject({ items: [{ agentId: 'a5' }], partitions: { missing: [] } });
     const second = await list(`&cursor=${first.nextCursor}`);
     expect(second.items).toEqual([
-      { agentId: 'a9', host: '', health: { state: 'critical', since: '1970-01-01T00:00:00.000Z', rules: ['memory'] } },
+      { agentId: 'a9', host: '', health: { state: 'critical', since: '1970-01-01T00:00:00.000Z', rules: [TOLD] } },
     ]);
     expect(second.nextCursor).toBe(undefined);
   });

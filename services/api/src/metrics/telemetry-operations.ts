@@ -8,7 +8,7 @@ import { given } from '../http/json-members.js';
 import { implement, json, type Operation } from '../http/operation.js';
 import type { Principal } from '../http/principal.js';
 import { mergeGroups } from './fleet-groups.js';
-import { timeText } from './metrics-json.js';
+import { failingRulesJson, timeText } from './metrics-json.js';
 import type { TelemetryClient } from '../upstream/telemetry-client.js';
 
 export interface TelemetryParts extends SelectionParts {
@@ -99,7 +99,7 @@ function hostOf(directory: Pick<Directory, 'byNum'>, num: number): string {
 }
 
 function healthJson({ state, sinceMs, rules }: EndpointHealth) {
-  return { state, since: timeText(sinceMs), rules: [...rules] };
+  return { state, since: timeText(sinceMs), rules: failingRulesJson(rules, sinceMs) };
 }
 
 function sampleJson({ keyframe, delta, receivedMs, ageMs, vitals }: NonNullable<LatestMetrics['sample']>) {

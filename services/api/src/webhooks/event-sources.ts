@@ -18,6 +18,7 @@ import {
 import { LRUCache } from 'lru-cache';
 import { commandJson } from '../commands/command-json.js';
 import { applyEntry } from '../commands/command-store.js';
+import { failingRulesJson } from '../metrics/metrics-json.js';
 
 /** An event as its stream has it. */
 export interface SourceEvent {
@@ -99,7 +100,7 @@ function revoked({ by, reason, atMs }: RevokedRecord, agentId: AgentId, endpoint
 
 function healthChanged(record: HealthRecord, endpoint: Endpoint | undefined): SourceEvent {
   const { atMs, agentId, state, before, rules } = record;
-  const data = { agentId, host: endpoint?.facts.host ?? null, state, before, rules };
+  const data = { agentId, host: endpoint?.facts.host ?? null, state, before, rules: failingRulesJson(rules, atMs) };
   return { atMs, data, ...(endpoint === undefined ? {} : { endpoint }) };
 }
 

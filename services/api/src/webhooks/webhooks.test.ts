@@ -89,7 +89,8 @@ describe('webhooks', () => {
     const hook = await create({ events: ['health.changed'], selector: 'site=x' });
     await ping(hook);
     const [inside, outside] = [await api.agent({ labels: { site: 'x' } }), await api.agent({ labels: { site: 'y' } })];
-    const rules = [{ rule: 'disk_nearly_full', state: 'critical', value: 0.98 }] as const;
+    const failing = { rule: 'disk_nearly_full', state: 'critical', value: 0.98, threshold: 0.97 } as const;
+    const rules = [{ ...failing, sinceMs: 500 }];
     for (const { agentId, num } of [outside, inside]) {
       const record = { atMs: 1_000, org: ORG, agentId, num, state: 'critical', before: 'ok', prev: 0, rules } as const;
       await api.connection.streams.append(STREAM_SUBJECTS.health(ORG, agentId), encodeRecord(record));
@@ -97,9 +98,10 @@ describe('webhooks', () => {
     await eventually(() => ofType('health.changed').length > 0, 'the change comes', WITHIN_MS);
     await ping(hook);
     const [changed, ...others] = ofType('health.changed').map(({ body }) => JSON.parse(body));
+    const told = [{ ...failing, since: '1970-01-01T00:00:00.500Z' }];
     expect(changed).toMatchObject({
       at: '1970-01-01T00:00:01.000Z',
-      data: { agentId: inside.agentId, host: expect.any(String), state: 'critical', before: 'ok', rules },
+      data: { agentId: inside.agentId, host: expect.any(String), state: 'critical', before: 'ok', rules: told },
     });
     expect(others).toEqual([]);
   });

@@ -9,9 +9,16 @@ const { api, muster, terminal } = cliHarness();
 const since = '2026-01-01T00:00:00.000Z';
 
 type State = 'ok' | 'warning' | 'critical';
-const unwell = (host: string, state: State, ...rules: string[]) => ({
+const unwell = (host: string, state: State, ...rules: readonly Rule[]) => ({
   ...{ agentId: host.padEnd(24, '0'), host, health: { state, since, rules } },
 });
+type Rule = Extract<HealthEventJson, { readonly event: 'changed' }>['rules'][number];
+const fails = (rule: string, state: State, value?: number, threshold?: number): Rule => ({
+  ...{ rule, state, since },
+  ...(value === undefined ? {} : { value }),
+  ...(threshold === undefined ? {} : { threshold }),
+});
+const SILENT = fails('silent', 'warning');
 
 /** A fleet of which these are not well; pages have one endpoint. */
 function fleet(items: readonly ReturnType<typeof unwell>[], more: object = {}): void {
@@ -36,25 +43,29 @@ function fleet(items: readonly ReturnType<typeof unwell>[], more: object = {}): 
 
 const change = (seq: number, more: object = {}): HealthEventJson => ({
   ...{ event: 'changed', seq, at: since, agentId: 'w'.repeat(24), host: 'web-9', state: 'critical', before: 'ok' },
-  rules: [{ rule: 'disk_nearly_full', state: 'critical', value: 0.98123 }],
+  rules: [fails('disk_nearly_full', 'critical', 0.98123, 0.97)],
   ...more,
 });
 
 describe('muster health', () => {
   test('lists how many are well, and who is not, the worst first, over all pages', async () => {
     fleet([
-      unwell('web-1', 'warning', 'cpu_saturated'),
-      unwell('web-2', 'critical', 'disk_nearly_full', 'memory_pressure'),
-      unwell('web-3', 'warning', 'silent'),
+      unwell('web-1', 'warning', fails('cpu_saturated', 'warning', 0.99, 0.95)),
+      unwell(
+        ...(['web-2', 'critical', fails('memory_pressure', 'warning', 0.9, 0.9)] as const),
+        fails('disk_nearly_full', 'critical', 0.98123, 0.97),
+      ),
+      unwell('web-3', 'warning', SILENT),
     ]);
     const { code, out, err } = await muster(['health', '--target', 'env=prod']);
     expect({ code, err }).toEqual({ code: 0, err: '' });
     expect(out.split('\n').map((line) => line.replace(/ {2}\d+ d( \d+ h)? {2}/, '  …  '))).toEqual([
       '10 ok, 2 warning, 1 critical',
-      expect.stringMatching(/^HEALTH {4}HOST {3}SINCE \(UTC\) +FOR +RULES$/),
-      expect.stringMatching(/^critical {2}web-2 {2}2026-01-01 00:00 .*disk_nearly_full, memory_pressure$/),
-      expect.stringMatching(/^warning {3}web-1 .*cpu_saturated$/),
-      expect.stringMatching(/^warning {3}web-3 .*silent$/),
+      expect.stringMatching(/^HEALTH {4}HOST {3}RULE +VALUE +SINCE \(UTC\) +FOR$/),
+      expect.stringMatching(/^critical {2}web-2 {2}disk_nearly_full {2}0\.981 \(≥ 0\.97\) {2}2026-01-01 00:00 /),
+      expect.stringMatching(/^warning {3}web-2 {2}memory_pressure {3}0\.9 \(≥ 0\.9\) /),
+      expect.stringMatching(/^warning {3}web-1 {2}cpu_saturated {5}0\.99 \(≥ 0\.95\) /),
+      expect.stringMatching(/^warning {3}web-3 {2}silent {4,}2026/),
       '',
     ]);
     expect(api.requests.every(({ path }) => path.includes('selector=env%3Dprod'))).toBe(true);
@@ -78,7 +89,7 @@ describe('muster health', () => {
 
   test('--watch lists them, then prints each change once, also when the stream breaks, and says what was missed', async () => {
     const hostile = 'web\u001b[31m';
-    fleet([unwell('web-1', 'warning', 'silent')]);
+    fleet([unwell('web-1', 'warning', SILENT)]);
     const opened: (string | undefined)[] = [];
     api.on('GET /v1/health/events', ({ headers }, response) => {
       opened.push(headers['last-event-id'] as string | undefined);
@@ -101,8 +112,8 @@ describe('muster health', () => {
     used.interrupt();
     expect(await run).toBe(130);
     expect(used.out().split('\n').slice(2)).toEqual([
-      expect.stringMatching(/^warning {2}web-1 .*silent$/),
-      '2026-01-01T00:00:00Z  web-9  ok → critical  disk_nearly_full 0.981',
+      expect.stringMatching(/^warning {2}web-1 {2}silent /),
+      '2026-01-01T00:00:00Z  web-9  ok → critical  disk_nearly_full 0.981 (≥ 0.97)',
       '# changes of web\\e[31m were missed',
       '2026-01-01T00:00:00Z  web\\e[31m  critical → ok',
       '',
@@ -113,7 +124,7 @@ describe('muster health', () => {
   });
 
   test('--watch for programs has who is not well as events, too', async () => {
-    fleet([unwell('web-1', 'warning', 'silent')]);
+    fleet([unwell('web-1', 'warning', SILENT)]);
     api.on('GET /v1/health/events', (_, response) => write(response, [{ event: 'began', seq: 4 }, change(5)]));
     const used = terminal();
     const run = runCli(['health', '--watch', '-o', 'ndjson'], used);
@@ -125,7 +136,7 @@ describe('muster health', () => {
       .trimEnd()
       .split('\n')
       .map((line) => JSON.parse(line) as object);
-    expect(events).toEqual([{ event: 'current', ...unwell('web-1', 'warning', 'silent') }, change(5)]);
+    expect(events).toEqual([{ event: 'current', ...unwell('web-1', 'warning', SILENT) }, change(5)]);
   });
 });
 

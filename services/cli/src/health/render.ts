@@ -12,19 +12,22 @@ export interface RenderOptions {
 }
 
 type State = keyof Counts;
+type FailingRule = HealthChange['rules'][number];
 export type HealthChange = Extract<HealthEventJson, { readonly event: 'changed' }>;
 
-/** How many there are of each state, then those that are not well. */
+/** How many there are of each state, then a line for each rule that an endpoint fails. */
 export function renderUnwell({ counts, items }: UnwellList, { width, style, nowMs }: RenderOptions): string {
   const lines = [countsLine(counts, style)];
   if (items.length > 0) {
-    const rows = items.map(({ agentId, host, health: { state, since, rules } }) => [
-      ...[state, host === '' ? agentId : host, shortTime(since), forText(since, nowMs), rules.join(', ')],
+    const failing = items.flatMap((item) => worstFirst(item.health.rules).map((rule) => ({ ...item, rule })));
+    const rows = failing.map(({ agentId, host, rule: { state, rule, since, ...judged } }) => [
+      ...[state, host === '' ? agentId : host, rule, judgedText(judged)],
+      ...[shortTime(since), forText(since, nowMs)],
     ]);
-    const headers = ['health', 'host', 'since (UTC)', 'for', 'rules'];
+    const headers = ['health', 'host', 'rule', 'value', 'since (UTC)', 'for'];
     const table = renderTable({ headers, width, style }, rows).trimEnd().split('\n');
     // Painted by the line: cells are measured without colours.
-    lines.push(...table.map((line, i) => paintOf(items[i - 1]?.health.state, style)(line)));
+    lines.push(...table.map((line, i) => paintOf(failing[i - 1]?.rule.state, style)(line)));
   }
   const rest = counts.warning + counts.critical - items.length;
   if (rest > 0) lines.push(style.dim(`and ${numberText(rest)} more: --limit`));
@@ -49,13 +52,22 @@ function forText(since: string, nowMs: number): string {
   return durationText(Math.max(nowMs - Date.parse(since), 0));
 }
 
-/** `12:00:41  web-1  ok → critical  disk_nearly_full 0.98` */
+/** `12:00:41  web-1  ok → critical  disk_nearly_full 0.98 (≥ 0.97)` */
 export function changeLine({ at, agentId, host, before, state, rules }: HealthChange, style: Style): string {
-  const judged = rules.map(({ rule, value }) => (value === undefined ? rule : `${rule} ${valueText(value)}`));
+  const judged = rules.map(({ rule, ...its }) => `${rule} ${judgedText(its)}`.trimEnd());
   const time = at.replace(/\.\d+Z$/, 'Z');
   const became = paintOf(state, style)(`${before} → ${state}`);
   const rest = judged.length === 0 ? '' : `  ${escapeControls(judged.join(', '))}`;
   return `${time}  ${escapeControls(host ?? agentId)}  ${became}${rest}`;
+}
+
+const worstFirst = (rules: readonly FailingRule[]): FailingRule[] =>
+  rules.toSorted((a, b) => Number(b.state === 'critical') - Number(a.state === 'critical'));
+
+/** `0.98 (≥ 0.97)`: a value that has fallen a little is still counted for the hysteresis. */
+function judgedText({ value, threshold }: Pick<FailingRule, 'value' | 'threshold'>): string {
+  const values = value === undefined ? [] : [valueText(value)];
+  return [...values, ...(threshold === undefined ? [] : [`(≥ ${valueText(threshold)})`])].join(' ');
 }
 
 /** Three digits are enough to judge by. */

@@ -1,11 +1,12 @@
 import type { Endpoint } from '@muster/directory';
-import { HEALTH_STATES, type HealthRecord, type HealthState } from '@muster/records';
+import type { EndpointHealth } from '@muster/messages';
+import { HEALTH_STATES, type FailingRule, type HealthState } from '@muster/records';
 import type { Clock } from '@muster/runtime';
 import type { EndpointTable } from '../samples/endpoint-table.js';
 import { VITALS } from '../samples/vitals.js';
 import { SILENT, type HealthPolicy, type HealthRule } from './health-policy.js';
 import type { HealthRecords } from './health-records.js';
-import { levelNamed, stepRule, type Level } from './rule-state.js';
+import { levelNamed, stepRule, thresholdOf, type Level } from './rule-state.js';
 import { RuleTable } from './rule-table.js';
 
 export interface HealthMonitorOptions {
@@ -15,8 +16,6 @@ export interface HealthMonitorOptions {
   readonly policy: () => HealthPolicy;
   readonly endpointOf: (num: number) => Endpoint | undefined;
 }
-
-type Broken = HealthRecord['rules'][number];
 
 /** Judges each endpoint by its newest sample, and records when the state of one changes. */
 export class HealthMonitor {
@@ -49,7 +48,7 @@ export class HealthMonitor {
     if (atMs <= (records.get(table.nums[slot] as number)?.atMs ?? 0)) return;
     const nowSeconds = clock.monotonic() / 1_000;
     const { rules } = this.#rules;
-    const broken: Broken[] = [];
+    const broken: FailingRule[] = [];
     for (let i = 0; i < rules.length; i += 1) {
       const rule = rules[i] as HealthRule;
       const value = table.vital(slot, this.#vitals[i] as number);
@@ -57,7 +56,7 @@ export class HealthMonitor {
       stepRule(rule, state, value, nowSeconds);
       this.#rules.set(slot, i, state);
       if (state.level > 0) {
-        broken.push({ rule: rule.name, state: nameOf(state.level), ...(Number.isNaN(value) ? {} : { value }) });
+        broken.push({ rule: rule.name, state: nameOf(state.level), ...judged(value, thresholdOf(rule, state.level)) });
       }
     }
     this.#record(table.nums[slot] as number, broken, atMs);
@@ -82,6 +81,21 @@ export class HealthMonitor {
     for (let slot = 0; slot < table.end; slot += 1) if (table.nums[slot] !== 0) this.begin(slot);
   }
 
+  /** What is recorded of an endpoint, with the values of its newest sample and the thresholds of the policy; undefined of one that has always been well. */
+  of(num: number): EndpointHealth | undefined {
+    const { table, records } = this.#options;
+    const known = records.get(num);
+    if (known === undefined) return undefined;
+    const slot = table.slotOf(num);
+    const rules = known.rules.map((failing) => {
+      const i = this.#rules.rules.findIndex(({ name }) => name === failing.rule);
+      const value = slot === undefined || i < 0 ? Number.NaN : table.vital(slot, this.#vitals[i] as number);
+      const threshold = i < 0 ? undefined : thresholdOf(this.#rules.rules[i] as HealthRule, levelNamed(failing.state));
+      return { ...failing, sinceMs: failing.sinceMs ?? known.atMs, ...judged(value, threshold) };
+    });
+    return { state: known.state, sinceMs: known.atMs, rules };
+  }
+
   /** How many of the endpoints that have a slot are in each state, as it is recorded. */
   counts(): Record<HealthState, number> {
     const { table, records } = this.#options;
@@ -93,7 +107,7 @@ export class HealthMonitor {
     return counts;
   }
 
-  #record(num: number, rules: readonly Broken[], atMs: number): void {
+  #record(num: number, rules: readonly FailingRule[], atMs: number): void {
     const { records, endpointOf } = this.#options;
     const known = records.get(num);
     if (isSame(rules, known?.rules ?? [])) return;
@@ -101,7 +115,12 @@ export class HealthMonitor {
     if (endpoint === undefined) return;
     const state = nameOf(rules.reduce<Level>((worst, rule) => Math.max(worst, levelNamed(rule.state)) as Level, 0));
     const { org, agentId } = endpoint;
-    records.write({ atMs, org, agentId, num, state, before: known?.state ?? 'ok', rules });
+    const since = (failing: FailingRule): number => {
+      const same = known?.rules.find((other) => isSameRule(other, failing));
+      return same === undefined ? atMs : (same.sinceMs ?? known?.atMs ?? atMs);
+    };
+    const timed = rules.map((failing) => ({ ...failing, sinceMs: since(failing) }));
+    records.write({ atMs, org, agentId, num, state, before: known?.state ?? 'ok', rules: timed });
   }
 }
 
@@ -109,7 +128,13 @@ const vitalsOf = ({ rules }: HealthPolicy): number[] => rules.map(({ vital }) =>
 const nameOf = (level: Level): HealthState => HEALTH_STATES[level] ?? 'ok';
 
 /** The values that the rules judge by change with every sample. */
-function isSame(rules: readonly Broken[], others: readonly Broken[]): boolean {
+function isSame(rules: readonly FailingRule[], others: readonly FailingRule[]): boolean {
   if (rules.length !== others.length) return false;
-  return rules.every(({ rule, state }) => others.some((other) => other.rule === rule && other.state === state));
+  return rules.every((failing) => others.some((other) => isSameRule(other, failing)));
+}
+
+const isSameRule = (a: FailingRule, b: FailingRule): boolean => a.rule === b.rule && a.state === b.state;
+
+function judged(value: number, threshold: number | undefined): Pick<FailingRule, 'value' | 'threshold'> {
+  return { ...(Number.isNaN(value) ? {} : { value }), ...(threshold === undefined ? {} : { threshold }) };
 }

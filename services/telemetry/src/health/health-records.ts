@@ -1,5 +1,4 @@
 import { followView, type AppendResult, type Entry, type FollowedView, type StreamStore } from '@muster/bus';
-import type { EndpointHealth } from '@muster/messages';
 import { SILENT } from './health-policy.js';
 import {
   decodeRecord,
@@ -52,12 +51,6 @@ export class HealthRecords {
 
   get(num: number): Known | undefined {
     return this.#known.get(num);
-  }
-
-  of(num: number): EndpointHealth | undefined {
-    const known = this.#known.get(num);
-    if (known === undefined) return undefined;
-    return { state: known.state, sinceMs: known.atMs, rules: known.rules.map(({ rule }) => rule) };
   }
 
   /** Endpoints that fell silent, and have not changed since. */

@@ -1,5 +1,8 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { METRICS_PARTITIONS } from '@muster/host-metrics';
 import {
@@ -73,10 +76,21 @@ test('a change of health is recorded once, also when another service takes the e
     { ok: 0, warning: 0, critical: ENDPOINTS },
     false,
   ]);
-  expect(list.rows[0]?.health).toMatchObject({
-    state: 'critical',
-    rules: ['disk_nearly_full'],
+  const [first] = await records();
+  const sinceMs = first?.atMs;
+  expect(list.rows[0]?.health).toEqual({
+    ...{ state: 'critical', sinceMs: expect.any(Number) },
+    rules: [
+      {
+        rule: 'disk_nearly_full',
+        state: 'critical',
+        value: expect.closeTo(0.96, 5),
+        threshold: 0.97,
+        sinceMs: expect.any(Number),
+      },
+    ],
   });
+  expect(list.rows.map(({ health }) => health.rules[0]?.sinceMs)).toContain(sinceMs);
 
   const known = (await harness.ask(SUBJECTS.telemetryService(instance), {
     t: 'health_states',
@@ -98,6 +112,37 @@ test('a change of health is recorded once, also when another service takes the e
     const its = all.filter((record) => record.agentId === agentId).map(({ before, state }) => `${before} → ${state}`);
     expect(its).toEqual(['ok → critical', 'critical → ok']);
   }
+});
+
+test('of each rule that fails it is told since when, by what value now, over which threshold', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'muster-health-'));
+  const path = join(folder, 'health.json');
+  const rules = [
+    { name: 'full', vital: 'disk', warning: 0.8, critical: 0.9 },
+    { name: 'used', vital: 'memory', warning: 0.7 },
+  ];
+  await writeFile(path, JSON.stringify({ rules }));
+  const one = await harness.startService({ MUSTER_HEALTH_POLICY_FILE: path });
+  harness.measure({ disk: 0.85, memory: 0.5 }, 'keyframe');
+  await own([one], ENDPOINTS);
+  await eventually(async () => (await records()).length === ENDPOINTS, 'the first rule fails', WITHIN_MS);
+  harness.measure({ disk: 0.86, memory: 0.75 }, 'delta');
+  await eventually(async () => (await records()).length === 2 * ENDPOINTS, 'the second one too', WITHIN_MS);
+  // No record: only the values are new.
+  harness.measure({ disk: 0.87, memory: 0.76 }, 'delta');
+  const request = { t: 'health_list', org: ORG, selector: '', limit: 100 } as const;
+  const instance = await onlyInstance();
+  const { rows } = (await harness.ask(SUBJECTS.telemetryService(instance), request)) as HealthList;
+  const all = await records();
+  for (const { agentId, health } of rows) {
+    const [began, joined] = all.filter((record) => record.agentId === agentId).map(({ atMs }) => atMs);
+    expect(health.rules).toEqual([
+      { rule: 'full', state: 'warning', value: expect.closeTo(0.87, 5), threshold: 0.8, sinceMs: began },
+      { rule: 'used', state: 'warning', value: expect.closeTo(0.76, 5), threshold: 0.7, sinceMs: joined },
+    ]);
+  }
+  expect(rows).toHaveLength(ENDPOINTS);
+  await rm(folder, { recursive: true });
 });
 
 test('endpoints that have always been well are counted in the list, too', async () => {

@@ -38,3 +38,8 @@ function levelOf({ warning, critical, hysteresis }: HealthRule, value: number, l
 export function levelNamed(state: string | undefined): Level {
   return Math.max(0, HEALTH_STATES.indexOf(state as (typeof HEALTH_STATES)[number])) as Level;
 }
+
+/** From which value on a rule has a level. */
+export function thresholdOf({ warning, critical }: HealthRule, level: Level): number | undefined {
+  return level === 2 ? critical : level === 1 ? warning : undefined;
+}
