@@ -1,12 +1,12 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { ensureInstallation, type SecretTexts } from '@muster/local/secrets';
 import type { ConfigResult, Env } from '@muster/runtime';
 import { environment, workloads, type Container, type Manifest, type Workload } from '../kit/manifests/manifest.js';
-import { CLUSTER, render } from '../kit/manifests/render.js';
+import { CLUSTER, render, renderWith } from '../kit/manifests/render.js';
 import { schemaFaults, unknownFields } from '../kit/manifests/schemas.js';
 
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
@@ -24,22 +24,9 @@ beforeAll(async () => {
   secrets = await ensureInstallation({ folder: join(folder, 'secrets'), org: 'default', names: ['localhost'] });
   rendered.set('base', await render('base'));
   for (const overlay of OVERLAYS) rendered.set(overlay, await render(`overlays/${overlay}`));
-  for (const component of COMPONENTS) rendered.set(component, await renderComponent(component));
+  for (const component of COMPONENTS) rendered.set(component, await renderWith([component]));
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
-
-/** Kustomize takes relative paths alone, and nothing from outside: the folder is within `k8s/` for as long as it is read. */
-async function renderComponent(component: string): Promise<Manifest[]> {
-  const name = `.test-${process.pid}-${component}`;
-  mkdirSync(join(CLUSTER, name));
-  try {
-    const text = `resources: [../base]\ncomponents: [../components/${component}]\n`;
-    writeFileSync(join(CLUSTER, name, 'kustomization.yaml'), text);
-    return await render(name);
-  } finally {
-    rmSync(join(CLUSTER, name), { recursive: true });
-  }
-}
 
 const VARIANTS = ['base', ...OVERLAYS, ...COMPONENTS];
 const of = (variant: string): Manifest[] => rendered.get(variant)!;

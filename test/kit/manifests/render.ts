@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseAllDocuments } from 'yaml';
@@ -22,8 +22,25 @@ export async function render(path: string): Promise<Manifest[]> {
   return parseManifests(stdout);
 }
 
+/**
+ * The base with components. Kustomize takes relative paths alone, and nothing from outside: the folder is within `k8s/` for as long as it is
+ * read.
+ */
+export async function renderWith(components: readonly string[], more = ''): Promise<Manifest[]> {
+  const name = `.test-${process.pid}-${[...components].join('-')}`;
+  mkdirSync(join(CLUSTER, name));
+  try {
+    const paths = components.map((component) => `../components/${component}`).join(', ');
+    writeFileSync(join(CLUSTER, name, 'kustomization.yaml'), `resources: [../base]\ncomponents: [${paths}]\n${more}`);
+    return await render(name);
+  } finally {
+    rmSync(join(CLUSTER, name), { recursive: true });
+  }
+}
+
+/** Kubernetes reads YAML 1.1. */
 export function parseManifests(text: string): Manifest[] {
-  return parseAllDocuments(text).map((document) => {
+  return parseAllDocuments(text, { version: '1.1' }).map((document) => {
     if (document.errors.length > 0) throw new Error(`no YAML: ${document.errors[0]?.message}`);
     return document.toJS() as Manifest;
   });
@@ -34,6 +51,11 @@ export async function kubectl(): Promise<string> {
   return (await runCommand('kubectl', ['version', '--client'])).code === 0
     ? 'kubectl'
     : layerProgram('kubectl/kubectl');
+}
+
+/** Helm, of the same npm package: charts are checked with one version. */
+export function helm(): Promise<string> {
+  return layerProgram('helm/helm');
 }
 
 async function layerProgram(path: string): Promise<string> {
