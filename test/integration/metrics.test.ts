@@ -5,11 +5,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { runQuery } from '@muster/api-client';
-import type { MetricsEventJson } from '@muster/api-contract';
 import { ensureBinary } from '@muster/local/brokers';
 import { silentLogger } from '@muster/runtime';
 import { eventually } from '@muster/runtime/testing';
 import { startHarness, type Harness, fleetOptions } from '../kit/harness.js';
+import { MetricsViewer } from '../kit/metrics-viewer.js';
 import { Fleet } from '../simulator/index.js';
 
 const AGENTS = 40;
@@ -127,7 +127,7 @@ describe('metrics after some use', () => {
     const measured = new Fleet({ ...fleetOptions(harness), agents: MEASURED, seed: 2, metrics: true });
     fleets.push(measured);
     await measured.start();
-    const viewers = measured.agents.slice(0, 3).map(({ agentId }) => new MetricsViewer(harness, agentId));
+    const viewers = measured.agents.slice(0, 3).map(({ agentId }) => new MetricsViewer(harness.api, agentId));
     const { gateways, telemetries } = harness.stack;
     const { nats, redis } = harness.brokers;
     await allCounted(0);
@@ -162,44 +162,3 @@ describe('metrics after some use', () => {
     }
   });
 });
-
-/** Follows one endpoint over one connection, as a console does. */
-class MetricsViewer {
-  /** By the endpoint's clock, which is that of this machine. */
-  lastMs = 0;
-  gaps = 0;
-  /** Times between two samples, more than ten seconds, that were not marked. */
-  readonly unmarked: number[] = [];
-  readonly problems: unknown[] = [];
-  readonly #aborted = new AbortController();
-  readonly #done: Promise<void>;
-
-  constructor(harness: Harness, agentId: string) {
-    this.#done = this.#read(harness, agentId).catch((error: unknown) => {
-      if (!this.#aborted.signal.aborted) this.problems.push(error);
-    });
-  }
-
-  async stop(): Promise<void> {
-    this.#aborted.abort();
-    await this.#done;
-  }
-
-  async #read(harness: Harness, agentId: string): Promise<void> {
-    const events = harness.api.events('GET /v1/agents/{id}/metrics/stream', {
-      ...{ params: { id: agentId }, query: { past: '0' }, signal: this.#aborted.signal },
-      onReconnect: () => this.problems.push('the stream was opened again'),
-    });
-    let gapToMs = 0;
-    for await (const event of events as AsyncIterable<MetricsEventJson>) {
-      if (event.event === 'gap') {
-        this.gaps += 1;
-        gapToMs = Date.parse(event.to);
-      } else if (event.event === 'sample') {
-        const atMs = Date.parse(event.at);
-        if (this.lastMs > 0 && atMs - this.lastMs > 10_000 && gapToMs !== atMs) this.unmarked.push(atMs - this.lastMs);
-        this.lastMs = atMs;
-      }
-    }
-  }
-}
