@@ -12,11 +12,13 @@ export async function sql(statement: string, output: Output): Promise<number> {
   const engine = await createLocalEngine();
   const chunks: Uint8Array[] = [];
   const request = { sql: statement, budget: BUDGET, chunkBytes: LIMITS.chunkBytes };
-  const { columns, failure } = runRequest(engine, request, (rows) => void chunks.push(rows));
+  const { columns, failure, warnings = [] } = runRequest(engine, request, (rows) => void chunks.push(rows));
   if (failure !== undefined) {
     process.stderr.write(`muster-agent: ${failure.code}: ${failure.message}\n`);
     return 1;
   }
+  for (const { code, count, message } of warnings)
+    process.stderr.write(`muster-agent: ${code}, ${count} in all: ${cell(message)}\n`);
   const rows = chunks.flatMap((chunk) => decodeRows(chunk, columns.length));
   process.stdout.write(format(columns, rows, output));
   return 0;

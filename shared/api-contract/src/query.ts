@@ -103,6 +103,9 @@ export const querySchema = z
     polling: pollingSchema.optional(),
     offline: count.meta({ description: 'Enrolled endpoints in scope that were not connected at the start.' }),
     rows: count.meta({ description: 'Rows (raw) or groups (group) kept so far.' }),
+    warned: count.optional().meta({
+      description: 'Endpoints whose answers lack something, by their own word. Absent when there are none.',
+    }),
     truncated: z.string().optional().meta({ description: 'Why not everything was kept.' }),
   })
   .meta({ id: 'Query' });
@@ -123,6 +126,15 @@ export const endpointNameSchema = z.object(endpointName).meta({ id: 'EndpointNam
 export const queryFailureSchema = z
   .object({ ...endpointName, outcome: outcomeSchema, code: z.string(), message: z.string() })
   .meta({ id: 'Failure', description: 'An endpoint that did not answer, and why.' });
+
+export const queryWarningSchema = z
+  .object({
+    ...endpointName,
+    code: z.string().meta({ description: '`unreadable`, `cut`, `too_large`, `too_slow`, `ambiguous`, and others.' }),
+    count: count.meta({ description: 'How many objects.' }),
+    message: z.string().meta({ description: 'One of them.' }),
+  })
+  .meta({ id: 'Warning', description: 'What the answer of an endpoint lacks, and why.' });
 
 export const queryFailurePageSchema = z
   .object({ state: queryStateSchema, items: z.array(queryFailureSchema), nextCursor })
@@ -204,6 +216,9 @@ export const queryEventSchema = z
     z
       .object({ event: z.literal('recovered'), seq, endpoints: z.array(endpointNameSchema), ledger: ledgerSoFar })
       .meta({ description: 'Endpoints that are no failures any more: they were asked again, or answered after all.' }),
+    z
+      .object({ event: z.literal('warnings'), seq, warnings: z.array(queryWarningSchema) })
+      .meta({ description: 'Answers that lack something. `warned` at the end counts all of their endpoints.' }),
     z.object({ event: z.literal('reduced'), seq, ...reducedSchema.shape, error: z.string().optional() }),
     z.object({ event: z.literal('ended'), seq, query: querySchema, synthesized }),
     stalledEventSchema,
@@ -216,6 +231,7 @@ export type PollingJson = Json<typeof pollingSchema>;
 export type QueryState = Json<typeof queryStateSchema>;
 export type QueryJson = Json<typeof querySchema>;
 export type EndpointNameJson = Json<typeof endpointNameSchema>;
+export type WarningJson = Json<typeof queryWarningSchema>;
 export type FailureJson = Json<typeof queryFailureSchema>;
 export type GroupJson = Json<typeof groupSchema>;
 export type RawRowJson = Json<typeof rawRowSchema>;

@@ -1,5 +1,5 @@
 import type { Budget, CoordinatorId, GatewayId, OrgId, QueryId } from '@muster/protocol';
-import type { Failure, ResultForm } from '@muster/records';
+import type { AnswerWarning, Failure, ResultForm } from '@muster/records';
 import type { Traced } from './traced.js';
 
 /** What the coordinator of a query and the gateways say to each other. */
@@ -79,6 +79,8 @@ export interface PartialUpdate {
   readonly answered: Uint8Array;
   readonly empty: Uint8Array;
   readonly failures: readonly Failure[];
+  /** What answers lack, by the word of their endpoints. */
+  readonly warnings?: readonly AnswerWarning[];
   /** An answer block: all answers in raw form; in group form those of sessions that joined late. */
   readonly answers: Uint8Array;
   /** A group block (each index is 0), group form only. */

@@ -101,6 +101,8 @@ const schemas = {
     remainingMs: count,
     budget: z.object({ ms: count, rows: count, bytes: count }),
     credit: count,
+    /** The gateway takes WARNINGS. */
+    warnings: z.boolean().optional(),
   }),
   cancel: z.object({ reason: text(64) }),
   credit: z.object({ bytes: count }),
@@ -143,6 +145,12 @@ const schemas = {
     byMemory: z.array(processSchema).max(LIMITS.topProcesses),
   }),
   queryEnd: z.object({ outcome: z.enum(AGENT_OUTCOMES), code: text(64), message: text(LIMITS.errorMessageBytes) }),
+  /** What the answer lacks, by reason: how many objects, and one of them. */
+  warnings: z.object({
+    warnings: z
+      .array(z.object({ code: text(64), count: count.min(1), message: text(LIMITS.errorMessageBytes) }))
+      .max(LIMITS.warnings),
+  }),
 } as const;
 
 type Bodies = { readonly [K in keyof typeof schemas]: z.infer<(typeof schemas)[K]> };
@@ -155,6 +163,7 @@ export type ReconnectBody = Bodies['reconnect'];
 export type ModeBody = Bodies['mode'];
 export type QueryBody = Bodies['query'];
 export type QueryEndBody = Bodies['queryEnd'];
+export type WarningsBody = Bodies['warnings'];
 export type CommandBody = Bodies['command'];
 export type CommandCancelBody = Bodies['commandCancel'];
 export type ReportKeptBody = Bodies['reportKept'];

@@ -14,6 +14,7 @@ const MODE = { mode: 'poll', intervalMs: 60_000, reason: '', spreadMs: 0 };
 const LEASE = { forMs: 1, next: { mode: 'live', intervalMs: 60_000 } };
 const FACTS = { host: 'h', os: 'linux', arch: '', osName: '', osVersion: '', agentVersion: '' };
 const PROCESS = [1, 'sh', 0.25, 4_096, 'root'];
+const WARNING = { code: 'cut', count: 1, message: '' };
 const COMMAND = { id: 'c', number: 1, jws: '', keys: '', proof: bytes(0), binding: null };
 
 /** A body of each kind with its required members only. */
@@ -35,6 +36,7 @@ const BODIES: Readonly<Record<Kind, Readonly<Record<string, unknown>>>> = {
   metricsHistory: { secondsMs: 0, minutesMs: 0 },
   processes: { atMs: 0, byCpu: [], byMemory: [] },
   queryEnd: { outcome: 'error', code: '', message: '' },
+  warnings: { warnings: [] },
 };
 
 const fits = (kind: Kind, change: object): boolean => decodeBody(kind, encodeCbor({ ...BODIES[kind], ...change })).ok;
@@ -120,6 +122,13 @@ describe('a body', () => {
     ['processes', 'byMemory', [[[1, text(64), 0.5, 0, text(64)]]], [[[1, text(65), 0, 0, '']], [[1, '', -1, 0, '']]]],
     ['queryEnd', 'outcome', AGENT_OUTCOMES, ['answered', 'disconnected', '']],
     ['queryEnd', 'code', [text(64)], [text(65)]],
+    ['query', 'warnings', [true, false], [1, null]],
+    [
+      'warnings',
+      'warnings',
+      [list(8, WARNING), [{ ...WARNING, code: text(64), message: text(512) }]],
+      [list(9, WARNING), [{ ...WARNING, count: 0 }], [{ ...WARNING, message: text(513) }], [{ code: '', count: 1 }]],
+    ],
   ])('%s bounds %s', (kind, member, good, bad) => {
     for (const value of good)
       expect(decodeBody(kind, encodeCbor({ ...BODIES[kind], [member]: value }))).toMatchObject({ ok: true });

@@ -21,6 +21,7 @@ export const FRAME = {
   hello: 0x81,
   rows: 0x90,
   queryEnd: 0x91,
+  warnings: 0x92,
   report: 0xa0,
   keyframe: 0xb0,
   delta: 0xb1,

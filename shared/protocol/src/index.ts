@@ -1,6 +1,7 @@
 export * from './vocabulary.js';
 export * from './close-codes.js';
 export * from './byte-stream.js';
+export * from './byte-text.js';
 export * from './cbor.js';
 export * from './rows.js';
 export * from './selector-schema.js';

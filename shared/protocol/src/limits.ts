@@ -52,6 +52,8 @@ export const LIMITS = {
   hostBytes: 253,
   factBytes: 256,
   errorMessageBytes: 512,
+  /** How many kinds of warnings an answer may have. */
+  warnings: 8,
   /** A compact JWS: a signed command, or the list of keys. */
   jwsBytes: 32 * 1024,
   /** The parameters of a command, as JSON. */

@@ -4,7 +4,14 @@ import { FRAME } from './frames.js';
 export const TRAFFIC_PURPOSES = ['session', 'heartbeat', 'query', 'command', 'metrics'] as const;
 export type TrafficPurpose = (typeof TRAFFIC_PURPOSES)[number];
 
-const OF_QUERIES: ReadonlySet<number> = new Set([FRAME.query, FRAME.cancel, FRAME.credit, FRAME.rows, FRAME.queryEnd]);
+const OF_QUERIES: ReadonlySet<number> = new Set([
+  FRAME.query,
+  FRAME.cancel,
+  FRAME.credit,
+  FRAME.rows,
+  FRAME.queryEnd,
+  FRAME.warnings,
+]);
 const OF_COMMANDS: ReadonlySet<number> = new Set([FRAME.command, FRAME.commandCancel, FRAME.reportKept, FRAME.report]);
 const OF_METRICS: ReadonlySet<number> = new Set([
   ...[FRAME.metrics, FRAME.metricsHistory],

@@ -95,6 +95,7 @@ export class KeptResult {
         return;
       case 'started':
       case 'reduced':
+      case 'warnings':
         return;
     }
     if (event.changes !== undefined) this.#applyChanges(event.changes);

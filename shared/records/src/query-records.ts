@@ -17,6 +17,9 @@ export type ResultForm = 'raw' | 'group';
 /** An endpoint that did not answer: number, outcome, code, message. */
 export type Failure = readonly [num: number, outcome: Outcome, code: string, message: string];
 
+/** What the answer of an endpoint lacks: number, reason, how many objects, one of them. */
+export type AnswerWarning = readonly [num: number, code: string, count: number, message: string];
+
 /** running → complete (all settled or deadline) | cancelled | interrupted (its coordinator died). */
 export type QueryState = 'running' | 'complete' | 'cancelled' | 'interrupted';
 
@@ -47,6 +50,8 @@ export interface QueryRecord {
   readonly offline: number;
   /** Rows (raw) or groups (group) in the result stream so far. */
   readonly rows: number;
+  /** Endpoints whose answers lack something, by their own word. Absent when there are none. */
+  readonly warned?: number;
   /** Why the rows are incomplete; absent when they are not. */
   readonly truncated?: string;
   /** W3C Trace Context of the query's run, where it is recorded: who ends a query for its coordinator goes on with its trace. */
@@ -94,6 +99,8 @@ export type ResultEvent =
   | ({ readonly t: 'groups'; readonly groups: Uint8Array; readonly more?: true } & Stamp)
   /** Endpoints that did not answer, and why. A later entry for the same number replaces the earlier one. */
   | ({ readonly t: 'failures'; readonly failures: readonly Failure[] } & Stamp)
+  /** Answers that lack something. The texts of the first few thousand only; `warned` of the last record counts all. */
+  | { readonly t: 'warnings'; readonly warnings: readonly AnswerWarning[] }
   /** Endpoints that were listed as failures and are not any more: they were asked again, or have answered after all. */
   | ({ readonly t: 'recovered'; readonly numbers: readonly number[] } & Stamp)
   | {

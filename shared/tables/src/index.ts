@@ -1,6 +1,14 @@
 export * from './schema/table-spec.js';
 export { findTable, TABLES } from './schema/catalogue.js';
-export type { CollectRequest, Constraint, TableProvider, TableRow } from './engine/collect.js';
+export type { AnswerWarning } from './engine/answer-warnings.js';
+export {
+  type CollectRequest,
+  type Constraint,
+  lazy,
+  type TableProvider,
+  type TableRow,
+  type WarningCode,
+} from './engine/collect.js';
 export type { CompileFailure, CompileFailureCode } from './engine/sql-text.js';
 export type { StatementLimits } from './engine/limits.js';
 export { type CompiledSelect, createSqlEngine, type ExecuteResult, type SqlEngine } from './engine/sql-engine.js';

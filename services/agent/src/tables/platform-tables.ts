@@ -18,14 +18,14 @@ export interface PlatformTablesOptions extends SystemOptions {
 
 /** The tables of `platform`. Collectors are synchronous and may take long, so run them in a worker process. */
 export function platformTables(platform: Platform, options: PlatformTablesOptions = {}): PlatformTables {
-  const system = new System(options.root, options);
   const own = agentTraffic(options.traffic ?? (() => []));
   const collectors = new Map([...collectorsOf(platform), own].map((one) => [one.table, one]));
   return {
     specs: TABLES.filter((table) => collectors.has(table.name)),
     provider: {
       has: (table) => collectors.has(table),
-      collect: (table, request) => collectors.get(table)?.collect(system, request) ?? [],
+      collect: (table, request) =>
+        collectors.get(table)?.collect(new System(options.root, { ...options, warn: request.warn }), request) ?? [],
     },
   };
 }

@@ -21,7 +21,7 @@ export class LinuxTables {
     return new LinuxTables(await createSqlEngine({ tables: TABLES, provider, platform: 'linux' }));
   }
 
-  query(sql: string, limits: { ms?: number } = {}): QueryResult {
+  query(sql: string, limits: { ms?: number; bytes?: number } = {}): QueryResult {
     let names: string[] = [];
     const rows: Record<string, SqlValue>[] = [];
     const result = this.#engine.execute(sql, {

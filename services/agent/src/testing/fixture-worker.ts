@@ -19,6 +19,7 @@ const names = [
   'eats_memory',
   'blocks',
   'spins',
+  'lacks',
   'hangs',
   'absent',
 ];
@@ -63,6 +64,10 @@ const provider: TableProvider = {
         readFileSync(path);
         return;
       }
+      case 'lacks':
+        request.warn('unreadable', `/private: ${'x'.repeat(600)}`);
+        yield { n: 1 };
+        return;
       case 'spins':
         for (;;) request.checkpoint();
       default:

@@ -1,4 +1,4 @@
-import type { AgentOutcome, Binding, Budget, Params } from '@muster/protocol';
+import type { AgentOutcome, Binding, Budget, Params, WarningsBody } from '@muster/protocol';
 import type { ActionHost, ActionResult, JsonValue } from '../actions/contract/action.js';
 import type { TrafficRow } from '../traffic/traffic-meter.js';
 
@@ -52,7 +52,13 @@ export type WorkerReply =
   /** The engine is loaded: the time of the statement starts. */
   | { readonly t: 'started' }
   | { readonly t: 'rows'; readonly rows: Uint8Array }
-  | { readonly t: 'done'; readonly columns: readonly string[]; readonly failure?: QueryFailure }
+  | {
+      readonly t: 'done';
+      readonly columns: readonly string[];
+      readonly failure?: QueryFailure;
+      /** What the answer lacks. */
+      readonly warnings?: WarningsBody['warnings'];
+    }
   /** What the action needs for its undo; it goes on after `kept`. */
   | { readonly t: 'keep'; readonly info: JsonValue }
   | { readonly t: 'result'; readonly result: ActionResult }

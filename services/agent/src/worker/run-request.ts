@@ -1,5 +1,5 @@
 import type { CompileFailure, ExecuteResult, SqlEngine } from '@muster/tables';
-import { clipMessage } from '@muster/protocol';
+import { clipMessage, LIMITS } from '@muster/protocol';
 import type { QueryFailure, QueryRequest, WorkerReply } from './messages.js';
 import type { HungPathError } from './path-note.js';
 
@@ -23,7 +23,11 @@ export function runRequest(
   }
   const result = engine.execute(request.sql, { limits: request.budget, chunkBytes: request.chunkBytes, onRows });
   if (note.refused !== undefined) return { t: 'done', columns, failure: hungFailure(note.refused) };
-  return result.ok ? { t: 'done', columns } : { t: 'done', columns, failure: failureOf(result) };
+  if (!result.ok) return { t: 'done', columns, failure: failureOf(result) };
+  const warnings = result.warnings
+    .slice(0, LIMITS.warnings)
+    .map(({ code, count, message }) => ({ code, count, message: clipMessage(message) }));
+  return warnings.length === 0 ? { t: 'done', columns } : { t: 'done', columns, warnings };
 }
 
 function hungFailure({ message, code }: HungPathError): QueryFailure {

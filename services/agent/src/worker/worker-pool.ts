@@ -1,4 +1,4 @@
-import { clipMessage } from '@muster/protocol';
+import { clipMessage, type WarningsBody } from '@muster/protocol';
 import type { Clock, Logger, Timer } from '@muster/runtime/program';
 import type { QueryFailure, QueryRequest, WorkerReply } from './messages.js';
 import type { WorkerExit, WorkerProcess } from './worker-process.js';
@@ -11,6 +11,7 @@ export type WorkerOutcome =
       readonly chunks: readonly Uint8Array[];
       readonly bytes: number;
       readonly columns: readonly string[];
+      readonly warnings: WarningsBody['warnings'];
     }
   /** `failure` says why; the statement did not end its worker. */
   | { readonly kind: 'failed'; readonly failure: QueryFailure }
@@ -131,6 +132,7 @@ class RunningStatement {
           chunks: this.#chunks,
           bytes: this.#bytes,
           columns: reply.columns,
+          warnings: reply.warnings ?? [],
         });
       default:
     }

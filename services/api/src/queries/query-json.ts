@@ -40,6 +40,7 @@ export function queryJson(record: QueryRecord, progress: QueryProgress = record)
     ...progressJson(progress),
     offline: record.offline,
     rows: record.rows,
+    ...(record.warned === undefined ? {} : { warned: record.warned }),
     ...(record.truncated === undefined ? {} : { truncated: record.truncated }),
   };
 }

@@ -1,7 +1,14 @@
-import type { EndpointNameJson, FailureJson, GroupJson } from '@muster/api-contract';
+import type { EndpointNameJson, FailureJson, GroupJson, WarningJson } from '@muster/api-contract';
 import type { Endpoint } from '@muster/directory';
 import { decodeRow, forEachRow, rowJsonText, sqlValueToJson, type JsonSqlValue, type SqlValue } from '@muster/protocol';
-import { readAnswerBlock, readGroupBlock, type Failure, type GroupedRow, type ResultEvent } from '@muster/records';
+import {
+  readAnswerBlock,
+  readGroupBlock,
+  type AnswerWarning,
+  type Failure,
+  type GroupedRow,
+  type ResultEvent,
+} from '@muster/records';
 import { ledgerJson, queryJson, progressJson } from './query-json.js';
 
 /** Finds an endpoint by its number. An unknown endpoint is shown by number alone. */
@@ -23,6 +30,10 @@ export function valuesJson(values: readonly SqlValue[]): JsonSqlValue[] {
 
 export function failureJson([num, outcome, code, message]: Failure, byNum: EndpointByNum): FailureJson {
   return { ...endpointName(num, byNum), outcome, code, message };
+}
+
+export function warningJson([num, code, count, message]: AnswerWarning, byNum: EndpointByNum): WarningJson {
+  return { ...endpointName(num, byNum), code, count, message };
 }
 
 export function groupJson(group: GroupedRow & { readonly index: number }, byNum: EndpointByNum): GroupJson {
@@ -109,6 +120,8 @@ function smallEvent(event: Exclude<ResultEvent, { t: 'rows' | 'groups' }>, byNum
       return { ...progressJson(event), elapsedMs: event.elapsedMs, gateways: event.gateways };
     case 'failures':
       return { failures: event.failures.map((failure) => failureJson(failure, byNum)), ...stampJson(event) };
+    case 'warnings':
+      return { warnings: event.warnings.map((warning) => warningJson(warning, byNum)) };
     case 'recovered':
       return { endpoints: event.numbers.map((num) => endpointName(num, byNum)), ...stampJson(event) };
     case 'reduced': {

@@ -123,7 +123,9 @@ async function writeSummary(
   { terminal: { stderr, env } }: CommandEnv,
   { query, missing }: EndpointsBandwidthJson,
 ): Promise<void> {
-  await stderr.write(renderSummary(query, missing, styleFor(stderr.isTTY, env), stderr.columns));
+  await stderr.write(
+    renderSummary(query, { failures: missing, warnings: [] }, styleFor(stderr.isTTY, env), stderr.columns),
+  );
 }
 
 function renderOptions({ terminal: { stdout, env } }: CommandEnv): RenderOptions {

@@ -264,6 +264,19 @@ describe('muster query', () => {
     expect(JSON.parse(out)).toMatchObject({ rows: [], failures: [], query: { ledger: { targeted: 1, empty: 1 } } });
   });
 
+  test('an answer that lacks something says so, though it is complete', async () => {
+    const warning = { ...host(1), code: 'cut', count: 3, message: 'cmdline has 1700000 bytes' };
+    api.query(queryJson(), [
+      { event: 'warnings', seq: 1, warnings: [warning] },
+      { event: 'ended', seq: 2, query: endedQuery({ warned: 1 }, { targeted: 1, empty: 1 }) },
+    ]);
+    const { code, err } = await muster(['query', SQL]);
+    expect([code, err]).toEqual([0, expect.stringMatching(/^1 answered without something/m)]);
+    expect(err).toMatch(/^h1 {2,}cut +3 {2,}cmdline has 1700000 bytes$/m);
+    const { out } = await muster(['query', SQL, '-o', 'json', '--quiet']);
+    expect(JSON.parse(out)).toMatchObject({ warnings: [{ agentId: 'agent1', host: 'h1', code: 'cut', count: 3 }] });
+  });
+
   test('blobs, big numbers, NULL and empty text stay distinct', async () => {
     const values = [{ $blob: 'AP8=' }, '9007199254740993', null, ''];
     api.query(queryJson({ columns: ['a', 'b', 'c', 'c'] }), [

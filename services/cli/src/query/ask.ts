@@ -9,6 +9,7 @@ import type {
   QueryEvent,
   QueryJson,
   ReducedJson,
+  WarningJson,
 } from '@muster/api-contract';
 import type { CommandEnv } from '../environment/command-env.js';
 import { EXIT, type ExitCode } from '../terminal/cli-error.js';
@@ -59,6 +60,7 @@ class QueryView {
   /** Groups that count together with the next event without `more`. */
   #groupsToCome: GroupJson[] = [];
   readonly #failures = new Map<number, FailureJson>();
+  readonly #warnings: WarningJson[] = [];
   readonly #giveUp = new AbortController();
   /** Of the last event that had it. The events at the end have none. */
   #polling: PollingJson | undefined;
@@ -137,6 +139,9 @@ class QueryView {
       case 'failures':
         for (const failure of event.failures) this.#failures.set(failure.num, failure);
         return;
+      case 'warnings':
+        this.#warnings.push(...event.warnings);
+        return;
       case 'recovered':
         for (const { num } of event.endpoints) this.#failures.delete(num);
         return;
@@ -155,7 +160,7 @@ class QueryView {
     if (this.#reduced !== undefined && this.#reduced.error === undefined) await this.#writer.reduced(this.#reduced);
     else if (query.mode === 'group' && query.reduce === undefined) await this.#writer.groups(this.#sortedGroups());
     const failures = [...this.#failures.values()];
-    await this.#writer.end(query, failures);
+    await this.#writer.end(query, failures, this.#warnings);
     const { stderr, env } = this.#terminal;
     const style = styleFor(stderr.isTTY, env);
     if (this.#reduced?.error !== undefined)
@@ -163,7 +168,7 @@ class QueryView {
     if (this.#reduced?.truncated === true)
       await stderr.write(style.yellow('The reduced rows were cut at the limit.\n'));
     if (this.#quiet) return;
-    await stderr.write(renderSummary(query, failures, style, stderr.columns));
+    await stderr.write(renderSummary(query, { failures, warnings: this.#warnings }, style, stderr.columns));
     const late = lateText(query, this.#polling);
     if (late !== undefined) await stderr.write(style.yellow(`${late}\n`));
   }

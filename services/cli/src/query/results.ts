@@ -5,6 +5,7 @@ import type {
   QueryEvent,
   QueryJson,
   ReducedJson,
+  WarningJson,
 } from '@muster/api-contract';
 import type { JsonSqlValue } from '@muster/protocol';
 import type { TextOutput } from '../terminal/terminal.js';
@@ -23,7 +24,7 @@ export interface ResultWriter {
   answers(answers: readonly AnswerJson[]): Promise<void>;
   groups(groups: Iterable<GroupJson>): Promise<void>;
   reduced(reduced: ReducedJson): Promise<void>;
-  end(query: QueryJson, failures: readonly FailureJson[]): Promise<void>;
+  end(query: QueryJson, failures: readonly FailureJson[], warnings: readonly WarningJson[]): Promise<void>;
 }
 
 export interface WriterOptions {
@@ -194,7 +195,7 @@ class JsonLines implements ResultWriter {
   async end(): Promise<void> {}
 }
 
-/** One document, written as rows come: `{"rows":[…],"failures":[…],"query":{…}}` with the same row objects as ndjson. */
+/** One document, written as rows come: `{"rows":[…],"failures":[…],"warnings":[…],"query":{…}}` with the same row objects as ndjson. */
 class JsonDocument implements ResultWriter {
   readonly #out: TextOutput;
   readonly #keys: readonly string[];
@@ -218,7 +219,7 @@ class JsonDocument implements ResultWriter {
     for (const row of rows) await this.#add({ row: rowObject(keys, row) });
   }
 
-  async end(query: QueryJson, failures: readonly FailureJson[]): Promise<void> {
+  async end(query: QueryJson, failures: readonly FailureJson[], warnings: readonly WarningJson[]): Promise<void> {
     const head = this.#rows === 0 ? '{"rows":[' : '\n';
     const list = failures.map(({ agentId, host, outcome, code, message }) => ({
       agentId,
@@ -227,7 +228,10 @@ class JsonDocument implements ResultWriter {
       code,
       message,
     }));
-    await this.#out.write(`${head}],\n"failures":${safeJson(list)},\n"query":${safeJson(query)}}\n`);
+    const lacks = warnings.map(({ agentId, host, code, count, message }) => ({ agentId, host, code, count, message }));
+    await this.#out.write(
+      `${head}],\n"failures":${safeJson(list)},\n"warnings":${safeJson(lacks)},\n"query":${safeJson(query)}}\n`,
+    );
   }
 
   async #add(object: object): Promise<void> {

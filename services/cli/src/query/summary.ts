@@ -1,6 +1,6 @@
 import { isAnswer, ledgerComplete, OUTCOMES } from '@muster/protocol';
 import { EXIT, type ExitCode } from '../terminal/cli-error.js';
-import type { FailureJson, QueryJson } from '@muster/api-contract';
+import type { FailureJson, QueryJson, WarningJson } from '@muster/api-contract';
 import { escapeControls } from '../terminal/escape.js';
 import { renderTable, type Style } from '../terminal/table.js';
 import { numberText } from '../terminal/listing.js';
@@ -11,7 +11,7 @@ const NAMED = 10;
 /** The ledger in words, and below it the first endpoints that did not answer; there may be thousands. */
 export function renderSummary(
   query: QueryJson,
-  failures: readonly FailureJson[],
+  { failures, warnings }: { readonly failures: readonly FailureJson[]; readonly warnings: readonly WarningJson[] },
   style: Style,
   width: number | undefined,
 ): string {
@@ -34,7 +34,24 @@ export function renderSummary(
     if (failures.length > NAMED)
       text += style.dim(`… and ${numberText(failures.length - NAMED)} more; --output json names all of them\n`);
   }
-  return text;
+  return text + warningsText(query, warnings, style, width);
+}
+
+/** What answers lack: rows that are printed look whole. */
+function warningsText(
+  { warned }: QueryJson,
+  warnings: readonly WarningJson[],
+  style: Style,
+  width: number | undefined,
+): string {
+  if (warned === undefined || warned === 0) return '';
+  const head = style.yellow(`${numberText(warned)} answered without something that could not be read as a whole:`);
+  const rows = warnings
+    .slice(0, NAMED)
+    .map(({ host, num, code, count, message }) => [host ?? `#${num}`, code, numberText(count), message]);
+  const table = renderTable({ headers: ['host', 'what', 'how many', 'such as'], width, style }, rows);
+  const more = warnings.length - NAMED;
+  return `${head}\n${table}${more > 0 ? style.dim(`… and ${numberText(more)} more; --output json has them\n`) : ''}`;
 }
 
 function headline({ state, ledger, rows, mode, createdAt, endedAt }: QueryJson, style: Style): string {

@@ -5,6 +5,7 @@ import { QueryLedger } from '../ledger/query-ledger.js';
 import { UpdateSequencer } from './update-sequencer.js';
 import { GroupMerge } from './group-merge.js';
 import { AnswerQueue } from './answer-queue.js';
+import { WarningTracker } from './warning-tracker.js';
 
 export interface AggregatorOptions {
   readonly form: ResultForm;
@@ -38,6 +39,7 @@ export class ResultAggregator {
   readonly ledger: QueryLedger;
   readonly groups: GroupMerge;
   readonly answers: AnswerQueue;
+  readonly warnings = new WarningTracker();
   readonly #options: AggregatorOptions;
   readonly #gateways = new Map<GatewayId, GatewayState>();
   #countedTwice = 0;
@@ -187,7 +189,8 @@ export class ResultAggregator {
     }
     // Merged rows and the set of endpoints that gave them are applied together, and so are the pieces of a large answer: all, or nothing.
     if (whole) this.#applyRows(gateway, partials);
-    for (const { empty, failures } of partials) {
+    for (const { empty, failures, warnings } of partials) {
+      if (warnings !== undefined) this.warnings.add(warnings);
       if (empty.length > 0) this.ledger.empty(gateway, decodeNumberSet(empty));
       for (const failure of failures) this.ledger.fail(gateway, failure);
     }

@@ -26,6 +26,8 @@ export function nextResultEvent(
   if (!scheduler.due) return undefined;
   const failures = ledger.failures.takeFailures(eventBytes);
   if (failures.length > 0) return { t: 'failures', failures, ...stamp(aggregator) };
+  const warnings = aggregator.warnings.take(eventBytes);
+  if (warnings.length > 0) return { t: 'warnings', warnings };
   const changed = scheduler.groupsDue(groups.changedBytes) ? groups.takeChanged(eventBytes) : undefined;
   if (changed !== undefined)
     return { t: 'groups', groups: changed, ...(groups.hasChanges ? { more: true } : stamp(aggregator)) };

@@ -57,6 +57,21 @@ describe('a running query', () => {
     expect(await harness.ended(record)).toMatchObject({ rows: 4 });
   });
 
+  test('publishes what answers lack, and its end counts the endpoints of all of it', async () => {
+    const gateway = harness.gateway('gw-a', range(1, 3));
+    const record = await harness.launch();
+    gateway.warn([1, 'cut', 2, 'a name'], [1, 'too_slow', 1, '/huge'], [3, 'unreadable', 9, '/private']);
+    gateway.answer(...range(1, 3));
+    await harness.settle();
+    expect(await harness.ended(record)).toMatchObject({ state: 'complete', warned: 2 });
+    const told = of(await harness.events(record), 'warnings').flatMap(({ warnings }) => warnings);
+    expect(told).toEqual([
+      [1, 'cut', 2, 'a name'],
+      [1, 'too_slow', 1, '/huge'],
+      [3, 'unreadable', 9, '/private'],
+    ]);
+  });
+
   test('with nobody in scope is complete at once', async () => {
     harness.gateway('gw-a', []);
     const record = await harness.launch();

@@ -275,7 +275,7 @@ export class RunningQuery {
   }
 
   #lastRecord(state: Ending['state'], offline: number): QueryRecord {
-    const { truncated, rows, ledger } = this.#aggregator;
+    const { truncated, rows, ledger, warnings } = this.#aggregator;
     const record = {
       ...this.record,
       state,
@@ -283,6 +283,7 @@ export class RunningQuery {
       ledger: ledger.snapshot(),
       offline,
       rows,
+      ...(warnings.endpoints > 0 ? { warned: warnings.endpoints } : {}),
     };
     return truncated === undefined ? record : { ...record, truncated };
   }

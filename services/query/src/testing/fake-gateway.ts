@@ -11,7 +11,13 @@ import {
   type QueryStop,
 } from '@muster/messages';
 import { encodeCbor, type CoordinatorId, type GatewayId, type QueryId } from '@muster/protocol';
-import { AnswerBlockWriter, encodeNumberSet, GroupBlockWriter, type Failure } from '@muster/records';
+import {
+  AnswerBlockWriter,
+  encodeNumberSet,
+  GroupBlockWriter,
+  type AnswerWarning,
+  type Failure,
+} from '@muster/records';
 
 const NOTHING = new Uint8Array(0);
 
@@ -106,6 +112,10 @@ export class FakeGateway {
 
   fail(...failures: Failure[]): void {
     this.#partial(this.#last(), { failures });
+  }
+
+  warn(...warnings: AnswerWarning[]): void {
+    this.#partial(this.#last(), { warnings });
   }
 
   keepAlive(): void {

@@ -3,7 +3,9 @@ import type { ConstraintOp } from '../schema/table-spec.js';
 
 /** A value of a column. `undefined` and missing are NULL; booleans are 0 or 1. */
 export type Cell = SqlValue | boolean | undefined;
-export type TableRow = Readonly<Record<string, Cell>>;
+/** A value that costs much: read only when the statement needs it for a row that no cheaper comparison has left out. */
+export type LazyCell = () => Cell;
+export type TableRow = Readonly<Record<string, Cell | LazyCell>>;
 
 /** A comparison of the statement with a column of the table. */
 export interface Constraint {
@@ -28,7 +30,24 @@ export interface CollectRequest {
   memo<T>(key: string, make: () => T): T;
   /** Throws when the statement's time is over. Call it in loops that may run long without yielding a row. */
   checkpoint(): void;
+  /** Time that the statement has left. */
+  remainingMs(): number;
+  /** Notes that the answer lacks something, and why. `what` is an example for people. */
+  warn(code: WarningCode, what: string): void;
 }
+
+/** Why a row, a cell or a part of one is not in an answer. */
+export type WarningCode =
+  /** It is there, and the system does not let us read it. */
+  | 'unreadable'
+  /** A text that is cut at its end. */
+  | 'cut'
+  /** Larger, deeper or more than what is read of one object. */
+  | 'too_large'
+  /** Reading it would have taken the time of all the others. */
+  | 'too_slow'
+  /** Its source can be read in more than one way, because somebody wrote what looks like another entry. */
+  | 'ambiguous';
 
 /**
  * The source of rows. Synchronous like SQLite's virtual tables, so run it in a worker thread. A row is consumed before
@@ -37,4 +56,14 @@ export interface CollectRequest {
 export interface TableProvider {
   has(table: string): boolean;
   collect(table: string, request: CollectRequest): Iterable<TableRow>;
+}
+
+/** A cell that is made when it is first asked for, once. */
+export function lazy(make: () => Cell): LazyCell {
+  let made: { readonly cell: Cell } | undefined;
+  return () => (made ??= { cell: make() }).cell;
+}
+
+export function cellOf(cell: Cell | LazyCell): Cell {
+  return typeof cell === 'function' ? cell() : cell;
 }

@@ -174,7 +174,7 @@ describe('executing a statement', () => {
       throw new Error('the disk is gone');
     });
     expect(run('SELECT pid FROM processes').result).toEqual({ ok: false, code: 'failed', message: 'the disk is gone' });
-    expect(run('SELECT 2').result).toEqual({ ok: true, rows: 1, bytes: 2 });
+    expect(run('SELECT 2').result).toEqual({ ok: true, rows: 1, bytes: 2, warnings: [] });
   });
 
   it('rejects a table that the machine lacks', async () => {

@@ -81,6 +81,10 @@ export class GuardedDatabase implements HookHost {
     return this.#timedOut;
   }
 
+  remainingMs(): number {
+    return Math.max(0, this.#deadline - performance.now());
+  }
+
   /** Compiles `sql`, passes the statement to `use`, and always frees it. The deadline includes the compilation. */
   withSelect<T>(sql: string, ms: number, use: (stmt: number) => T): T | CompileFailure {
     const { sqlite, hooks } = this.#runtime;

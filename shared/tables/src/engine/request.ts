@@ -1,18 +1,32 @@
 import type { SqlValue } from '@muster/protocol';
+import { AnswerWarnings } from './answer-warnings.js';
+import { CellBounds } from './cell-bounds.js';
 import type { CollectRequest, Constraint } from './collect.js';
+import { ScanCache } from './scan-cache.js';
 
 /** Thrown through SQLite's callbacks when the statement's time is over. */
 export class StatementTimeout extends Error {
   override readonly name = 'StatementTimeout';
 }
 
+/** The time of one statement. */
+export interface StatementClock {
+  expired(): boolean;
+  remainingMs(): number;
+}
+
 /** State shared by all scans of one statement. */
 export class StatementScope {
+  readonly warnings = new AnswerWarnings();
+  readonly bounds: CellBounds;
+  readonly scans = new ScanCache(() => this.checkpoint());
   readonly #memos = new Map<string, unknown>();
-  readonly #expired: () => boolean;
+  readonly #clock: StatementClock;
 
-  constructor(expired: () => boolean) {
-    this.#expired = expired;
+  /** `answerBytes`: what the whole answer may have. */
+  constructor(clock: StatementClock, answerBytes: number) {
+    this.#clock = clock;
+    this.bounds = new CellBounds(answerBytes / 4, this.warnings);
   }
 
   memo<T>(key: string, make: () => T): T {
@@ -21,7 +35,7 @@ export class StatementScope {
   }
 
   checkpoint(): void {
-    if (this.#expired()) throw new StatementTimeout('the time for this statement is over');
+    if (this.#clock.expired()) throw new StatementTimeout('the time for this statement is over');
   }
 
   request(constraints: readonly Constraint[], columns: ReadonlySet<string>): CollectRequest {
@@ -32,6 +46,8 @@ export class StatementScope {
       equal: (column) => equalValues(constraints, column),
       memo: (key, make) => this.memo(key, make),
       checkpoint: () => this.checkpoint(),
+      remainingMs: () => this.#clock.remainingMs(),
+      warn: (code, what) => this.warnings.add(code, what),
     };
   }
 }

@@ -1,5 +1,5 @@
 import type { TableSpec } from '../schema/table-spec.js';
-import type { Cell, TableRow } from './collect.js';
+import type { Cell, LazyCell, TableRow } from './collect.js';
 
 const PRIME = 0x0100_0193;
 
@@ -40,7 +40,9 @@ function hashRow(spec: TableSpec, row: TableRow): bigint {
   return (BigInt(high >>> 0) << 32n) | BigInt(low >>> 0);
 }
 
-function cellText(cell: Cell): string {
+function cellText(cell: Cell | LazyCell): string {
+  // Costly to read, and a result of the others.
+  if (typeof cell === 'function') return '\u0001';
   if (cell === null || cell === undefined) return '\u0000';
   if (cell instanceof Uint8Array) return Buffer.from(cell.buffer, cell.byteOffset, cell.byteLength).toString('latin1');
   return String(cell);

@@ -11,6 +11,8 @@ export interface OfferedConstraint {
   /** False when the other side is unknown in the join order that SQLite is trying. */
   readonly usable: boolean;
   readonly collation: () => string;
+  /** It is one value of an IN list, whose values come one by one. */
+  readonly isOneOfMany: () => boolean;
 }
 
 interface PushedConstraint {
@@ -18,6 +20,8 @@ interface PushedConstraint {
   readonly op: ConstraintOp;
   /** The operator is `IS`, which also matches NULL. */
   readonly nullMatches: boolean;
+  /** The collector cannot use it; rows that are kept are looked up by it. */
+  readonly onlyLookedUp: boolean;
 }
 
 /** A plan for one scan, without the values. */
@@ -49,21 +53,27 @@ export function planScan(spec: TableSpec, offers: readonly OfferedConstraint[], 
   for (const [index, offer] of offers.entries()) {
     const column = spec.columns[offer.column];
     const op = OPS.get(offer.op);
-    if (!offer.usable || column === undefined || op === undefined || !column.pushdown?.includes(op)) continue;
+    if (!offer.usable || column === undefined || op === undefined) continue;
+    const onlyLookedUp = column.pushdown?.includes(op) !== true;
+    // A list would read the table once for each value.
+    if (onlyLookedUp && (op !== '=' || offer.op === IS || offer.isOneOfMany())) continue;
     // Under another collation SQLite would match more rows than the collector finds.
     if (op !== 'like' && op !== 'glob' && offer.collation().toUpperCase() !== (column.collate ?? 'BINARY')) continue;
-    pushed.push({ column, op, nullMatches: offer.op === IS });
+    pushed.push({ column, op, nullMatches: offer.op === IS, onlyLookedUp });
     offered.push(index);
   }
   const required = spec.requiresOneOf;
-  if (required !== undefined && !pushed.some((one) => required.includes(one.column.name))) return undefined;
+  const isMet = pushed.some((one) => !one.onlyLookedUp && required?.includes(one.column.name));
+  if (required !== undefined && !isMet) return undefined;
   return { pushed, offered, columns: usedColumns(spec, colUsed), ...estimate(pushed) };
 }
 
 function estimate(pushed: readonly PushedConstraint[]): { cost: number; rows: number } {
-  if (pushed.some((one) => one.op === '=')) return { cost: 10, rows: 2 };
-  if (pushed.length > 0) return { cost: 5_000, rows: 100 };
-  return { cost: 1_000_000, rows: 1_000 };
+  const given = pushed.filter((one) => !one.onlyLookedUp);
+  if (given.some((one) => one.op === '=')) return { cost: 10, rows: 2 };
+  if (given.length > 0) return { cost: 5_000, rows: 100 };
+  // The table is read whole all the same: one read is cheaper than one for each side of an OR.
+  return pushed.length > 0 ? { cost: 900_000, rows: 20 } : { cost: 1_000_000, rows: 1_000 };
 }
 
 /** Bit 63 stands for the 64th column and all after it. */
@@ -87,6 +97,7 @@ export function bindPlan(spec: TableSpec, plan: ScanPlan, values: readonly SqlVa
       if (one.nullMatches) continue;
       return undefined;
     }
+    if (one.onlyLookedUp) continue;
     const coerced = one.op === 'like' || one.op === 'glob' ? patternText(value) : coerce(value, one.column.type);
     if (coerced !== undefined) constraints.push({ column: one.column.name, op: one.op, value: coerced });
   }

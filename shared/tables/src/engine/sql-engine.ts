@@ -1,7 +1,8 @@
 import { LIMITS } from '@muster/protocol/limits';
 import type { TableSpec } from '../schema/table-spec.js';
+import type { AnswerWarning } from './answer-warnings.js';
 import type { TableProvider } from './collect.js';
-import { GuardedDatabase, type RunOptions, type RunResult } from './guarded-database.js';
+import { GuardedDatabase, type RunFailure, type RunOptions, type RunResult } from './guarded-database.js';
 import { DEFAULT_LIMITS, type StatementLimits } from './limits.js';
 import { StatementScope } from './request.js';
 import { RowEncoder } from './row-encoder.js';
@@ -27,7 +28,11 @@ export interface ExecuteOptions {
 }
 
 export type ExecuteResult =
-  | RunResult
+  | RunFailure
+  | (Extract<RunResult, { ok: true }> & {
+      /** What the answer lacks; empty when it is whole. */
+      readonly warnings: readonly AnswerWarning[];
+    })
   | CompileFailure
   /** The statement is valid, but this machine lacks a table that it reads. */
   | {
@@ -78,7 +83,7 @@ export class SqlEngine implements TableHost {
       valueBytes: VALUE_BYTES,
       heapBytes: options.heapBytes ?? HEAP_BYTES,
     });
-    this.scope = this.#newScope();
+    this.scope = new StatementScope(this.#database, DEFAULT_LIMITS.bytes);
     this.#moduleIds = options.tables.map((table) => runtime.tables.register(this.#database.db, table, this));
   }
 
@@ -106,17 +111,18 @@ export class SqlEngine implements TableHost {
 
   /** Compiles and runs `sql`. Errors of the statement and of collectors are results, not exceptions. */
   execute(sql: string, options: ExecuteOptions): ExecuteResult {
-    this.#begin();
     const limits = { ...DEFAULT_LIMITS, ...options.limits };
+    this.#begin(limits.bytes);
     return this.#database.withSelect(sql, limits.ms, (stmt): ExecuteResult => {
       const missing = [...this.#tables].sort().filter((table) => this.provider?.has(table) !== true);
       if (missing.length > 0) return unsupported(missing, this.#platform);
       options.onColumns?.(resultColumns(this.#runtime.sqlite, stmt));
-      return this.#database.run(stmt, new RowEncoder(this.#runtime.sqlite), {
+      const result = this.#database.run(stmt, new RowEncoder(this.#runtime.sqlite), {
         limits,
         chunkBytes: options.chunkBytes ?? LIMITS.chunkBytes,
         onRows: options.onRows,
       });
+      return result.ok ? { ...result, warnings: this.scope.warnings.list() } : result;
     });
   }
 
@@ -125,14 +131,10 @@ export class SqlEngine implements TableHost {
     for (const id of this.#moduleIds) this.#runtime.tables.forget(id);
   }
 
-  #begin(): void {
+  #begin(answerBytes = DEFAULT_LIMITS.bytes): void {
     this.plans.length = 0;
     this.#tables.clear();
-    this.scope = this.#newScope();
-  }
-
-  #newScope(): StatementScope {
-    return new StatementScope(() => this.#database.expired());
+    this.scope = new StatementScope(this.#database, answerBytes);
   }
 }
 

@@ -72,6 +72,7 @@ export interface SqliteExports {
   sqlite3__wasm_db_config_ip(db: number, option: number, value: number, out: number): number;
   sqlite3_declare_vtab(db: number, sql: number): number;
   sqlite3_vtab_collation(info: number, constraint: number): number;
+  sqlite3_vtab_in(info: number, constraint: number, handle: number): number;
 }
 
 /** Makes SQLite copy the value before the call returns. */

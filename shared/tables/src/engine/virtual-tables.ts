@@ -1,9 +1,9 @@
 import type { SqlValue } from '@muster/protocol';
 import type { TableSpec } from '../schema/table-spec.js';
-import type { Constraint, TableProvider, TableRow } from './collect.js';
+import { cellOf, type TableProvider, type TableRow } from './collect.js';
 import type { StatementScope } from './request.js';
 import { RowIds } from './row-id.js';
-import { bindPlan, type OfferedConstraint, planScan, type ScanPlan } from './scan-plan.js';
+import { type OfferedConstraint, planScan, type ScanPlan } from './scan-plan.js';
 import { RESULT, type SqliteModule } from './sqlite-module.js';
 import { readValue, writeCell } from './values.js';
 
@@ -175,6 +175,7 @@ export class VirtualTables {
         op: view.getUint8(at + 4),
         usable: view.getUint8(at + 5) !== 0,
         collation: () => sqlite.text(sqlite.c.sqlite3_vtab_collation(info, index)),
+        isOneOfMany: () => sqlite.c.sqlite3_vtab_in(info, index, -1) !== 0,
       };
     });
   }
@@ -185,8 +186,9 @@ export class VirtualTables {
     const plan = host.plans[planIndex];
     if (plan === undefined) throw new Error(`table ${spec.name} was asked with an unknown plan ${planIndex}`);
     host.scope.checkpoint();
-    const constraints = bindPlan(spec, plan, this.#arguments(argc, argv));
-    if (constraints !== undefined) cursor.rows = collect(cursor.table, plan, constraints);
+    cursor.rows = host.scope.scans.scan(spec, plan, this.#arguments(argc, argv), (constraints) =>
+      (host.provider?.collect(spec.name, host.scope.request(constraints, plan.columns)) ?? [])[Symbol.iterator](),
+    );
     return advance(cursor);
   }
 
@@ -197,7 +199,11 @@ export class VirtualTables {
 
   #column(cursor: Cursor, context: number, index: number): number {
     const column = cursor.table.spec.columns[index];
-    if (column !== undefined) writeCell(this.#sqlite, context, cursor.row?.[column.name], column.type);
+    const { row } = cursor;
+    if (column === undefined || row === undefined) return RESULT.ok;
+    const cell = cellOf(row[column.name]);
+    const fitting = typeof cell === 'string' ? cursor.table.host.scope.bounds.fit(row, column.name, cell) : cell;
+    writeCell(this.#sqlite, context, fitting, column.type);
     return RESULT.ok;
   }
 
@@ -239,11 +245,6 @@ export class VirtualTables {
     const message = this.#sqlite.cString(error instanceof Error ? error.message : String(error));
     this.#sqlite.view().setUint32(vtab + VTAB_ERROR, message, true);
   }
-}
-
-function collect(table: Table, plan: ScanPlan, constraints: readonly Constraint[]): Iterator<TableRow> | undefined {
-  const { spec, host } = table;
-  return host.provider?.collect(spec.name, host.scope.request(constraints, plan.columns))[Symbol.iterator]();
 }
 
 function advance(cursor: Cursor): number {

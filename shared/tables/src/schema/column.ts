@@ -17,8 +17,16 @@ export const WINDOWS: readonly Platform[] = ['windows'];
 
 /** The collector can look up one value. */
 export const EQUAL: { readonly pushdown: readonly ConstraintOp[] } = { pushdown: ['='] };
+/** The value says where to read. */
+export const SOURCE: { readonly pushdown: readonly ConstraintOp[]; readonly source: true } = {
+  ...EQUAL,
+  source: true,
+};
 /** The collector can look up a value, or find what matches a pattern. */
-export const EQUAL_OR_LIKE: { readonly pushdown: readonly ConstraintOp[] } = { pushdown: ['=', 'like'] };
+export const SOURCE_OR_LIKE: { readonly pushdown: readonly ConstraintOp[]; readonly source: true } = {
+  pushdown: ['=', 'like'],
+  source: true,
+};
 /** Compared case-insensitively, such as hashes and hardware addresses. */
 export const NO_CASE: { readonly collate: 'NOCASE' } = { collate: 'NOCASE' };
 

@@ -1,4 +1,4 @@
-import { bigint, EQUAL, EQUAL_OR_LIKE, integer, NO_CASE, only, table, text, UNIX } from './column.js';
+import { bigint, EQUAL, SOURCE_OR_LIKE, integer, NO_CASE, only, table, text, UNIX } from './column.js';
 import type { TableSpec } from './table-spec.js';
 
 /** Files, hashes and mounts. */
@@ -10,8 +10,8 @@ export const FILE_TABLES: readonly TableSpec[] = [
     platforms: ['linux', 'windows', 'darwin'],
     requiresOneOf: ['path', 'directory'],
     columns: [
-      text('path', 'Absolute path', EQUAL_OR_LIKE),
-      text('directory', 'Folder that holds it', EQUAL_OR_LIKE),
+      text('path', 'Absolute path', SOURCE_OR_LIKE),
+      text('directory', 'Folder that holds it', SOURCE_OR_LIKE),
       text('filename', 'Last part of the path'),
       bigint('inode', 'Number in its file system'),
       bigint('uid', 'User that owns it'),
@@ -50,8 +50,8 @@ export const FILE_TABLES: readonly TableSpec[] = [
     platforms: ['linux', 'windows', 'darwin'],
     requiresOneOf: ['path', 'directory'],
     columns: [
-      text('path', 'Absolute path', EQUAL_OR_LIKE),
-      text('directory', 'Folder that holds it', EQUAL_OR_LIKE),
+      text('path', 'Absolute path', SOURCE_OR_LIKE),
+      text('directory', 'Folder that holds it', SOURCE_OR_LIKE),
       text('md5', 'MD5 of the content', NO_CASE),
       text('sha1', 'SHA-1 of the content', NO_CASE),
       text('sha256', 'SHA-256 of the content', NO_CASE),

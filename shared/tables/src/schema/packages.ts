@@ -1,4 +1,4 @@
-import { bigint, EQUAL, EVERY_PLATFORM, integer, LINUX, NO_CASE, table, text } from './column.js';
+import { bigint, EQUAL, EVERY_PLATFORM, integer, LINUX, NO_CASE, SOURCE, table, text } from './column.js';
 import type { TableSpec } from './table-spec.js';
 
 /** Installed software. */
@@ -14,7 +14,7 @@ export const PACKAGE_TABLES: readonly TableSpec[] = [
     text('maintainer', 'Who maintains it'),
     text('section', 'Section of the archive'),
     text('priority', 'Priority in the archive'),
-    text('admindir', 'Folder of the dpkg database; /var/lib/dpkg when not given', EQUAL),
+    text('admindir', 'Folder of the dpkg database; /var/lib/dpkg when not given', SOURCE),
   ]),
   table('rpm_packages', 'Packages in the RPM database', LINUX, [
     text('name', 'Name of the package', EQUAL),
@@ -47,7 +47,7 @@ export const PACKAGE_TABLES: readonly TableSpec[] = [
     text('author', 'Author'),
     text('license', 'License'),
     text('path', 'Folder of its metadata'),
-    text('directory', 'Package folder that it is in', EQUAL),
+    text('directory', 'Package folder that it is in', SOURCE),
   ]),
   table(
     'npm_packages',
@@ -61,13 +61,13 @@ export const PACKAGE_TABLES: readonly TableSpec[] = [
       text('license', 'License'),
       text('homepage', 'Home page'),
       text('path', 'Folder of the package'),
-      text('directory', 'Folder that holds node_modules', EQUAL),
+      text('directory', 'Folder that holds node_modules', SOURCE),
       integer('depth', 'How deep it is nested; 0 is a direct dependency'),
     ],
   ),
   table('chrome_extensions', 'Extensions of Chrome and of browsers built on it, for every user', EVERY_PLATFORM, [
     text('browser_type', 'chrome, chromium, brave, edge, opera, vivaldi and their channels'),
-    bigint('uid', 'User whose profile it is in', EQUAL),
+    bigint('uid', 'User whose profile it is in', SOURCE),
     text('name', 'Name shown to users'),
     text('profile', 'Name of the browser profile'),
     text('profile_path', 'Folder of the profile'),

@@ -20,6 +20,8 @@ export interface ColumnSpec {
   readonly collate?: 'NOCASE';
   /** Comparisons that are pushed down to the collector. SQLite still checks every row. */
   readonly pushdown?: readonly ConstraintOp[];
+  /** An equality says where to read. Without it the table reads elsewhere, and has fewer rows or others. */
+  readonly source?: true;
 }
 
 /** One table. Names and columns are those of osquery's published schema. */

@@ -1,4 +1,4 @@
-import { bigint, EQUAL, EVERY_PLATFORM, integer, NO_CASE, only, table, text, UNIX } from './column.js';
+import { bigint, EQUAL, EVERY_PLATFORM, integer, NO_CASE, only, SOURCE, table, text, UNIX } from './column.js';
 import type { TableSpec } from './table-spec.js';
 
 /** Accounts, sessions and permissions. */
@@ -48,7 +48,7 @@ export const USER_TABLES: readonly TableSpec[] = [
     text('host', 'Where the user came from'),
   ]),
   table('authorized_keys', 'SSH keys that open an account', UNIX, [
-    bigint('uid', 'User whose account it opens', EQUAL),
+    bigint('uid', 'User whose account it opens', SOURCE),
     text('algorithm', 'Key type'),
     text('key', 'Public key in base64'),
     text('options', 'Restrictions before the key'),
@@ -77,7 +77,7 @@ export const USER_TABLES: readonly TableSpec[] = [
     text('subject_key_id', 'Id of the key, in hex', NO_CASE),
     text('authority_key_id', "Id of the issuer's key, in hex", NO_CASE),
     text('sha1', 'SHA-1 of the certificate', NO_CASE),
-    text('path', 'File or store that holds it', EQUAL),
+    text('path', 'File or store that holds it', SOURCE),
     text('serial', 'Serial number, in hex', NO_CASE),
     text('sid', 'SID of the owner of the store', only('windows')),
     text('store_location', 'Where the store is', only('windows')),

@@ -1,4 +1,4 @@
-import { bigint, EQUAL, EQUAL_OR_LIKE, integer, NO_CASE, table, text, WINDOWS } from './column.js';
+import { bigint, EQUAL, integer, NO_CASE, SOURCE_OR_LIKE, table, text, WINDOWS } from './column.js';
 import type { TableSpec } from './table-spec.js';
 
 /** Tables that exist only on Windows. */
@@ -9,8 +9,8 @@ export const WINDOWS_TABLES: readonly TableSpec[] = [
     platforms: WINDOWS,
     requiresOneOf: ['key', 'path'],
     columns: [
-      text('key', 'Key that holds the entry', { ...EQUAL_OR_LIKE, ...NO_CASE }),
-      text('path', 'Key and name of the entry', { ...EQUAL_OR_LIKE, ...NO_CASE }),
+      text('key', 'Key that holds the entry', { ...SOURCE_OR_LIKE, ...NO_CASE }),
+      text('path', 'Key and name of the entry', { ...SOURCE_OR_LIKE, ...NO_CASE }),
       text('name', 'Name of the value or of the subkey'),
       text('type', 'Type of the value, or subkey'),
       text('data', 'Content of the value as text'),

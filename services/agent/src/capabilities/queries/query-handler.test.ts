@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { decodeRows } from '@muster/protocol';
+import { decodeBody, decodeRows, FRAME } from '@muster/protocol';
 import { BUDGET, createAgent, FOREVER } from '../../testing/query-fixture.js';
 
 describe('queries of a session', () => {
@@ -37,6 +37,19 @@ describe('queries of a session', () => {
     expect(rows.map((row) => row[0])).toEqual(Array.from({ length: 5_000 }, (_, n) => n));
     for (const frame of agent.sent) expect(frame.body.length).toBeLessThanOrEqual(33 * 1024);
     expect(agent.sent.filter((frame) => frame.flags === 1)).toEqual([agent.sent.at(-1)]);
+  });
+
+  test('what the answer lacks is told before the answer, to gateways that take it', async () => {
+    const agent = createAgent();
+    agent.ask(1, 'SELECT n FROM lacks', ['n'], { warnings: true, credit: 1_000 });
+    const { frames } = await agent.outcome(1);
+    expect(frames?.map(({ type }) => type)).toEqual([FRAME.warnings, FRAME.rows]);
+    const told = decodeBody('warnings', frames![0]!.body);
+    expect(told).toMatchObject({ ok: true, body: { warnings: [{ code: 'unreadable', count: 1 }] } });
+    agent.ask(2, 'SELECT n FROM lacks', ['n']);
+    expect((await agent.outcome(2)).frames?.map(({ type }) => type)).toEqual([FRAME.rows]);
+    agent.ask(3, 'SELECT 1 AS n', ['n'], { warnings: true });
+    expect((await agent.outcome(3)).frames?.map(({ type }) => type)).toEqual([FRAME.rows]);
   });
 
   test('when not even one row fits, one empty frame that is not the last asks for credit', async () => {

@@ -144,6 +144,9 @@ export class QueryHandler implements Capability {
       return;
     }
     query.answer = result.answer;
+    const { warnings } = result.answer;
+    if (query.body.warnings === true && warnings.length > 0)
+      this.#send(FRAME.warnings, query.ref, encodeBody('warnings', { warnings: [...warnings] }), { urgent: true });
     query.sender = new AnswerSender({
       answer: result.answer,
       columns: query.body.columns.length,

@@ -1,4 +1,4 @@
-import { type Budget, clipMessage, LIMITS } from '@muster/protocol';
+import { type Budget, clipMessage, LIMITS, type WarningsBody } from '@muster/protocol';
 import type { QueryFailure } from '../../worker/messages.js';
 import type { TrafficRow } from '../../traffic/traffic-meter.js';
 import type { WorkerOutcome, WorkerPool, WorkerTask } from '../../worker/worker-pool.js';
@@ -14,6 +14,7 @@ export interface Job {
 /** A complete answer in memory. `release` frees its memory budget, once it is sent or dropped. */
 export interface Answer {
   readonly chunks: readonly Uint8Array[];
+  readonly warnings: WarningsBody['warnings'];
   release(): void;
 }
 
@@ -131,7 +132,7 @@ export class QueryRunner {
   #resultOf({ sql }: Job, outcome: WorkerOutcome): JobResult {
     switch (outcome.kind) {
       case 'answer':
-        return { ok: true, answer: this.#hold(outcome.chunks, outcome.bytes) };
+        return { ok: true, answer: this.#hold(outcome) };
       case 'failed':
         return { ok: false, failure: outcome.failure };
       case 'crashed': {
@@ -141,11 +142,12 @@ export class QueryRunner {
     }
   }
 
-  #hold(chunks: readonly Uint8Array[], bytes: number): Answer {
+  #hold({ chunks, bytes, warnings }: Extract<WorkerOutcome, { kind: 'answer' }>): Answer {
     this.#heldBytes += bytes;
     let held = true;
     return {
       chunks,
+      warnings,
       release: () => {
         if (!held) return;
         held = false;

@@ -38,10 +38,34 @@ describe('reading a system', () => {
     expect(system.run('/bin/true', [])).toBeUndefined();
   });
 
-  it('throws instead of returning a part of a file', () => {
+  it('returns nothing of a file over the limit, and says so; of one that is not there it says nothing', () => {
     writeFileSync(join(root, 'huge'), '');
     truncateSync(join(root, 'huge'), 64 * 1024 * 1024);
-    expect(() => system.text('/huge')).toThrow('/huge has 67108864 bytes or more');
+    const warnings: unknown[] = [];
+    const warned = new System(root, { warn: (...warning) => warnings.push(warning) });
+    expect([warned.text('/huge'), warned.text('/nowhere'), warned.link('/a')]).toEqual([
+      undefined,
+      undefined,
+      undefined,
+    ]);
+    expect(warned.stat(`/${'n'.repeat(300)}`)).toBeUndefined();
+    expect(warnings).toEqual([
+      ['too_large', '/huge has 67108864 bytes or more, and is not read'],
+      ['too_large', `/${'n'.repeat(300)}: longer than a path may be`],
+    ]);
+  });
+
+  it('names are bytes: what is not UTF-8 is listed, opened, followed and looked at by its text', () => {
+    const raw = (path: string): Buffer => Buffer.from(`${root}${path}`, 'latin1');
+    mkdirSync(raw('/d\xfe'));
+    writeFileSync(raw('/d\xfe/f\xff'), 'inside');
+    symlinkSync(Buffer.from('d\xfe/f\xff', 'latin1'), raw('/l\xff'));
+    expect(system.list('/')).toEqual(expect.arrayContaining(['d\ueffe', 'l\uefff']));
+    expect(system.list('/d\ueffe')).toEqual(['f\uefff']);
+    expect(system.text('/d\ueffe/f\uefff')).toBe('inside');
+    expect(system.link('/l\uefff')).toBe('d\ueffe/f\uefff');
+    expect(system.realPath('/l\uefff')).toBe('/d\ueffe/f\uefff');
+    expect(system.lstat('/d\ueffe')?.isDirectory()).toBe(true);
   });
 
   it('lists a folder in order', () => {

@@ -16,6 +16,7 @@ import {
   statSync,
 } from 'node:fs';
 import { join, relative } from 'node:path';
+import { bytesOfText, hasRawBytes, textOfBytes } from '@muster/protocol';
 import type { CollectRequest, TableRow } from '@muster/tables';
 
 /** Limit for a file that is read completely. Real files are far smaller. */
@@ -30,20 +31,27 @@ export interface SystemOptions {
   readonly touch?: (path: string) => void;
   /** The process whose secrets must not be shown; this one unless given. */
   readonly agentPid?: number;
+  /** Called for what is there and cannot be read, or not as a whole. */
+  readonly warn?: CollectRequest['warn'];
 }
 
+/** What the system says of something that is not there, or not any more. */
+const ABSENT: ReadonlySet<unknown> = new Set(['ENOENT', 'ENOTDIR', 'ESRCH', 'EINVAL', 'EISDIR', 'ENXIO']);
+const scratch = Buffer.allocUnsafeSlow(CHUNK);
+
 /**
- * File access of collectors: to the machine, or to a copied tree under another root. A missing or unreadable file is
- * `undefined`, because both are normal on a running system. Only a file or folder over a limit throws: a partial answer
- * would be wrong.
+ * File access of collectors: to the machine, or to a copied tree under another root. A missing file is `undefined`, and
+ * so is one that cannot be read or is over a limit; of those `warn` is told. Names are bytes: in paths and names, bytes
+ * that are not UTF-8 are as `textOfBytes` writes them.
  */
 export class System {
   readonly #root: string;
   readonly #touch: (path: string) => void;
   readonly #agentPid: number;
-  readonly #scratch = Buffer.allocUnsafeSlow(CHUNK);
+  readonly #warn: CollectRequest['warn'];
 
-  constructor(root = '/', { touch = () => {}, agentPid = process.pid }: SystemOptions = {}) {
+  constructor(root = '/', { touch = () => {}, agentPid = process.pid, warn = () => {} }: SystemOptions = {}) {
+    this.#warn = warn;
     this.#root = root;
     this.#touch = touch;
     this.#agentPid = agentPid;
@@ -61,14 +69,24 @@ export class System {
   }
 
   /** The path for a system call that follows at once. */
-  real(path: string): string {
+  real(path: string): string | Buffer {
     this.#touch(path);
-    return this.live ? path : join(this.#root, path);
+    const real = this.live ? path : join(this.#root, path);
+    return hasRawBytes(real) ? bytesOfText(real) : real;
   }
 
-  /** Reads a regular file as UTF-8. */
+  /** Tells that something is there and cannot be read, by the error of the system call. */
+  failed(path: string, error: unknown): undefined {
+    const code = errorCode(error);
+    if (ABSENT.has(code)) return;
+    if (code === 'ENAMETOOLONG') this.#warn('too_large', `${path}: longer than a path may be`);
+    else this.#warn('unreadable', `${path}: ${String(code ?? error)}`);
+  }
+
+  /** Reads a regular file as text. */
   text(path: string): string | undefined {
-    return this.bytes(path)?.toString('utf8');
+    const bytes = this.bytes(path);
+    return bytes && textOfBytes(bytes);
   }
 
   /** Reads a file as trimmed text. `undefined` when it is empty. */
@@ -79,14 +97,16 @@ export class System {
 
   /** Reads the first `limit` bytes as text. */
   head(path: string, limit: number): string | undefined {
-    return this.#read(path, limit)?.toString('utf8');
+    const bytes = this.#read(path, limit);
+    return bytes && textOfBytes(bytes);
   }
 
   /** Reads a regular file completely. */
   bytes(path: string): Buffer | undefined {
     const bytes = this.#read(path, READ_LIMIT);
-    if (bytes?.length === READ_LIMIT) throw new RangeError(`${path} has ${READ_LIMIT} bytes or more`);
-    return bytes;
+    if (bytes === undefined || bytes.length < READ_LIMIT) return bytes;
+    this.#warn('too_large', `${path} has ${READ_LIMIT} bytes or more, and is not read`);
+    return undefined;
   }
 
   /** Opens without blocking and reads only regular files, because pipes and devices may block forever. */
@@ -94,9 +114,9 @@ export class System {
     const fd = this.open(path);
     if (fd === undefined) return undefined;
     try {
-      return readAll(fd, limit, this.#scratch);
-    } catch {
-      return undefined;
+      return readAll(fd, limit, scratch);
+    } catch (error) {
+      return this.failed(path, error);
     } finally {
       closeSync(fd);
     }
@@ -108,8 +128,8 @@ export class System {
     let fd: number;
     try {
       fd = openSync(real, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
-    } catch {
-      return undefined;
+    } catch (error) {
+      return this.failed(path, error);
     }
     if (fstatSync(fd).isFile()) return fd;
     closeSync(fd);
@@ -121,12 +141,15 @@ export class System {
     const real = this.real(path);
     let directory: Dir;
     try {
-      directory = opendirSync(real, { bufferSize: 512 });
-    } catch {
+      directory = opendirSync(real, { bufferSize: 512, encoding: BYTES });
+    } catch (error) {
+      this.failed(path, error);
       return [];
     }
     try {
-      return readNames(directory, path).sort();
+      const { names, isWhole } = readNames(directory);
+      if (!isWhole) this.#warn('too_large', `${path} has more than ${LIST_LIMIT} entries; the others are not read`);
+      return names.sort();
     } finally {
       directory.closeSync();
     }
@@ -136,9 +159,9 @@ export class System {
   link(path: string): string | undefined {
     const real = this.real(path);
     try {
-      return readlinkSync(real);
-    } catch {
-      return undefined;
+      return nameOf(readlinkSync(real, { encoding: BYTES }));
+    } catch (error) {
+      return this.failed(path, error);
     }
   }
 
@@ -146,10 +169,10 @@ export class System {
   realPath(path: string): string | undefined {
     const real = this.real(path);
     try {
-      const found = realpathSync.native(real);
+      const found = nameOf(realpathSync.native(real, { encoding: BYTES }));
       return this.live ? found : `/${relative(this.#root, found)}`;
-    } catch {
-      return undefined;
+    } catch (error) {
+      return this.failed(path, error);
     }
   }
 
@@ -158,8 +181,8 @@ export class System {
     const real = this.real(path);
     try {
       return statSync(real, { bigint: true, throwIfNoEntry: false });
-    } catch {
-      return undefined;
+    } catch (error) {
+      return this.failed(path, error);
     }
   }
 
@@ -168,8 +191,8 @@ export class System {
     const real = this.real(path);
     try {
       return lstatSync(real, { bigint: true, throwIfNoEntry: false });
-    } catch {
-      return undefined;
+    } catch (error) {
+      return this.failed(path, error);
     }
   }
 
@@ -214,7 +237,19 @@ export interface Collector {
   collect(system: System, request: CollectRequest): Iterable<TableRow>;
 }
 
-function readNames(directory: Dir, path: string): string[] {
+/** The code of an error of a system call. */
+export function errorCode(error: unknown): unknown {
+  return typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined;
+}
+
+/** Each byte as one character. */
+const BYTES = 'latin1';
+
+function nameOf(bytes: string): string {
+  return /[^\x00-\x7f]/.test(bytes) ? textOfBytes(Buffer.from(bytes, BYTES)) : bytes;
+}
+
+function readNames(directory: Dir): { names: string[]; isWhole: boolean } {
   const names: string[] = [];
   for (;;) {
     let entry: Dirent | null;
@@ -222,10 +257,11 @@ function readNames(directory: Dir, path: string): string[] {
       entry = directory.readSync();
     } catch {
       // The process or folder disappeared. The names read so far are valid.
-      return names;
+      return { names, isWhole: true };
     }
-    if (entry === null) return names;
-    if (names.push(entry.name) > LIST_LIMIT) throw new RangeError(`${path} has more than ${LIST_LIMIT} entries`);
+    if (entry === null) return { names, isWhole: true };
+    if (names.length === LIST_LIMIT) return { names, isWhole: false };
+    names.push(nameOf(entry.name));
   }
 }
 

@@ -1,11 +1,13 @@
-import { createHash, type Hash } from 'node:crypto';
-import { type BigIntStats, closeSync, constants, readSync } from 'node:fs';
-import type { CollectRequest, TableRow } from '@muster/tables';
-import type { Collector, System } from '../contract/system.js';
+import { createHash } from 'node:crypto';
+import { type BigIntStats, closeSync, constants, fstatSync, readSync } from 'node:fs';
+import { type CollectRequest, lazy, type TableRow } from '@muster/tables';
+import { type Collector, errorCode, type System } from '../contract/system.js';
 import { type CandidatePath, candidatePaths } from './path_patterns.js';
 
 const ALGORITHMS = ['md5', 'sha1', 'sha256'] as const;
 const CHUNK = 256 * 1024;
+/** Files up to this size are hashed however long others took. */
+const MAX_QUICK = 8 * 1024 * 1024;
 
 /** Files and their hashes. */
 export const FILE_COLLECTORS: readonly Collector[] = [
@@ -78,33 +80,45 @@ function fileType(stat: BigIntStats): string {
   return TYPES.get(Number(stat.mode) & constants.S_IFMT) ?? 'unknown';
 }
 
-/** Reads the file once for all requested hashes. An unreadable file has none. */
+/** Reads the file once for all requested hashes, when the first of them is needed. An unreadable file has none. */
 function hashFile(system: System, request: CollectRequest, path: string, buffer: Buffer): TableRow {
-  const wanted = ALGORITHMS.filter((algorithm) => request.uses(algorithm)).map(
-    (algorithm) => [algorithm, createHash(algorithm)] as const,
-  );
-  if (wanted.length === 0) return {};
+  const wanted = ALGORITHMS.filter((algorithm) => request.uses(algorithm));
+  let hashes: ReadonlyMap<string, string> | undefined;
+  const read = (): ReadonlyMap<string, string> => (hashes ??= readHashes(system, request, { path, wanted, buffer }));
+  return Object.fromEntries(wanted.map((algorithm) => [algorithm, lazy(() => read().get(algorithm))]));
+}
+
+interface HashTask {
+  readonly path: string;
+  readonly wanted: readonly string[];
+  readonly buffer: Buffer;
+}
+
+/** One huge file, which may be all hole, must leave time for the others: it gets half of what is left. */
+function readHashes(system: System, request: CollectRequest, { path, wanted, buffer }: HashTask): Map<string, string> {
+  const slow = request.memo('slow files', () => ({ bytes: Infinity }));
   const fd = system.open(path);
-  if (fd === undefined) return {};
+  if (fd === undefined) return new Map();
   try {
-    const hashes = wanted.map(([, one]) => one);
-    if (!readInto(fd, buffer, hashes, request)) return {};
+    const { size } = fstatSync(fd);
+    const hashes = wanted.map((algorithm) => [algorithm, createHash(algorithm)] as const);
+    const untilMs = performance.now() + request.remainingMs() / 2;
+    let length = 0;
+    while (size < slow.bytes) {
+      request.checkpoint();
+      const read = readSync(fd, buffer, 0, buffer.length, null);
+      if (read === 0) return new Map(hashes.map(([algorithm, one]) => [algorithm, one.digest('hex')]));
+      for (const [, one] of hashes) one.update(buffer.subarray(0, read));
+      length += read;
+      if (performance.now() > untilMs) slow.bytes = Math.min(slow.bytes, Math.max(length, MAX_QUICK));
+    }
+    request.warn('too_slow', `${path} has ${size} bytes: too many to hash in this statement's time`);
+  } catch (error) {
+    // The time of the statement is over.
+    if (errorCode(error) === undefined) throw error;
+    system.failed(path, error);
   } finally {
     closeSync(fd);
   }
-  return Object.fromEntries(wanted.map(([algorithm, one]) => [algorithm, one.digest('hex')]));
-}
-
-function readInto(fd: number, buffer: Buffer, hashes: readonly Hash[], request: CollectRequest): boolean {
-  for (;;) {
-    request.checkpoint();
-    let read: number;
-    try {
-      read = readSync(fd, buffer, 0, buffer.length, null);
-    } catch {
-      return false;
-    }
-    if (read === 0) return true;
-    for (const one of hashes) one.update(buffer.subarray(0, read));
-  }
+  return new Map();
 }

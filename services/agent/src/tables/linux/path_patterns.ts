@@ -2,9 +2,6 @@ import type { CollectRequest, Constraint } from '@muster/tables';
 import type { System } from '../contract/system.js';
 import { RemoteMounts } from './remote-mounts.js';
 
-/** Maximum depth below `%%`. Deeper trees may be traps. */
-const MAX_DEPTH = 64;
-
 /**
  * Paths that may match a LIKE pattern. `%` and `_` match within one name. `%%` alone between slashes matches names at
  * any depth. Links to folders are followed on levels that the pattern names, but not below `%%`.
@@ -41,7 +38,7 @@ class PatternSearch {
     this.#request.checkpoint();
     const [segment = '', ...rest] = segments;
     if (segment === '%%') {
-      yield* this.#descend(base, rest, 0);
+      yield* this.#descend(base, rest);
       return;
     }
     for (const name of namesOf(this.#system, base.path, segment)) {
@@ -56,16 +53,29 @@ class PatternSearch {
     }
   }
 
-  *#descend(base: Folder, rest: readonly string[], depth: number): Iterable<FoundPath> {
-    this.#request.checkpoint();
-    if (rest.length > 0) yield* this.#wild({ ...base, isNamed: false }, rest);
-    if (depth >= MAX_DEPTH) return;
-    for (const name of this.#system.list(base.path === '' ? '/' : base.path)) {
-      const found = this.#find(base, name);
+  /** Every folder below, as deep as paths can be. A stack of its own: a tree may be deeper than calls nest. */
+  *#descend(top: Folder, rest: readonly string[]): Iterable<FoundPath> {
+    const open: { readonly base: Folder; readonly names: Iterator<string> }[] = [];
+    const enter = (base: Folder): void => {
+      this.#request.checkpoint();
+      open.push({ base, names: this.#system.list(base.path === '' ? '/' : base.path).values() });
+    };
+    if (rest.length > 0) yield* this.#wild({ ...top, isNamed: false }, rest);
+    enter(top);
+    for (let current = open.at(-1); current !== undefined; current = open.at(-1)) {
+      const { base, names } = current;
+      const next = names.next();
+      if (next.done === true) {
+        open.pop();
+        continue;
+      }
+      const found = this.#find(base, next.value);
       const stat = found.mayTouch ? this.#system.lstat(found.path) : undefined;
       if (rest.length === 0 && (stat !== undefined || !found.mayTouch)) yield found;
-      const folder = { path: found.path, real: `${base.real}/${name}`, isNamed: false };
-      if (stat?.isDirectory() === true) yield* this.#descend(folder, rest, depth + 1);
+      if (stat?.isDirectory() !== true) continue;
+      const folder = { path: found.path, real: `${base.real}/${next.value}`, isNamed: false };
+      if (rest.length > 0) yield* this.#wild(folder, rest);
+      enter(folder);
     }
   }
 

@@ -1,6 +1,7 @@
 import { lstatSync, readlinkSync } from 'node:fs';
+import { textOfBytes } from '@muster/protocol';
 import type { CollectRequest, TableRow } from '@muster/tables';
-import type { Collector, System } from '../contract/system.js';
+import { type Collector, errorCode, type System } from '../contract/system.js';
 import { type Mounts, parseMountinfo, remoteMountOf } from './remote-mounts.js';
 import {
   parseBootTime,
@@ -15,6 +16,7 @@ import {
 /** USER_HZ: the unit of times in /proc, the same on all current architectures. */
 const TICKS_PER_SECOND = 100;
 const DELETED = ' (deleted)';
+const STATUS_BYTES = 4_096;
 
 /** Credentials of the agent. Operators must not be able to impersonate the endpoint with them. */
 const SECRET_NAME = /SECRET|TOKEN|PASSWORD|KEY|(HTTPS?|ALL)_PROXY/i;
@@ -151,9 +153,10 @@ function mountsOf(system: System, request: CollectRequest, base: string): Mounts
 function linkOf(system: System, path: string): string | undefined {
   const real = system.real(path);
   try {
-    return readlinkSync(real);
+    return textOfBytes(readlinkSync(real, { encoding: 'buffer' }));
   } catch (error) {
-    return error instanceof Error && 'code' in error && error.code === 'ENOENT' ? '' : undefined;
+    if (errorCode(error) === 'ENOENT') return '';
+    return system.failed(path, error);
   }
 }
 
@@ -164,7 +167,15 @@ export function pidsOf(system: System, request: CollectRequest): number[] {
   const pids = new Set(wanted);
   // No process has two ids.
   if (pids.size > 1) return [];
-  return [...pids].map(Number).filter((pid) => Number.isInteger(pid) && pid > 0 && system.exists(`/proc/${pid}`));
+  return [...pids].map(Number).filter((pid) => Number.isInteger(pid) && pid > 0 && isProcess(system, pid));
+}
+
+/** /proc answers to thread ids too, though it does not list them. */
+function isProcess(system: System, pid: number): boolean {
+  const status = system.head(`/proc/${pid}/status`, STATUS_BYTES);
+  if (status === undefined) return false;
+  const group = /^Tgid:\s*(\d+)$/m.exec(status)?.[1];
+  return group === undefined || Number(group) === pid;
 }
 
 export function allPids(system: System): number[] {

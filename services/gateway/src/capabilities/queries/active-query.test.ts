@@ -103,6 +103,19 @@ describe('ActiveQuery', () => {
     expect(query.waiting).toBe(1);
   });
 
+  it('passes on what an answer lacks when the answer is taken, and nothing of one that is not', () => {
+    const { query } = activeQuery();
+    const [good, bad] = [sessionOf(1).session, sessionOf(2).session];
+    query.ask([good, bad], { joined: false, nowMs: 0 });
+    const lacks = encodeBody('warnings', { warnings: [{ code: 'cut', count: 3, message: 'a name' }] });
+    for (const session of [good, bad, sessionOf(3).session]) expect(query.warnings(session, lacks)).toBe(true);
+    expect(query.warnings(good, encodeCbor({ warnings: 7 }))).toBe(false);
+    query.rows(good, row, true);
+    query.queryEnd(bad, encodeBody('queryEnd', { outcome: 'error', code: 'x', message: '' }));
+    expect(query.aggregator.drain().flatMap(({ warnings }) => warnings ?? [])).toEqual([[1, 'cut', 3, 'a name']]);
+    expect(query.aggregator.drain().flatMap(({ warnings }) => warnings ?? [])).toEqual([]);
+  });
+
   it('ends an answer that takes more than its credit while the pool has nothing to give', () => {
     const { query, credits } = activeQuery({ limitBytes: 1 });
     const { session, sent } = sessionOf(1);

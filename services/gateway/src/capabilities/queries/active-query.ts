@@ -10,6 +10,7 @@ import {
   type Outcome,
   type QueryBody,
   type Selector,
+  type WarningsBody,
 } from '@muster/protocol';
 import type { SessionView } from '../../foundation/session-view.js';
 import { ByteStore } from './byte-store.js';
@@ -26,6 +27,7 @@ class Asked implements CreditTaker {
   granted = 0;
   received = 0;
   store: ByteStore | undefined;
+  warnings: WarningsBody['warnings'] = [];
 
   constructor(session: SessionView, options: { joined: boolean; ref: number; credit: number }) {
     this.session = session;
@@ -162,6 +164,15 @@ export class ActiveQuery {
     return true;
   }
 
+  /** Takes WARNINGS, which count with the answer. Returns false when the body is malformed. */
+  warnings(session: SessionView, body: Uint8Array): boolean {
+    const decoded = decodeBody('warnings', body);
+    if (!decoded.ok) return false;
+    const asked = this.#askedOf(session);
+    if (asked !== undefined) asked.warnings = decoded.body.warnings;
+    return true;
+  }
+
   /** Whether an answer of this session is awaited. */
   awaits(session: SessionView): boolean {
     return this.#askedOf(session) !== undefined;
@@ -208,7 +219,7 @@ export class ActiveQuery {
   #body(nowMs: number, credit: number): QueryBody {
     const { id, sql, columns, budget } = this.start;
     const remainingMs = Math.max(0, Math.round(this.deadlineMs - nowMs));
-    return { id, sql, columns: [...columns], remainingMs, budget, credit };
+    return { id, sql, columns: [...columns], remainingMs, budget, credit, warnings: true };
   }
 
   #askedOf(session: SessionView): Asked | undefined {
@@ -222,6 +233,7 @@ export class ActiveQuery {
     switch (this.aggregator.answer(asked.session.num, rows, asked.joined)) {
       case 'taken':
         this.#heard.add(asked.session.num);
+        this.aggregator.warn(asked.session.num, asked.warnings);
         this.#settle(asked);
         return;
       case 'over_rows':

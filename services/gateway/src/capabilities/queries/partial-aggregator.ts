@@ -1,9 +1,19 @@
 import type { PartialUpdate } from '@muster/messages';
-import { forEachRow, LIMITS, measureRows } from '@muster/protocol';
-import { AnswerBlockWriter, encodeNumberSet, GroupBlockWriter, type Failure, type ResultForm } from '@muster/records';
+import { forEachRow, LIMITS, measureRows, type WarningsBody } from '@muster/protocol';
+import {
+  AnswerBlockWriter,
+  encodeNumberSet,
+  GroupBlockWriter,
+  type AnswerWarning,
+  type Failure,
+  type ResultForm,
+} from '@muster/records';
 
 /** What one update carries, before it is addressed. */
-export type UpdateContent = Pick<PartialUpdate, 'more' | 'answered' | 'empty' | 'failures' | 'answers' | 'groups'>;
+export type UpdateContent = Pick<
+  PartialUpdate,
+  'more' | 'answered' | 'empty' | 'failures' | 'answers' | 'groups' | 'warnings'
+>;
 
 interface DistinctAnswer {
   readonly rows: Uint8Array;
@@ -42,6 +52,7 @@ export class PartialAggregator {
   #answered: number[] = [];
   #empty: number[] = [];
   #failures: Failure[] = [];
+  #warnings: AnswerWarning[] = [];
   /** Apart from the other failures: these are withdrawn when the endpoint is back before the next update. */
   readonly #disconnected = new Map<number, Failure>();
   #size = 0;
@@ -94,6 +105,11 @@ export class PartialAggregator {
     this.#size += 1;
   }
 
+  /** What the answer of an endpoint lacks. */
+  warn(num: number, warnings: WarningsBody['warnings']): void {
+    for (const { code, count, message } of warnings) this.#warnings.push([num, code, count, message]);
+  }
+
   /** The endpoint is asked again: that it was disconnected is no outcome any more. */
   returned(num: number): void {
     if (this.#disconnected.delete(num)) this.#size -= 1;
@@ -111,6 +127,7 @@ export class PartialAggregator {
     const failures = cutBySize([...this.#failures, ...this.#disconnected.values()]);
     const lastFailures = failures.pop() ?? [];
     contents.push(...failures.map((part) => ({ ...EMPTY, failures: part })));
+    contents.push(...cutBySize(this.#warnings).map((part) => ({ ...EMPTY, warnings: part })));
     contents.push({
       ...last,
       more: false,
@@ -130,6 +147,7 @@ export class PartialAggregator {
     this.#answered = [];
     this.#empty = [];
     this.#failures = [];
+    this.#warnings = [];
     this.#disconnected.clear();
     this.#size = 0;
   }
@@ -210,11 +228,11 @@ const EMPTY: UpdateContent = {
 };
 
 /** Cuts by the most that the texts can take as UTF-8. */
-function cutBySize(failures: readonly Failure[]): Failure[][] {
-  const parts: Failure[][] = [];
+function cutBySize<T extends Failure | AnswerWarning>(failures: readonly T[]): T[][] {
+  const parts: T[][] = [];
   let bytes = 0;
   for (const failure of failures) {
-    const size = FAILURE_OVERHEAD_BYTES + 3 * (failure[2].length + failure[3].length);
+    const size = FAILURE_OVERHEAD_BYTES + 3 * (failure[1].length + failure[3].length) + String(failure[2]).length * 3;
     const part = parts.at(-1);
     if (part === undefined || bytes + size > FAILURE_BYTES_PER_UPDATE) {
       parts.push([failure]);

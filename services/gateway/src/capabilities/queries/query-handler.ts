@@ -50,6 +50,7 @@ export class QueryHandler implements Capability {
   readonly name = CAPABILITY.query;
   readonly frames: Capability['frames'] = [
     { type: FRAME.rows, hasRef: true, handle: (session, header, body) => this.#rows(session, header, body) },
+    { type: FRAME.warnings, hasRef: true, handle: (session, header, body) => this.#warnings(session, header, body) },
     { type: FRAME.queryEnd, hasRef: true, handle: (session, header, body) => this.#queryEnd(session, header, body) },
   ];
   readonly #options: QueryHandlerOptions;
@@ -231,6 +232,11 @@ export class QueryHandler implements Capability {
     if (!run.query.queryEnd(session, body)) return malformed('query end');
     run.gathered();
     return undefined;
+  }
+
+  #warnings(session: SessionView, { ref }: Header, body: Uint8Array): FrameFault | undefined {
+    const query = this.#byRef.get(ref)?.query;
+    return query === undefined || query.warnings(session, body) ? undefined : malformed('warnings');
   }
 
   #takeRef(): number {
