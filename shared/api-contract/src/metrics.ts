@@ -30,6 +30,14 @@ const values = z
   .array(z.number().nullable())
   .meta({ description: 'In the order of the last `series` event; null where the endpoint has no value.' });
 
+const scaledSeriesSchema = seriesSchema
+  .extend({
+    scale: z.number().meta({ description: 'A number in `columns` times this is the value in `unit`.' }),
+  })
+  .meta({ id: 'ScaledHostSeries' });
+
+const columnNumber = z.int().nullable();
+
 const processSchema = z
   .object({
     pid: z.int().nonnegative(),
@@ -43,7 +51,25 @@ const processSchema = z
 /** One event of the metrics of a watched endpoint. */
 export const metricsEventSchema = z
   .discriminatedUnion('event', [
-    z.object({ event: z.literal('series'), seq: z.null(), series: z.array(seriesSchema) }),
+    z.object({ event: z.literal('series'), seq: z.null(), series: z.array(scaledSeriesSchema) }),
+    z
+      .object({
+        event: z.literal('past'),
+        seq: seq.nullable().meta({ description: 'Null for minutes.' }),
+        kind: z
+          .enum(HISTORY_KINDS)
+          .meta({ description: '`seconds`: samples; the others are of minutes, as in `minute`.' }),
+        at: timestamp.meta({ description: 'Of the first sample.' }),
+        stepsMs: z.array(z.int()).meta({
+          description: 'One number for each sample: milliseconds since the one before it; the first is 0.',
+        }),
+        columns: z.array(z.union([columnNumber, z.array(columnNumber)])).meta({
+          description:
+            'One for each series, in the order of the last `series` event, in units of its `scale`: the first value, then each by its difference from the one ' +
+            'before. Null where there is no value; what follows a null is the value itself. A column that never changes is its value alone.',
+        }),
+      })
+      .meta({ description: 'Many samples in one event, with `layout=columns`.' }),
     z.object({
       event: z.literal('sample'),
       seq,
@@ -344,6 +370,14 @@ export const metricsOperations = defineOperations('metrics', {
     query: z.strictObject({
       past: pastParameter(600_000, '10m', 'How much of the last ten minutes to send first: `10m`, `90s`, `0`.'),
       minutes: pastParameter(86_400_000, '0', 'How much of the last 24 hours to send first, as minutes: `24h`.'),
+      layout: z
+        .enum(['samples', 'columns'])
+        .default('samples')
+        .meta({
+          description:
+            'How the past is sent. `samples`: an event each. `columns`: all samples of one set of series in one `past` event, a fifth of the bytes. What ' +
+            'comes live is always `sample`.',
+        }),
     }),
     ...eventStream(metricsEventSchema, 'Not used.'),
     problems: ['not_found', 'not_acceptable', 'draining'],
@@ -354,3 +388,4 @@ export type FleetDistributionJson = Json<typeof distributionSchema>;
 export type HealthEventJson = Json<typeof healthEventSchema>;
 export type MetricsEventJson = Json<typeof metricsEventSchema>;
 export type HostSeriesJson = Json<typeof seriesSchema>;
+export type ScaledHostSeriesJson = Json<typeof scaledSeriesSchema>;

@@ -1,9 +1,7 @@
-import { ByteReader, MalformedBytes } from '@muster/protocol/byte-stream';
+import { HistoryCursor } from './history-cursor.js';
 import { HistoryEncoder } from './history-encoder.js';
-import { HISTORY_KINDS, type HistoryKind } from './history-kinds.js';
-import { decodeKeyframe, readChanges } from './sample-codec.js';
+import type { HistoryKind } from './history-kinds.js';
 import type { Sample } from './sample.js';
-import { unzigzag } from './varint.js';
 
 /**
  * A piece of an endpoint's past, the oldest sample first. It stands alone: a keyframe, then what is different from the sample before.
@@ -24,29 +22,31 @@ export function encodeHistory({ kind, samples }: HistoryPiece): Uint8Array {
   return encoder.finish();
 }
 
-/** Of a piece, without reading the rest of it. Throws `MalformedBytes`. */
-export function historyKind(bytes: Uint8Array): HistoryKind {
-  return readKind(new ByteReader(bytes));
-}
-
 /** Throws `MalformedBytes`. */
 export function decodeHistory(bytes: Uint8Array): HistoryPiece {
-  const input = new ByteReader(bytes);
-  const kind = readKind(input);
-  let before = decodeKeyframe(input.bytes(input.varint()));
-  const samples = [before];
-  while (!input.done) {
-    const entry = new ByteReader(input.bytes(input.varint()));
-    const seq = entry.varint();
-    const atMs = before.atMs + unzigzag(entry.varint());
-    before = { ...before, seq, atMs, values: readChanges(entry, before) };
-    samples.push(before);
-  }
-  return { kind, samples };
+  const cursor = new HistoryCursor(bytes);
+  const samples: Sample[] = [];
+  do samples.push(cursor.copy());
+  while (cursor.next());
+  return { kind: cursor.kind, samples };
 }
 
-function readKind(input: ByteReader): HistoryKind {
-  const kind = HISTORY_KINDS[input.varint()];
-  if (kind === undefined) throw new MalformedBytes('it is history of an unknown kind');
-  return kind;
+/**
+ * The samples of a piece since then, as a piece; `undefined` when all are older. What is kept of it is copied as it is encoded, but for a new keyframe. Throws
+ * `MalformedBytes`.
+ */
+export function cutHistory(piece: Uint8Array, sinceMs: number): Uint8Array | undefined {
+  const cursor = new HistoryCursor(piece);
+  while (cursor.atMs < sinceMs) if (!cursor.next()) return undefined;
+  // Changes count in the order of the sender's catalogue, which a new keyframe would not have.
+  if (cursor.positions !== undefined) {
+    const samples = decodeHistory(piece).samples.filter(({ atMs }) => atMs >= sinceMs);
+    return encodeHistory({ kind: cursor.kind, samples });
+  }
+  const encoder = new HistoryEncoder(cursor.kind, cursor.copy());
+  const [head, rest] = [encoder.finish(), cursor.rest()];
+  const cut = new Uint8Array(head.length + rest.length);
+  cut.set(head);
+  cut.set(rest, head.length);
+  return cut;
 }

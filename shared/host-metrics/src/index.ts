@@ -5,6 +5,7 @@ export * from './sample-codec.js';
 export * from './history-kinds.js';
 export * from './history-encoder.js';
 export * from './history-codec.js';
+export * from './history-cursor.js';
 export * from './sample-scanner.js';
 export * from './partition.js';
 export { MAX_INTEGER } from './varint.js';

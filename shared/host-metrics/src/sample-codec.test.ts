@@ -2,7 +2,8 @@ import { describe, expect, it } from '@jest/globals';
 import { MalformedBytes } from '@muster/protocol/byte-stream';
 import fc from 'fast-check';
 import { GROUP_LIMIT, GROUP_METRICS, groupMetric, GROUPS, HOST_METRICS, hostMetric } from './catalogue.js';
-import { decodeHistory, encodeHistory } from './history-codec.js';
+import { cutHistory, decodeHistory, encodeHistory } from './history-codec.js';
+import { historySpan } from './history-cursor.js';
 import { decodeDelta, decodeKeyframe, deltaHead, encodeDelta, encodeKeyframe } from './sample-codec.js';
 import { absentValues, groupOffset, hostValue, makeShape, sampleValues, type Sample, type Shape } from './sample.js';
 import { SampleScanner } from './sample-scanner.js';
@@ -49,6 +50,22 @@ describe('samples survive the wire', () => {
     );
   });
 
+  it('as history that is cut: what is left is what was since then', () => {
+    fc.assert(
+      fc.property(fc.array(anyVector, { minLength: 1, maxLength: 5 }), fc.nat(6), (vectors, from) => {
+        const samples = vectors.map((values, i) => sampleOf(i + 1, SHAPE, (at) => values[at] as number));
+        const sinceMs = 1_700_000_000_000 + from * 1_000;
+        const cut = cutHistory(encodeHistory({ kind: 'seconds', samples }), sinceMs);
+        const left = samples.filter(({ atMs }) => atMs >= sinceMs);
+        expect(cut === undefined ? [] : decodeHistory(cut).samples.map(plain)).toEqual(left.map(plain));
+        if (cut === undefined) return;
+        const [fromMs, toMs] = [left[0]?.atMs, left.at(-1)?.atMs];
+        expect(historySpan(cut)).toEqual({ fromMs, toMs, samples: left.length, isOrdered: true });
+      }),
+      { numRuns: 50 },
+    );
+  });
+
   it('and what did not change costs nothing', () => {
     const base = sampleOf(1, SHAPE, (i) => i * 1_000);
     expect(
@@ -81,7 +98,7 @@ describe('decoders', () => {
 
   it('throw MalformedBytes on whatever is cut or made up, and nothing else', () => {
     const decode = (bytes: Uint8Array): void => {
-      for (const each of [decodeKeyframe, (one: Uint8Array) => decodeDelta(one, base), decodeHistory]) {
+      for (const each of [decodeKeyframe, (one: Uint8Array) => decodeDelta(one, base), decodeHistory, historySpan]) {
         try {
           each(bytes);
         } catch (error) {

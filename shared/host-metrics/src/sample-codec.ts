@@ -59,7 +59,9 @@ export function decodeDelta(bytes: Uint8Array, base: Sample): Sample {
   const seq = input.varint();
   if (input.varint() !== base.seq) throw new MalformedBytes('it belongs to another keyframe');
   const atMs = base.atMs + unzigzag(input.varint());
-  return { ...base, seq, atMs, values: readChanges(input, base) };
+  const values = base.values.slice();
+  applyChanges(input, { values, positions: base.positions });
+  return { ...base, seq, atMs, values };
 }
 
 /** Without `seq` and time. */
@@ -151,9 +153,11 @@ export function writeChanges(out: ByteWriter, values: Float64Array, base: Float6
   }
 }
 
-export function readChanges(input: ByteReader, base: Pick<Sample, 'values' | 'positions'>): Float64Array {
-  const values = base.values.slice();
-  const { positions } = base;
+/** Changes the values in place. `positions`: as in {@link Sample}. */
+export function applyChanges(
+  input: ByteReader,
+  { values, positions }: { readonly values: Float64Array; readonly positions?: Int32Array | undefined },
+): void {
   const length = positions?.length ?? values.length;
   for (let i = 0; !input.done; i += 1) {
     i += input.varint();
@@ -164,7 +168,6 @@ export function readChanges(input: ByteReader, base: Pick<Sample, 'values' | 'po
     const before = values[at] as number;
     values[at] = Number.isNaN(before) ? change : before + change;
   }
-  return values;
 }
 
 function cell(value: number, most = MAX_INTEGER): number {

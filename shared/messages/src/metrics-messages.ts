@@ -54,6 +54,8 @@ export interface WatchRenewal {
   readonly agents: readonly AgentId[];
   /** Of these: the ones whose keyframe and history this process does not have yet. */
   readonly begin?: readonly AgentId[];
+  /** Of those in `begin`: the ones of which nobody wants minutes, which are most of a history. */
+  readonly secondsOnly?: readonly AgentId[];
 }
 
 export const WATCH_RENEWAL_MS = 2_000;
@@ -77,6 +79,8 @@ export interface WatchHistory {
   readonly api: string;
   readonly agentId: AgentId;
   readonly final: boolean;
+  /** It was asked for without minutes. Older gateways always ask for them. */
+  readonly secondsOnly?: true;
   readonly body: Uint8Array;
 }
 

@@ -5,7 +5,7 @@ import type { Program, Stack } from '@muster/local';
 import { startBenchStack, type StackBenchOptions } from '../fleet/bench-stack.js';
 import { FleetProcess } from '../fleet/fleet-process.js';
 import { turnMeterArgs, turnsOf } from '../measure/event-loop-turns.js';
-import { cpuMs } from '../measure/process-cpu.js';
+import { CpuMeter, cpuMs, type CpuUse } from '../measure/process-cpu.js';
 import { profileArgs } from '../measure/process-memory.js';
 import { apiOf, eventsOf, getJson, type ApiAccess } from '../measure/rest.js';
 import { timeQuery } from '../bench-query/time-query.js';
@@ -21,6 +21,8 @@ export interface FleetMetricsOptions extends StackBenchOptions {
 export interface FleetMetricsFigures {
   readonly oneMs: readonly number[];
   readonly atOnceMs: readonly number[];
+  readonly asSamplesMs: readonly number[];
+  readonly atOnceCpu: CpuUse;
   readonly samples: number;
   readonly seenByViewers: number;
   readonly queries: number;
@@ -59,7 +61,8 @@ export async function fleetMetrics(options: FleetMetricsOptions): Promise<FleetM
     const { items } = await getJson<{ items: { agentId: string }[] }>(api, `/v1/agents?limit=${watched}`);
     const ids = items.map(({ agentId }) => agentId);
     progress('watching');
-    const times = await watchTimes(api, ids);
+    const meter = new CpuMeter({ ...pids, fleet: [fleet.pid], nats: [options.natsPid], viewers: [process.pid] });
+    const times = await watchTimes(api, ids, meter);
     const before = { cpu: cpuOf(pids), dropped: await droppedOf(stack), samples: await samplesOf(stack) };
     const fromMs = Date.now();
     const viewers = ids.map((id) => new SampleCounter(api, id));

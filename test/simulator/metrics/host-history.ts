@@ -10,6 +10,7 @@ import {
 } from '@muster/host-metrics';
 import type { MetricsHistoryBody } from '@muster/protocol';
 import { hostValues, shapeOf, type HostSeed } from './host-values.js';
+import { SecondHistory } from './second-history.js';
 
 const MAX_SECONDS = 600;
 const MAX_MINUTES = 1_440;
@@ -19,57 +20,43 @@ const PIECE_SAMPLES = 60;
 /** How long a day of minutes is given again to whoever asks: making it takes some hundred milliseconds. */
 const KEPT_MS = 10 * MINUTE_MS;
 
-/** Numbers of samples of the past say only their order. */
-const MAX_SEQ = 2 ** 31;
-/** Of so many machines the seconds of the last ten minutes are kept, some 60 KB each. */
+/** Of so many machines the seconds of the last ten minutes are kept, some 100 KB each. */
 const MAX_KEPT_HOSTS = 100;
 
-const wholeMinutes = new Map<string, Map<number, Uint8Array>>();
+const kept = new Map<string, SecondHistory>();
 const days = new Map<string, { readonly atMs: number; readonly pieces: readonly Uint8Array[] }>();
 
 /** The past of a simulated machine, in pieces. One machine of each shape stands for all of them in its minutes. */
 export function hostHistory(host: HostSeed, { secondsMs, minutesMs }: MetricsHistoryBody, nowMs: number): Uint8Array[] {
+  return [...secondsOf(host, secondsMs, nowMs), ...(minutesMs < MINUTE_MS ? [] : dayOf(host, nowMs))];
+}
+
+/** Called about every second: a machine whose past was asked for goes on to keep it, as a real agent does from its start. */
+export function keepHistory(host: HostSeed, nowMs: number): void {
+  kept.get(keyOf(host))?.extend(nowMs);
+}
+
+function secondsOf(host: HostSeed, secondsMs: number, nowMs: number): Uint8Array[] {
   const seconds = Math.min(MAX_SECONDS, Math.floor(secondsMs / 1_000));
-  const endMs = Math.floor(nowMs / 1_000) * 1_000;
-  return [...secondsOf(host, endMs - seconds * 1_000, endMs), ...(minutesMs < MINUTE_MS ? [] : dayOf(host, nowMs))];
+  if (seconds === 0) return [];
+  const key = keyOf(host);
+  const history = kept.get(key) ?? new SecondHistory(host);
+  kept.delete(key);
+  kept.set(key, history);
+  for (const oldest of kept.keys()) {
+    if (kept.size <= MAX_KEPT_HOSTS) break;
+    kept.delete(oldest);
+  }
+  history.extend(nowMs);
+  return history.since((Math.floor(nowMs / 1_000) - seconds) * 1_000);
 }
 
-/** One sample a second from one time to before another. A whole minute is made once: a real agent does not make its past when it is asked for it either. */
-function secondsOf(host: HostSeed, fromMs: number, toMs: number): Uint8Array[] {
-  const key = `${host.seed}/${host.index}`;
-  const kept = wholeMinutes.get(key) ?? new Map<number, Uint8Array>();
-  wholeMinutes.delete(key);
-  wholeMinutes.set(key, kept);
-  for (const oldest of wholeMinutes.keys()) {
-    if (wholeMinutes.size <= MAX_KEPT_HOSTS) break;
-    wholeMinutes.delete(oldest);
-  }
-  for (const minuteMs of kept.keys()) if (minuteMs < fromMs) kept.delete(minuteMs);
-  const made: Uint8Array[] = [];
-  for (let atMs = fromMs; atMs < toMs;) {
-    const endMs = Math.min(toMs, atMs - (atMs % MINUTE_MS) + MINUTE_MS);
-    const isWhole = endMs - atMs === MINUTE_MS;
-    const piece =
-      (isWhole ? kept.get(atMs) : undefined) ??
-      encodeHistory({ kind: 'seconds', samples: samplesOf(host, atMs, endMs) });
-    if (isWhole) kept.set(atMs, piece);
-    made.push(piece);
-    atMs = endMs;
-  }
-  return made;
-}
-
-function samplesOf(host: HostSeed, fromMs: number, toMs: number): Sample[] {
-  return Array.from({ length: (toMs - fromMs) / 1_000 }, (_, i): Sample => {
-    const atMs = fromMs + i * 1_000;
-    return { seq: 1 + ((atMs / 1_000) % MAX_SEQ), atMs, shape: shapeOf(host), values: hostValues(host, atMs) };
-  });
-}
+const keyOf = ({ seed, index }: HostSeed): string => `${seed}/${index}`;
 
 function dayOf(host: HostSeed, nowMs: number): readonly Uint8Array[] {
   const key = String(shapeOf(host).length);
-  const kept = days.get(key);
-  if (kept !== undefined && nowMs - kept.atMs < KEPT_MS) return kept.pieces;
+  const known = days.get(key);
+  if (known !== undefined && nowMs - known.atMs < KEPT_MS) return known.pieces;
   const endMs = nowMs - (nowMs % MINUTE_MS);
   const minutes = Array.from({ length: MAX_MINUTES }, (_, i): Sample => {
     const atMs = endMs - (MAX_MINUTES - 1 - i) * MINUTE_MS;

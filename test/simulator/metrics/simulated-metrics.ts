@@ -8,7 +8,7 @@ import {
   type MetricsHistoryBody,
   type ProcessesBody,
 } from '@muster/protocol';
-import { hostHistory } from './host-history.js';
+import { hostHistory, keepHistory } from './host-history.js';
 import { hostValues, shapeOf, type HostSeed } from './host-values.js';
 
 export interface SimulatedMetricsOptions {
@@ -32,6 +32,7 @@ export class SimulatedMetrics {
   #watchedUntilMs = 0;
   #dueMs = Number.POSITIVE_INFINITY;
   #processesAtMs = 0;
+  #keepsHistory = false;
   #seq = 0;
   #keyframe: { readonly seq: number; readonly atMs: number } | undefined;
 
@@ -53,6 +54,7 @@ export class SimulatedMetrics {
 
   /** Called about every second. */
   beat(nowMs: number): void {
+    if (this.#keepsHistory) keepHistory(this.#options.host, nowMs);
     if (this.#watchedUntilMs !== 0 && nowMs >= this.#watchedUntilMs) {
       this.#watchedUntilMs = 0;
       this.#schedule(nowMs);
@@ -64,6 +66,7 @@ export class SimulatedMetrics {
 
   history(ref: number, wanted: MetricsHistoryBody, nowMs: number): void {
     const { host, send } = this.#options;
+    this.#keepsHistory = true;
     const pieces = hostHistory(host, wanted, nowMs);
     for (const [i, piece] of pieces.entries())
       send(encodeFrame(FRAME.history, ref, piece, i === pieces.length - 1 ? FLAG_FINAL : 0), true);

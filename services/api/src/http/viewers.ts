@@ -32,6 +32,8 @@ export type StreamItem =
       readonly id?: number;
       /** The event's JSON on one line, in pieces, so that a large event is never in memory as a whole. */
       readonly pieces: Iterable<string>;
+      /** Another one follows at once: this one may be written together with it. */
+      readonly hasMore?: true;
       /** How the stream ends with this event, where that is not `ended`. */
       readonly how?: 'interrupted';
     }
@@ -188,8 +190,8 @@ async function writeItem(item: StreamItem, format: EventFormat, writer: DrainWri
     const written = await writer.write(piece);
     if (written !== 'written') return written;
   }
-  await writer.write(sse ? '\n\n' : '\n');
-  return await writer.flush();
+  const written = await writer.write(sse ? '\n\n' : '\n');
+  return item.hasMore === true ? written : await writer.flush();
 }
 
 /** The event after which a viewer resumes: `Last-Event-ID` wins over `after`. Throws `bad_request`. */

@@ -1,11 +1,12 @@
 import type { MetricsEventJson } from '@muster/api-contract';
-import type { Sample, Shape } from '@muster/host-metrics';
+import type { Sample } from '@muster/host-metrics';
 import type { AgentId, ProcessesBody } from '@muster/protocol';
 import type { Clock } from '@muster/runtime';
 import type { StreamItem } from '../http/viewers.js';
-import { processesJson, seriesJson, timeText, valuesJson } from './metrics-json.js';
+import { processesJson, timeText, valuesJson } from './metrics-json.js';
+import { item, SampleWriter } from './sample-writer.js';
 import type { WatchHub } from './watch-hub.js';
-import type { WatchListener } from './watched-endpoint.js';
+import type { Minute, WatchListener } from './watched-endpoint.js';
 
 export interface MetricsEventsOptions {
   readonly hub: Pick<WatchHub, 'watch'>;
@@ -15,6 +16,7 @@ export interface MetricsEventsOptions {
   readonly isAway: () => Promise<boolean | undefined>;
   readonly pastMs: number;
   readonly minutesMs: number;
+  readonly layout: 'samples' | 'columns';
   /** The time of the last sample that the viewer has; 0 for none. */
   readonly afterMs: number;
   readonly signal: AbortSignal;
@@ -25,8 +27,6 @@ export interface MetricsEventsOptions {
 const HISTORY_MS = 3_000;
 /** Events that wait for a slow viewer; then the oldest are left out, and the viewer sees a gap. */
 const MAX_WAITING = 120;
-/** Samples further apart than this have a gap between them, when the endpoint is to send one a second. */
-const GAP_MS = 10_000;
 
 type Waiting =
   { readonly kind: 'sample'; readonly sample: Sample } | { readonly kind: 'event'; readonly event: MetricsEventJson };
@@ -35,7 +35,7 @@ type Waiting =
 export async function* metricsEvents(options: MetricsEventsOptions): AsyncGenerator<StreamItem> {
   const { hub, clock, agentId, signal, heartbeatMs } = options;
   const queue = new EventQueue();
-  const watch = hub.watch(agentId, queue);
+  const watch = hub.watch(agentId, queue, { withMinutes: options.minutesMs > 0 });
   const { endpoint } = watch;
   const writer = new SampleWriter(options.afterMs);
   try {
@@ -62,7 +62,7 @@ export async function* metricsEvents(options: MetricsEventsOptions): AsyncGenera
       const next = await queue.next(clock, heartbeatMs);
       if (next === undefined) yield { kind: 'idle' };
       else if (next.kind === 'event') yield item(next.event);
-      else yield* writer.items(next.sample, 'live');
+      else yield* writer.live(next.sample);
     }
   } finally {
     watch.end();
@@ -72,43 +72,29 @@ export async function* metricsEvents(options: MetricsEventsOptions): AsyncGenera
 function* pastItems(
   endpoint: ReturnType<WatchHub['watch']>['endpoint'],
   writer: SampleWriter,
-  { pastMs, minutesMs, afterMs }: MetricsEventsOptions,
+  { pastMs, minutesMs, afterMs, layout }: MetricsEventsOptions,
 ): Generator<StreamItem> {
-  const all = endpoint.samplesAfter(0);
-  const nowMs = all.at(-1)?.atMs ?? 0;
-  for (const { statistic, sample } of endpoint.minutesAfter(Math.max(nowMs - minutesMs, afterMs))) {
-    yield* writer.named(sample.shape);
-    yield item({ event: 'minute', seq: null, at: timeText(sample.atMs), statistic, values: valuesJson(sample) });
+  const nowMs = endpoint.past.newestMs;
+  if (minutesMs > 0) {
+    const minutes = endpoint.minutesAfter(Math.max(nowMs - minutesMs, afterMs));
+    yield* layout === 'columns' ? minuteColumns(minutes, writer) : minuteItems(minutes, writer);
   }
-  for (const sample of all) if (sample.atMs > nowMs - pastMs) yield* writer.items(sample, 'history');
+  const seconds = endpoint.past.after(nowMs - pastMs);
+  yield* layout === 'columns' ? writer.columns(seconds) : writer.samples(seconds);
 }
 
-/** Writes samples in the order of their time, each once, and names their series before. */
-class SampleWriter {
-  #shape: Shape | undefined;
-  #lastMs: number;
-
-  constructor(afterMs: number) {
-    this.#lastMs = afterMs;
+function* minuteItems(minutes: readonly Minute[], writer: SampleWriter): Generator<StreamItem> {
+  for (const { statistic, sample } of minutes) {
+    yield* writer.named(sample.shape);
+    const values = valuesJson(sample);
+    yield { ...item({ event: 'minute', seq: null, at: timeText(sample.atMs), statistic, values }), hasMore: true };
   }
+}
 
-  *named(shape: Shape): Generator<StreamItem> {
-    if (shape === this.#shape) return;
-    const isSame = this.#shape !== undefined && JSON.stringify(shape.names) === JSON.stringify(this.#shape.names);
-    this.#shape = shape;
-    if (!isSame) yield item(seriesJson(shape));
-  }
-
-  *items(sample: Sample, from: 'history' | 'live'): Generator<StreamItem> {
-    // The clock of an endpoint may be set back: what comes live is shown whatever it says.
-    if (from === 'history' && sample.atMs <= this.#lastMs) return;
-    if (from === 'live' && sample.atMs === this.#lastMs) return;
-    yield* this.named(sample.shape);
-    if (this.#lastMs > 0 && sample.atMs - this.#lastMs > GAP_MS)
-      yield item({ event: 'gap', seq: null, from: timeText(this.#lastMs), to: timeText(sample.atMs) });
-    this.#lastMs = sample.atMs;
-    const { atMs } = sample;
-    yield item({ event: 'sample', seq: atMs, at: timeText(atMs), from, values: valuesJson(sample) });
+function* minuteColumns(minutes: readonly Minute[], writer: SampleWriter): Generator<StreamItem> {
+  for (const kind of ['mean', 'lowest', 'highest'] as const) {
+    const its = minutes.filter(({ statistic }) => statistic === kind).map(({ sample }) => sample);
+    yield* writer.minuteColumns(kind, its);
   }
 }
 
@@ -160,9 +146,4 @@ async function within(clock: Clock, done: Promise<void>, ms: number): Promise<bo
   } finally {
     clock.clear(timer);
   }
-}
-
-function item(event: MetricsEventJson): StreamItem {
-  const line = { kind: 'event', name: event.event, pieces: [JSON.stringify(event)] } as const;
-  return event.seq === null ? line : { ...line, id: event.seq };
 }

@@ -1,4 +1,4 @@
-import type { HostSeriesJson, MetricsEventJson } from '@muster/api-contract';
+import type { MetricsEventJson } from '@muster/api-contract';
 import { GROUP_ATTRIBUTE, GROUP_METRICS, GROUPS, HOST_METRICS, type Sample, type Shape } from '@muster/host-metrics';
 import type { ProcessesBody } from '@muster/protocol';
 import type { FailingRule } from '@muster/records';
@@ -7,17 +7,14 @@ type EventOf<K extends MetricsEventJson['event']> = Extract<MetricsEventJson, { 
 
 /** The series of a shape, in the order of the values of its samples. */
 export function seriesJson(shape: Shape): EventOf<'series'> {
-  const series: HostSeriesJson[] = HOST_METRICS.map(({ name, attributes, unit, kind }) => ({
-    name,
-    attributes,
-    unit,
-    kind,
+  const series: EventOf<'series'>['series'][number][] = HOST_METRICS.map(({ name, attributes, unit, kind, scale }) => ({
+    ...{ name, attributes, unit, kind, scale },
   }));
   for (const group of GROUPS) {
     for (const instance of shape.names[group]) {
-      for (const { name, attributes, unit, kind } of GROUP_METRICS[group]) {
+      for (const { name, attributes, unit, kind, scale } of GROUP_METRICS[group]) {
         const all = { ...attributes, [GROUP_ATTRIBUTE[group]]: instance };
-        series.push({ name, attributes: all, unit, kind, group, instance });
+        series.push({ name, attributes: all, unit, kind, scale, group, instance });
       }
     }
   }
@@ -30,7 +27,7 @@ export function failingRulesJson(rules: readonly FailingRule[], changedMs: numbe
 }
 
 /** The values of a sample in the units of their series. */
-export function valuesJson({ shape, values }: Sample): (number | null)[] {
+export function valuesJson({ shape, values }: Pick<Sample, 'shape' | 'values'>): (number | null)[] {
   const scales = scalesOf(shape);
   return Array.from(values, (value, i) => {
     const scale = scales[i] ?? 1;

@@ -24,7 +24,7 @@ function streamOperation(parts: MetricsParts): Operation {
     const afterMs = lastSeen(header('last-event-id'), undefined);
     const { agentId } = await findAgent(parts, principal, params.id);
     note({ subject: agentId });
-    const shown = { hub, clock, agentId, afterMs, pastMs: query.past, minutesMs: query.minutes };
+    const shown = { hub, clock, agentId, afterMs, pastMs: query.past, minutesMs: query.minutes, layout: query.layout };
     const isAway = async (): Promise<boolean | undefined> => {
       const known = await presence.of([agentId]);
       return known === undefined ? undefined : known.get(agentId)?.session === undefined;

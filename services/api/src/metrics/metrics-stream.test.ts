@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { metricsEventSchema } from '@muster/api-contract';
+import { pastSamples } from '@muster/api-client';
+import { metricsEventSchema, type ScaledHostSeriesJson } from '@muster/api-contract';
 import {
   absentValues,
   encodeDelta,
@@ -8,6 +9,7 @@ import {
   hostMetric,
   makeShape,
   type Sample,
+  type Shape,
 } from '@muster/host-metrics';
 import { decodeBusMessage, encodeBusMessage, SUBJECTS, type WatchRenewal } from '@muster/messages';
 import { encodeBody, FRAME, type AgentId } from '@muster/protocol';
@@ -64,8 +66,9 @@ class FakeGateway {
     this.#connection.bus.publish(SUBJECTS.watch(agentId), encodeBusMessage(message));
   }
 
-  history(agentId: AgentId, api: string, body: Uint8Array, final = true): void {
-    const message = { t: 'watch_history', api, agentId, final, body } as const;
+  history(agentId: AgentId, api: string, body: Uint8Array, final = true, isSecondsOnly = false): void {
+    const part = isSecondsOnly ? ({ secondsOnly: true } as const) : {};
+    const message = { t: 'watch_history', api, agentId, final, body, ...part } as const;
     this.#connection.bus.publish(SUBJECTS.watch(agentId), encodeBusMessage(message));
   }
 
@@ -97,6 +100,8 @@ const seconds = (viewer: RawViewer): number[] =>
     .filter(({ event }) => event === 'sample')
     .map(({ data }) => data.values[MEMORY] / 1_024);
 
+const isMinute = (event: unknown): boolean => (event as { readonly event?: unknown }).event === 'minute';
+
 describe('a viewer of an endpoint', () => {
   test('sees its past, then what comes, each sample once, in order, with the names of the series first', async () => {
     const { agentId } = await api.agent();
@@ -122,13 +127,88 @@ describe('a viewer of an endpoint', () => {
       ...['state', 'sample', 'sample', 'processes'],
     ]);
     expect(seen[0]?.data.series[MEMORY]).toEqual({
-      ...{ name: 'system.memory.limit', attributes: {}, unit: 'By', kind: 'gauge' },
+      ...{ name: 'system.memory.limit', attributes: {}, unit: 'By', kind: 'gauge', scale: 1_024 },
     });
     expect(seen[0]?.data.series.at(-1)).toMatchObject({ group: 'interface', instance: 'eth0' });
     expect(seen[2]?.data).toMatchObject({ from: 'history', at: '2026-01-01T00:00:01.000Z' });
     expect(seen[6]?.id).toBe(String(START_MS + 4_000));
     expect(seen[8]?.data.byCpu).toEqual([{ pid: 7, name: 'sh', cpu: 0.5, residentBytes: 4_096, user: 'root' }]);
     viewer.socket.destroy();
+  });
+
+  test('gets the same past in columns as in samples, over gaps, absent values and other disks', async () => {
+    const { agentId } = await api.agent();
+    const [wide, usual] = [makeShape({ core: ['0'], interface: ['eth0'], disk: ['a', 'b'] }), SHAPE];
+    const CPU = hostMetric('system.cpu.utilization');
+    const busy = (n: number, shape: Shape, change: (values: Float64Array) => void): Sample => {
+      const sample = second(n, shape);
+      sample.values.fill(7, shape.length - 3);
+      change(sample.values);
+      return sample;
+    };
+    const pieces = [
+      [
+        busy(1, usual, (values) => (values[CPU] = 333)),
+        busy(2, usual, (values) => (values[CPU] = 1)),
+        busy(3, usual, () => undefined),
+        busy(4, usual, (values) => (values[CPU] = 2)),
+      ],
+      // The same names in another piece, then a gap, then other names.
+      [busy(5, makeShape(usual.names), (values) => (values[CPU + 1] = -123_456_789_012))],
+      [busy(60, usual, () => undefined), busy(61, usual, (values) => (values[CPU] = 0))],
+      [
+        busy(62, wide, (values) => (values[CPU] = 999)),
+        busy(63, wide, (values) => (values[wide.length - 1] = 2 ** 50)),
+      ],
+    ];
+    const seen: unknown[][] = [];
+    for (const layout of ['samples', 'columns']) {
+      const viewer = new RawViewer(api, pathOf(agentId, `?minutes=24h&layout=${layout}`));
+      await poll(() => gateway.renewals.some(({ begin }) => begin?.includes(agentId) === true));
+      const name = gateway.last?.api ?? '';
+      for (const samples of pieces) gateway.history(agentId, name, encodeHistory({ kind: 'seconds', samples }), false);
+      for (const kind of ['mean', 'lowest', 'highest'] as const)
+        gateway.history(agentId, name, encodeHistory({ kind, samples: pieces[0] ?? [] }), kind === 'highest');
+      await eventually(() => expect(viewer.body).toContain(`"seq":${START_MS + 63_000}`));
+      let series: ScaledHostSeriesJson[] = [];
+      seen.push(
+        events(viewer).flatMap(({ event, data }) => {
+          if (event === 'series') series = data.series;
+          return event === 'past' ? [...pastSamples(data, series)] : event === 'state' ? [] : [data];
+        }),
+      );
+      if (layout === 'columns') expect(events(viewer).filter(({ event }) => event === 'past')).toHaveLength(6);
+      viewer.socket.destroy();
+      await eventually(() => expect(gateway.last?.agents).toEqual([]));
+      gateway.renewals.length = 0;
+    }
+    const byKind = (all: readonly unknown[] = []): string[] => all.map((one) => JSON.stringify(one)).sort();
+    expect(seen[0]).toHaveLength(12 + 9 + 1 + 2);
+    expect(byKind(seen[1])).toEqual(byKind(seen[0]));
+    const seconds = (all: readonly unknown[] = []): unknown[] => all.filter((one) => !isMinute(one));
+    expect(seconds(seen[1])).toEqual(seconds(seen[0]));
+  });
+
+  test('is sent minutes by an endpoint only where somebody wants them', async () => {
+    const { agentId } = await api.agent();
+    const begun = (): WatchRenewal[] => gateway.renewals.filter(({ begin }) => begin !== undefined);
+    const one = new RawViewer(api, pathOf(agentId));
+    await eventually(() => expect(begun()).toMatchObject([{ begin: [agentId], secondsOnly: [agentId] }]));
+    const name = gateway.last?.api ?? '';
+    gateway.history(agentId, name, encodeHistory({ kind: 'seconds', samples: [second(1)] }), true, true);
+    await eventually(() => expect(seconds(one)).toEqual([1]));
+    const two = new RawViewer(api, pathOf(agentId, '?minutes=24h'));
+    await eventually(() => expect(begun()).toHaveLength(2));
+    expect(begun()[1]).toMatchObject({ begin: [agentId], secondsOnly: [] });
+    gateway.history(agentId, name, encodeHistory({ kind: 'seconds', samples: [second(1), second(2)] }), false);
+    expect(seconds(two)).toEqual([]);
+    gateway.history(agentId, name, encodeHistory({ kind: 'mean', samples: [second(2)] }));
+    await eventually(() => expect(seconds(two)).toEqual([1, 2]));
+    expect(events(two).map(({ event }) => event)).toContain('minute');
+    const three = new RawViewer(api, pathOf(agentId, '?minutes=24h'));
+    await eventually(() => expect(seconds(three)).toEqual([1, 2]));
+    expect(begun()).toHaveLength(2);
+    for (const viewer of [one, two, three]) viewer.socket.destroy();
   });
 
   test('shares the watch with others; it ends with the last of them, and is renewed until then', async () => {

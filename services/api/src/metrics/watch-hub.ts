@@ -60,9 +60,13 @@ export class WatchHub {
     this.#renewer.stop();
   }
 
-  /** Begins to watch, or joins those who watch the endpoint already. */
-  watch(agentId: AgentId, listener: WatchListener): Watch {
-    const { endpoint } = this.#watched.get(agentId) ?? this.#begin(agentId);
+  /** Begins to watch, or joins those who watch the endpoint already. `withMinutes`: its past of minutes too. */
+  watch(agentId: AgentId, listener: WatchListener, { withMinutes }: { readonly withMinutes: boolean }): Watch {
+    const known = this.#watched.get(agentId);
+    const { endpoint } = known ?? this.#begin(agentId);
+    const asksMinutes = withMinutes && !endpoint.hasMinutes;
+    if (asksMinutes) endpoint.askMinutes();
+    if (known === undefined || asksMinutes) this.#renewer.begin(agentId, { withMinutes });
     endpoint.add(listener);
     return { endpoint, end: () => this.#end(agentId, endpoint, listener) };
   }
@@ -70,18 +74,17 @@ export class WatchHub {
   #begin(agentId: AgentId): Watched {
     const { bus, clock } = this.#options;
     let askedMs = clock.monotonic();
-    const endpoint = new WatchedEndpoint({
+    const endpoint: WatchedEndpoint = new WatchedEndpoint({
       dropped: this.#dropped,
       wantKeyframe: () => {
         if (clock.monotonic() - askedMs < ASK_EVERY_MS) return;
         askedMs = clock.monotonic();
-        this.#renewer.begin(agentId);
+        this.#renewer.begin(agentId, { withMinutes: endpoint.hasMinutes });
       },
     });
     const subscription = bus.subscribe(SUBJECTS.watch(agentId), ({ data }) => this.#heard(endpoint, data));
     const watched = { endpoint, subscription };
     this.#watched.set(agentId, watched);
-    this.#renewer.begin(agentId);
     return watched;
   }
 

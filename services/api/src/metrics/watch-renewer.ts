@@ -17,7 +17,8 @@ export interface WatchRenewerOptions {
 export class WatchRenewer {
   readonly #options: WatchRenewerOptions;
   readonly #watched = new Set<AgentId>();
-  #begin = new Set<AgentId>();
+  /** Whether their minutes are asked for too. */
+  #begin = new Map<AgentId, { readonly withMinutes: boolean }>();
   #timer: Timer | undefined;
   #unwatch: (() => void) | undefined;
   #isDue = false;
@@ -46,9 +47,9 @@ export class WatchRenewer {
   }
 
   /** Asks for keyframe and history too; again for an endpoint that is watched already. */
-  begin(agentId: AgentId): void {
+  begin(agentId: AgentId, how: { readonly withMinutes: boolean }): void {
     this.#watched.add(agentId);
-    this.#begin.add(agentId);
+    this.#begin.set(agentId, { withMinutes: how.withMinutes || this.#begin.get(agentId)?.withMinutes === true });
     this.#due();
   }
 
@@ -70,9 +71,11 @@ export class WatchRenewer {
 
   #publish(): void {
     const { bus, api } = this.#options;
-    const begin = [...this.#begin];
-    const message = { t: 'watch', api, agents: [...this.#watched], ...(begin.length > 0 ? { begin } : {}) } as const;
+    const begin = [...this.#begin.keys()];
+    const secondsOnly = begin.filter((agentId) => this.#begin.get(agentId)?.withMinutes === false);
+    const asked = begin.length > 0 ? { begin, secondsOnly } : {};
+    const message = { t: 'watch', api, agents: [...this.#watched], ...asked } as const;
     // What was not sent is asked for again with the next renewal.
-    if (bus.publish(SUBJECTS.allGatewayMetrics, encodeBusMessage(message)) === 'sent') this.#begin = new Set();
+    if (bus.publish(SUBJECTS.allGatewayMetrics, encodeBusMessage(message)) === 'sent') this.#begin = new Map();
   }
 }

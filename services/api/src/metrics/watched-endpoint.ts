@@ -10,6 +10,7 @@ import {
 } from '@muster/host-metrics';
 import type { WatchEnded, WatchFrames, WatchHistory } from '@muster/messages';
 import { decodeBody, FRAME, type ProcessesBody } from '@muster/protocol';
+import { EndpointPast } from './endpoint-past.js';
 
 export type MinuteKind = Exclude<HistoryKind, 'seconds'>;
 
@@ -25,8 +26,6 @@ export interface WatchListener {
   state(state: 'watched' | 'away'): void;
 }
 
-/** Samples that are kept: ten minutes at one a second, with some to spare. */
-const RING_SAMPLES = 660;
 const MINUTES = 24 * 60;
 /** A day of minutes has some hundred KiB. */
 const UNREAD_BYTES = 4 * 1024 * 1024;
@@ -39,8 +38,7 @@ export class WatchedEndpoint {
   readonly #listeners = new Set<WatchListener>();
   readonly #dropped: (reason: string) => void;
   readonly #wantKeyframe: () => void;
-  /** By the endpoint's clock, oldest first. */
-  #ring: Sample[] = [];
+  readonly #past: EndpointPast;
   #minutes: Minute[] = [];
   /** Pieces with minutes that nobody has looked at yet: to read a day of them takes a tenth of a second. */
   #unread: Uint8Array[] = [];
@@ -52,11 +50,13 @@ export class WatchedEndpoint {
   #state: 'watched' | 'away' | undefined;
   /** What has come of the history. */
   #has: 'nothing' | 'some_seconds' | 'seconds' | 'all' = 'nothing';
+  #asksMinutes = false;
   #waiting: { readonly forMinutes: boolean; readonly resolve: () => void }[] = [];
 
   /** `dropped` counts what cannot be used; `wantKeyframe` asks the gateway to begin again. */
   constructor(options: { readonly dropped: (reason: string) => void; readonly wantKeyframe: () => void }) {
     this.#dropped = options.dropped;
+    this.#past = new EndpointPast(() => this.#dropped('bad_history'));
     this.#wantKeyframe = options.wantKeyframe;
   }
 
@@ -76,15 +76,25 @@ export class WatchedEndpoint {
     this.#listeners.delete(listener);
   }
 
+  /** Whether the minutes of the last day have come, or were asked for. */
+  get hasMinutes(): boolean {
+    return this.#has === 'all' || this.#asksMinutes;
+  }
+
+  /** The minutes are asked for now. */
+  askMinutes(): void {
+    this.#asksMinutes = true;
+  }
+
   /** Resolves when the endpoint has sent its history, or its seconds alone, which come first; at once when it has before. */
   history({ forMinutes }: { readonly forMinutes: boolean }): Promise<void> {
     if (this.#has === 'all' || (this.#has === 'seconds' && !forMinutes)) return Promise.resolve();
     return new Promise((resolve) => this.#waiting.push({ forMinutes, resolve }));
   }
 
-  /** Samples after a time of the endpoint's clock, oldest first. */
-  samplesAfter(atMs: number): readonly Sample[] {
-    return this.#ring.filter((sample) => sample.atMs > atMs);
+  /** By the endpoint's clock, oldest first. */
+  get past(): Pick<EndpointPast, 'after' | 'newestMs'> {
+    return this.#past;
   }
 
   minutesAfter(atMs: number): readonly Minute[] {
@@ -112,10 +122,10 @@ export class WatchedEndpoint {
     if (this.#state === undefined) this.#turn('away');
   }
 
-  historyPiece({ body, final }: WatchHistory): void {
+  historyPiece({ body, final, secondsOnly }: WatchHistory): void {
     try {
       const kind = historyKind(body);
-      if (kind === 'seconds') this.#keep(decodeHistory(body).samples);
+      if (kind === 'seconds') this.#past.addPiece(body);
       else this.#addUnread(body);
       if (this.#has === 'nothing' && kind === 'seconds') this.#has = 'some_seconds';
       else if (this.#has === 'some_seconds' && kind !== 'seconds') this.#has = 'seconds';
@@ -123,7 +133,7 @@ export class WatchedEndpoint {
       if (!(error instanceof MalformedBytes)) throw error;
       this.#dropped('bad_history');
     }
-    if (final) this.#has = 'all';
+    if (final && this.#has !== 'all') this.#has = secondsOnly === true ? 'seconds' : 'all';
     if (this.#has === 'nothing' || this.#has === 'some_seconds') return;
     const isReady = ({ forMinutes }: { readonly forMinutes: boolean }): boolean => this.#has === 'all' || !forMinutes;
     for (const { resolve } of this.#waiting.filter(isReady)) resolve();
@@ -180,20 +190,8 @@ export class WatchedEndpoint {
     // Gateways send the last keyframe and the last delta again whenever a process begins to watch.
     if (sample.seq <= this.#seq) return;
     this.#seq = sample.seq;
-    this.#keep([sample]);
+    this.#past.add(sample);
     for (const listener of this.#listeners) listener.sample(sample);
-  }
-
-  /** Keeps the ring in the order of the endpoint's clock, each moment once. */
-  #keep(samples: readonly Sample[]): void {
-    const last = this.#ring.at(-1)?.atMs ?? Number.NEGATIVE_INFINITY;
-    if (samples.every(({ atMs }, i) => atMs > (i === 0 ? last : (samples[i - 1] as Sample).atMs))) {
-      this.#ring.push(...samples);
-    } else {
-      const byTime = new Map([...samples, ...this.#ring].map((sample) => [sample.atMs, sample]));
-      this.#ring = [...byTime.values()].sort((a, b) => a.atMs - b.atMs);
-    }
-    if (this.#ring.length > RING_SAMPLES) this.#ring.splice(0, this.#ring.length - RING_SAMPLES);
   }
 
   #turn(state: 'watched' | 'away'): void {

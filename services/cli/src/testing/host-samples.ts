@@ -1,4 +1,4 @@
-import type { HostSeriesJson, MetricsEventJson } from '@muster/api-contract';
+import type { HostSeriesJson, MetricsEventJson, ScaledHostSeriesJson } from '@muster/api-contract';
 import { GROUP_ATTRIBUTE, GROUP_METRICS, GROUPS, HOST_METRICS, type Group } from '@muster/host-metrics';
 import { readHost, type HostReading } from '../top/endpoint/host-reading.js';
 import { HostSeries } from '../top/endpoint/host-series.js';
@@ -17,25 +17,26 @@ export const USUAL: Names = {
   battery: ['BAT0'],
 };
 
-const known = new WeakMap<Names, readonly HostSeriesJson[]>();
+const known = new WeakMap<Names, readonly ScaledHostSeriesJson[]>();
 
 /** The series of a machine with these parts, as the API names them. */
-export function seriesOf(names: Names = USUAL): readonly HostSeriesJson[] {
+export function seriesOf(names: Names = USUAL): readonly ScaledHostSeriesJson[] {
   const series = known.get(names) ?? makeSeries(names);
   known.set(names, series);
   return series;
 }
 
-function makeSeries(names: Names): HostSeriesJson[] {
-  const series: HostSeriesJson[] = HOST_METRICS.map(({ name, attributes, unit, kind }) => ({
-    ...{ name, attributes, unit, kind },
+function makeSeries(names: Names): ScaledHostSeriesJson[] {
+  const series: ScaledHostSeriesJson[] = HOST_METRICS.map(({ name, attributes, unit, kind, scale }) => ({
+    ...{ name, attributes, unit, kind, scale },
   }));
   for (const group of GROUPS) {
     for (const instance of names[group] ?? []) {
-      for (const { name, attributes, unit, kind } of GROUP_METRICS[group])
-        series.push({
-          ...{ name, attributes: { ...attributes, [GROUP_ATTRIBUTE[group]]: instance }, unit, kind, group, instance },
-        });
+      for (const { attributes, ...metric } of GROUP_METRICS[group]) {
+        const { name, unit, kind, scale } = metric;
+        const all = { ...attributes, [GROUP_ATTRIBUTE[group]]: instance };
+        series.push({ ...{ name, attributes: all, unit, kind, scale, group, instance } });
+      }
     }
   }
   return series;
@@ -88,6 +89,25 @@ export function eventsOf(seconds: number, of: ValueOf = busy, names: Names = USU
     { event: 'state', seq: null, state: 'watched' },
     ...Array.from({ length: seconds }, (_, i) => sampleEvent(i, i === seconds - 1 ? 'live' : 'history', of, names)),
   ];
+}
+
+/** The same with its past in columns, as `layout=columns` has it. */
+export function inColumns(events: readonly MetricsEventJson[], names: Names = USUAL): MetricsEventJson[] {
+  const isPast = (event: MetricsEventJson): boolean => event.event === 'sample' && event.from === 'history';
+  const past = events.flatMap((event) => (event.event === 'sample' && isPast(event) ? [event] : []));
+  const [first] = past;
+  if (first === undefined) return [...events];
+  const times = past.map(({ at }) => Date.parse(at));
+  const columns = seriesOf(names).map(({ scale }, i) => {
+    const whole = past.map(({ values }) => (values[i] == null ? null : Math.round(values[i] / scale)));
+    return whole.map((value, k) => (value === null ? null : value - (whole[k - 1] ?? 0)));
+  });
+  const stepsMs = times.map((atMs, i) => atMs - (times[i - 1] ?? atMs));
+  const at = first.at;
+  const event = { event: 'past', seq: times.at(-1) ?? null, kind: 'seconds', at, stepsMs, columns } as const;
+  const rest = events.filter((one) => !isPast(one));
+  const begin = rest.findIndex((one) => one.event === 'sample');
+  return [...rest.slice(0, begin), event, ...rest.slice(begin)];
 }
 
 export function sampleEvent(

@@ -6,7 +6,7 @@ import { runCli } from '../run.js';
 import { cliHarness } from '../testing/cli-harness.js';
 import { AGENT_ID } from '../testing/fake-api.js';
 import type { FakeTerminal } from '../testing/fake-terminal.js';
-import { eventsOf, sampleEvent, seriesOf } from '../testing/host-samples.js';
+import { eventsOf, inColumns, sampleEvent, seriesOf } from '../testing/host-samples.js';
 
 const { api, muster, terminal } = cliHarness();
 const at = '2026-01-01T00:00:00.000Z';
@@ -85,7 +85,7 @@ describe('muster top', () => {
     api.json('GET /v1/agents/web-20000000000000000000', AGENT);
     press('return');
     await shown(/^CPU \[.*50%\]/m);
-    expect(stream.opened.at(-1)?.path).toContain('/metrics/stream?past=10m');
+    expect(stream.opened.at(-1)?.path).toContain('/metrics/stream?past=10m&layout=columns');
     press('q');
     await shown(/web-2/);
     press('q');
@@ -107,7 +107,7 @@ describe('muster top', () => {
 
 describe('muster top ENDPOINT', () => {
   test('on a terminal is full at once, has keys, and is left with q or Ctrl-C', async () => {
-    watched(eventsOf(600));
+    watched(inColumns(eventsOf(600)));
     const first = view(['top', 'web-1']);
     await first.shown(/^CPU {2}.▅{55} /m);
     first.press('1');
@@ -142,9 +142,9 @@ describe('muster top ENDPOINT', () => {
   });
 
   test('begins in the past if asked, and has objects for programs', async () => {
-    const opened = watched(eventsOf(5)).opened;
+    const opened = watched(inColumns(eventsOf(5))).opened;
     const { out } = await piped(['top', 'web-1', '--past', '90s', '-o', 'ndjson'], 6);
-    expect(queryOf(opened[0]?.path)).toEqual({ past: '90s' });
+    expect(queryOf(opened[0]?.path)).toEqual({ past: '90s', layout: 'columns' });
     const events = out
       .trimEnd()
       .split('\n')

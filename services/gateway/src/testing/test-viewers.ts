@@ -23,13 +23,18 @@ export class TestViewers {
   }
 
   /** What the API process `api` watches from now on. */
-  watch(api: string, agents: readonly AgentId[], begin: readonly AgentId[] = []): void {
+  watch(
+    api: string,
+    agents: readonly AgentId[],
+    begin: readonly AgentId[] = [],
+    secondsOnly: readonly AgentId[] = [],
+  ): void {
     for (const agentId of agents) {
       if (this.#subscriptions.has(agentId)) continue;
       const subscription = this.#bus.subscribe(SUBJECTS.watch(agentId), ({ data }) => this.#heard(data));
       this.#subscriptions.set(agentId, subscription);
     }
-    this.#bus.publish(SUBJECTS.allGatewayMetrics, encodeBusMessage({ t: 'watch', api, agents, begin }));
+    this.#bus.publish(SUBJECTS.allGatewayMetrics, encodeBusMessage({ t: 'watch', api, agents, begin, secondsOnly }));
   }
 
   of<T extends WatchMessage['t']>(kind: T): Extract<WatchMessage, { readonly t: T }>[] {

@@ -1,4 +1,4 @@
-import { decodeHistory, encodeHistory, HistoryEncoder, type HistoryKind, type Sample } from '@muster/host-metrics';
+import { cutHistory, HistoryEncoder, type HistoryKind, type Sample } from '@muster/host-metrics';
 
 export interface PieceRingOptions {
   readonly kind: HistoryKind;
@@ -51,7 +51,7 @@ export class PieceRing {
     const last = open === undefined ? [] : [pieceOf(open.fromMs, open.encoder)];
     return [...this.#closed, ...last].flatMap((piece) => {
       if (piece.fromMs >= sinceMs) return [piece.bytes];
-      return piece.toMs < sinceMs ? [] : [cut(piece.bytes, sinceMs)];
+      return cutHistory(piece.bytes, sinceMs) ?? [];
     });
   }
 
@@ -75,10 +75,4 @@ export class PieceRing {
 
 function pieceOf(fromMs: number, encoder: HistoryEncoder): Piece {
   return { fromMs, toMs: encoder.last.atMs, bytes: encoder.finish() };
-}
-
-/** The last sample of the piece is not older. */
-function cut(piece: Uint8Array, sinceMs: number): Uint8Array {
-  const { kind, samples } = decodeHistory(piece);
-  return encodeHistory({ kind, samples: samples.filter(({ atMs }) => atMs >= sinceMs) });
 }

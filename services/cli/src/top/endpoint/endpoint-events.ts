@@ -1,5 +1,5 @@
-import type { ApiClient } from '@muster/api-client';
-import type { MetricsEventJson } from '@muster/api-contract';
+import { pastSamples, type ApiClient } from '@muster/api-client';
+import type { MetricsEventJson, ScaledHostSeriesJson } from '@muster/api-contract';
 import { followForever } from '../../environment/follow-forever.js';
 
 export interface EndpointEventsOptions {
@@ -16,13 +16,19 @@ export interface EndpointEventsOptions {
 const WHOLE_PAST = '10m';
 
 /** The metrics of an endpoint for as long as somebody looks. Throws as {@link followForever}. */
-export function endpointEvents(options: EndpointEventsOptions): AsyncIterable<MetricsEventJson> {
+export async function* endpointEvents(options: EndpointEventsOptions): AsyncGenerator<MetricsEventJson> {
   const { client, agentId, signal, onLost } = options;
   let { past } = options;
   const open = (): AsyncIterable<MetricsEventJson> => {
-    const call = { params: { id: agentId }, query: { past }, signal, onReconnect: onLost };
+    const query = { past, layout: 'columns' } as const;
+    const call = { params: { id: agentId }, query, signal, onReconnect: onLost };
     past = WHOLE_PAST;
     return client.events('GET /v1/agents/{id}/metrics/stream', call);
   };
-  return followForever(open, { signal, onLost });
+  let series: readonly ScaledHostSeriesJson[] = [];
+  for await (const event of followForever(open, { signal, onLost })) {
+    if (event.event === 'series') series = event.series;
+    if (event.event === 'past') yield* pastSamples(event, series);
+    else yield event;
+  }
 }

@@ -68,8 +68,9 @@ export class EndpointState {
         this.#state = 'stalled';
         return undefined;
       case 'minute':
+      case 'past':
       case 'gap':
-        // Gaps are seen from the times of the samples.
+        // The past comes sample by sample, and gaps are seen from their times.
         return undefined;
     }
   }

@@ -9,9 +9,13 @@ export interface HistoryRequestsOptions extends Pick<CapabilityContext, 'clock'>
   readonly publisher: Pick<WatchPublisher, 'history'>;
 }
 
+/** What is asked for: minutes are most of the bytes, and few viewers want them. */
+export type HistoryPart = 'seconds' | 'all';
+
 interface Request {
   readonly sampled: SampledSession;
   readonly api: string;
+  readonly part: HistoryPart;
   readonly untilMs: number;
   bytes: number;
   pieces: number;
@@ -20,7 +24,12 @@ interface Request {
 }
 
 /** All that an agent keeps. */
-const BODY = encodeBody('metricsHistory', { secondsMs: 600_000, minutesMs: 86_400_000 });
+const KEPT = { secondsMs: 600_000, minutesMs: 86_400_000 };
+const BODIES = {
+  seconds: encodeBody('metricsHistory', { ...KEPT, minutesMs: 0 }),
+  all: encodeBody('metricsHistory', KEPT),
+};
+const SECONDS_ONLY = { secondsOnly: true } as const;
 const MAX_UNDER_WAY = 256;
 const MAX_PER_SESSION = 8;
 const TIMEOUT_MS = 15_000;
@@ -35,7 +44,7 @@ const MAX_REF = 0xffffffff;
 export class HistoryRequests {
   readonly #options: HistoryRequestsOptions;
   readonly #requests = new Map<number, Request>();
-  /** Until when a session is not asked again for a process, by both. */
+  /** Until when a session is not asked again for the same part for a process, by all three. */
   readonly #recent = new Map<string, number>();
   #ref = 0;
 
@@ -48,19 +57,19 @@ export class HistoryRequests {
     return this.#requests.size;
   }
 
-  ask(sampled: SampledSession, api: string): void {
+  ask(sampled: SampledSession, api: string, part: HistoryPart): void {
     const { clock, metrics } = this.#options;
     const nowMs = clock.monotonic();
-    const key = keyOf(api, sampled.session);
+    const key = keyOf(api, part, sampled.session);
     if ((this.#recent.get(key) ?? nowMs) > nowMs) return;
     if (this.size >= MAX_UNDER_WAY || this.#of(sampled).length >= MAX_PER_SESSION) {
       metrics.histories.inc({ result: 'busy' });
       return;
     }
     this.#ref = (this.#ref % MAX_REF) + 1;
-    if (sampled.session.send(encodeFrame(FRAME.metricsHistory, this.#ref, BODY)) !== 'sent') return;
+    if (sampled.session.send(encodeFrame(FRAME.metricsHistory, this.#ref, BODIES[part])) !== 'sent') return;
     const untilMs = nowMs + TIMEOUT_MS + (sampled.session.connection.intervalMs ?? 0);
-    this.#requests.set(this.#ref, { sampled, api, untilMs, bytes: 0, pieces: 0, isAbandoned: false });
+    this.#requests.set(this.#ref, { sampled, api, part, untilMs, bytes: 0, pieces: 0, isAbandoned: false });
     this.#recent.set(key, untilMs);
     metrics.histories.inc({ result: 'asked' });
   }
@@ -76,14 +85,15 @@ export class HistoryRequests {
       this.#end(ref, 'too_long');
       return true;
     }
-    const { api } = request;
+    const { api, part } = request;
     const { agentId } = sampled.session;
     const final = flags === FLAG_FINAL;
-    if (!request.isAbandoned) publisher.history({ api, agentId, final, body: new Uint8Array(bytes) });
+    const message = { api, agentId, final, ...(part === 'seconds' ? SECONDS_ONLY : {}) };
+    if (!request.isAbandoned) publisher.history({ ...message, body: bytes });
     if (!final) return true;
     if (request.isAbandoned) this.#requests.delete(ref);
     else {
-      this.#recent.set(keyOf(api, sampled.session), clock.monotonic() + REPEAT_MS);
+      this.#recent.set(keyOf(api, part, sampled.session), clock.monotonic() + REPEAT_MS);
       this.#end(ref, 'complete');
     }
     return true;
@@ -97,12 +107,12 @@ export class HistoryRequests {
   expire(isWanted: (api: string, agentId: AgentId) => boolean): void {
     const nowMs = this.#options.clock.monotonic();
     for (const [ref, request] of this.#requests) {
-      const { untilMs, api, sampled, isAbandoned } = request;
+      const { untilMs, api, part, sampled, isAbandoned } = request;
       if (untilMs <= nowMs && isAbandoned) this.#requests.delete(ref);
       else if (untilMs <= nowMs) this.#end(ref, 'timed_out');
       else if (!isAbandoned && !isWanted(api, sampled.session.agentId)) {
         request.isAbandoned = true;
-        this.#recent.delete(keyOf(api, sampled.session));
+        this.#recent.delete(keyOf(api, part, sampled.session));
       }
     }
     for (const [key, untilMs] of this.#recent) if (untilMs <= nowMs) this.#recent.delete(key);
@@ -124,6 +134,6 @@ export class HistoryRequests {
   }
 }
 
-function keyOf(api: string, { agentId, epoch }: SampledSession['session']): string {
-  return `${api} ${agentId} ${epoch}`;
+function keyOf(api: string, part: HistoryPart, { agentId, epoch }: SampledSession['session']): string {
+  return `${api} ${part} ${agentId} ${epoch}`;
 }

@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
-import { FLAG_FINAL, FRAME, type AgentId } from '@muster/protocol';
+import { decodeBody, FLAG_FINAL, FRAME, type AgentId } from '@muster/protocol';
 import { frameTo, turn } from '../../testing/capability-harness.js';
 import type { FakeSession } from '../../testing/fake-session.js';
 import { bytes, metricsHarness, told } from '../../testing/metrics-harness.js';
@@ -210,6 +210,38 @@ describe('a process that begins to watch', () => {
     expect(asked(one)).toBe(2);
     expect(await count('histories_total{result="complete"}')).toBe(1);
     expect(await count('history_requests')).toBe(1);
+    handler.stop();
+  });
+
+  it('gets minutes only where its viewers want them, also later than the seconds', async () => {
+    const { join, viewers, history, pass, handler } = await setUp();
+    const one = join(1);
+    const wanted = (): unknown[] =>
+      one.frames
+        .filter(({ type }) => type === FRAME.metricsHistory)
+        .map(({ body }) => {
+          const decoded = decodeBody('metricsHistory', body);
+          return decoded.ok && decoded.body;
+        });
+    const seconds = { secondsMs: 600_000, minutesMs: 0 };
+    viewers.watch('api-1', [A1], [A1], [A1]);
+    await pass(100);
+    expect(wanted()).toEqual([seconds]);
+    history(one, 's', true);
+    viewers.watch('api-1', [A1], [A1], [A1]);
+    await pass(100);
+    viewers.watch('api-1', [A1], [A1]);
+    await pass(100);
+    expect(wanted()).toEqual([seconds, { secondsMs: 600_000, minutesMs: 86_400_000 }]);
+    history(one, 'm', true);
+    await turn();
+    const pieces = viewers
+      .of('watch_history')
+      .map(({ secondsOnly, body }) => [secondsOnly, Buffer.from(body).toString()]);
+    expect(pieces).toEqual([
+      [true, 's'],
+      [undefined, 'm'],
+    ]);
     handler.stop();
   });
 

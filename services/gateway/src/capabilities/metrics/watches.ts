@@ -71,6 +71,7 @@ export class Watches {
   renewed(renewal: WatchRenewal): void {
     const { clock, metrics, find } = this.#options;
     const { api, agents, begin = [] } = renewal;
+    const secondsOnly = new Set(renewal.secondsOnly);
     const refused = this.#leases.renew(renewal, clock.monotonic());
     if (refused > 0) metrics.refusedWatches.inc({ reason: 'list' }, refused);
     // Those that nobody watches any more make room.
@@ -83,7 +84,7 @@ export class Watches {
       const sampled = find(agentId);
       if (sampled?.isWatched !== true || !this.#leases.holds(api, agentId)) continue;
       this.#publisher.addCurrent(sampled);
-      this.#histories.ask(sampled, api);
+      this.#histories.ask(sampled, api, secondsOnly.has(agentId) ? 'seconds' : 'all');
     }
     this.#visit();
   }
