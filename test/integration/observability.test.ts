@@ -1,4 +1,5 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -46,20 +47,33 @@ let load: Promise<void> = Promise.resolve();
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'muster-observability-'));
-  harness = await startHarness({ gateways: 2 });
+  const policy = join(folder, 'metrics.json');
+  await writeFile(policy, JSON.stringify({ rules: [{ selector: '', interval: '10s' }] }));
+  // Telemetry services write to the same Prometheus, which starts last: until then they try again.
+  const port = await freePort();
+  harness = await startHarness({
+    ...{ gateways: 2, telemetries: 2 },
+    env: {
+      gateway: { MUSTER_METRICS_POLICY_FILE: policy },
+      telemetry: { MUSTER_TELEMETRY_REMOTE_WRITE_URL: `http://127.0.0.1:${port}/api/v1/write` },
+    },
+  });
   const options = fleetOptions(harness);
   // Nobody connects to it: it is there for the metric of its certificate.
   const { certPath, keyPath } = await ensureCertificates(join(folder, 'tls'));
   await harness.stack.addGateway({ MUSTER_TLS_CERT_FILE: certPath, MUSTER_TLS_KEY_FILE: keyPath });
   for (const mode of ['live', 'poll'] as const) {
     fleets.push(
-      new Fleet({ ...options, agents: 10, behaviour: { failing: 0.2 }, ...onChannel(mode), seed: mode.length }),
+      new Fleet({
+        ...{ ...options, agents: 10, metrics: true, behaviour: { failing: 0.2 } },
+        ...{ ...onChannel(mode), seed: mode.length },
+      }),
     );
   }
   await Promise.all(fleets.map((fleet) => fleet.start()));
   prometheus = await startPrometheus({
     ...{ dataDir: join(folder, 'prometheus'), logger: silentLogger, targets: scrapeTargets(harness.stack) },
-    ...{ scrapeSeconds: 1, rules: await fasterRules() },
+    ...{ scrapeSeconds: 1, rules: await fasterRules(), port, takesWrites: true },
   });
   load = underLoad();
 });
@@ -72,6 +86,14 @@ afterAll(async () => {
   await harness.close();
   await rm(folder, { recursive: true, force: true });
 });
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => void server.close(resolve));
+  return port;
+}
 
 /** The rule files, evaluated every second instead of every minute; what has to last for minutes has to last for seconds. */
 async function fasterRules(): Promise<string[]> {
@@ -100,6 +122,8 @@ async function underLoad(): Promise<void> {
         body: { action: 'dns.flush', params: {}, target: { agentIds }, expiresIn: '10m' },
       }),
       fetch(`${stack.apiUrl}/v1/agents`),
+      api.fetch('/v1/health'),
+      api.fetch('/v1/fleet/top'),
     ]);
   };
   // What fails here is missed below.
@@ -183,7 +207,8 @@ test('each metric of Muster is used by a panel, by a rule, or in the operations 
   );
   const { stack } = harness;
   const metrics = new Set<string>();
-  for (const { healthUrl } of [...stack.gateways, ...stack.queries, ...stack.commands, ...stack.apis]) {
+  const { gateways, queries, commands, telemetries, apis } = stack;
+  for (const { healthUrl } of [...gateways, ...queries, ...commands, ...telemetries, ...apis]) {
     const text = await (await fetch(`${healthUrl}/metrics`)).text();
     for (const [, name = ''] of text.matchAll(/^# TYPE (muster_\w+) /gm)) metrics.add(name);
   }

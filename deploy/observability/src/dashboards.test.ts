@@ -38,11 +38,16 @@ const models = [...generatedFiles().keys()]
   .filter((path) => path.endsWith('.json'))
   .map((path) => JSON.parse(readFileSync(path, 'utf8')) as Model);
 const panels = models.flatMap((model) =>
-  model.panels.filter(({ type }) => type !== 'row').map((panel) => [`${model.title}: ${panel.title}`, panel] as const),
+  model.panels
+    .filter(({ type }) => type !== 'row')
+    .map((panel) => [`${model.title}: ${panel.title}`, panel, model] as const),
 );
 const operations = readFileSync(new URL('../../../docs/operations.md', import.meta.url), 'utf8');
 /** Functions that a counter may stand in: its value by itself says nothing. */
 const OVER_TIME = new Set(['rate', 'increase', 'irate']);
+/** Histograms of gauges: how the fleet is now. And gauges that OpenTelemetry names `count`. */
+const NOW =
+  /^muster_telemetry_endpoint_|^system_(process|thread|network_connection|linux_file_handle|cpu_logical)_count/;
 const ON_TIME_RANGE = 2;
 const isRecorded = ({ name }: Selector): boolean => typeof name === 'string' && name.includes(':');
 
@@ -53,13 +58,13 @@ describe.each(models.map((model) => [model.title, model] as const))('%s', (_titl
     expect(models.filter(({ uid }) => uid === model.uid)).toHaveLength(1);
   });
 
-  test('lets people choose the data source, and job and instance where series have them', () => {
+  test('lets people choose the data source, and job and instance or one endpoint where series have them', () => {
     const [source, ...others] = model.templating.list;
     expect(source).toMatchObject({ name: 'datasource', type: 'datasource' });
     const recorded = panelsOf(model).every((panel) =>
       panel.targets?.every(({ expr }) => selectorsOf(withoutVariables(expr)).every(isRecorded)),
     );
-    expect(others.map(({ name }) => name)).toEqual(recorded ? [] : ['job', 'instance']);
+    expect(others.map(({ name }) => name)).toEqual(recorded ? [] : choicesOf(model));
     for (const { refresh, datasource } of others)
       expect({ refresh, uid: datasource?.uid }).toEqual({ refresh: ON_TIME_RANGE, uid: '${datasource}' });
   });
@@ -75,7 +80,7 @@ describe.each(models.map((model) => [model.title, model] as const))('%s', (_titl
   });
 });
 
-describe.each(panels)('%s', (_title, panel) => {
+describe.each(panels)('%s', (_title, panel, model) => {
   test('has title, description, unit, data source and queries with legends', () => {
     expect(panel).toMatchObject({
       title: expect.stringMatching(/\S/) as unknown,
@@ -88,15 +93,18 @@ describe.each(panels)('%s', (_title, panel) => {
       expect([legendFormat, datasource.uid]).toEqual([expect.stringMatching(/\S/), '${datasource}']);
   });
 
-  test('asks in PromQL, for the chosen job and instance, and for counters over time', () => {
+  test('asks in PromQL, for what is chosen, and for counters over time', () => {
     for (const { expr } of panel.targets ?? []) {
       // How often a process started within an hour does not depend on the resolution of the graph.
       expect(expr.replace(/changes\([^)]*\)/g, '')).not.toMatch(/\[\d/);
       for (const selector of selectorsOf(withoutVariables(expr))) {
         if (isRecorded(selector)) continue;
-        expect([selector.text, selector.labels]).toEqual([selector.text, expect.arrayContaining(['job', 'instance'])]);
+        expect([selector.text, selector.labels]).toEqual([selector.text, expect.arrayContaining(choicesOf(model))]);
         if (/_(total|count|bucket|sum)\b/.test(selector.text))
-          expect([selector.text, OVER_TIME.has(selector.within ?? '')]).toEqual([selector.text, true]);
+          expect([selector.text, OVER_TIME.has(selector.within ?? '')]).toEqual([
+            selector.text,
+            !NOW.test(selector.text),
+          ]);
       }
     }
   });
@@ -108,6 +116,11 @@ describe.each(panels)('%s', (_title, panel) => {
     }
   });
 });
+
+/** Series of endpoints have no job and instance. */
+function choicesOf({ title }: Model): string[] {
+  return title === 'Muster / Endpoint' ? ['org', 'host', 'agent'] : ['job', 'instance'];
+}
 
 function panelsOf({ panels: all }: Model): readonly Panel[] {
   return all.filter(({ type }) => type !== 'row');

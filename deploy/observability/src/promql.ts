@@ -18,6 +18,9 @@ const VARIABLES: Readonly<Record<string, string>> = {
   $__range: '5m',
   $job: '.+',
   $instance: '.+',
+  $org: '.+',
+  $host: '.+',
+  $agent: '.+',
 };
 
 /** An expression of a panel as Prometheus takes it. */

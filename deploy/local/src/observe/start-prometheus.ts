@@ -24,6 +24,8 @@ export interface StartPrometheusOptions {
   readonly port?: number;
   /** Rule files; patterns allowed. Default: those of deploy/observability. */
   readonly rules?: readonly string[];
+  /** Whether it takes remote write, at `/api/v1/write`. */
+  readonly takesWrites?: boolean;
   /** How often it scrapes; default 5 s. */
   readonly scrapeSeconds?: number;
 }
@@ -37,7 +39,7 @@ const RETENTION = '7d';
  * @throws MissingProgramError, BrokerStartError
  */
 export async function startPrometheus(options: StartPrometheusOptions): Promise<BrokerHandle> {
-  const { dataDir, logger, port } = options;
+  const { dataDir, logger, port, takesWrites = false } = options;
   const program = await ensureBinary('prometheus', 'prometheus', { logger });
   const config = join(dataDir, 'prometheus.yml');
   await mkdir(dataDir, { recursive: true });
@@ -51,6 +53,7 @@ export async function startPrometheus(options: StartPrometheusOptions): Promise<
       `--storage.tsdb.retention.time=${RETENTION}`,
       `--web.listen-address=127.0.0.1:${chosen}`,
       '--log.level=warn',
+      ...(takesWrites ? ['--web.enable-remote-write-receiver'] : []),
     ],
     logFile: join(dataDir, 'prometheus.log'),
     isReady: () => isReady(chosen),

@@ -22,6 +22,8 @@ export interface DashboardSpec {
    * neither.
    */
   readonly chooseBy?: string;
+  /** The labels of this metric by which people choose one thing instead, each among those that the labels before it leave. */
+  readonly choices?: readonly string[];
   readonly rows: readonly RowSpec[];
 }
 
@@ -31,6 +33,8 @@ export interface RowSpec {
 }
 
 const TAG = 'muster';
+/** The labels by which Prometheus tells processes apart. */
+const PROCESS: readonly string[] = ['job', 'instance'];
 
 export function dashboard(spec: DashboardSpec, runbookBase: string): Dashboard {
   const builder = new DashboardBuilder(spec.title)
@@ -52,19 +56,16 @@ export function dashboard(spec: DashboardSpec, runbookBase: string): Dashboard {
     )
     .link(new DashboardLinkBuilder('Runbook').type(DashboardLinkType.Link).url(runbookBase).targetBlank(true))
     .withVariable(new DatasourceVariableBuilder('datasource').label('Data source').type('prometheus'));
-  if (spec.chooseBy !== undefined) {
-    builder
-      .withVariable(choice('job', `label_values(${spec.chooseBy}, job)`))
-      .withVariable(
-        choice(
-          'instance',
-          `label_values(${spec.chooseBy.replace(/\}?$/, '')}${spec.chooseBy.includes('{') ? ',' : '{'}job=~"$job"}, instance)`,
-        ),
+  const { chooseBy, choices = PROCESS } = spec;
+  if (chooseBy !== undefined) {
+    for (const [i, name] of choices.entries())
+      builder.withVariable(
+        choice(name, { metric: chooseBy, before: choices.slice(0, i), isMany: choices === PROCESS }),
       );
   }
   for (const { title, panels } of spec.rows) {
     builder.withRow(new RowBuilder(title));
-    for (const one of panels) builder.withPanel(panel(one, runbookBase));
+    for (const one of panels) builder.withPanel(panel(one, { runbookBase, choices }));
   }
   const model = builder.build();
   // The library numbers none.
@@ -72,15 +73,24 @@ export function dashboard(spec: DashboardSpec, runbookBase: string): Dashboard {
   return model;
 }
 
+interface Choice {
+  readonly metric: string;
+  /** What is chosen before. */
+  readonly before: readonly string[];
+  /** Several of them, or all. */
+  readonly isMany: boolean;
+}
+
 /** Reloads when the time range changes: instances come and go. */
-function choice(name: string, query: string): QueryVariableBuilder {
-  return new QueryVariableBuilder(name)
-    .label(name[0]?.toUpperCase() + name.slice(1))
+function choice(name: string, { metric, before, isMany }: Choice): QueryVariableBuilder {
+  const [, its = metric, own = ''] = /^([^{]+)(?:\{(.*)\})?$/.exec(metric) ?? [];
+  const matchers = [...(own === '' ? [] : [own]), ...before.map((each) => `${each}=~"$${each}"`)].join(',');
+  const from = matchers === '' ? its : `${its}{${matchers}}`;
+  const builder = new QueryVariableBuilder(name)
+    .label(`${name[0]?.toUpperCase()}${name.slice(1)}`)
     .datasource(DATASOURCE)
-    .query({ query, refId: name })
+    .query({ query: `label_values(${from}, ${name})`, refId: name })
     .refresh(VariableRefresh.OnTimeRangeChanged)
-    .sort(VariableSort.AlphabeticalAsc)
-    .multi(true)
-    .includeAll(true)
-    .allValue('.+');
+    .sort(VariableSort.AlphabeticalAsc);
+  return isMany ? builder.multi(true).includeAll(true).allValue('.+') : builder;
 }

@@ -16,7 +16,7 @@ import { runbookUrl } from './runbook.js';
 export const DATASOURCE = { type: 'prometheus', uid: '${datasource}' } as const;
 
 export interface PanelQuery {
-  /** PromQL. `$m` stands for the matchers of the variables job and instance: `up{$m}`, `up{$m,code="1"}`. */
+  /** PromQL. `$m` stands for the matchers of the dashboard's variables, such as job and instance: `up{$m}`, `up{$m,code="1"}`. */
   readonly expr: string;
   /** Grafana's legend: `{{instance}}`. */
   readonly legend: string;
@@ -41,15 +41,18 @@ export interface PanelSpec {
   readonly max?: number;
 }
 
-const MATCHERS = 'job=~"$job",instance=~"$instance"';
 const COLOURS = ['green', 'yellow', 'red'] as const;
 
 /** A panel of the house: data source by variable, thresholds, a link to the runbook. */
-export function panel(spec: PanelSpec, runbookBase: string): Builder<Panel> {
+export function panel(
+  spec: PanelSpec,
+  { runbookBase, choices }: { readonly runbookBase: string; readonly choices: readonly string[] },
+): Builder<Panel> {
+  const matchers = choices.map((name) => `${name}=~"$${name}"`).join(',');
   const targets = spec.queries.map(({ expr, legend }, index): Builder<Dataquery> => {
     const query = new DataqueryBuilder()
       .datasource(DATASOURCE)
-      .expr(expr.replaceAll('$m', MATCHERS))
+      .expr(expr.replaceAll('$m', matchers))
       .legendFormat(legend)
       .refId(String.fromCharCode(65 + index));
     return spec.single === true ? query.instant() : query.range();

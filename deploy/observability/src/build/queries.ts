@@ -30,6 +30,14 @@ export function quantiles(histogram: string, of: readonly number[] = [0.5, 0.95,
   }));
 }
 
+/** Quantiles of a histogram of gauges, which tells how things are distributed now: its buckets go down too. */
+export function quantilesNow(histogram: string, of: readonly number[] = [0.5, 0.9, 0.99], by?: string): PanelQuery[] {
+  return of.map((quantile) => ({
+    expr: `histogram_quantile(${quantile}, sum by (${by === undefined ? '' : `${by}, `}le) (${selector(histogram, '_bucket')}))`,
+    legend: `p${quantile * 100}${by === undefined ? '' : ` {{${by}}}`}`,
+  }));
+}
+
 /** What all services have under their own names: `muster_gateway_bus_connected`, `muster_query_bus_connected` … */
 export function ofEach(name: string): string {
   return `~muster_.+_${name}`;

@@ -1,5 +1,7 @@
 import type { DashboardSpec } from '../build/dashboard.js';
 import { brokers } from './brokers.js';
+import { endpoint } from './endpoint.js';
+import { fleetHealth } from './fleet-health.js';
 import { gateways } from './gateways.js';
 import { hostMetrics } from './host-metrics.js';
 import { queriesAndCommands } from './queries-and-commands.js';
@@ -8,6 +10,8 @@ import { serviceLevels } from './slos.js';
 
 /** One line for each file of this folder. */
 export const DASHBOARDS: readonly DashboardSpec[] = [
+  fleetHealth,
+  endpoint,
   gateways,
   queriesAndCommands,
   brokers,

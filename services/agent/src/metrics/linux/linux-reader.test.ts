@@ -207,7 +207,7 @@ function ss(): Map<string, number> {
 }
 
 /** Space in KiB, then inodes, of the mount points that the agent names. */
-function df(mounts: readonly string[]): Map<string, number[]> {
+function df(mounts: readonly string[]): Map<string, string> {
   const fields = 'target,size,used,avail,itotal,iused';
   // It says 1 where it may not ask one of them.
   const { stdout } = spawnSync('df', ['-k', `--output=${fields}`, ...mounts], { encoding: 'utf8' });
@@ -215,14 +215,14 @@ function df(mounts: readonly string[]): Map<string, number[]> {
   return new Map(
     lines.map((line) => {
       const words = line.trim().split(/\s+/);
-      return [words.slice(0, -5).join(' '), words.slice(-5).map(Number)] as const;
+      return [words.slice(0, -5).join(' '), words.slice(-5).join(' ')] as const;
     }),
   );
 }
 
 interface Detailed {
   readonly tcp: ReadonlyMap<string, number>;
-  readonly df: ReadonlyMap<string, readonly number[]>;
+  readonly df: ReadonlyMap<string, string>;
 }
 
 /**
@@ -231,7 +231,7 @@ interface Detailed {
  */
 async function compareDetailed(): Promise<Detailed> {
   const tcp = new Map<string, number>();
-  const disks = new Map<string, readonly number[]>();
+  const disks = new Map<string, string>();
   const wrong: string[] = [];
   await eventually(async () => {
     const { filesystem } = reader.read().shape.names;
@@ -251,7 +251,7 @@ async function compareDetailed(): Promise<Detailed> {
       const told = after.df.get(mount);
       if (told === undefined) continue;
       const own = spaceOf(reading, mount);
-      if (`${own}` === `${told}` && `${own}` === `${before.df.get(mount)}`) disks.set(mount, own);
+      if (own === told && own === before.df.get(mount)) disks.set(mount, own);
       if (!disks.has(mount)) wrong.push(`${mount}: ${own}, by df ${before.df.get(mount)} and ${told}`);
     }
     if (wrong.length > 0) throw new Error(wrong.join('; '));
@@ -261,7 +261,7 @@ async function compareDetailed(): Promise<Detailed> {
 }
 
 /** As {@link df} has them. */
-function spaceOf(reading: Reading, mount: string): number[] {
+function spaceOf(reading: Reading, mount: string): string {
   const state = (name: string, of_: string): number =>
     of(reading, 'filesystem', mount, name, { 'system.filesystem.state': of_ });
   const [used, free] = ['used', 'free'].map((each) => state('system.filesystem.inodes.usage', each));
@@ -269,7 +269,7 @@ function spaceOf(reading: Reading, mount: string): number[] {
     of(reading, 'filesystem', mount, 'system.filesystem.limit'),
     ...['used', 'free'].map((each) => state('system.filesystem.usage', each)),
     ...[used! + free!, used!],
-  ];
+  ].join(' ');
 }
 
 onLinux('the numbers of this machine are true over thirty seconds of load', () => {
