@@ -21,6 +21,7 @@ const REQUEST_PROBLEMS = [
   'bad_selector',
   'bad_timeout',
   'not_found',
+  'results_expired',
   'revoked',
   'conflict',
   'too_large',

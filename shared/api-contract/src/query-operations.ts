@@ -112,6 +112,7 @@ export const queryOperations = defineOperations('queries', {
     answers: { 200: jsonAnswer('The rows of the second SELECT.', reducedSchema) },
     problems: [
       'not_found',
+      'results_expired',
       'too_large',
       'unsupported_media_type',
       'reduce_failed',
@@ -166,7 +167,7 @@ export const queryOperations = defineOperations('queries', {
         content: { 'application/json': rowPageSchema, 'application/x-ndjson': rowLineSchema, 'text/csv': undefined },
       },
     },
-    problems: ['bad_cursor', 'not_found', 'not_acceptable'],
+    problems: ['bad_cursor', 'not_found', 'results_expired', 'not_acceptable'],
   },
   listQueryEndpoints: {
     method: 'get',
@@ -181,6 +182,6 @@ export const queryOperations = defineOperations('queries', {
       cursor: cursorParameter,
     }),
     answers: { 200: jsonAnswer('A page, in the order of enrolment.', queryFailurePageSchema) },
-    problems: ['bad_cursor', 'not_found'],
+    problems: ['bad_cursor', 'not_found', 'results_expired'],
   },
 });

@@ -39,6 +39,7 @@ export const ERROR_CODES = {
   method_not_allowed: { status: 405, retryable: false, title: 'The path has no such method' },
   not_acceptable: { status: 406, retryable: false, title: 'None of the accepted formats can be given' },
   conflict: { status: 409, retryable: false, title: 'The state of the thing does not allow this' },
+  results_expired: { status: 410, retryable: false, title: 'The results are not kept any more' },
   session_ended: { status: 410, retryable: false, title: 'The poll session is over' },
   idempotency_mismatch: { status: 422, retryable: false, title: 'The idempotency key was used for another request' },
   too_large: { status: 413, retryable: false, title: 'The request body is too large' },

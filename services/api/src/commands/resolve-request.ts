@@ -125,7 +125,7 @@ async function rowsOfQuery(
       throw queryFault('conflict', `endpoint #${num} of query ${id} is not known yet; try again`);
     rows.push({ agentId, row: rowOf(record.columns, values) });
   }
-  if (rows.length === 0) throw queryFault('no_targets', `query ${id} has no rows (any more): rows are kept for a day`);
+  if (rows.length === 0) throw queryFault('no_targets', `query ${id} has no rows`);
   return rows;
 }
 

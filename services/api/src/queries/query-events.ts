@@ -1,6 +1,7 @@
 import type { StreamStore } from '@muster/bus';
 import { AppError } from '@muster/protocol';
 import { decodeQueryRecord, STREAM_SUBJECTS, STREAMS, type QueryRecord, type ResultEvent } from '@muster/records';
+import { isBeginning } from '@muster/service-base';
 import type { Clock } from '@muster/runtime';
 import { TimedReader } from '../http/timed-reader.js';
 
@@ -46,6 +47,7 @@ export async function* queryEvents(record: QueryRecord, options: QueryEventsOpti
     signal: AbortSignal.any([signal, reading.signal]),
   });
   const reader = new TimedReader(entries, clock);
+  let isFirst = options.afterSeq === 0;
   try {
     for (;;) {
       const next = await reader.next(heartbeatMs);
@@ -56,6 +58,11 @@ export async function* queryEvents(record: QueryRecord, options: QueryEventsOpti
       }
       if (next !== 'timeout') {
         const event = decodeQueryRecord<ResultEvent>(next.data);
+        if (isFirst && record.state !== 'running' && !isBeginning(event, record)) {
+          yield { kind: 'synthesized_end', record };
+          return;
+        }
+        isFirst = false;
         yield { kind: 'event', seq: next.seq, event };
         if (event.t === 'ended') return;
         continue;

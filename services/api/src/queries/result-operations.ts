@@ -8,7 +8,7 @@ import { decodeCursor, encodeCursor, position } from '../http/cursor.js';
 import { implement, json, type Operation } from '../http/operation.js';
 import type { QueryStore } from './query-store.js';
 import { failureJson, type EndpointByNum } from './result-json.js';
-import { failures } from './result-rows.js';
+import { beWhole, failures } from './result-rows.js';
 import { ROW_FORMATS, rowPage, rowStream, type RowFormat } from './row-answers.js';
 import { queryView } from './query-stream.js';
 
@@ -52,6 +52,7 @@ function rowsOperation(parts: ResultParts): Operation {
     const { format = formatOf(negotiate(...Object.values(ROW_FORMATS))), limit, cursor, formulas } = query;
     const record = await store.find(principal, params.id);
     if (format === 'json') return json(200, await rowPage(parts, { record, limit, cursor, signal }));
+    await beWhole(parts.streams, record, signal);
     return rowStream(parts, { record, format, escapeFormulas: formulas === 'escape', signal });
   });
 }

@@ -1,16 +1,14 @@
 import type { StreamStore } from '@muster/bus';
 import { decodeRow, forEachRow, type SqlValue } from '@muster/protocol';
 import {
-  decodeQueryRecord,
-  STREAM_SUBJECTS,
   readAnswerBlock,
   readGroupBlock,
-  STREAMS,
   type Failure,
   type GroupedRow,
   type QueryRecord,
   type ResultEvent,
 } from '@muster/records';
+import { readWholeResults } from '@muster/service-base';
 
 /** One row of a raw query, and its place: the entry of the stream, and the index of the row in it. */
 export interface RawRow {
@@ -22,18 +20,14 @@ export interface RawRow {
 
 export type IndexedGroup = GroupedRow & { readonly index: number };
 
-/** All result events of a query that are stored now, in order. Nothing counts after the end. */
-async function* keptEvents(
-  streams: StreamStore,
-  record: QueryRecord,
-  options: { fromSeq?: number; signal: AbortSignal },
-) {
-  const subject = STREAM_SUBJECTS.result(record.org, record.id);
-  for await (const { seq, data } of streams.read(STREAMS.results.name, { subject, batch: 16, ...options })) {
-    const event = decodeQueryRecord<ResultEvent>(data);
-    yield { seq, event };
-    if (event.t === 'ended') return;
-  }
+/** All result events of a query that are stored now, in order. @throws AppError `results_expired`: not all of them are. */
+function keptEvents(streams: StreamStore, record: QueryRecord, options: { fromSeq?: number; signal: AbortSignal }) {
+  return readWholeResults(streams, record, { batch: 16, ...options });
+}
+
+/** For answers that cannot say so later. @throws AppError `results_expired` */
+export async function beWhole(streams: StreamStore, record: QueryRecord, signal: AbortSignal): Promise<void> {
+  for await (const _ of readWholeResults(streams, record, { batch: 1, signal })) return;
 }
 
 /** Rows in the order of their arrival, from a place on. Decodes one at a time. */

@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { encodeCbor, type SqlValue } from '@muster/protocol';
-import { AnswerBlockWriter, GroupBlockWriter, type QueryRecord } from '@muster/records';
+import { EMPTY_LEDGER, encodeCbor, type SqlValue } from '@muster/protocol';
+import { AnswerBlockWriter, GroupBlockWriter, STREAM_SUBJECTS, STREAMS, type QueryRecord } from '@muster/records';
 import { ApiFixture } from '../testing/api-fixture.js';
+import { parseSse } from '../testing/raw-viewer.js';
 import { csvLine } from './csv.js';
 import type { QueryStore } from './query-store.js';
 
@@ -23,7 +24,7 @@ async function tellRows(
 ) {
   const block = new AnswerBlockWriter();
   for (const [num, rows] of list) block.add(num, Buffer.concat(rows.map((row) => encodeCbor(row))));
-  await api.service.emit(record, { t: 'rows', answers: block.bytes() });
+  return api.service.emit(record, { t: 'rows', answers: block.bytes() });
 }
 
 async function emitGroups(
@@ -192,6 +193,63 @@ test('endpoints that did not answer are listed with the reason, those that recov
   ]);
   expect((await api.get(`${path}?outcome=over_budget`)).body.items).toHaveLength(1);
   expect((await allPages(`${path}?limit=1`)).items).toEqual(body.items);
+});
+
+describe('results of which the beginning is not kept any more', () => {
+  const ledger = { ...EMPTY_LEDGER, targeted: 2, answered: 2 };
+
+  /** Two events with rows; then everything before `from` goes, as by the stream's bound. */
+  async function expire(from: 'second rows' | 'end' | 'never'): Promise<QueryRecord> {
+    const record = await start('raw');
+    await tellRows(record, [1, [['a', 1]]]);
+    const second = await tellRows(record, [2, [['b', 2]]]);
+    const ended = await api.service.end(record, { ledger, endedAtMs: Date.now() - 25 * 3_600_000 });
+    const beforeSeq = { 'second rows': second, end: second + 1, never: second + 2 }[from];
+    await api.connection.streams.purge(STREAMS.results.name, STREAM_SUBJECTS.result(record.org, record.id), {
+      beforeSeq,
+    });
+    return ended;
+  }
+
+  test.each(['second rows', 'end', 'never'] as const)(
+    'kept from %s: a part is never given for the whole',
+    async (from) => {
+      const { id } = await expire(from);
+      for (const path of ['rows', 'rows?format=ndjson', 'rows?format=csv', 'endpoints']) {
+        const { status, body } = await api.get(`/v1/queries/${id}/${path}`);
+        expect([path, status, body.code]).toEqual([path, 410, 'results_expired']);
+      }
+      const events = parseSse((await api.get(`/v1/queries/${id}/events`)).text);
+      expect(events.map(({ event }) => event)).toEqual(['ended']);
+      const order = { action: 'dns.flush', params: {}, target: { query: id } };
+      expect((await api.ask('POST', '/v1/commands', { body: order })).body.code).toBe('results_expired');
+    },
+  );
+
+  test('a page whose place is not kept any more is refused', async () => {
+    const record = await start('raw');
+    const first = await tellRows(record, [
+      1,
+      [
+        ['a', 1],
+        ['a', 2],
+      ],
+    ]);
+    await api.service.end(record, { ledger });
+    const { body } = await api.get(`/v1/queries/${record.id}/rows?limit=1`);
+    const next = `/v1/queries/${record.id}/rows?limit=1&cursor=${body.nextCursor}`;
+    expect((await api.get(next)).body.items).toHaveLength(1);
+    const subject = STREAM_SUBJECTS.result(record.org, record.id);
+    await api.connection.streams.purge(STREAMS.results.name, subject, { beforeSeq: first + 1 });
+    expect((await api.get(next)).body.code).toBe('results_expired');
+  });
+
+  test('a query whose coordinator wrote nothing but its end has no rows', async () => {
+    const record = await start('raw');
+    await api.connection.streams.purge(STREAMS.results.name, STREAM_SUBJECTS.result(record.org, record.id));
+    await api.service.end(record, { state: 'interrupted' });
+    expect((await api.get(`/v1/queries/${record.id}/rows`)).body.items).toEqual([]);
+  });
 });
 
 test('a field is quoted only where it must be', () => {

@@ -3,7 +3,7 @@ import type { Directory } from '@muster/directory';
 import { AppError, decodeRow, forEachRow, type SqlValue } from '@muster/protocol';
 import { readAnswerBlock, type QueryRecord, type ResultEvent } from '@muster/records';
 import { type Clock, type Logger, LATENCY_BUCKETS, type Metrics } from '@muster/runtime';
-import { readResults } from '@muster/service-base';
+import { readWholeResults } from '@muster/service-base';
 import { compileProblem } from './sql-compiler.js';
 import { ReduceSlots, type ReduceOwner, type ReduceSlotLimits } from './reduce-slots.js';
 import { ReduceThread, type ReduceReply, type ReduceRequest } from './reduce-thread.js';
@@ -163,7 +163,7 @@ export class Reductions {
     const opened = await thread.send({ t: 'open', shape: { form: query.mode, columns: query.columns }, heapBytes });
     if (opened.t !== 'taken') return opened;
     started();
-    for await (const { event } of readResults(this.#options.streams, query, signal)) {
+    for await (const { event } of readWholeResults(this.#options.streams, query, { signal })) {
       const request = this.#requestFor(event);
       if (request === undefined) continue;
       const reply = await thread.send(request);
