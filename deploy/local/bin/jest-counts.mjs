@@ -1,5 +1,5 @@
 /**
- * Jest reporter. Writes the numbers of passed, failed and skipped tests, and which failed, to the package's `.jest/counts.json` (or `.jest/NAME.json`
+ * Jest reporter. Writes the numbers of passed, failed and skipped tests, which failed, and the seconds of each file to the package's `.jest/counts.json` (or `.jest/NAME.json`
  * by `MUSTER_TEST_COUNTS`), for the last lines of `npm test`. Fails a run that leaves handles open, instead of letting it hang.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
@@ -23,6 +23,10 @@ export default class CountsReporter {
       failed: results.numFailedTests + results.numRuntimeErrorTestSuites,
       skipped: results.numPendingTests + results.numTodoTests,
       failures: results.testResults.flatMap((file) => failuresOf(file, relative(this.#root, file.testFilePath))),
+      seconds: results.testResults.map(({ testFilePath, perfStats }) => [
+        relative(this.#root, testFilePath),
+        Math.round(perfStats.runtime / 1_000),
+      ]),
     };
     this.#write(counts);
     setTimeout(() => {

@@ -14,6 +14,8 @@ import { ROOT, TOOL_ENV, build, ensureInstalled, requireNode, turbo } from './wo
 const INTEGRATION = '@muster/test';
 /** More files than this do not fail by chance. */
 const FLAKY_FILES = 6;
+/** How many of the slowest files are named. */
+const SLOWEST = 20;
 
 requireNode();
 ensureInstalled();
@@ -70,12 +72,21 @@ function runTests(filter) {
 function report() {
   const total = { passed: 0, failed: 0, skipped: 0 };
   const failed = [];
+  const seconds = [];
   for (const folder of packageFolders()) {
     for (const counts of readCounts(folder)) {
+      for (const [file, took] of counts.seconds ?? []) seconds.push([took, relative(ROOT, join(folder, file))]);
       for (const key of Object.keys(total)) total[key] += counts[key] ?? 0;
       for (const { file, test } of counts.failures ?? []) failed.push({ folder, file, test });
     }
   }
+  seconds.sort(([a], [b]) => b - a);
+  console.log(
+    `slowest: ${seconds
+      .slice(0, SLOWEST)
+      .map(([took, file]) => `${file} ${took} s`)
+      .join(', ')}`,
+  );
   if (failures.length > 0) console.log(`FAILED: ${failures.join(', ')}`);
   for (const { folder, file, test } of failed) console.log(`failed: ${relative(ROOT, join(folder, file))} › ${test}`);
   if (total.failed === failed.length && passedAgain(failed)) {
