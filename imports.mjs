@@ -48,6 +48,7 @@ export const PACKAGES = {
   'services/command': LIBRARIES,
   'services/telemetry': LIBRARIES,
   'services/api': LIBRARIES,
+  'services/setup': ['records', 'bus', 'runtime', 'service-base'],
   'services/agent': ['protocol', 'host-metrics', 'identity', 'tables', 'actions', 'runtime'],
   'services/cli': [
     'protocol',

@@ -37,6 +37,12 @@ export const PROGRAMS = {
     manifest: 'services/api/package.json',
     natives: ['@sqlite.org/sqlite-wasm'],
   },
+  setup: {
+    title: 'Muster setup',
+    description: 'Makes and changes the streams at NATS, and ends.',
+    entries: { main: 'services/setup/dist/main.js' },
+    manifest: 'services/setup/package.json',
+  },
   agent: {
     title: 'Muster agent',
     description: 'Answers queries and runs commands on an endpoint.',

@@ -143,7 +143,7 @@ try {
     }
     const base = Number(await engine.podman('image', 'inspect', '--format', '{{.Size}}', BASE_IMAGE));
     const sizes: string[] = [];
-    for (const name of [...SERVICES, 'agent', 'cli', 'simulator']) {
+    for (const name of [...SERVICES, 'setup', 'agent', 'cli', 'simulator']) {
       const image = `localhost/muster/${name}:ci`;
       const size = Number(await engine.podman('image', 'inspect', '--format', '{{.Size}}', image)) - base;
       if (size > 120e6) throw new Error(`${name} has ${size} bytes above the base`);
@@ -155,13 +155,16 @@ try {
   await step('brokers and services start from the manifests and are ready', async () => {
     await engine.podman('network', 'create', network);
     for (const broker of ['muster-nats', 'muster-redis']) await startPod(broker);
+    await startPod('muster-setup');
     for (const service of SERVICES) await startPod(`muster-${service}`);
     await startPod('muster-gateway', 'muster-gateway-1');
-    for (const pod of started.filter((name) => !/nats|redis/.test(name))) {
+    for (const pod of started.filter((name) => !/nats|redis|setup/.test(name))) {
       await eventually(`${pod} is ready`, async () =>
         (await get(`http://${pod}:9090/readyz`)).includes('"ready":true') ? 'ready' : undefined,
       );
     }
+    const ended = ['inspect', '--format', '{{.State.ExitCode}}', cluster.container('muster-setup')];
+    if ((await engine.podman(...ended)).trim() !== '0') throw new Error(await logOf('muster-setup'));
     const log = await logOf('muster-gateway');
     if (/portable one|does not load|cannot bound/.test(log))
       throw new Error(`the gateway has not its native transport: ${log}`);
@@ -226,7 +229,7 @@ try {
   });
 
   await step('Prometheus scrapes every service', async () => {
-    const targets = started.filter((pod) => !/nats|redis|agent/.test(pod));
+    const targets = started.filter((pod) => !/nats|redis|setup|agent/.test(pod));
     const jobs = targets.map((pod) => `  - job_name: ${pod}\n    static_configs: [{ targets: ['${pod}:9090'] }]`);
     const config = join(folder, 'prometheus.yml');
     writeFileSync(config, `global:\n  scrape_interval: 1s\nscrape_configs:\n${jobs.join('\n')}\n`);

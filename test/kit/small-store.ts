@@ -21,7 +21,7 @@ const BOUNDS = {
 export function smallStoreSettings(storeBytes: number): NonNullable<StackOptions['env']> {
   const common = { ...BOUNDS, MUSTER_STORAGE_LIMIT: String(storeBytes) };
   return {
-    ...{ gateway: common, command: common, api: common },
+    ...{ setup: common, gateway: common, command: common, api: common },
     query: { ...common, MUSTER_QUERY_MAX_RESULT_BYTES: '16MiB' },
   };
 }

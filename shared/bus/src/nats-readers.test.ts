@@ -107,19 +107,22 @@ describe('readers of streams that others make', () => {
     await maker.stop();
   }, 60_000);
 
-  it('a stream that another service makes is missing or different, and named', async () => {
-    const expected = { name: 'LATE', subjects: ['late.>'], maxAgeMs: 60_000, expected: true };
-    const ensure = () => asking.streams.ensure([expected], { timeoutMs: 0 });
-    await expect(ensure()).rejects.toMatchObject({
-      code: 'no_stream',
-      message: expect.stringMatching(/LATE is missing/),
-    });
-    await asking.streams.ensure([{ ...expected, maxAgeMs: 120_000, expected: false }]);
-    await expect(ensure()).rejects.toMatchObject({
-      code: 'invalid',
-      message: expect.stringMatching(/LATE has another max_age/),
-    });
-    await asking.streams.ensure([{ ...expected, expected: false }]);
+  it('a stream that muster-setup makes is missing or lacks what is relied on, and is named; its bounds may be others', async () => {
+    const expected = { name: 'LATE', subjects: ['late.a', 'late.b'], maxMsgsPerSubject: 1, maxAgeMs: 60_000 };
+    const ensure = (more = {}) => asking.streams.ensure([{ ...expected, ...more, expected: true }], { timeoutMs: 0 });
+    const changes: string[] = [];
+    const make = (more = {}) =>
+      asking.streams.ensure([{ ...expected, ...more }], { onEnsured: (...change) => changes.push(change.join(' ')) });
+    const refused = (code: string, message: RegExp, more = {}) =>
+      expect(ensure(more)).rejects.toMatchObject({ code, message: expect.stringMatching(message) });
+    await refused('no_stream', /LATE is missing; muster-setup/);
+    await make({ subjects: ['late.a'], maxMsgsPerSubject: 2 });
+    await refused('invalid', /LATE has another max_msgs_per_subject, does not keep late\.b; muster-setup/);
+    await make({ maxAgeMs: 120_000 });
+    await make({ maxAgeMs: 120_000 });
     await ensure();
+    await refused('invalid', /LATE has 1 replicas where 3 are set/, { replicas: 3 });
+    await refused('invalid', /LATE has format 1 where this version writes 2/, { format: 2 });
+    expect(changes).toEqual(['LATE created', 'LATE subjects,max_age,max_msgs_per_subject,duplicate_window']);
   });
 });

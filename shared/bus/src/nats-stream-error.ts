@@ -7,6 +7,8 @@ import { StreamError } from './stream-store.js';
  */
 export function storageFull(code: number | undefined, reason: string): boolean {
   if (code === 10002 || code === 10023 || code === 10047) return true;
+  // A cluster looks for servers that have room.
+  if (code === 10005) return /insufficient storage/i.test(reason);
   return code === 10077 && /maximum|no space|insufficient/i.test(reason);
 }
 

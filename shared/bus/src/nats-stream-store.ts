@@ -13,6 +13,7 @@ import {
   type AppendOptions,
   type AppendResult,
   type CatchUp,
+  type EnsureOptions,
   type Entry,
   type StorageState,
   type StreamStore,
@@ -75,7 +76,7 @@ export class NatsStreamStore implements StreamStore {
     if (typeof readers === 'object') serveReaders(link, makeReader(jsm), readers);
   }
 
-  async ensure(streams: readonly StreamDefinition[], options: { readonly timeoutMs?: number } = {}): Promise<void> {
+  async ensure(streams: readonly StreamDefinition[], options: EnsureOptions = {}): Promise<void> {
     const deadline = Date.now() + (options.timeoutMs ?? ENSURE_TIMEOUT_MS);
     this.reserve.isExpected = streams.every(({ expected }) => expected === true);
     this.reserve.replicas = streams.find(({ replicas }) => replicas !== undefined)?.replicas;
@@ -89,8 +90,8 @@ export class NatsStreamStore implements StreamStore {
           }
           const wanted = configOf(definition);
           await (definition.expected === true
-            ? expectStream(jsm.streams, wanted)
-            : ensureStream(jsm.streams, wanted, definition.format));
+            ? expectStream(jsm.streams, wanted, definition.format)
+            : ensureStream(jsm.streams, wanted, definition.format, options.onEnsured));
           break;
         } catch (error) {
           const failure = asStreamError(error, definition.name);

@@ -28,7 +28,7 @@ export class StorageReserve {
   isShort = false;
   /** As those of the streams: every server that may be full has its part of the reserve. */
   replicas: number | undefined;
-  /** Whether another service makes its stream. */
+  /** Whether `muster-setup` makes its stream. */
   isExpected = false;
 
   constructor(link: NatsLink, jsm: () => Promise<JetStreamManager>) {

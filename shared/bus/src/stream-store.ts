@@ -18,9 +18,9 @@ export interface StreamStore {
    * While the broker cannot be asked it tries again, for `timeoutMs`; default 15,000.
    * Nothing is changed when one of them has a format that this version does not read.
    * @throws StreamError `invalid` when the broker refuses a definition, `unavailable` when it cannot be asked; `newer_format`, `older_format`.
-   * Of a definition that is `expected`: `no_stream` when it is missing, `invalid` when it differs.
+   * Of a definition that is `expected`: `no_stream` when it is missing, `invalid` when it has not what this one relies on.
    */
-  ensure(streams: readonly StreamDefinition[], options?: { readonly timeoutMs?: number }): Promise<void>;
+  ensure(streams: readonly StreamDefinition[], options?: EnsureOptions): Promise<void>;
 
   /**
    * Appends one entry. Calls may overlap; overlapping appends of one caller keep their order.
@@ -67,6 +67,12 @@ export interface StreamStore {
   readonly catchingUp: ReadonlySet<CatchUp>;
 }
 
+export interface EnsureOptions {
+  readonly timeoutMs?: number;
+  /** Called after a stream was made (`created`) or changed (the names of what was changed). */
+  readonly onEnsured?: (stream: string, changes: readonly string[]) => void;
+}
+
 export interface StorageState {
   readonly usedBytes: number;
   /** Undefined where the broker has no limit for this account, or does not tell it. */
@@ -100,7 +106,7 @@ export interface StreamDefinition {
   readonly maxBytes?: number;
   /** 1 makes the stream a map of the newest entry per subject. */
   readonly maxMsgsPerSubject?: number;
-  /** Another service makes it, and this one may not: it has to be there as it is told here. */
+  /** `muster-setup` makes it, and this one may not: it has to be there with what is told here, but for the bounds of age and bytes. */
   readonly expected?: boolean;
   /** On how many servers of a cluster it is kept. Without it: on one when it is created, later on as many as an operator chose. */
   readonly replicas?: number;

@@ -1,8 +1,8 @@
 import { BROKER_SUBJECTS, RESERVE_STREAM, STREAM_SUBJECTS, STREAMS } from '@muster/records';
 import { SUBJECTS } from './subjects.js';
 
-/** The users of NATS: one for each kind of service. */
-export type BrokerUser = 'gateway' | 'query' | 'command' | 'telemetry' | 'api';
+/** The users of NATS: one for each kind of service, and one for the program that makes the streams. */
+export type BrokerUser = 'gateway' | 'query' | 'command' | 'telemetry' | 'api' | 'setup';
 
 /** What one user may do at NATS, and nothing else. */
 export interface BrokerRights {
@@ -18,10 +18,10 @@ export interface BrokerRights {
   /** Streams of which it takes single records away. */
   readonly removes: readonly string[];
   /**
-   * Whether it makes and changes its streams, makes consumers and pulls them: of its own streams, and of those that gateways ask for. Each of these is
-   * the right to have JetStream write to any subject, so gateways have none of them.
+   * `consumers`: of its own streams, and of those that gateways ask for, and it pulls them. `streams`: it makes and changes them. Each of these is the
+   * right to have JetStream write to any subject, so gateways have none of them.
    */
-  readonly makes: boolean;
+  readonly makes?: 'consumers' | 'streams';
 }
 
 const ID = 'ID';
@@ -63,7 +63,6 @@ export const BROKER_RIGHTS: Readonly<Record<BrokerUser, BrokerRights>> = {
     ],
     streams: names('identities', 'audit'),
     removes: [],
-    makes: false,
   },
   query: {
     publishes: [SUBJECTS.gateways, any(SUBJECTS.gateway), any(SUBJECTS.coordinator), SUBJECTS.coordinatorHeartbeats],
@@ -76,7 +75,7 @@ export const BROKER_RIGHTS: Readonly<Record<BrokerUser, BrokerRights>> = {
     appends: [any(STREAM_SUBJECTS.query), any(STREAM_SUBJECTS.result)],
     streams: names('identities', 'queries', 'results'),
     removes: [],
-    makes: true,
+    makes: 'consumers',
   },
   command: {
     publishes: [any(SUBJECTS.gatewayCommands), SUBJECTS.allGatewayCommands, SUBJECTS.commandHeartbeats],
@@ -93,7 +92,7 @@ export const BROKER_RIGHTS: Readonly<Record<BrokerUser, BrokerRights>> = {
     appends: [any(STREAM_SUBJECTS.command), any(STREAM_SUBJECTS.audit)],
     streams: names('identities', 'commands', 'audit'),
     removes: [],
-    makes: true,
+    makes: 'consumers',
   },
   telemetry: {
     publishes: [SUBJECTS.allGatewayMetrics, SUBJECTS.telemetryHeartbeats],
@@ -105,7 +104,7 @@ export const BROKER_RIGHTS: Readonly<Record<BrokerUser, BrokerRights>> = {
     appends: [any(STREAM_SUBJECTS.health)],
     streams: names('identities', 'health'),
     removes: names('health'),
-    makes: true,
+    makes: 'consumers',
   },
   api: {
     publishes: [
@@ -140,7 +139,13 @@ export const BROKER_RIGHTS: Readonly<Record<BrokerUser, BrokerRights>> = {
       ...(['webhooks', 'webhookDeliveries'] as const),
     ),
     removes: names('identities'),
-    makes: true,
+    makes: 'consumers',
+  },
+  // It reads no entry: what it makes is empty, and what it changes stays.
+  setup: {
+    ...{ publishes: [], subscribes: [], answers: [], appends: [], removes: [] },
+    streams: Object.values(STREAMS).map(({ name }) => name),
+    makes: 'streams',
   },
 };
 
@@ -167,16 +172,16 @@ export function brokerPermissions(user: BrokerUser, toolsToo = false): BrokerPer
 }
 
 function jetStreamRequests({ streams, removes, makes }: BrokerRights): string[] {
-  const reads = makes ? [...new Set([...streams, ...BROKER_RIGHTS.gateway.streams])] : [];
+  const pulled = makes === 'consumers' ? [...new Set([...streams, ...BROKER_RIGHTS.gateway.streams])] : [];
+  const read = makes === 'streams' ? [] : streams;
+  const made = makes === 'streams' ? [...streams, RESERVE_STREAM] : [];
   const requests = [
     ...['INFO', 'STREAM.LIST', 'STREAM.NAMES', `STREAM.INFO.${RESERVE_STREAM}`, `STREAM.PURGE.${RESERVE_STREAM}`],
-    ...streams.flatMap((name) => [`STREAM.INFO.${name}`, `STREAM.MSG.GET.${name}`]),
-    ...streams.flatMap((name) => [`CONSUMER.INFO.${name}.*`, `CONSUMER.DELETE.${name}.*`]),
+    ...streams.map((name) => `STREAM.INFO.${name}`),
+    ...read.flatMap((name) => [`STREAM.MSG.GET.${name}`, `CONSUMER.INFO.${name}.*`, `CONSUMER.DELETE.${name}.*`]),
     ...removes.map((name) => `STREAM.MSG.DELETE.${name}`),
-    ...reads.flatMap((name) => [`CONSUMER.CREATE.${name}`, `CONSUMER.MSG.NEXT.${name}.*`]),
-    ...(makes
-      ? [...streams, RESERVE_STREAM].flatMap((name) => [`STREAM.CREATE.${name}`, `STREAM.UPDATE.${name}`])
-      : []),
+    ...pulled.flatMap((name) => [`CONSUMER.CREATE.${name}`, `CONSUMER.MSG.NEXT.${name}.*`]),
+    ...made.flatMap((name) => [`STREAM.CREATE.${name}`, `STREAM.UPDATE.${name}`]),
   ];
   return requests.map((request) => `$JS.API.${request}`);
 }

@@ -13,17 +13,16 @@ export function brokerUse(service: string, rights: ServiceConfig['natsRights']) 
   const asks = rights === 'own' ? ('ask' as const) : ('make' as const);
   return {
     inbox: service,
-    readers: makes ? { streams: BROKER_RIGHTS.gateway.streams, inbox: '_INBOX.gateway.' } : asks,
+    readers: makes === 'consumers' ? { streams: BROKER_RIGHTS.gateway.streams, inbox: '_INBOX.gateway.' } : asks,
   };
 }
 
-/** The streams that it makes at its start, or expects to be there: all, or those that it has a right to. */
+/** The streams that it makes at its start: all. With rights of its own, those that it has a right to, which `muster-setup` makes. */
 export function streamsFor(service: string, config: ServiceConfig): readonly StreamDefinition[] {
   const all = streamDefinitions(config);
   if (config.natsRights !== 'own' || !isUser(service)) return all;
-  const { streams, makes } = BROKER_RIGHTS[service];
-  const own = all.filter(({ name }) => streams.includes(name));
-  return makes ? own : own.map((stream) => ({ ...stream, expected: true }));
+  const { streams } = BROKER_RIGHTS[service];
+  return all.filter(({ name }) => streams.includes(name)).map((stream) => ({ ...stream, expected: true }));
 }
 
 function isUser(service: string): service is BrokerUser {

@@ -9,26 +9,19 @@ const { results, queries, audit, idempotency } = STREAMS;
 const MIN_STREAM = { min: 16 * 1024 ** 2 };
 const AGE = { min: 60_000, max: 3_650 * 86_400_000 };
 
-/** Settings of every service. Spread them into the `fields` of its configuration. */
-export const serviceFields = {
+/** Where NATS is, and who the program is there. */
+export const natsFields = {
   /** NATS servers, one or more. A URL may hold user and password. */
   natsUrls: field.urls('MUSTER_NATS_URL', { protocols: ['nats', 'tls'] }),
-  /** One Redis, or a Redis Cluster (`redis-cluster://host:port,host:port`). */
-  redisUrl: field.text('MUSTER_REDIS_URL', {
-    pattern: REDIS_URL,
-    expect: 'must be redis://host:port or redis-cluster://host:port,host:port',
-    example: 'redis://127.0.0.1:6379',
-  }),
-  /** Who the service is at the brokers. These settings go before what a URL holds. */
+  /** These settings go before what a URL holds. */
   natsUser: field.text('MUSTER_NATS_USER', { optional: true, example: 'gateway' }),
   natsPassword: field.secret('MUSTER_NATS_PASSWORD', { optional: true }),
-  /** `own`: its user has the rights of `BROKER_RIGHTS` and no others. `all`: it may do everything, as a user without permissions. */
-  natsRights: field.oneOf('MUSTER_NATS_RIGHTS', ['all', 'own'], { default: 'all' }),
-  redisUser: field.text('MUSTER_REDIS_USER', { default: 'default' }),
-  redisPassword: field.secret('MUSTER_REDIS_PASSWORD', { optional: true }),
-  /** What JetStream may store (its `max_file_store`), for the metrics. Not needed where the NATS account has a limit. */
+};
+
+/** The bounds of the streams, for `streamDefinitions`. Beyond them the oldest entries go. */
+export const streamFields = {
+  /** What JetStream may store (its `max_file_store`). Not needed where the NATS account has a limit. */
   storageLimitBytes: field.bytes('MUSTER_STORAGE_LIMIT', { optional: true, min: 1 }),
-  /** The bounds of the streams, for `streamDefinitions`. Beyond them the oldest entries go. All services need the same. */
   streamResultsBytes: field.bytes('MUSTER_STREAM_RESULTS_BYTES', { default: results.maxBytes, ...MIN_STREAM }),
   streamResultsAgeMs: field.durationMs('MUSTER_STREAM_RESULTS_AGE', { default: results.maxAgeMs, ...AGE }),
   streamQueriesBytes: field.bytes('MUSTER_STREAM_QUERIES_BYTES', { optional: true, ...MIN_STREAM }),
@@ -39,8 +32,24 @@ export const serviceFields = {
     default: idempotency.maxBytes,
     ...MIN_STREAM,
   }),
-  /** On how many NATS servers each stream is kept. Without it, services leave what is there. */
+  /** On how many NATS servers each stream is kept. Without it, what is there stays. */
   streamReplicas: field.int('MUSTER_STREAM_REPLICAS', { optional: true, min: 1, max: 5 }),
+};
+
+/** Settings of every service. Spread them into the `fields` of its configuration. All services need the same of the streams. */
+export const serviceFields = {
+  ...natsFields,
+  ...streamFields,
+  /** One Redis, or a Redis Cluster (`redis-cluster://host:port,host:port`). */
+  redisUrl: field.text('MUSTER_REDIS_URL', {
+    pattern: REDIS_URL,
+    expect: 'must be redis://host:port or redis-cluster://host:port,host:port',
+    example: 'redis://127.0.0.1:6379',
+  }),
+  /** `own`: its user has the rights of `BROKER_RIGHTS` and no others, and `muster-setup` makes the streams. `all`: it may do everything. */
+  natsRights: field.oneOf('MUSTER_NATS_RIGHTS', ['all', 'own'], { default: 'all' }),
+  redisUser: field.text('MUSTER_REDIS_USER', { default: 'default' }),
+  redisPassword: field.secret('MUSTER_REDIS_PASSWORD', { optional: true }),
   /** Address of `/healthz`, `/readyz` and `/metrics`. */
   healthHost: field.text('MUSTER_HEALTH_HOST', { default: '0.0.0.0' }),
   /** 0 means any free port. */

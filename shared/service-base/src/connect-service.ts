@@ -17,7 +17,7 @@ import { brokerUse, streamsFor } from './broker-use.js';
 import type { ServiceConfig } from './common-fields.js';
 import { Dependencies } from './dependencies.js';
 import { StorageWatch } from './storage-watch.js';
-import { reservedBytes } from './stream-definitions.js';
+import { needsRoom } from './stream-definitions.js';
 
 /** What every service is built from. */
 export interface ServiceBase {
@@ -37,13 +37,13 @@ export interface ConnectOptions {
 }
 
 const RETRY_MS = 500;
-/** A stream that another service makes comes soon, at the first start of all. */
+/** A stream that `muster-setup` makes comes soon, at the first start of all. */
 const EXPECT_MS = 100;
 /** What is still read is logged so often. */
 const PROGRESS_MS = 5_000;
 
 /**
- * Starts the health server, then connects to broker and registry and creates the streams. What the service registers afterwards starts
+ * Starts the health server, then connects to broker and registry, and creates the streams or waits for them. What the service registers afterwards starts
  * later and stops earlier.
  *
  * It waits for the broker for ever, because a service that ends takes its health port with it: `/readyz` and the log say what it waits
@@ -129,16 +129,11 @@ async function createStreams(
       return dependencies.waitFor(undefined);
     } catch (error) {
       if (!(error instanceof StreamError) || signal.aborted) throw error;
-      const reason = error.code === 'storage_full' ? `${error.message} (${needs(streams)})` : error.message;
+      const reason = error.code === 'storage_full' ? `${error.message} (${needsRoom(streams)})` : error.message;
       dependencies.waitFor(reason);
       if (reason !== logged) logger.warn('waiting for the streams', { reason });
       logged = reason;
       await sleep(systemClock, streams.every(({ expected }) => expected) ? EXPECT_MS : RETRY_MS, signal);
     }
   }
-}
-
-function needs(streams: readonly StreamDefinition[]): string {
-  const mib = Math.ceil(reservedBytes(streams) / 1024 ** 2);
-  return `the streams reserve ${mib} MiB in sum: give NATS more, or bound them lower with MUSTER_STREAM_RESULTS_BYTES and its like`;
 }

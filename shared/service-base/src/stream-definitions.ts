@@ -34,6 +34,12 @@ export function reservedBytes(streams: readonly StreamDefinition[]): number {
   return streams.reduce((sum, { maxBytes = 0 }) => sum + maxBytes, 0);
 }
 
+/** What to do where the broker has no room for them. */
+export function needsRoom(streams: readonly StreamDefinition[]): string {
+  const mib = Math.ceil(reservedBytes(streams) / 1024 ** 2);
+  return `the streams reserve ${mib} MiB in sum: give NATS more, or bound them lower with MUSTER_STREAM_RESULTS_BYTES and its like`;
+}
+
 function bytes(maxBytes: number | undefined): { readonly maxBytes?: number } {
   return maxBytes === undefined ? {} : { maxBytes };
 }

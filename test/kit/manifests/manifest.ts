@@ -24,7 +24,7 @@ export interface Workload extends Manifest {
 }
 
 export interface PodSpec {
-  readonly restartPolicy?: 'Always' | 'Never';
+  readonly restartPolicy?: 'Always' | 'OnFailure' | 'Never';
   readonly terminationGracePeriodSeconds?: number;
   readonly automountServiceAccountToken?: boolean;
   readonly serviceAccountName?: string;
@@ -76,7 +76,7 @@ interface Probe {
   readonly httpGet?: { readonly path: string; readonly port: string };
 }
 
-const WORKLOADS = ['Deployment', 'StatefulSet', 'DaemonSet'];
+const WORKLOADS = ['Deployment', 'StatefulSet', 'DaemonSet', 'Job'];
 
 export function workloads(manifests: readonly Manifest[]): Workload[] {
   return manifests.filter(({ kind }) => WORKLOADS.includes(kind)) as Workload[];

@@ -1,6 +1,6 @@
 import type { ProgramKind, ProgramSettings } from '../stack/programs.js';
 
-const KINDS: readonly ProgramKind[] = ['gateway', 'query', 'command', 'telemetry', 'api', 'agent'];
+const KINDS: readonly ProgramKind[] = ['setup', 'gateway', 'query', 'command', 'telemetry', 'api', 'agent'];
 
 /** Settings whose prefix names another program than the one that reads them. The stack sets them itself. */
 const MISLEADING = [
@@ -30,7 +30,7 @@ export function settingsOf(env: NodeJS.ProcessEnv): ProgramSettings {
     const prefix = `MUSTER_${kind.toUpperCase()}_`;
     for (const [name, value] of Object.entries(env)) {
       if (value === undefined || MISLEADING.includes(name)) continue;
-      const isForTraces = name.startsWith('OTEL_') && name !== NAME_OF_ONE && kind !== 'agent';
+      const isForTraces = name.startsWith('OTEL_') && name !== NAME_OF_ONE && kind !== 'agent' && kind !== 'setup';
       if (!isForTraces && !name.startsWith(prefix) && NAMED[name] !== kind) continue;
       (settings[kind] ??= {})[name] = value;
     }

@@ -1,12 +1,13 @@
 import { chmod, mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { BROKER_RIGHTS, type BrokerUser } from '@muster/messages';
 import { newPassword, writePrivateFile } from '../brokers/broker-login.js';
 import { ensureCertificates } from '../stack/certificates.js';
 import { readOrCreate } from '../stack/command-keys.js';
 import { ensureSecrets } from '../stack/secrets.js';
 
-/** The services that have a user at each broker. The name of the service is the user. */
-export const BROKER_USERS = ['gateway', 'query', 'command', 'telemetry', 'api'] as const;
+/** Each has a user of its own name at NATS; `setup` has none at Redis. */
+const BROKER_USERS = Object.keys(BROKER_RIGHTS) as BrokerUser[];
 
 export interface InstallationOptions {
   readonly folder: string;
@@ -49,7 +50,7 @@ export async function ensureInstallation({ folder, org, names }: InstallationOpt
     ...Object.fromEntries(
       logins.map(({ user, nats, redis }) => [
         `muster-${user}-brokers`,
-        { 'nats-password': nats, 'redis-password': redis },
+        { 'nats-password': nats, ...(redis === undefined ? {} : { 'redis-password': redis }) },
       ]),
     ),
   };
@@ -85,9 +86,9 @@ function secretManifest(name: string, namespace: string, texts: Readonly<Record<
 }
 
 interface Login {
-  readonly user: string;
+  readonly user: BrokerUser;
   readonly nats: string;
-  readonly redis: string;
+  readonly redis: string | undefined;
 }
 
 async function ensureLogins(folder: string): Promise<Login[]> {
@@ -97,7 +98,7 @@ async function ensureLogins(folder: string): Promise<Login[]> {
     BROKER_USERS.map(async (user) => ({
       user,
       nats: await password(`nats-${user}`),
-      redis: await password(`redis-${user}`),
+      redis: user === 'setup' ? undefined : await password(`redis-${user}`),
     })),
   );
 }
@@ -109,8 +110,8 @@ function natsUsers(logins: readonly Login[]): string {
 
 /** No user may change users, settings or the server itself. */
 function redisUsers(logins: readonly Login[]): string {
-  const users = logins.map(
-    ({ user, redis }) => `user ${user} on >${redis} ~* &* +@all -@admin -flushall -flushdb +info`,
+  const users = logins.flatMap(({ user, redis }) =>
+    redis === undefined ? [] : [`user ${user} on >${redis} ~* &* +@all -@admin -flushall -flushdb +info`],
   );
   return ['user default off', ...users].join('\n');
 }

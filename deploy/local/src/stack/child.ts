@@ -106,6 +106,12 @@ export class Child {
     }
   }
 
+  /** Resolves when a program that runs once has done its work. @throws ChildError */
+  async done(): Promise<void> {
+    const exit = await this.exited;
+    if (exit.code !== 0) throw new ChildError(`${this.spec.name} ${describeExit(exit)}.${await this.#logTail()}`);
+  }
+
   /** Sends a signal; false when the process is gone. */
   signal(signal: NodeJS.Signals): boolean {
     return this.running && this.#process.kill(signal);

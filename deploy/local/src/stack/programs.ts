@@ -5,7 +5,7 @@ import type { ChildSpec } from './child.js';
 import type { CertificateFiles } from './certificates.js';
 import { LOCAL_ORG, type StackSecrets } from './secrets.js';
 
-export type ProgramKind = 'gateway' | 'query' | 'command' | 'telemetry' | 'api' | 'agent';
+export type ProgramKind = 'setup' | 'gateway' | 'query' | 'command' | 'telemetry' | 'api' | 'agent';
 
 /** Variables for each kind of program. */
 export type ProgramSettings = Partial<Record<ProgramKind, Readonly<Record<string, string>>>>;
@@ -83,6 +83,7 @@ const serverTls = ({ tls }: StackSetting): Record<string, string> =>
   tls === undefined ? {} : { MUSTER_TLS_CERT_FILE: tls.certPath, MUSTER_TLS_KEY_FILE: tls.keyPath };
 
 const ENVIRONMENTS: Readonly<Record<ProgramKind, (setting: StackSetting) => Record<string, string>>> = {
+  setup: ({ nats }) => brokerSettings('NATS', nats('setup')),
   gateway: (setting) => ({
     ...brokers('gateway', setting),
     ...serverTls(setting),
@@ -136,6 +137,7 @@ const ENVIRONMENTS: Readonly<Record<ProgramKind, (setting: StackSetting) => Reco
 };
 
 const PORT_VARIABLES: Readonly<Record<ProgramKind, Readonly<Record<string, string>>>> = {
+  setup: {},
   gateway: { gateway: 'MUSTER_GATEWAY_PORT', health: 'MUSTER_HEALTH_PORT' },
   query: { health: 'MUSTER_HEALTH_PORT' },
   command: { health: 'MUSTER_HEALTH_PORT' },

@@ -2,6 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { brokerAddress, natsAddresses } from './broker-logins.js';
 import { ensureCertificates, type CertificateFiles } from './certificates.js';
+import { Child } from './child.js';
 import { programSpec, type ProgramKind, type StackSetting } from './programs.js';
 import { ensureSecrets, LOCAL_ORG } from './secrets.js';
 import { waitForConnectedAgents } from './connected-agents.js';
@@ -91,6 +92,8 @@ class RunningStack implements Stack {
     const times = (count: number): number[] => Array.from({ length: count }, (_, i) => i + 1);
     const edge = Promise.all(times(gateways).map(() => this.addGateway()));
     const all = await Promise.allSettled([
+      // With rights of their own services wait for the streams; else they make them themselves.
+      ...(this.#options.natsRights === 'own' ? [this.#setUp()] : []),
       edge,
       ...times(queries).map(async (i) => this.queries.push(await this.#program('query', `query-${i}`))),
       ...times(commands).map(async (i) => this.commands.push(await this.#program('command', `command-${i}`))),
@@ -102,6 +105,13 @@ class RunningStack implements Stack {
     if (failed !== undefined) throw failed.reason;
     if (agent) await waitForConnectedAgents(1, this);
   }
+
+  async #setUp(): Promise<void> {
+    this.#setup = new Child(programSpec('setup', 'setup', this.#setting));
+    await this.#setup.done();
+  }
+
+  #setup: Child | undefined;
 
   #gatewayCount = 0;
   async addGateway(env: Readonly<Record<string, string>> = {}): Promise<ServerProgram> {
@@ -144,6 +154,7 @@ class RunningStack implements Stack {
 
   async #stop(): Promise<void> {
     const deadline = performance.now() + STOP_GRACE_MS;
+    await this.#setup?.stop(STOP_GRACE_MS);
     const rank = (supervisor: Supervisor): number =>
       STOP_ORDER.findIndex((kinds) => kinds.some((kind) => supervisor.name.startsWith(kind)));
     for (const step of STOP_ORDER.keys()) {
