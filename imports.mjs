@@ -41,7 +41,7 @@ export const PACKAGES = {
   'shared/remote-write': ['protocol', 'runtime'],
   'shared/directory': ['protocol', 'records', 'runtime', 'bus'],
   'shared/audit': ['protocol', 'records', 'runtime', 'bus'],
-  'shared/service-base': ['protocol', 'records', 'messages', 'runtime', 'bus', 'registry'],
+  'shared/service-base': ['protocol', 'records', 'messages', 'runtime', 'identity', 'bus', 'registry'],
   'shared/testkit': [...LIBRARIES, 'api-client', 'local'],
   'services/gateway': LIBRARIES,
   'services/query': LIBRARIES,

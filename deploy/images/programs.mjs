@@ -33,7 +33,7 @@ export const PROGRAMS = {
   api: {
     title: 'Muster API',
     description: 'REST and server-sent events for operators.',
-    entries: { main: 'services/api/dist/main.js' },
+    entries: { main: 'services/api/dist/main.js', 'sign-records': 'services/api/dist/sign-records/main.js' },
     manifest: 'services/api/package.json',
     natives: ['@sqlite.org/sqlite-wasm'],
   },

@@ -6,7 +6,7 @@ import type { OidcVerifier, RequestSeal } from '@muster/identity';
 import type { OrgId } from '@muster/protocol';
 import type { Registry } from '@muster/registry';
 import type { Clock, Logger, Metrics, Component, Secret, Tracer, TrustedProxies } from '@muster/runtime';
-import { CoordinatorMonitor, interruptOrphan, OrphanReaper } from '@muster/service-base';
+import { CoordinatorMonitor, interruptOrphan, OrphanReaper, type ServiceBase } from '@muster/service-base';
 import { TABLES } from '@muster/tables';
 import type { Express } from 'express';
 import type { Socket } from 'node:net';
@@ -21,6 +21,7 @@ import { createPresenceMetrics, PresenceReader } from './agents/presence.js';
 import { createAuditMetrics } from './audit/audit-metrics.js';
 import { auditOperations } from './audit/audit-operations.js';
 import { chainOperation } from './audit/chain-operation.js';
+import { ignoredRecord } from './audit/ignored-record.js';
 import { auditedJournalOperation } from './audit/journal-operation.js';
 import { CredentialVerifier } from './auth/credential-verifier.js';
 import { meOperation } from './auth/me-operation.js';
@@ -65,6 +66,8 @@ import { WebhookStore } from './webhooks/webhook-store.js';
 
 export interface AppOptions {
   readonly broker: Pick<Broker, 'bus' | 'streams'>;
+  /** Tells of records that are left out. */
+  readonly authority?: ServiceBase['authority'];
   readonly registry: Pick<Registry, 'lookup' | 'scan' | 'gateways'>;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -121,6 +124,7 @@ export function buildApp(options: AppOptions): Api {
     ...(options.queriesKeptForMs === undefined ? {} : { keptForMs: options.queriesKeptForMs }),
   });
   const audit = new AuditTrail({ streams, clock, logger, metrics: createAuditMetrics(options.metrics) });
+  options.authority?.onIgnored((record) => audit.recordRateLimited(ignoredRecord(record)));
   const broker = new BrokerWatch({ bus: options.broker.bus, clock });
   const viewers = new Viewers({ clock, logger, tokens, metrics, bounds, broker, ...options.streamIntervals });
   tokens.onRevoked((tokenId) => viewers.endOfToken(tokenId));

@@ -1,5 +1,5 @@
-import { isRole, parseOperatorToken, parseRequestKeys } from '@muster/identity';
-import { listenerFaults, listenerFields, serviceFields } from '@muster/service-base';
+import { isRole, parseOperatorToken, parseRequestKeys, parseSigningJwks } from '@muster/identity';
+import { listenerFaults, listenerFields, recordFaults, serviceFields } from '@muster/service-base';
 import { isOrgId, type OrgId } from '@muster/protocol';
 import type { Role } from '@muster/records';
 import {
@@ -52,6 +52,8 @@ const definition = defineConfig({
     bootstrapOrg: field.custom('MUSTER_BOOTSTRAP_ORG', orgSchema, { default: 'default' as OrgId, example: 'default' }),
     platformOrg: field.custom('MUSTER_PLATFORM_ORG', orgSchema, { optional: true, example: 'platform' }),
     commandRequestKey: field.parsedSecret('MUSTER_COMMAND_REQUEST_KEY', parseRequestKeys, { optional: true }),
+    /** The keys that sign records which decide rights, a private JWKS; the first one signs. */
+    recordKeys: field.parsedSecret('MUSTER_RECORD_KEYS', parseSigningJwks, { optional: true }),
     oidcIssuer: field.url('MUSTER_OIDC_ISSUER', { optional: true, protocols: ['https', 'http'] }),
     oidcAudience: field.text('MUSTER_OIDC_AUDIENCE', { optional: true, example: 'muster' }),
     oidcJwksUrl: field.url('MUSTER_OIDC_JWKS_URL', { optional: true, protocols: ['https', 'http'] }),
@@ -82,7 +84,7 @@ const definition = defineConfig({
     requestTimeoutMs: field.durationMs('MUSTER_API_REQUEST_TIMEOUT', { default: 30_000, min: 100, max: 600_000 }),
   },
   check: (config): readonly ConfigFault[] => {
-    const faults = listenerFaults(config);
+    const faults = [...listenerFaults(config), ...recordFaults(config, config.recordKeys !== undefined)];
     if (config.headTimeoutMs > config.requestTimeoutMs) {
       faults.push({ name: 'MUSTER_API_HEAD_TIMEOUT', fault: 'must not be above MUSTER_API_REQUEST_TIMEOUT' });
     }

@@ -3,6 +3,7 @@ import { ConnectionGuard, systemClock, type ServiceContext } from '@muster/runti
 import { ClockSkew, connectionsThatFit, connectService, FollowedCertificate, tlsFiles } from '@muster/service-base';
 import { buildApp } from './build-app.js';
 import { connectionBounds, requestBounds, viewerBounds, type ApiConfig } from './config.js';
+import { given } from './http/json-members.js';
 import { ApiServer } from './http/server.js';
 
 /** The API and its connections, component by component, in the order in which they start. */
@@ -12,6 +13,7 @@ export async function buildApi(config: ApiConfig, context: ServiceContext): Prom
   const base = await connectService(config, context, {
     registryTimeoutMs: 500,
     checks: { connections: guard.check },
+    ...given('recordKeys', config.recordKeys?.reveal().jwks),
   });
   const oidc = oidcVerifier(config);
   const requestKeys = config.commandRequestKey?.reveal().keys;

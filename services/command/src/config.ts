@@ -1,6 +1,6 @@
 import { parseRequestKeys, parseSigningJwks } from '@muster/identity';
 import { defineConfig, field, loadConfig, type ConfigOf, type ConfigResult, type Env } from '@muster/runtime';
-import { serviceFields } from '@muster/service-base';
+import { recordFaults, serviceFields } from '@muster/service-base';
 
 const definition = defineConfig({
   prefix: 'MUSTER_COMMAND_',
@@ -21,6 +21,7 @@ const definition = defineConfig({
     /** How long a request waits for the journal while the broker is away. */
     journalPatienceMs: field.durationMs('MUSTER_COMMAND_JOURNAL_PATIENCE', { default: 8_000, min: 100, max: 60_000 }),
   },
+  check: (config) => recordFaults(config),
 });
 
 export type CommandConfig = ConfigOf<typeof definition>;

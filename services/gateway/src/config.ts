@@ -11,7 +11,7 @@ import {
   type ConfigResult,
   type Env,
 } from '@muster/runtime';
-import { listenerFaults, listenerFields, serviceFields } from '@muster/service-base';
+import { listenerFaults, listenerFields, recordFaults, serviceFields } from '@muster/service-base';
 
 const definition = defineConfig({
   prefix: 'MUSTER_GATEWAY_',
@@ -55,7 +55,7 @@ const definition = defineConfig({
     }),
     leaseMs: field.durationMs('MUSTER_GATEWAY_LEASE', { default: 15_000, min: 1_000 }),
   },
-  check: (config) => [...listenerFaults(config), ...drainFaults(config)],
+  check: (config) => [...listenerFaults(config), ...drainFaults(config), ...recordFaults(config)],
 });
 
 interface DrainTimes {

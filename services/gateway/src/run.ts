@@ -58,6 +58,7 @@ export async function buildGateway(config: GatewayConfig, context: ServiceContex
   const overrides = new OperatorOverrides(records);
   const identities = new EnrolledIdentities({ records, clock });
   identities.listen(overrides);
+  identities.onEnrolled((org, agentId, record) => overrides.enrolled(org, agentId, record));
   const auditor = new DenialAuditor({ streams, clock, logger, metrics });
   const traffic = new GatewayTraffic({ clock, logger });
   createTrafficMetrics(metrics, traffic);

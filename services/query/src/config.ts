@@ -7,7 +7,7 @@ import {
   type ConfigResult,
   type Env,
 } from '@muster/runtime';
-import { serviceFields } from '@muster/service-base';
+import { recordFaults, serviceFields } from '@muster/service-base';
 
 const definition = defineConfig({
   prefix: 'MUSTER_QUERY_',
@@ -32,15 +32,12 @@ const definition = defineConfig({
     /** How long a stopping service lets its queries run before it ends them. */
     drainMs: field.durationMs('MUSTER_QUERY_DRAIN', { default: 10_000 }),
   },
-  check: ({ maxResultBytes, streamResultsBytes }): readonly ConfigFault[] =>
-    maxResultBytes <= streamResultsBytes
-      ? []
-      : [
-          {
-            name: 'MUSTER_QUERY_MAX_RESULT_BYTES',
-            fault: 'must not be above MUSTER_STREAM_RESULTS_BYTES: the stream would drop the first rows of a result',
-          },
-        ],
+  check: (config): readonly ConfigFault[] => {
+    const faults = recordFaults(config);
+    if (config.maxResultBytes <= config.streamResultsBytes) return faults;
+    const fault = 'must not be above MUSTER_STREAM_RESULTS_BYTES: the stream would drop the first rows of a result';
+    return [...faults, { name: 'MUSTER_QUERY_MAX_RESULT_BYTES', fault }];
+  },
 });
 
 export type QueryConfig = ConfigOf<typeof definition>;

@@ -8,7 +8,7 @@ import {
   type Env,
 } from '@muster/runtime';
 import { remoteWriteFaults, remoteWriteFields } from '@muster/remote-write';
-import { serviceFields } from '@muster/service-base';
+import { recordFaults, serviceFields } from '@muster/service-base';
 import { parseFleetLabels, type FleetLabel } from './fleet/fleet-labels.js';
 
 const definition = defineConfig({
@@ -31,7 +31,7 @@ const definition = defineConfig({
   check: (config): readonly ConfigFault[] => {
     const parsed = parseFleetLabels(config.labels);
     const faults = parsed.ok ? [] : [{ name: 'MUSTER_TELEMETRY_LABELS', fault: parsed.fault }];
-    return [...faults, ...remoteWriteFaults(config)];
+    return [...faults, ...remoteWriteFaults(config), ...recordFaults(config)];
   },
 });
 

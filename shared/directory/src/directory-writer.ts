@@ -121,27 +121,6 @@ export class DirectoryWriter {
     }
   }
 
-  /** Labels that come with an enrolment. They never replace labels that operators have set, except for an identity that was removed since. */
-  async setFirstLabels(org: OrgId, agentId: AgentId, record: LabelsRecord): Promise<WriteResult> {
-    const subject = STREAM_SUBJECTS.labels(org, agentId);
-    const data = encodeRecord(record);
-    let result = await this.#streams.append(subject, data, { expectLastSubjectSeq: 0 });
-    if (result.kind === 'conflict') {
-      const [labels, identity] = await Promise.all([this.#lastSeq(subject), this.#newest(org, agentId)]);
-      if (identity.kind === 'unavailable') return identity;
-      if (identity.kind === 'enrolled' || labels === undefined || labels >= identity.seq) return { kind: 'ok' };
-      result = await this.#streams.append(subject, data, { expectLastSubjectSeq: labels });
-    }
-    return result.kind === 'unavailable' ? { kind: 'unavailable', cause: result.cause } : { kind: 'ok' };
-  }
-
-  async #lastSeq(subject: string): Promise<number | undefined> {
-    return this.#streams.last(STREAMS.identities.name, subject).then(
-      (entry) => entry?.seq,
-      () => undefined,
-    );
-  }
-
   recordFacts(org: OrgId, agentId: AgentId, record: FactsRecord): Promise<WriteResult> {
     return this.#write(STREAM_SUBJECTS.facts(org, agentId), record);
   }

@@ -133,7 +133,9 @@ export class Directory {
       this.#remove(org, agentId);
       return;
     }
-    const labels = this.#texts.labels(record.labels);
+    const agentLabels = this.#texts.labels(record.labels);
+    const operatorLabels = record.given === undefined ? NO_LABELS : this.#texts.labels(record.given);
+    const labels = effectiveLabels(agentLabels, operatorLabels);
     this.#put(
       {
         // The one of the subject is a piece of that text, and would keep all of it.
@@ -143,9 +145,9 @@ export class Directory {
         enrolledAtMs: record.enrolledAtMs,
         seenAtMs: record.enrolledAtMs,
         facts: this.#texts.facts(record.facts),
-        agentLabels: labels,
-        operatorLabels: NO_LABELS,
-        labels,
+        agentLabels,
+        operatorLabels,
+        labels: labels === agentLabels ? agentLabels : this.#texts.labels(labels),
         ...(record.secret === undefined ? {} : { secret: this.#texts.text(record.secret) }),
       },
       'enrolled',

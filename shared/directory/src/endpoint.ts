@@ -13,6 +13,7 @@ export interface Endpoint {
   readonly facts: Facts;
   /** Labels from the agent's own configuration. */
   readonly agentLabels: Labels;
+  /** Those that operators set; until then those that the enrolment secret gave. */
   readonly operatorLabels: Labels;
   /** Both; the operators' labels win. The same object as the agent's where operators set none. */
   readonly labels: Labels;

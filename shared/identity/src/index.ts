@@ -13,3 +13,4 @@ export type * from './enroll-secrets.js';
 export { createOidcVerifier, type OidcFault, type OidcOptions, type OidcResult, type OidcVerifier } from './oidc.js';
 export { CommandSigner, generateCommandRoot, signCommandKeys } from './command-signer.js';
 export { parseRequestKeys, RequestSeal, type OpenedRequest, type ParsedRequestKeys } from './request-seal.js';
+export { RecordSigner, RecordVerifier, type OpenedRecord, type RecordFault } from './record-signature.js';

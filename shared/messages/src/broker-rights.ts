@@ -55,9 +55,9 @@ export const BROKER_RIGHTS: Readonly<Record<BrokerUser, BrokerRights>> = {
       ...[SUBJECTS.coordinatorHeartbeats, SUBJECTS.commandHeartbeats],
     ],
     answers: ['gateway', 'query', 'api'],
-    // Not `revoked` and `mode`: those are operators' decisions. `labels` are those of enrolment secrets.
+    // Not `revoked`, `mode` and `labels`: those are operators' decisions.
     appends: [
-      ...[any(STREAM_SUBJECTS.enrolled), any(STREAM_SUBJECTS.facts), any(STREAM_SUBJECTS.labels)],
+      ...[any(STREAM_SUBJECTS.enrolled), any(STREAM_SUBJECTS.facts)],
       ...[any(STREAM_SUBJECTS.duplicate), any(STREAM_SUBJECTS.fallback), any(STREAM_SUBJECTS.firstSession)],
       any(STREAM_SUBJECTS.audit),
     ],

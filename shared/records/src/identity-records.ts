@@ -17,6 +17,8 @@ export interface EnrolledRecord {
   readonly from: string;
   readonly facts: Facts;
   readonly labels: Labels;
+  /** Labels that the enrolment secret gives, until operators set some. Versions before wrote them as a record of operators. */
+  readonly given?: Labels;
   /** The name of the enrolment secret. Records of versions that kept no first session have none. */
   readonly secret?: string;
   /** The key was enrolled before, and that identity was removed: tokens of earlier numbers are not valid. */
@@ -50,7 +52,7 @@ export interface FactsRecord {
   readonly seenAtMs: number;
 }
 
-/** Labels set by operators; they win over the agent's own. */
+/** Labels set by operators; they win over the agent's own, and take the place of those that the enrolment secret gave. */
 export interface LabelsRecord {
   readonly labels: Labels;
   readonly by: string;

@@ -118,6 +118,25 @@ export const BROKER_SUBJECTS = {
 export const RESERVE_STREAM = 'MUSTER_RESERVE';
 
 const IDENTITY_PREFIX = `${ROOT}.identity.`;
+const TOKEN_PREFIX = `${ROOT}.token.`;
+/** Kinds of records that only operators write. */
+const DECISIONS: ReadonlySet<string> = new Set(['revoked', 'mode', 'labels']);
+
+/** By stream, the subjects of the records that decide rights: see {@link streamOfDecision}. */
+export const DECISION_SUBJECTS: Readonly<Record<string, readonly string[]>> = {
+  [STREAMS.operatorTokens.name]: [`${TOKEN_PREFIX}*.*`],
+  [STREAMS.identities.name]: [...DECISIONS].map((kind) => `${IDENTITY_PREFIX}*.${kind}.*`),
+};
+
+/**
+ * The stream of a record that decides what somebody may do: a token, or what operators decided about an agent. APIs write and sign those. `undefined`
+ * for all other records.
+ */
+export function streamOfDecision(subject: string): string | undefined {
+  if (subject.startsWith(TOKEN_PREFIX)) return STREAMS.operatorTokens.name;
+  const parts = parseIdentitySubject(subject);
+  return parts !== undefined && DECISIONS.has(parts.kind) ? STREAMS.identities.name : undefined;
+}
 
 /** Without a regular expression, because a start reads some of each identity. */
 export function parseIdentitySubject(subject: string): { org: OrgId; kind: string; agentId: AgentId } | undefined {

@@ -1,3 +1,4 @@
+import { parsePublicJwks, type PublicJwks } from '@muster/identity';
 import { STREAMS } from '@muster/records';
 import { REDIS_URL } from '@muster/registry';
 import { field, type ConfigFault, type Secret } from '@muster/runtime';
@@ -48,6 +49,10 @@ export const serviceFields = {
   }),
   /** `own`: its user has the rights of `BROKER_RIGHTS` and no others, and `muster-setup` makes the streams. `all`: it may do everything. */
   natsRights: field.oneOf('MUSTER_NATS_RIGHTS', ['all', 'own'], { default: 'all' }),
+  /** The public keys of APIs. Records that decide rights are signed with one of them. No secret, but a document, so it may be a file. */
+  recordPublicKeys: field.parsedSecret('MUSTER_RECORD_PUBLIC_KEYS', parsePublicJwks, { optional: true }),
+  /** What to do with such a record that has no valid signature. */
+  unsignedRecords: field.oneOf('MUSTER_UNSIGNED_RECORDS', ['accept', 'refuse'], { default: 'accept' }),
   redisUser: field.text('MUSTER_REDIS_USER', { default: 'default' }),
   redisPassword: field.secret('MUSTER_REDIS_PASSWORD', { optional: true }),
   /** Address of `/healthz`, `/readyz` and `/metrics`. */
@@ -63,11 +68,22 @@ export interface ServiceConfig extends StreamBounds {
   readonly natsUser?: string | undefined;
   readonly natsPassword?: Secret | undefined;
   readonly natsRights?: 'all' | 'own';
+  readonly recordPublicKeys?: Secret<{ readonly jwks: PublicJwks }> | undefined;
+  readonly unsignedRecords?: 'accept' | 'refuse';
   readonly redisUser: string;
   readonly redisPassword?: Secret | undefined;
   readonly healthHost: string;
   readonly healthPort: number;
   readonly storageLimitBytes?: number | undefined;
+}
+
+/** Who refuses unsigned records needs keys to tell them. `hasKeys`: the service has other ones. */
+export function recordFaults(
+  { recordPublicKeys, unsignedRecords }: Pick<ServiceConfig, 'recordPublicKeys' | 'unsignedRecords'>,
+  hasKeys = false,
+): ConfigFault[] {
+  if (unsignedRecords !== 'refuse' || recordPublicKeys !== undefined || hasKeys) return [];
+  return [{ name: 'MUSTER_UNSIGNED_RECORDS', fault: 'is "refuse", which needs MUSTER_RECORD_PUBLIC_KEYS' }];
 }
 
 /** Settings of a service that agents or people connect to. Their `check` is `listenerFaults`. */

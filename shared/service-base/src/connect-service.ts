@@ -1,4 +1,5 @@
 import { connectNats, createBusMetrics, StreamError, type Broker, type StreamDefinition } from '@muster/bus';
+import type { PrivateJwks } from '@muster/identity';
 import { createRegistryMetrics, openRedisRegistry, type Registry } from '@muster/registry';
 import {
   createHealthServer,
@@ -18,10 +19,13 @@ import type { ServiceConfig } from './common-fields.js';
 import { Dependencies } from './dependencies.js';
 import { StorageWatch } from './storage-watch.js';
 import { needsRoom } from './stream-definitions.js';
+import { RecordAuthority } from './records/record-authority.js';
 
 /** What every service is built from. */
 export interface ServiceBase {
+  /** Its streams hold only what {@link RecordAuthority} believes. */
   readonly broker: Broker;
+  readonly authority: Pick<RecordAuthority, 'onIgnored'>;
   readonly registry: Registry;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -34,6 +38,8 @@ export interface ConnectOptions {
   readonly registryTimeoutMs?: number;
   /** What `/readyz` checks besides the broker. */
   readonly checks?: Readonly<Record<string, Check>>;
+  /** The keys that sign records which decide rights, for APIs. */
+  readonly recordKeys?: PrivateJwks;
 }
 
 const RETRY_MS = 500;
@@ -55,7 +61,7 @@ const PROGRESS_MS = 5_000;
 export async function connectService(
   config: ServiceConfig,
   { name, logger, metrics, tracer, runner }: ServiceContext,
-  { registryTimeoutMs, checks = {} }: ConnectOptions = {},
+  { registryTimeoutMs, checks = {}, recordKeys }: ConnectOptions = {},
 ): Promise<ServiceBase> {
   const dependencies = new Dependencies(config);
   runner.go(
@@ -75,7 +81,11 @@ export async function connectService(
     }),
   );
   await runner.start();
-  const broker = await connectNats({
+  const authority = new RecordAuthority({
+    ...{ publicKeys: config.recordPublicKeys?.reveal().jwks, privateKeys: recordKeys },
+    ...{ unsigned: config.unsignedRecords ?? 'accept', logger, metrics },
+  });
+  const connected = await connectNats({
     servers: natsServersFor(config, name),
     name: `muster ${name}`,
     ...brokerUse(name, config.natsRights),
@@ -84,7 +94,8 @@ export async function connectService(
     signal: runner.stopSignal,
     onWaiting: (why) => dependencies.waitFor(why),
   });
-  runner.defer('broker', () => broker.stop());
+  runner.defer('broker', () => connected.stop());
+  const broker: Broker = { ...connected, streams: authority.streams(connected.streams) };
   dependencies.found({ broker });
   createBusMetrics(metrics, broker.bus);
   const registryMetrics = createRegistryMetrics(metrics, () => dependencies.registry() === true);
@@ -106,7 +117,7 @@ export async function connectService(
   const watch = { streams: broker.streams, registry, limitBytes: config.storageLimitBytes };
   runner.go('storage watch', new StorageWatch({ ...watch, clock: systemClock, logger, metrics }));
   runner.go('broker latency', new BrokerLatency({ bus: broker.bus, clock: systemClock, metrics }));
-  return { broker, registry, clock: systemClock, logger, metrics, tracer };
+  return { broker, authority, registry, clock: systemClock, logger, metrics, tracer };
 }
 
 interface CreateStreamsOptions {

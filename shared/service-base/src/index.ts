@@ -1,7 +1,16 @@
-export { listenerFaults, listenerFields, natsFields, serviceFields, streamFields, tlsFiles } from './common-fields.js';
+export {
+  listenerFaults,
+  listenerFields,
+  natsFields,
+  recordFaults,
+  serviceFields,
+  streamFields,
+  tlsFiles,
+} from './common-fields.js';
 export type { ServiceConfig } from './common-fields.js';
 export { natsServersFor } from './broker-urls.js';
 export { FollowedCertificate, type FollowedCertificateOptions } from './followed-certificate.js';
+export { AuthenticStreams, type UnauthenticRecord } from './records/authentic-streams.js';
 export { ClockSkew } from './clock-skew.js';
 export { connectService, type ServiceBase } from './connect-service.js';
 export { needsRoom, reservedBytes, streamDefinitions, type StreamBounds } from './stream-definitions.js';

@@ -1,7 +1,8 @@
+import { existsSync } from 'node:fs';
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createLogger, takeProcessLock, watchParent, type Logger } from '@muster/runtime';
-import type { BrokerHandle } from '../brokers/index.js';
+import { writePrivateFile, type BrokerHandle } from '../brokers/index.js';
 import { scrapeTargets } from '../observe/scrape-targets.js';
 import { startPrometheus } from '../observe/start-prometheus.js';
 import { startStack } from '../stack/start-stack.js';
@@ -42,6 +43,8 @@ class LocalRun {
   readonly #options: RunOptions;
   readonly #stopRequested: Promise<void>;
   #brokers: LocalBrokers | undefined;
+  /** Whether an earlier run left its data. */
+  #hasKept = false;
   #stack: Stack | undefined;
   #prometheus: BrokerHandle | undefined;
 
@@ -87,6 +90,7 @@ class LocalRun {
   async #start(): Promise<void> {
     const { folder, gateways, agent, natsRights, logLevel, settings } = this.#options;
     const logger = createLogger({ service: 'local', pretty: true, destination: process.stderr });
+    this.#hasKept = existsSync(join(folder, 'data', 'nats'));
     this.#brokers = await startLocalBrokers(this.#options, logger);
     const { natsUrl, redisUrl } = this.#brokers;
     const onEvent = (text: string): void => {
@@ -95,9 +99,13 @@ class LocalRun {
       if (text.endsWith('is back')) void this.#publish();
     };
     const shape = { gateways, agent, logLevel, settings, restart: true };
-    const start = startStack({ folder, natsUrl, natsRights, redisUrl, ...shape, onEvent });
+    const signedPath = join(folder, 'keys', 'records-signed');
+    // What a NATS has that runs already is not known.
+    const signsKept = (this.#hasKept || this.#options.natsUrl !== undefined) && !existsSync(signedPath);
+    const start = startStack({ folder, natsUrl, natsRights, redisUrl, signsKept, ...shape, onEvent });
     this.#starting = start.catch(() => undefined);
     this.#stack = await start;
+    await writePrivateFile(signedPath, 'records that decide rights are signed since then\n');
     await this.#observe(logger);
     await this.#publish();
   }

@@ -33,6 +33,8 @@ const SETTING: StackSetting = {
     enrollSecretsPath: '/ss',
     agentTokenKeysPath: '/k',
     commandKeys: { rootPath: '/r', rootsPath: '/rs', keysPath: '/ck', keyListPath: '/cl' },
+    recordKeysPath: '/keys/record-keys.json',
+    recordPublicKeysPath: '/keys/record-public-keys.json',
     commandRequestKeyPath: '/rk',
   },
   logLevel: 'info',

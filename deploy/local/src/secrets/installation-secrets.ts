@@ -41,6 +41,8 @@ export async function ensureInstallation({ folder, org, names }: InstallationOpt
       'command-key-list.jws': await read(secrets.commandKeys.keyListPath),
     },
     'muster-command-request': { 'command-request-key': await read(secrets.commandRequestKeyPath) },
+    'muster-record-signing': { 'record-keys.json': await read(secrets.recordKeysPath) },
+    'muster-record-keys': { 'record-public-keys.json': await read(secrets.recordPublicKeysPath) },
     'muster-operator': { 'bootstrap-token': secrets.token },
     'muster-gateway-tls': certificate,
     'muster-api-tls': certificate,

@@ -57,6 +57,12 @@ export function programSpec(
   };
 }
 
+/** Signs, once, what a version before has kept without signatures. */
+export function signRecordsSpec(setting: StackSetting): ChildSpec {
+  const main = join(SERVICES, 'api/dist/sign-records/main.js');
+  return { ...programSpec('api', 'sign-records', setting), main, args: ['--yes'] };
+}
+
 /** The few variables that a program inherits. All others are passed explicitly. */
 function inherited(): Record<string, string> {
   const names = ['PATH', 'HOME', 'LANG', 'LC_ALL', 'TZ', 'NODE_EXTRA_CA_CERTS', 'USER'];
@@ -65,9 +71,11 @@ function inherited(): Record<string, string> {
   );
 }
 
-const brokers = (kind: ProgramKind, { nats, redis }: StackSetting): Record<string, string> => ({
+const brokers = (kind: ProgramKind, { nats, redis, secrets }: StackSetting): Record<string, string> => ({
   ...brokerSettings('NATS', nats(kind)),
   ...brokerSettings('REDIS', redis),
+  MUSTER_RECORD_PUBLIC_KEYS_FILE: secrets.recordPublicKeysPath,
+  MUSTER_UNSIGNED_RECORDS: 'refuse',
 });
 
 function brokerSettings(broker: string, { url, user, passwordPath, rights }: BrokerAddress): Record<string, string> {
@@ -127,6 +135,7 @@ const ENVIRONMENTS: Readonly<Record<ProgramKind, (setting: StackSetting) => Reco
     MUSTER_HEALTH_PORT: '0',
     MUSTER_BOOTSTRAP_TOKEN_FILE: setting.secrets.tokenPath,
     MUSTER_BOOTSTRAP_ORG: LOCAL_ORG,
+    MUSTER_RECORD_KEYS_FILE: setting.secrets.recordKeysPath,
     MUSTER_COMMAND_REQUEST_KEY_FILE: setting.secrets.commandRequestKeyPath,
   }),
   agent: (setting) => ({

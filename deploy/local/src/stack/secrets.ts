@@ -1,7 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { generateSigningJwks, mintOperatorToken, parseOperatorToken } from '@muster/identity';
+import {
+  generateSigningJwks,
+  mintOperatorToken,
+  parseOperatorToken,
+  parseSigningJwks,
+  publicJwks,
+} from '@muster/identity';
 import { base32 } from '@muster/protocol';
 import { ensureCommandKeys, readOrCreate, type CommandKeyFiles } from './command-keys.js';
 
@@ -21,6 +27,9 @@ export interface StackSecrets {
   /** The private JWKS that signs agent tokens. */
   readonly agentTokenKeysPath: string;
   readonly commandKeys: CommandKeyFiles;
+  /** The private JWKS with which APIs sign records that decide rights, and its public part, for all services. */
+  readonly recordKeysPath: string;
+  readonly recordPublicKeysPath: string;
   /** The key that API and command service share; gateways do not have it. */
   readonly commandRequestKeyPath: string;
 }
@@ -41,7 +50,9 @@ export async function ensureSecrets(folder: string, org: string = LOCAL_ORG): Pr
   const commandKeys = await ensureCommandKeys(folder);
   const commandRequestKeyPath = join(folder, 'command-request-key');
   await readOrCreate(commandRequestKeyPath, () => base32(randomBytes(32)));
+  const records = await ensureRecordKeys(folder);
   return {
+    ...records,
     commandRequestKeyPath,
     token,
     enrollSecret,
@@ -51,4 +62,16 @@ export async function ensureSecrets(folder: string, org: string = LOCAL_ORG): Pr
     agentTokenKeysPath,
     commandKeys,
   };
+}
+
+async function ensureRecordKeys(
+  folder: string,
+): Promise<Pick<StackSecrets, 'recordKeysPath' | 'recordPublicKeysPath'>> {
+  const recordKeysPath = join(folder, 'record-keys.json');
+  const recordPublicKeysPath = join(folder, 'record-public-keys.json');
+  const text = await readOrCreate(recordKeysPath, async () => JSON.stringify(await generateSigningJwks()));
+  const parsed = parseSigningJwks(text);
+  if (!parsed.ok) throw new Error(`${recordKeysPath} ${parsed.fault}; start with --fresh`);
+  await readOrCreate(recordPublicKeysPath, () => JSON.stringify(publicJwks(parsed.jwks)));
+  return { recordKeysPath, recordPublicKeysPath };
 }

@@ -7,6 +7,8 @@ export interface StackOptions {
   /** `own`: the URL is of a NATS of `natsAccess`, where each kind of service has a user with its own rights. Default `all`. */
   readonly natsRights?: 'own' | 'all';
   readonly redisUrl: string;
+  /** Whether NATS has records of a version that did not sign them; they are signed before anything starts. */
+  readonly signsKept?: boolean;
   /** How many of each. Default: 1 of each service, and no agent. */
   readonly gateways?: number;
   readonly queries?: number;

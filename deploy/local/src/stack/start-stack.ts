@@ -2,8 +2,8 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { brokerAddress, natsAddresses } from './broker-logins.js';
 import { ensureCertificates, type CertificateFiles } from './certificates.js';
-import { Child } from './child.js';
-import { programSpec, type ProgramKind, type StackSetting } from './programs.js';
+import { Child, type ChildSpec } from './child.js';
+import { programSpec, signRecordsSpec, type ProgramKind, type StackSetting } from './programs.js';
 import { ensureSecrets, LOCAL_ORG } from './secrets.js';
 import { waitForConnectedAgents } from './connected-agents.js';
 import type { AgentOptions, Program, ServerProgram, Stack, StackOptions } from './stack.js';
@@ -89,11 +89,12 @@ class RunningStack implements Stack {
   /** Services do not need each other to start, so they start in parallel. An agent needs a gateway's address. */
   async start(): Promise<void> {
     const { gateways = 1, queries = 1, commands = 1, telemetries = 1, apis = 1, agent = false } = this.#options;
+    if (this.#options.signsKept === true) await this.#runOnce(signRecordsSpec(this.#setting));
     const times = (count: number): number[] => Array.from({ length: count }, (_, i) => i + 1);
     const edge = Promise.all(times(gateways).map(() => this.addGateway()));
     const all = await Promise.allSettled([
       // With rights of their own services wait for the streams; else they make them themselves.
-      ...(this.#options.natsRights === 'own' ? [this.#setUp()] : []),
+      ...(this.#options.natsRights === 'own' ? [this.#runOnce(programSpec('setup', 'setup', this.#setting))] : []),
       edge,
       ...times(queries).map(async (i) => this.queries.push(await this.#program('query', `query-${i}`))),
       ...times(commands).map(async (i) => this.commands.push(await this.#program('command', `command-${i}`))),
@@ -106,12 +107,12 @@ class RunningStack implements Stack {
     if (agent) await waitForConnectedAgents(1, this);
   }
 
-  async #setUp(): Promise<void> {
-    this.#setup = new Child(programSpec('setup', 'setup', this.#setting));
-    await this.#setup.done();
+  readonly #runningOnce: Child[] = [];
+  async #runOnce(spec: ChildSpec): Promise<void> {
+    const child = new Child(spec);
+    this.#runningOnce.push(child);
+    await child.done();
   }
-
-  #setup: Child | undefined;
 
   #gatewayCount = 0;
   async addGateway(env: Readonly<Record<string, string>> = {}): Promise<ServerProgram> {
@@ -154,7 +155,7 @@ class RunningStack implements Stack {
 
   async #stop(): Promise<void> {
     const deadline = performance.now() + STOP_GRACE_MS;
-    await this.#setup?.stop(STOP_GRACE_MS);
+    await Promise.all(this.#runningOnce.map((one) => one.stop(STOP_GRACE_MS)));
     const rank = (supervisor: Supervisor): number =>
       STOP_ORDER.findIndex((kinds) => kinds.some((kind) => supervisor.name.startsWith(kind)));
     for (const step of STOP_ORDER.keys()) {

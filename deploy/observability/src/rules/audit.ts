@@ -26,6 +26,16 @@ export const audit: RuleGroup = {
       quiet: { series: { [`muster_api_audit_suppressed_total{${api}}`]: '0+30x20' }, at: '12m' },
     },
     {
+      alert: 'MusterRecordsForged',
+      expr: 'sum by (job, instance) (increase({__name__=~"muster_.+_unauthentic_records_total",result="ignored"}[15m])) > 0',
+      severity: 'critical',
+      summary: 'Kept records that decide rights were not signed by an API.',
+      description:
+        '{{ $labels.job }} {{ $labels.instance }} ignored {{ $value | humanize }} records within 15 minutes.',
+      fires: { series: { [`muster_api_unauthentic_records_total{${api},result="ignored"}`]: '0x5 1x5' }, at: '8m' },
+      quiet: { series: { [`muster_api_unauthentic_records_total{${api},result="accepted"}`]: '0+1x20' }, at: '15m' },
+    },
+    {
       alert: 'MusterCredentialsGuessed',
       expr: 'sum(rate(muster_api_auth_failures_total[10m])) > 1',
       for: '5m',

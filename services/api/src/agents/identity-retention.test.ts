@@ -83,7 +83,7 @@ it('removes identities that had no session for their time, and no others', async
     await enrolled(),
     await enrolled({}),
   ];
-  await writer.setFirstLabels(org, unused.agentId, { labels: { site: 'zrh' }, by: 'a secret', atMs: 1 });
+  await writer.setLabels(org, unused.agentId, { labels: { site: 'zrh' }, by: 'a secret', atMs: 1 });
   await writer.recordFirstSession(org, used.agentId, { atMs: clock.now(), num: used.num });
   await writer.revoke(org, revoked.agentId, { by: 'op', reason: 'x', atMs: clock.now() });
   registry.hold({ org, agentId: connected.agentId, num: connected.num, gatewayId: 'gw-x', mode: 'live' });

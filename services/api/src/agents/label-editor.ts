@@ -52,7 +52,8 @@ export class LabelEditor {
   async #attempt(endpoint: Endpoint, change: LabelChange): Promise<EditResult | undefined> {
     const subject = STREAM_SUBJECTS.labels(endpoint.org, endpoint.agentId);
     const entry = await this.#streams.last(STREAMS.identities.name, subject);
-    const before = entry === undefined ? {} : decodeRecord<LabelsRecord>(entry.data).labels;
+    // Those of the enrolment secret are in no record of operators.
+    const before = entry === undefined ? endpoint.operatorLabels : decodeRecord<LabelsRecord>(entry.data).labels;
     const labels = changed(before, change);
     const result = { ...endpoint, operatorLabels: labels, labels: effectiveLabels(endpoint.agentLabels, labels) };
     if (equal(before, labels)) return { kind: 'unchanged', endpoint: result };

@@ -43,6 +43,17 @@ export function addCommandKeys(keys: Command, give: Give): void {
     });
 
   keys
+    .command('record-signing')
+    .description('A key that signs kept records which decide rights, as a private JWKS document.')
+    .action(async () => {
+      const { generateSigningJwks } = await import('@muster/identity');
+      await give(JSON.stringify(await generateSigningJwks()), [
+        'MUSTER_RECORD_KEYS (or MUSTER_RECORD_KEYS_FILE) of every API: signs operator tokens, revocations, labels and modes.',
+        'Its public part (muster keys public FILE) is MUSTER_RECORD_PUBLIC_KEYS of all other services.',
+      ]);
+    });
+
+  keys
     .command('command-list')
     .description('The list of keys that may sign commands, signed by the root: the previous list and what changes.')
     .requiredOption('--root <file>', 'private JWKS of the root')

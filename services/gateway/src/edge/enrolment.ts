@@ -27,7 +27,7 @@ export interface EnrolmentOptions {
   /** The keys that agents trust to sign lists of command keys; none when there are no commands here. */
   readonly commandRoots: readonly NamedKey[];
   readonly issuer: AgentTokenIssuer;
-  readonly directory: Pick<DirectoryWriter, 'enroll' | 'find' | 'remove' | 'setFirstLabels'>;
+  readonly directory: Pick<DirectoryWriter, 'enroll' | 'find' | 'remove'>;
   readonly overrides: Pick<OperatorOverrides, 'isRevoked'>;
   readonly auditor: Pick<DenialAuditor, 'denied'>;
   readonly limits: EnrolmentLimits;
@@ -155,13 +155,8 @@ export class Enrolment {
     const { org, publicKey, facts, labels } = request;
     const { secret, from } = by;
     const enrolledAtMs = clock.now();
-    if (secret.labels !== undefined) {
-      const record = { labels: secret.labels, by: `enrolment secret ${secret.name}`, atMs: enrolledAtMs };
-      // First, so that nobody sees the endpoint without them. They stay when the rest fails, and do no harm.
-      const set = await directory.setFirstLabels(org, agentId, record);
-      if (set.kind === 'unavailable') return this.#unavailable(set.cause);
-    }
-    const record = { agentId, org, publicKey, enrolledAtMs, from, facts, labels, secret: secret.name };
+    const given = secret.labels === undefined ? {} : { given: secret.labels };
+    const record = { agentId, org, publicKey, enrolledAtMs, from, facts, labels, secret: secret.name, ...given };
     const kept = await directory.enroll(record);
     if (kept.kind === 'unavailable') return this.#unavailable(kept.cause);
     const exceeded = kept.kind === 'enrolled' ? await limits.exceeded(secret, kept.num) : undefined;

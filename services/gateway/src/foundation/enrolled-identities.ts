@@ -16,6 +16,8 @@ export interface Standing {
   readonly withSecret: number;
 }
 
+type EnrolledListener = (org: OrgId, agentId: AgentId, record: EnrolledRecord) => void;
+
 interface Outdated {
   readonly belowNum: number;
   /** By then every token of those numbers has expired. */
@@ -42,7 +44,7 @@ interface EnrolledIdentitiesOptions {
 export class EnrolledIdentities {
   readonly #options: EnrolledIdentitiesOptions;
   readonly #listeners: RemovalListener[] = [];
-  readonly #enrolledListeners: ((org: OrgId, agentId: AgentId) => void)[] = [];
+  readonly #enrolledListeners: EnrolledListener[] = [];
   readonly #current = new Set<number>();
   readonly #live = new Set<number>();
   /** By org, and by org and secret. */
@@ -66,7 +68,7 @@ export class EnrolledIdentities {
   }
 
   /** Calls the listener in the moment in which an identity is counted. */
-  onEnrolled(listener: (org: OrgId, agentId: AgentId) => void): void {
+  onEnrolled(listener: EnrolledListener): void {
     this.#enrolledListeners.push(listener);
   }
 
@@ -128,7 +130,7 @@ export class EnrolledIdentities {
     if (!this.#current.has(seq)) {
       this.#current.add(seq);
       this.#change(org, secret, 1);
-      for (const listener of this.#enrolledListeners) listener(org, agentId);
+      for (const listener of this.#enrolledListeners) listener(org, agentId, record);
     }
     // Nobody waits for those that were stored before.
     if (!this.#options.records.isStarted) return;

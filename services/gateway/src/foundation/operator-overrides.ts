@@ -1,6 +1,12 @@
 import { activeModeOverride, type ModeOverride } from '@muster/directory';
 import type { AgentId, Labels, OrgId } from '@muster/protocol';
-import { decodeRecord, type LabelsRecord, type ModeOverrideRecord, type RemovedIdentity } from '@muster/records';
+import {
+  decodeRecord,
+  type EnrolledRecord,
+  type LabelsRecord,
+  type ModeOverrideRecord,
+  type RemovedIdentity,
+} from '@muster/records';
 import type { IdentityView } from './identity-view.js';
 
 export interface OverrideListener {
@@ -19,6 +25,8 @@ const NO_LABELS: Labels = {};
 export class OperatorOverrides {
   readonly #listeners: OverrideListener[] = [];
   readonly #labels = new Map<string, { readonly seq: number; readonly labels: Labels }>();
+  /** Labels that enrolment secrets gave; they hold until operators set some. */
+  readonly #given = new Map<string, Labels>();
   /** The sequences of the revocations. */
   readonly #revoked = new Map<string, number>();
   readonly #modes = new Map<string, { readonly seq: number; readonly record: ModeOverrideRecord }>();
@@ -48,7 +56,13 @@ export class OperatorOverrides {
   }
 
   labelsOf(org: OrgId, agentId: AgentId): Labels {
-    return this.#labels.get(keyOf(org, agentId))?.labels ?? NO_LABELS;
+    const key = keyOf(org, agentId);
+    return this.#labels.get(key)?.labels ?? this.#given.get(key) ?? NO_LABELS;
+  }
+
+  /** Before its first session: nobody has to hear of these labels. */
+  enrolled(org: OrgId, agentId: AgentId, { given }: Pick<EnrolledRecord, 'given'>): void {
+    if (given !== undefined) this.#given.set(keyOf(org, agentId), given);
   }
 
   /** The mode override of an agent, if it still holds. */
@@ -66,6 +80,7 @@ export class OperatorOverrides {
    */
   removed(org: OrgId, agentId: AgentId, seq: number, why: RemovedIdentity['why']): void {
     const key = keyOf(org, agentId);
+    this.#given.delete(key);
     if ((this.#labels.get(key)?.seq ?? seq) < seq) this.#labels.delete(key);
     if ((this.#modes.get(key)?.seq ?? seq) < seq) this.#modes.delete(key);
     if (why === 'revoked' && (this.#revoked.get(key) ?? seq) < seq) this.#revoked.delete(key);
