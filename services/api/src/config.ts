@@ -1,5 +1,6 @@
 import { isRole, parseOperatorToken, parseRequestKeys, parseSigningJwks } from '@muster/identity';
-import { listenerFaults, listenerFields, recordFaults, serviceFields } from '@muster/service-base';
+import { listenerFaults, listenerFields, serviceFields } from '@muster/service-base';
+import { recordFaults } from '@muster/service-base/settings';
 import { isOrgId, type OrgId } from '@muster/protocol';
 import type { Role } from '@muster/records';
 import {

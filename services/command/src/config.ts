@@ -1,6 +1,7 @@
 import { parseRequestKeys, parseSigningJwks } from '@muster/identity';
 import { defineConfig, field, loadConfig, type ConfigOf, type ConfigResult, type Env } from '@muster/runtime';
-import { recordFaults, serviceFields } from '@muster/service-base';
+import { serviceFields } from '@muster/service-base';
+import { recordFaults } from '@muster/service-base/settings';
 
 const definition = defineConfig({
   prefix: 'MUSTER_COMMAND_',

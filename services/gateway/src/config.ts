@@ -11,7 +11,8 @@ import {
   type ConfigResult,
   type Env,
 } from '@muster/runtime';
-import { listenerFaults, listenerFields, recordFaults, serviceFields } from '@muster/service-base';
+import { listenerFaults, listenerFields, serviceFields } from '@muster/service-base';
+import { recordFaults } from '@muster/service-base/settings';
 
 const definition = defineConfig({
   prefix: 'MUSTER_GATEWAY_',

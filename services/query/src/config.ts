@@ -7,7 +7,8 @@ import {
   type ConfigResult,
   type Env,
 } from '@muster/runtime';
-import { recordFaults, serviceFields } from '@muster/service-base';
+import { serviceFields } from '@muster/service-base';
+import { recordFaults } from '@muster/service-base/settings';
 
 const definition = defineConfig({
   prefix: 'MUSTER_QUERY_',

@@ -1,5 +1,5 @@
 import { defineConfig, field, loadConfig, type ConfigOf, type ConfigResult, type Env } from '@muster/runtime';
-import { natsFields, streamFields } from '@muster/service-base';
+import { natsFields, streamFields } from '@muster/service-base/settings';
 
 const definition = defineConfig({
   prefix: 'MUSTER_SETUP_',

@@ -1,6 +1,6 @@
 import { connectNats } from '@muster/bus';
 import type { ProgramContext } from '@muster/runtime';
-import { natsServersFor, streamDefinitions } from '@muster/service-base';
+import { natsServersFor, streamDefinitions } from '@muster/service-base/settings';
 import type { SetupConfig } from './config.js';
 import { setUpStreams } from './set-up-streams.js';
 

@@ -1,6 +1,6 @@
 import { StreamError, type StreamDefinition, type StreamStore } from '@muster/bus';
 import { sleep, systemClock, type Logger } from '@muster/runtime';
-import { needsRoom, reservedBytes } from '@muster/service-base';
+import { needsRoom, reservedBytes } from '@muster/service-base/settings';
 
 export interface SetUpOptions {
   readonly streams: readonly StreamDefinition[];

@@ -8,7 +8,8 @@ import {
   type Env,
 } from '@muster/runtime';
 import { remoteWriteFaults, remoteWriteFields } from '@muster/remote-write';
-import { recordFaults, serviceFields } from '@muster/service-base';
+import { serviceFields } from '@muster/service-base';
+import { recordFaults } from '@muster/service-base/settings';
 import { parseFleetLabels, type FleetLabel } from './fleet/fleet-labels.js';
 
 const definition = defineConfig({

@@ -1,19 +1,8 @@
-export {
-  listenerFaults,
-  listenerFields,
-  natsFields,
-  recordFaults,
-  serviceFields,
-  streamFields,
-  tlsFiles,
-} from './common-fields.js';
-export type { ServiceConfig } from './common-fields.js';
-export { natsServersFor } from './broker-urls.js';
+export { listenerFaults, listenerFields, serviceFields, tlsFiles, type ServiceConfig } from './common-fields.js';
 export { FollowedCertificate, type FollowedCertificateOptions } from './followed-certificate.js';
-export { AuthenticStreams, type UnauthenticRecord } from './records/authentic-streams.js';
 export { ClockSkew } from './clock-skew.js';
 export { connectService, type ServiceBase } from './connect-service.js';
-export { needsRoom, reservedBytes, streamDefinitions, type StreamBounds } from './stream-definitions.js';
+export type { StreamBounds } from './stream-definitions.js';
 export { connectionsThatFit } from './descriptor-limit.js';
 export { LiveInstances, type InstanceMessage, type LiveInstancesOptions } from './live-instances.js';
 export { CoordinatorMonitor } from './queries/coordinator-monitor.js';

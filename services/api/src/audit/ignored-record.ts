@@ -1,6 +1,6 @@
 import type { NewAuditRecord } from '@muster/audit';
 import type { OrgId } from '@muster/protocol';
-import type { UnauthenticRecord } from '@muster/service-base';
+import type { UnauthenticRecord } from '@muster/service-base/settings';
 
 /** The audit record of a kept record that decides rights and that no API has signed. Who wrote it is not known. */
 export function ignoredRecord({ subject, stream, seq, timestampMs, reason }: UnauthenticRecord): NewAuditRecord {

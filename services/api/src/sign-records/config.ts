@@ -1,6 +1,6 @@
 import { parseSigningJwks } from '@muster/identity';
 import { defineConfig, field, loadConfig, type ConfigOf, type ConfigResult, type Env } from '@muster/runtime';
-import { natsFields } from '@muster/service-base';
+import { natsFields } from '@muster/service-base/settings';
 
 const definition = defineConfig({
   prefix: 'MUSTER_SIGN_',

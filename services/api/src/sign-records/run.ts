@@ -1,7 +1,7 @@
 import { connectNats } from '@muster/bus';
 import { publicJwks, RecordSigner, RecordVerifier } from '@muster/identity';
 import type { ProgramContext } from '@muster/runtime';
-import { natsServersFor } from '@muster/service-base';
+import { natsServersFor } from '@muster/service-base/settings';
 import type { SignConfig } from './config.js';
 import { signRecords } from './sign-records.js';
 
