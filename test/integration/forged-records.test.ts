@@ -77,12 +77,12 @@ test('a token, a label, a mode and a revocation that no API has signed are ignor
     const found = await harness.api.all('GET /v1/audit', { query: { action: 'record.ignore' } });
     return found.length === 4 ? found : undefined;
   });
-  expect(records.map(({ subject, code }) => [subject, code]).sort()).toEqual(
+  expect(records.map(({ subject, code }) => `${subject} ${code}`).sort()).toEqual(
     [
       STREAM_SUBJECTS.operatorToken(org, tokenId),
       ...[STREAM_SUBJECTS.labels, STREAM_SUBJECTS.mode, STREAM_SUBJECTS.revoked].map((one) => one(org, agentId)),
     ]
-      .map((subject) => [subject, 'unsigned'])
+      .map((subject) => `${subject} unsigned`)
       .sort(),
   );
 }, 120_000);

@@ -37,7 +37,7 @@ const all = async () => {
   for (const { name } of [STREAMS.identities, STREAMS.operatorTokens])
     for await (const { subject: one, data } of broker.streams.read(name))
       found.push([one.split('.').slice(2, 5).join('.'), keys.verifier.open(one, data).ok]);
-  return found.sort();
+  return found.sort(([a], [b]) => a.localeCompare(b));
 };
 
 test('it lists first, signs when it is told to, and then has nothing to do', async () => {
