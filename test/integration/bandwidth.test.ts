@@ -6,7 +6,7 @@ import { startBrokers, type TestBrokers } from '@muster/testkit';
 import { FAST_FORWARD, runBandwidth, type BandwidthFigures } from '../load/bench-bandwidth/run-bandwidth.js';
 import { summarize, type BandwidthSummary } from '../load/bench-bandwidth/summary.js';
 
-/** A small run of `npm run bench:bandwidth`, all of it in fast-forward. */
+/** A small run of `npm run bench:bandwidth`, but for the samples in fast-forward. */
 
 const WORKLOAD = { freshnessMs: 10_000, queries: 2, commands: 1 };
 /** Less than a round of a live agent: its ping, the pong, and a heartbeat of the gateway. */
@@ -25,12 +25,14 @@ beforeAll(async () => {
     redisUrl: brokers.redis.url,
     folder,
     freshnessMs: WORKLOAD.freshnessMs,
-    agents: (['live', 'poll'] as const).map((channel) => ({
-      name: channel,
-      channel,
-      fastForward: FAST_FORWARD,
-      workload: { samples: 2, queries: WORKLOAD.queries, commands: WORKLOAD.commands, idleMs: IDLE_MS },
-    })),
+    agents: (['live', 'poll'] as const).flatMap((channel) => {
+      const { queries, commands } = WORKLOAD;
+      const one = { name: channel, channel };
+      return [
+        { ...one, fastForward: FAST_FORWARD, workload: { samples: 0, queries, commands, idleMs: IDLE_MS } },
+        { ...one, fastForward: 1, workload: { samples: 2, queries: 0, commands: 0, idleMs: 0 } },
+      ];
+    }),
   });
   summary = summarize(figures, WORKLOAD);
 });

@@ -1,9 +1,5 @@
 import { create, eventsOf, getJson, type ApiAccess } from '../measure/rest.js';
 
-/** A sample of a machine's metrics: its load and its memory. The last column is the time of reading, in milliseconds since 1970. */
-export const SAMPLE =
-  "SELECT l.average AS load, m.memory_available, 1000 * unixepoch('subsec') AS read_at " +
-  "FROM load_average l, memory_info m WHERE l.period = '1m'";
 export const QUERY =
   "SELECT pid, name, path, cmdline, 1000 * unixepoch('subsec') AS read_at FROM processes WHERE pid = 1 OR name = 'nobody-has-this'";
 /** A command that finds nothing to do: the whole round trip, and the machine is unchanged. */

@@ -2,13 +2,13 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { RelayedBytes } from '@muster/testkit';
 import { timeCommand } from '../bench-command/command-times.js';
 import type { ApiAccess } from '../measure/rest.js';
-import { ask, COMMAND, QUERY, SAMPLE } from './ask.js';
+import { ask, COMMAND, QUERY } from './ask.js';
 import type { Channel, RealAgent } from './real-agent.js';
 import type { Burst, WireWatch } from './wire-watch.js';
 
 /** The workload of one agent. All times as the agent's program sees them, fast-forward or not. */
 export interface AgentWorkload {
-  /** Samples of metrics, one every `everyMs`, whether or not the previous one has arrived. */
+  /** Samples of its machine that the agent sends by itself, one every `everyMs`. */
   readonly samples: number;
   /** Queries and commands, one after the other. */
   readonly queries: number;
@@ -75,7 +75,7 @@ export async function measureAgent(
   });
   const since = wire.bytes;
   const connect = await phase(1, () => agent.start());
-  const samples = workload.samples === 0 ? nothing() : await watch(api, measured, workload);
+  const samples = workload.samples === 0 ? nothing() : await sampleStretch(measured, workload.samples);
   await wire.quiet();
   const queries = await phase(workload.queries, async () => {
     for (let i = 0; i < workload.queries; i += 1) {
@@ -91,34 +91,27 @@ export async function measureAgent(
       commandMs.push(await runCommand(api, agent.agentId));
     }
   });
-  const idle = await idleStretch(measured, workload.idleMs);
+  const idle = workload.idleMs === 0 ? nothing() : await idleStretch(measured, workload.idleMs);
   const own = await ownCount(api, agent.agentId);
   const total = own.reduce((sum, one) => ({ in: sum.in + one.in, out: sum.out + one.out }), { in: 0, out: 0 });
   const phases = { enrol, connect, samples, queries, commands, idle };
   return { phases, queryMs, commandMs, sinceReadMs, own, ownOff: wire.nearest(total, since) };
 }
 
-/** Measures from the middle between two samples to the middle between two others, so that only whole samples count. */
-async function watch(
-  api: ApiAccess,
-  { agent, wire }: MeasuredAgent,
-  { samples, everyMs }: AgentWorkload,
-): Promise<Phase> {
-  const window = async (): Promise<Phase> => {
-    await delay(everyMs / 2);
-    const [before, beganMs] = [wire.bytes, performance.now()];
-    await delay(samples * everyMs);
-    return { ms: performance.now() - beganMs, times: samples, ...difference(wire.bytes, before) };
-  };
-  const takeSample = async (number: number): Promise<void> => {
-    await delay(number * everyMs);
-    await ask(api, agent.agentId, SAMPLE);
-  };
-  const [phase] = await Promise.all([
-    window(),
-    ...Array.from({ length: samples + 1 }, (_, number) => takeSample(number)),
-  ]);
-  return phase;
+/** From one sample to another, so many later. Over Poll each is in a poll. Heartbeats between them are what a session costs anyway. */
+async function sampleStretch(measured: MeasuredAgent, samples: number): Promise<Phase> {
+  const first = await nextSample(measured);
+  let last = first;
+  for (let times = 0; times < samples; times += 1) last = await nextSample(measured);
+  return { ms: last.atMs - first.atMs, times: samples, ...difference(last.before, first.before) };
+}
+
+/** A gateway answers polls and heartbeats, but no sample. */
+async function nextSample(measured: MeasuredAgent): Promise<Burst> {
+  for (;;) {
+    const beat = await nextBeat(measured);
+    if (beat.isAnswered === (measured.channel === 'poll')) return beat;
+  }
 }
 
 async function runCommand(api: ApiAccess, agentId: string): Promise<number> {

@@ -12,9 +12,9 @@ function methodOf({ agents }: Pick<BandwidthFigures, 'agents'>, { workload }: Ba
   return [
     'Real agents, TLS, real sockets. Bytes are the payload of TCP in both directions, counted by a relay between agent and gateway: TLS, HTTP and WebSocket are in them, the heads of TCP and IP are not.',
     `Equal freshness: whatever is asked, the answer is there within ${seconds} s. For that Poll has to come every ${seconds} s, all hour long; Live is asked when somebody wants to know.`,
-    `The harder case, "watched": over both channels a sample of metrics comes every ${seconds} s, all hour long.`,
-    `Measured at real intervals: enrolment, connecting, queries, commands. Measured ${FAST_FORWARD} times as fast: samples, and idle time, ${idle?.times ?? 0} heartbeats that take ${minutes.toFixed(0)} minutes otherwise.`,
-    'A heartbeat, poll or sample has as many bytes whenever it comes; the columns "real" have those at real intervals, for comparison.',
+    `The harder case, "watched": over both channels a sample of the host's metrics comes every ${seconds} s, all hour long, in the same encoding.`,
+    `Measured at real intervals: enrolment, connecting, queries, commands, samples. Measured ${FAST_FORWARD} times as fast: idle time, ${idle?.times ?? 0} heartbeats that take ${minutes.toFixed(0)} minutes otherwise.`,
+    'A heartbeat or poll has as many bytes whenever it comes; the columns "real" have those at real intervals, for comparison.',
     'Scaled: idle time and samples, to 60 minutes. A query or command is what its phase took, less what the heartbeats or polls of that time cost anyway.',
     `Composed: hour = connecting + 60 minutes of heartbeats or polls + ${inWords(workload)}.`,
     'Poll is kept alive in fast-forward: the cheapest that it can be. At real intervals gateways may end a connection that idles between two polls.',
@@ -50,10 +50,10 @@ export function report(
 
 function phaseRows(variants: readonly VariantSummary[]): string[][] {
   return [
-    ['bytes of one', 'enrolment', 'connecting', 'query', 'command'],
-    ...variants.map(({ name, enrol, connect, query, command }) => [
+    ['bytes of one', 'enrolment', 'connecting', 'query', 'command', 'sample, with polls or heartbeats'],
+    ...variants.map(({ name, enrol, connect, query, command, sample }) => [
       name,
-      ...[enrol, connect, query, command].map((bytes) => bytes.toFixed(0)),
+      ...[enrol, connect, query, command, sample].map((bytes) => bytes.toFixed(0)),
     ]),
   ];
 }

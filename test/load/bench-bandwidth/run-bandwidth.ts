@@ -17,6 +17,7 @@ export interface BenchAgent {
   readonly endIdleMs?: number;
   /** The factor by which its intervals between heartbeats or polls are shorter: 1 or {@link FAST_FORWARD}. */
   readonly fastForward: number;
+  /** With `samples` it does nothing else: other agents measure nothing of their machine. */
   readonly workload: Omit<AgentWorkload, 'everyMs'>;
 }
 
@@ -61,7 +62,12 @@ export async function runBandwidth(options: BandwidthOptions): Promise<Bandwidth
   });
   const rules = [rule('real', freshnessMs), rule('fast', Math.round(freshnessMs / FAST_FORWARD))];
   await writeFile(policy, JSON.stringify({ rules }));
-  const env = { gateway: { MUSTER_GATEWAY_MODE_POLICY_FILE: policy } };
+  const metricsPolicy = join(folder, 'metrics-policy.json');
+  const sampled = { selector: 'metrics=on', interval: `${freshnessMs}ms` };
+  await writeFile(metricsPolicy, JSON.stringify({ rules: [sampled, { selector: 'metrics=off', interval: 'off' }] }));
+  const env = {
+    gateway: { MUSTER_GATEWAY_MODE_POLICY_FILE: policy, MUSTER_METRICS_POLICY_FILE: metricsPolicy },
+  };
   const stack = await startStack({ folder: join(folder, 'stack'), natsUrl, redisUrl, gateways: 0, env });
   const stops: (() => Promise<void>)[] = [() => stack.stop()];
   try {
@@ -76,8 +82,10 @@ export async function runBandwidth(options: BandwidthOptions): Promise<Bandwidth
       const relay = await TcpRelay.start({ port, ...(endIdleMs !== undefined && { endIdleMs }) });
       const wire = new WireWatch(relay);
       wires.push(wire);
-      const labels = `channel=${channel},pace=${pace}`;
-      const agent = new RealAgent({ stack, port: relay.port, name: `${name}-${pace}`, labels, channel });
+      const isSampled = workload.samples > 0;
+      const labels = `channel=${channel},pace=${pace},metrics=${isSampled ? 'on' : 'off'}`;
+      const own = `${name}-${pace}${isSampled ? '-samples' : ''}`;
+      const agent = new RealAgent({ stack, port: relay.port, name: own, labels, channel });
       stops.push(async () => {
         await agent.stop();
         await relay.stop();
@@ -85,7 +93,7 @@ export async function runBandwidth(options: BandwidthOptions): Promise<Bandwidth
       const everyMs = Math.round(freshnessMs / fastForward);
       const figures = await measureAgent(api, { agent, channel, wire }, { ...workload, everyMs });
       await agent.stop();
-      progress(`${name}, ${pace}: done`);
+      progress(`${own}: done`);
       return { name, channel, fastForward, ...figures };
     });
     const figures = await Promise.all(measured);

@@ -30,6 +30,8 @@ export interface VariantSummary {
   /** The cost of one, without the heartbeats or polls that happen anyway. */
   readonly query: number;
   readonly command: number;
+  /** Of a sample, with the heartbeats or the poll of its time. */
+  readonly sample: number;
   readonly hours: {
     /** Connecting, and an hour of nothing. */
     readonly idle: number;
@@ -59,11 +61,13 @@ export interface BandwidthSummary {
 
 const HOUR_MS = 3_600_000;
 const TENTH = 0.1;
+/** Where both channels must send the same samples. */
+const FIFTH = 0.2;
 const IDLE_BYTES_PER_MINUTE = 100;
 
 /**
- * Agents of one name form a variant: idle time and samples come from the one in fast-forward, queries and commands from the one at real
- * intervals.
+ * Agents of one name form a variant: idle time comes from the one in fast-forward, queries and commands from the one at real intervals, samples from the
+ * one that sends some.
  */
 export function summarize({ agents }: Pick<BandwidthFigures, 'agents'>, workload: Workload): BandwidthSummary {
   const names = [...new Set(agents.map(({ name }) => name))];
@@ -97,6 +101,12 @@ export function summarize({ agents }: Pick<BandwidthFigures, 'agents'>, workload
         100 * TENTH,
         ' %',
       ),
+      ...target(
+        `the hour of a sample every ${seconds} s, Live in the bytes of the cheapest Poll`,
+        100 * share.watched,
+        100 * FIFTH,
+        ' %',
+      ),
       ...target('an idle live endpoint, a minute', live.idlePerMinute.fast, IDLE_BYTES_PER_MINUTE, ' B'),
       ...target('from query to answer, p95, Live', live.queryMs.p95 / 1_000, seconds, ' s'),
       ...target('from query to answer, p95, Poll', poll.queryMs.p95 / 1_000, seconds, ' s'),
@@ -105,9 +115,11 @@ export function summarize({ agents }: Pick<BandwidthFigures, 'agents'>, workload
 }
 
 function variantOf(agents: readonly BenchAgentFigures[], { queries, commands }: Workload): VariantSummary {
-  const byPace = agents.toSorted((a, b) => a.fastForward - b.fastForward);
+  const sampled = agents.find(({ phases }) => phases.samples.times > 0);
+  // An agent that only sends samples has no idle time.
+  const byPace = agents.filter(({ phases }) => phases.idle.times > 0).toSorted((a, b) => a.fastForward - b.fastForward);
   const [asked, fast] = [byPace.at(0), byPace.at(-1)];
-  if (asked === undefined || fast === undefined) throw new Error('a variant without agents');
+  if (asked === undefined || fast === undefined || sampled === undefined) throw new Error('a variant without agents');
   const real = asked.fastForward === 1 ? asked : undefined;
   const { name, channel, phases } = asked;
   const extra = (phase: Phase): number =>
@@ -124,10 +136,11 @@ function variantOf(agents: readonly BenchAgentFigures[], { queries, commands }: 
     idlePerMinute: { fast: perHour(fast, fast.phases.idle) / 60, real: real && perHour(real, real.phases.idle) / 60 },
     query,
     command,
+    sample: bytesOf(sampled.phases.samples) / sampled.phases.samples.times,
     hours: {
       idle,
       workload: idle + queries * query + commands * command,
-      watched: connect + perHour(fast, fast.phases.samples),
+      watched: connect + perHour(sampled, sampled.phases.samples),
     },
     queryMs: quantiles(asked.queryMs),
     commandMs: quantiles(asked.commandMs),

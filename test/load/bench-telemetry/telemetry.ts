@@ -62,9 +62,9 @@ export async function benchTelemetry(count: number, rounds: number): Promise<Tel
     const emptyBytes = await settledBytes(service.pid);
     const keyframes = await send(broker, service, batches(endpoints, 0));
     await reaches(service, 'endpoints', count);
-    const bytesPerEndpoint = ((await settledBytes(service.pid)) - emptyBytes) / count;
     let [deltas, cpuUsedMs, seconds] = [{ samples: 0, bytes: 0 }, 0, 0];
     await send(broker, service, batches(endpoints, 1));
+    const bytesPerEndpoint = ((await settledBytes(service.pid)) - emptyBytes) / count;
     for (let round = 2; round < rounds + 2; round += 1) {
       const made = batches(endpoints, round);
       const beforeMs = cpuMs(service.pid);

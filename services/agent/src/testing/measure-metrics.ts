@@ -2,6 +2,7 @@ import { FRAME, type MetricsBody } from '@muster/protocol';
 import { sleep, systemClock } from '@muster/runtime/program';
 import { MetricsHandler } from '../capabilities/metrics/metrics-handler.js';
 import { elapsedTime, processCpuMs } from '../metrics/elapsed-time.js';
+import type { HostReader } from '../metrics/contract/host-reader.js';
 import { HostHistory } from '../metrics/history/host-history.js';
 import { openHostReader } from '../metrics/open-host-reader.js';
 
@@ -11,8 +12,13 @@ export interface MetricsCost {
   readonly detailedUs: number;
   /** How many values a sample has that are not absent. */
   readonly values: number;
-  /** Of one processor, 1 is all of it. */
+  /** A reading, and keeping it: what an agent does every second. */
+  readonly tickUs: number;
+  /** Of one processor, 1 is all of it: what the ticks and the detailed set of a minute cost, many of them one after the other. */
+  readonly unwatchedSteadyShare: number;
+  /** At the pace of a real agent, and of a program that only wakes up once a second: of this a busy machine makes most. */
   readonly unwatchedShare: number;
+  readonly emptyShare: number;
   readonly watchedShare: number;
   readonly keyframeBytes: number;
   /** Mean of the samples of a watched second, keyframes included, with headers of frames and WebSocket messages. */
@@ -32,6 +38,8 @@ export async function measureMetrics(seconds: number): Promise<MetricsCost> {
   const reader = openHostReader(clock, () => []);
   const standardUs = await costUs(500, () => Promise.resolve(void reader.read()));
   const detailedUs = await costUs(10, () => reader.refresh({ topProcesses: false }));
+  const tickUs = await keepingUs(reader);
+  const emptyShare = await share(Math.min(seconds, 30), () => {}, 1_000);
   const history = new HostHistory({ now: () => clock.now(), elapsedMs: elapsedTime(clock) });
   const handler = new MetricsHandler({ reader, history, clock, random: Math.random, cpuMs: processCpuMs });
   const frames: { readonly type: number; readonly bytes: number }[] = [];
@@ -53,7 +61,8 @@ export async function measureMetrics(seconds: number): Promise<MetricsCost> {
   const counted = reading.values.reduce((sum, value) => sum + (Number.isNaN(value) ? 0 : 1), 0);
   handler.stop();
   return {
-    ...{ standardUs, detailedUs, unwatchedShare, watchedShare, values: counted },
+    ...{ standardUs, detailedUs, tickUs, unwatchedShare, emptyShare, watchedShare, values: counted },
+    unwatchedSteadyShare: (tickUs + detailedUs / 60) / 1e6,
     keyframeBytes: frames.find(({ type }) => type === FRAME.keyframe)?.bytes ?? 0,
     bytesPerSecond: bytes / Math.max(1, samples.length),
     historyBytes: history.bytes,
@@ -68,12 +77,24 @@ async function costUs(times: number, run: () => Promise<unknown>): Promise<numbe
   return (1_000 * (processCpuMs() - fromMs)) / times;
 }
 
-async function share(seconds: number, everyFiveSeconds: () => void): Promise<number> {
+/** Of a reading that is kept: the twenty minutes before let the engine compile what runs all day. */
+async function keepingUs(reader: HostReader): Promise<number> {
+  let nowMs = Date.now();
+  const history = new HostHistory({ now: () => nowMs, elapsedMs: () => nowMs });
+  const second = (): Promise<void> => {
+    nowMs += 1_000;
+    history.add(reader.read());
+    return Promise.resolve();
+  };
+  return costUs(1_200, second);
+}
+
+async function share(seconds: number, atEachWake: () => void, wakeMs = 5_000): Promise<number> {
   const fromMs = processCpuMs();
   const fromAtMs = performance.now();
-  for (let left = seconds; left > 0; left -= 5) {
-    everyFiveSeconds();
-    await sleep(systemClock, 1_000 * Math.min(5, left));
+  for (let leftMs = 1_000 * seconds; leftMs > 0; leftMs -= wakeMs) {
+    atEachWake();
+    await sleep(systemClock, Math.min(wakeMs, leftMs));
   }
   return (processCpuMs() - fromMs) / (performance.now() - fromAtMs);
 }

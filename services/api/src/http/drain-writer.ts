@@ -15,13 +15,13 @@ const SLICE_BYTES = 32 * 1024;
 
 /**
  * Writes to a response no faster than the reader takes it. At most one slice is buffered in this process while the next write waits.
- * Text is collected until it fills a slice or is flushed.
+ * Text, and bytes that are UTF-8 already, are collected until they fill a slice or are flushed.
  */
 export class DrainWriter {
   readonly #response: ServerResponse;
   readonly #clock: Clock;
   readonly #stallMs: number;
-  #gathered: string[] = [];
+  #gathered: (string | Uint8Array)[] = [];
   #length = 0;
   #stalled = false;
 
@@ -32,14 +32,14 @@ export class DrainWriter {
   }
 
   /** Resolves at once, or when the reader has taken enough of what was written before. */
-  async write(text: string): Promise<WriteOutcome> {
-    this.#gathered.push(text);
-    this.#length += text.length;
+  async write(piece: string | Uint8Array): Promise<WriteOutcome> {
+    this.#gathered.push(piece);
+    this.#length += piece.length;
     return this.#length < SLICE_BYTES ? this.#state() : await this.flush();
   }
 
   async flush(): Promise<WriteOutcome> {
-    const bytes = Buffer.from(this.#gathered.join(''));
+    const bytes = bytesOf(this.#gathered);
     this.#gathered = [];
     this.#length = 0;
     for (let at = 0; at < bytes.length; at += SLICE_BYTES) {
@@ -73,4 +73,10 @@ export class DrainWriter {
       if (response.destroyed || response.closed) done();
     });
   }
+}
+
+function bytesOf(gathered: readonly (string | Uint8Array)[]): Buffer {
+  const texts = gathered.filter((piece) => typeof piece === 'string');
+  if (texts.length === gathered.length) return Buffer.from(texts.join(''));
+  return Buffer.concat(gathered.map((piece) => (typeof piece === 'string' ? Buffer.from(piece) : piece)));
 }

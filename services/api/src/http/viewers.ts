@@ -30,8 +30,8 @@ export type StreamItem =
       readonly name: string;
       /** The event id, which a viewer gives to resume after this event. An event without one is sent again. */
       readonly id?: number;
-      /** The event's JSON on one line, in pieces, so that a large event is never in memory as a whole. */
-      readonly pieces: Iterable<string>;
+      /** The event's JSON on one line, in pieces, so that a large event is never in memory as a whole; bytes are UTF-8. */
+      readonly pieces: Iterable<string | Uint8Array>;
       /** Another one follows at once: this one may be written together with it. */
       readonly hasMore?: true;
       /** How the stream ends with this event, where that is not `ended`. */

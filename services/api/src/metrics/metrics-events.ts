@@ -4,6 +4,7 @@ import type { AgentId, ProcessesBody } from '@muster/protocol';
 import type { Clock } from '@muster/runtime';
 import type { StreamItem } from '../http/viewers.js';
 import { processesJson, timeText, valuesJson } from './metrics-json.js';
+import type { ColumnScratch } from './past-columns.js';
 import { item, SampleWriter } from './sample-writer.js';
 import type { WatchHub } from './watch-hub.js';
 import type { Minute, WatchListener } from './watched-endpoint.js';
@@ -17,6 +18,7 @@ export interface MetricsEventsOptions {
   readonly pastMs: number;
   readonly minutesMs: number;
   readonly layout: 'samples' | 'columns';
+  readonly scratch: ColumnScratch;
   /** The time of the last sample that the viewer has; 0 for none. */
   readonly afterMs: number;
   readonly signal: AbortSignal;
@@ -37,7 +39,7 @@ export async function* metricsEvents(options: MetricsEventsOptions): AsyncGenera
   const queue = new EventQueue();
   const watch = hub.watch(agentId, queue, { withMinutes: options.minutesMs > 0 });
   const { endpoint } = watch;
-  const writer = new SampleWriter(options.afterMs);
+  const writer = new SampleWriter(options.afterMs, options.scratch);
   try {
     void options.isAway().then((isAway) => {
       if (isAway === true) endpoint.away();

@@ -4,6 +4,7 @@ import { findAgent, type SelectionParts } from '../agents/agent-selection.js';
 import { implement, type Operation } from '../http/operation.js';
 import { lastSeen, type Viewers } from '../http/viewers.js';
 import { metricsEvents } from './metrics-events.js';
+import { ColumnScratch } from './past-columns.js';
 import type { WatchHub } from './watch-hub.js';
 
 export interface MetricsParts extends SelectionParts {
@@ -19,12 +20,22 @@ export function metricsOperations(parts: MetricsParts): Operation[] {
 
 function streamOperation(parts: MetricsParts): Operation {
   const { hub, clock, viewers, presence } = parts;
+  const scratch = new ColumnScratch();
   return implement(operations.streamAgentMetrics, async ({ principal, params, query, header, negotiate, note }) => {
     const type = negotiate(...Object.values(EVENT_TYPES));
     const afterMs = lastSeen(header('last-event-id'), undefined);
     const { agentId } = await findAgent(parts, principal, params.id);
     note({ subject: agentId });
-    const shown = { hub, clock, agentId, afterMs, pastMs: query.past, minutesMs: query.minutes, layout: query.layout };
+    const shown = {
+      hub,
+      clock,
+      agentId,
+      afterMs,
+      pastMs: query.past,
+      minutesMs: query.minutes,
+      layout: query.layout,
+      scratch,
+    };
     const isAway = async (): Promise<boolean | undefined> => {
       const known = await presence.of([agentId]);
       return known === undefined ? undefined : known.get(agentId)?.session === undefined;

@@ -9,20 +9,37 @@ const MAX_NUMBERS = 262_144;
 /** All that is kept of a kind. */
 const MAX_SAMPLES = { seconds: 720, minutes: 1_440 };
 
+/**
+ * Room for the numbers of one event, for all viewers of a process: an event is made in one turn, and half a megabyte for each of them is what the garbage
+ * collector would have to look for.
+ */
+export class ColumnScratch {
+  #numbers = new Float64Array(0);
+
+  /** All 0. */
+  take(length: number): Float64Array {
+    if (length > this.#numbers.length) return (this.#numbers = new Float64Array(length));
+    return this.#numbers.fill(0, 0, length);
+  }
+}
+
 /** Makes `past` events: many samples of one shape, column by column, each number by its difference from the one before. */
 export class PastColumns {
   readonly #kind: HistoryKind;
+  readonly #scratch: ColumnScratch;
   #shape: Shape | undefined;
   #capacity = 0;
   /** Times of the samples. */
   #times: number[] = [];
   /** Column after column, each with room for `capacity` samples; `NaN` is absent. */
-  #numbers = new Float64Array(0);
+  #numbers: Float64Array = new Float64Array(0);
   #last = new Float64Array(0);
   #changes = new Uint8Array(0);
 
-  constructor(kind: HistoryKind) {
+  /** Nothing may be awaited or yielded between the first `add` and `finish`. */
+  constructor(kind: HistoryKind, scratch: ColumnScratch) {
     this.#kind = kind;
+    this.#scratch = scratch;
   }
 
   /** Of the samples since the last `finish`; undefined when there are none. */
@@ -58,7 +75,7 @@ export class PastColumns {
   }
 
   /** The event as JSON, and its id. At least one sample was added. */
-  finish(): { readonly text: string; readonly id: number | null } {
+  finish(): { readonly json: Uint8Array; readonly id: number | null } {
     const times = this.#times;
     const [first = 0] = times;
     const id = this.#kind === 'seconds' ? (times.at(-1) ?? 0) : null;
@@ -71,26 +88,21 @@ export class PastColumns {
     }
     out.text(']}');
     this.#times = [];
-    return { text: out.finish(), id };
+    return { json: out.finish(), id };
   }
 
   #column(out: NumberText, i: number): void {
     const from = i * this.#capacity;
     const count = this.#changes[i] === 1 ? this.#times.length : 1;
     if (count > 1) out.text('[');
-    for (let at = from; at < from + count; at += 1) {
-      if (at > from) out.text(',');
-      out.number(this.#numbers[at] as number);
-    }
+    out.numbers(this.#numbers, from, from + count);
     if (count > 1) out.text(']');
   }
 
   #begin(shape: Shape): void {
-    if (this.#shape === undefined || !this.#isSame(shape)) {
-      const most = this.#kind === 'seconds' ? MAX_SAMPLES.seconds : MAX_SAMPLES.minutes;
-      this.#capacity = Math.max(1, Math.min(most, Math.floor(MAX_NUMBERS / Math.max(1, shape.length))));
-      this.#numbers = new Float64Array(shape.length * this.#capacity);
-    } else this.#numbers.fill(0);
+    const most = this.#kind === 'seconds' ? MAX_SAMPLES.seconds : MAX_SAMPLES.minutes;
+    this.#capacity = Math.max(1, Math.min(most, Math.floor(MAX_NUMBERS / Math.max(1, shape.length))));
+    this.#numbers = this.#scratch.take(shape.length * this.#capacity);
     this.#shape = shape;
     this.#last = new Float64Array(shape.length);
     this.#changes = new Uint8Array(shape.length);

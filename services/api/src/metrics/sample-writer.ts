@@ -3,7 +3,7 @@ import type { HistoryKind, Shape } from '@muster/host-metrics';
 import type { StreamItem } from '../http/viewers.js';
 import type { SampleView } from './endpoint-past.js';
 import { seriesJson, timeText, valuesJson } from './metrics-json.js';
-import { PastColumns } from './past-columns.js';
+import { type ColumnScratch, PastColumns } from './past-columns.js';
 import { hasSameNames } from './same-names.js';
 
 /** Samples further apart than this have a gap between them, when the endpoint is to send one a second. */
@@ -12,11 +12,13 @@ const GAP_MS = 10_000;
 /** Writes the samples of one viewer in the order of their time, each once, and names their series before. */
 export class SampleWriter {
   #shape: Shape | undefined;
+  readonly #scratch: ColumnScratch;
   #lastMs: number;
 
   /** `afterMs`: the time of the last sample that the viewer has; 0 for none. */
-  constructor(afterMs: number) {
+  constructor(afterMs: number, scratch: ColumnScratch) {
     this.#lastMs = afterMs;
+    this.#scratch = scratch;
   }
 
   *named(shape: Shape): Generator<StreamItem> {
@@ -33,7 +35,7 @@ export class SampleWriter {
 
   /** All samples of one shape without a gap in one event. */
   *columns(views: Iterable<SampleView>): Generator<StreamItem> {
-    const columns = new PastColumns('seconds');
+    const columns = new PastColumns('seconds', this.#scratch);
     for (const view of views) {
       if (view.atMs <= this.#lastMs) continue;
       const isGap = this.#isGap(view.atMs);
@@ -47,7 +49,7 @@ export class SampleWriter {
 
   /** Minutes as columns. They are no samples, so that gaps and the order of samples are nothing to them. */
   *minuteColumns(kind: Exclude<HistoryKind, 'seconds'>, views: Iterable<SampleView>): Generator<StreamItem> {
-    const columns = new PastColumns(kind);
+    const columns = new PastColumns(kind, this.#scratch);
     for (const view of views) {
       if (!columns.fits(view)) yield* this.#flush(columns);
       columns.add(view);
@@ -73,8 +75,8 @@ export class SampleWriter {
     const { shape } = columns;
     if (shape === undefined) return;
     yield* this.named(shape);
-    const { text, id } = columns.finish();
-    const event = { kind: 'event', name: 'past', pieces: [text] } as const;
+    const { json, id } = columns.finish();
+    const event = { kind: 'event', name: 'past', pieces: [json] } as const;
     yield id === null ? event : { ...event, id };
   }
 

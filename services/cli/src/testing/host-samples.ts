@@ -99,7 +99,9 @@ export function inColumns(events: readonly MetricsEventJson[], names: Names = US
   if (first === undefined) return [...events];
   const times = past.map(({ at }) => Date.parse(at));
   const columns = seriesOf(names).map(({ scale }, i) => {
-    const whole = past.map(({ values }) => (values[i] == null ? null : Math.round(values[i] / scale)));
+    const whole = past.map(({ values }) =>
+      (values[i] ?? null) === null ? null : Math.round((values[i] ?? 0) / scale),
+    );
     return whole.map((value, k) => (value === null ? null : value - (whole[k - 1] ?? 0)));
   });
   const stepsMs = times.map((atMs, i) => atMs - (times[i - 1] ?? atMs));

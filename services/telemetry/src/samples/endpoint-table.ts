@@ -1,3 +1,4 @@
+import { SlotIndex } from './slot-index.js';
 import { COUNTERS, VITALS } from './vitals.js';
 
 /** Slots are added in steps of this share of those there are. */
@@ -30,7 +31,7 @@ export class EndpointTable {
   groups = new Uint16Array(0);
   readonly keyframes: string[] = [];
   readonly deltas: string[] = [];
-  readonly #slots = new Map<number, number>();
+  readonly #slots = new SlotIndex((slot) => this.nums[slot] as number);
   readonly #free: number[] = [];
   readonly #scratch = Buffer.alloc(128 * 1024);
   #used = 0;
@@ -45,15 +46,15 @@ export class EndpointTable {
   }
 
   slotOf(num: number): number | undefined {
-    return this.#slots.get(num);
+    return this.#slots.slotOf(num);
   }
 
   /** Gives this identity a slot in which everything is 0. */
   add(num: number, partition: number): number {
     const slot = this.#free.pop() ?? this.#used++;
     if (slot >= this.nums.length) this.#grow();
-    this.#slots.set(num, slot);
     this.nums[slot] = num;
+    this.#slots.add(slot);
     this.partitions[slot] = partition;
     for (const column of [
       this.epochs,
@@ -75,7 +76,7 @@ export class EndpointTable {
   }
 
   remove(slot: number): void {
-    this.#slots.delete(this.nums[slot] as number);
+    this.#slots.remove(slot);
     this.nums[slot] = 0;
     this.keyframes[slot] = '';
     this.deltas[slot] = '';
