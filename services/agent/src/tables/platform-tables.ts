@@ -25,7 +25,7 @@ export function platformTables(platform: Platform, options: PlatformTablesOption
     provider: {
       has: (table) => collectors.has(table),
       collect: (table, request) =>
-        collectors.get(table)?.collect(new System(options.root, { ...options, warn: request.warn }), request) ?? [],
+        collectors.get(table)?.collect(new System(options.root, { ...options, warn: (code, what) => request.warn(code, what) }), request) ?? [],
     },
   };
 }

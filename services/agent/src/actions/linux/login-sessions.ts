@@ -51,13 +51,17 @@ export const logind: SessionSource = {
     if (requested.length === 0) return [];
     const shown = await host.run(
       'loginctl',
-      ['show-session', `--property=${PROPERTIES.join(',')}`, '--', ...requested],
+      // One property each: before systemd 256 a list is one name, which no session has.
+      ['show-session', ...PROPERTIES.map((name) => `--property=${name}`), '--', ...requested],
       {
         signal,
       },
     );
     // Fails when a session ended in between. The others are printed all the same.
-    const sessions = [...parseShow(shown.stdout)].filter((values) => values.get('Class')?.startsWith('user') !== false);
+    const all = [...parseShow(shown.stdout)];
+    const unnamed = all.length === 0 || all.some((values) => !values.has('Id') || !values.has('Name'));
+    if (unnamed && shown.code === 0) return 'loginctl does not say whose sessions there are';
+    const sessions = all.filter((values) => values.get('Class')?.startsWith('user') !== false);
     return sessions.map(managedSession).filter((session) => user === undefined || session.user === user);
   },
 

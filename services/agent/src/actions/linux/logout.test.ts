@@ -78,7 +78,8 @@ if (!canOpen)
   });
 });
 
-const SHOW = 'loginctl show-session --property=Id,Name,TTY,Leader,Class -- ';
+const SHOW =
+  'loginctl show-session --property=Id --property=Name --property=TTY --property=Leader --property=Class -- ';
 
 describe('session.logout with logind (recorded)', () => {
   const list = 'loginctl list-sessions --no-legend --no-pager';
@@ -114,6 +115,11 @@ describe('session.logout with logind (recorded)', () => {
       code: 'unchanged',
       message: 'there is no session 3',
     });
+  });
+
+  test('a login manager that does not say whose sessions there are is no login manager without sessions', async () => {
+    const host = recordedHost({ [list]: { stdout: '3 1000 eve seat0 pts/0\n' }, [`${SHOW}3`]: { stdout: '\n' } });
+    expect(await run(host, { params: { user: 'eve' } })).toMatchObject({ state: 'unsupported' });
   });
 
   test('a login manager without an answer is unsupported', async () => {

@@ -7,7 +7,7 @@ import type { PackageTarget } from './package-target.js';
 /** Debian Policy §5.6.1. Such a name is neither a pattern for dpkg-query nor an option. */
 const NAME = /^[a-z0-9][a-z0-9+.-]+$/;
 const FORMAT =
-  '${Package}\\t${Version}\\t${Architecture}\\t${db:Status-Status}\\t${Essential}\\t${Protected}\\t${Priority}\\n';
+  '${Package}\\t${Version}\\t${Architecture}\\t${db:Status-Status}\\t${Essential}\\t${Protected}\\t${Priority}\\t${db:Status-Want}\\n';
 /** dpkg must not be killed halfway. It may use this time even when the command is cancelled. */
 const REMOVE_MS = 540_000;
 const ENV = { DEBIAN_FRONTEND: 'noninteractive', DEBIAN_PRIORITY: 'critical' };
@@ -19,6 +19,8 @@ export interface InstalledDeb {
   readonly version: string;
   readonly arch: string;
   readonly status: string;
+  /** What dpkg is to do with it: `install`, `hold`, … */
+  readonly wanted: string;
   readonly isEssential: boolean;
 }
 
@@ -31,6 +33,7 @@ export async function removeDeb(call: ActionCall, target: PackageTarget): Promis
   const found = selectInstalled(known.filter(isInstalled), target);
   if (found === undefined) return unchanged(`${target.name} is not installed`);
   await refuseProtected(host, found);
+  if (found.wanted === 'hold') return refused('held', `${found.name} is on hold (apt-mark unhold ${found.name})`);
   const spec = `${found.name}:${found.arch}`;
   const verb = target.purge ? 'purge' : 'remove';
   await refuseSideEffects(host, verb, spec, found);
@@ -47,12 +50,13 @@ export async function removeDeb(call: ActionCall, target: PackageTarget): Promis
 export function parseDpkgQuery(text: string): InstalledDeb[] {
   const rows = text.split('\n').map((line) => line.split('\t'));
   return rows
-    .filter((row) => row.length === 7)
-    .map(([name = '', version = '', arch = '', status = '', essential, isProtected, priority]) => ({
+    .filter((row) => row.length === 8)
+    .map(([name = '', version = '', arch = '', status = '', essential, isProtected, priority, wanted = '']) => ({
       name,
       version,
       arch,
       status,
+      wanted,
       isEssential: essential === 'yes' || isProtected === 'yes' || priority === 'required',
     }));
 }

@@ -67,6 +67,10 @@ describe('a package on this machine', () => {
       effects: [`would remove package ${user} 1.2-3 (all)`],
     });
     expect(status(user)).toBe('installed');
+    execFileSync('dpkg', ['--set-selections'], { input: `${user} hold\n` });
+    for (const dryRun of [true, false])
+      expect(await remove({ binding: row, dryRun })).toMatchObject({ state: 'refused', code: 'held' });
+    execFileSync('dpkg', ['--set-selections'], { input: `${user} install\n` });
 
     expect(await remove({ binding: row })).toMatchObject({ state: 'succeeded' });
     expect(status(user)).toBe('config-files');
@@ -103,7 +107,7 @@ const NO_DPKG: RecordedRun = {
   argv: [
     'dpkg-query',
     '-W',
-    '-f=${Package}\\t${Version}\\t${Architecture}\\t${db:Status-Status}\\t${Essential}\\t${Protected}\\t${Priority}\\n',
+    '-f=${Package}\\t${Version}\\t${Architecture}\\t${db:Status-Status}\\t${Essential}\\t${Protected}\\t${Priority}\\t${db:Status-Want}\\n',
     '--',
     'adware',
   ],
@@ -165,12 +169,14 @@ describe('an RPM package (recorded)', () => {
 describe('output of the package managers', () => {
   test('three fields mark a package as essential', () => {
     const text = [
-      'a\t1\tall\tinstalled\tyes\t\toptional',
-      'b\t1\tall\tinstalled\tno\tyes\toptional',
-      'c\t1\tall\tinstalled\t\t\trequired',
+      'a\t1\tall\tinstalled\tyes\t\toptional\tinstall',
+      'b\t1\tall\tinstalled\tno\tyes\toptional\tinstall',
+      'c\t1\tall\tinstalled\t\t\trequired\tinstall',
     ];
     expect(
-      parseDpkgQuery(`${text.join('\n')}\nd\t1\tall\tinstalled\tno\tno\toptional\n`).map((one) => one.isEssential),
+      parseDpkgQuery(`${text.join('\n')}\nd\t1\tall\tinstalled\tno\tno\toptional\tinstall\n`).map(
+        (one) => one.isEssential,
+      ),
     ).toEqual([true, true, true, false]);
   });
 

@@ -246,7 +246,7 @@ export function errorCode(error: unknown): unknown {
 const BYTES = 'latin1';
 
 function nameOf(bytes: string): string {
-  return /[^\x00-\x7f]/.test(bytes) ? textOfBytes(Buffer.from(bytes, BYTES)) : bytes;
+  return /[\x80-\xff]/.test(bytes) ? textOfBytes(Buffer.from(bytes, BYTES)) : bytes;
 }
 
 function readNames(directory: Dir): { names: string[]; isWhole: boolean } {

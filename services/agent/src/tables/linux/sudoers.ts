@@ -1,3 +1,4 @@
+import { hostname } from 'node:os';
 import { dirname, resolve } from 'node:path';
 import type { TableRow } from '@muster/tables';
 import type { Collector, System } from '../contract/system.js';
@@ -21,10 +22,16 @@ function* readSudoers(system: System, source: string, seen: Set<string>, depth: 
       yield { source, header: line.header, rule_details: line.details };
       continue;
     }
-    const path = resolve(dirname(source), line.path);
+    const path = resolve(dirname(source), line.path.replaceAll('%h', hostOf(system)));
     const files = line.kind === 'include' ? [path] : dropIns(system, path);
     for (const file of files) yield* readSudoers(system, file, seen, depth + 1);
   }
+}
+
+/** The host name up to the first dot, which `%h` stands for. */
+function hostOf(system: System): string {
+  const name = system.live ? hostname() : (system.word('/etc/hostname') ?? '');
+  return name.split('.')[0] ?? '';
 }
 
 /** sudo skips names with a dot and backups. */

@@ -10,7 +10,9 @@ const FILES: Readonly<Record<string, string>> = {
     'root:x:0:0:root:/root:/bin/bash\nann:x:1000:100:Ann:/home/ann:/bin/sh\nnobody:x:65534:65534::/nonexistent:/bin/false\n',
   'etc/group': 'root:x:0:\nusers:x:100:\nadm:x:4:ann\n',
   'home/ann/.ssh/authorized_keys': 'ssh-ed25519 AAAA ann\n',
-  'etc/sudoers': 'Defaults env_reset\n@includedir /etc/sudoers.d\n@include /etc/sudoers\n',
+  'etc/sudoers': 'Defaults env_reset\n@includedir /etc/sudoers.d\n@include /etc/sudoers\n@include rules.%h\n',
+  'etc/hostname': 'box.example.net\n',
+  'etc/rules.box': 'eve ALL=(ALL) ALL\n',
   'etc/sudoers.d/ann': 'ann ALL=(ALL) NOPASSWD: ALL\n',
   'etc/sudoers.d/ann.bak': 'bob ALL=(ALL) ALL\n',
   'etc/crontab': '1 2 3 4 5 root job\n',
@@ -94,6 +96,7 @@ describe('tables of a copied file tree', () => {
       [
         { source: '/etc/sudoers', header: 'Defaults' },
         { source: '/etc/sudoers.d/ann', header: 'ann' },
+        { source: '/etc/rules.box', header: 'eve' },
       ],
     ],
     [

@@ -1,6 +1,7 @@
 import type { CollectRequest, TableRow } from '@muster/tables';
 import type { Collector, System } from '../contract/system.js';
-import { type Account, parseAssignments, parseGroup, parsePasswd } from './parse/etc.js';
+import { type Account, type Group, parseGroup, parsePasswd } from './parse/accounts.js';
+import { parseAssignments } from './parse/etc.js';
 import { parseAuthorizedKeys } from './parse/ssh.js';
 import { type LoginRecord, parseUtmp } from './parse/utmp.js';
 
@@ -13,6 +14,9 @@ const SESSION_TYPES: Readonly<Record<string, string>> = {
   normal: 'user',
   dead: 'dead',
 };
+
+/** osquery's names for the records of `last`: a login, and the end of one. */
+const LAST_TYPES: Readonly<Record<number, string>> = { 7: 'user-process', 8: 'dead-process' };
 
 const KEY_FILES = ['.ssh/authorized_keys', '.ssh/authorized_keys2'] as const;
 
@@ -38,9 +42,9 @@ export const USER_COLLECTORS: readonly Collector[] = [
     table: 'user_groups',
     *collect(system, request) {
       const groups = request.memo('groups', () => parseGroup(system.text('/etc/group') ?? ''));
+      const byMember = request.memo('groups by member', () => gidsByMember(groups));
       for (const { uid, gid, username } of accounts(system, request)) {
-        const gids = groups.filter((group) => group.members.includes(username)).map((group) => group.gid);
-        for (const one of new Set([gid, ...gids])) yield { uid, gid: one };
+        for (const one of new Set([gid, ...(byMember.get(username) ?? [])])) yield { uid, gid: one };
       }
     },
   },
@@ -48,8 +52,10 @@ export const USER_COLLECTORS: readonly Collector[] = [
     table: 'last',
     *collect(system) {
       for (const record of parseUtmp(system.bytes('/var/log/wtmp') ?? Buffer.alloc(0))) {
-        const { user: username, tty, pid, type, typeName, time, host } = record;
-        yield { username, tty, pid, type, type_name: typeName, time, host };
+        const { user: username, tty, pid, type, time, host } = record;
+        const typeName = LAST_TYPES[type];
+        // Boots, runlevels and changes of the clock are no logins.
+        if (typeName !== undefined) yield { username, tty, pid, type, type_name: typeName, time, host };
       }
     },
   },
@@ -94,6 +100,18 @@ function* managedSessions(system: System): Iterable<TableRow> {
       pid: Number(session.get('LEADER') ?? 0),
     };
   }
+}
+
+function gidsByMember(groups: readonly Group[]): ReadonlyMap<string, readonly number[]> {
+  const gids = new Map<string, number[]>();
+  for (const { gid, members } of groups) {
+    for (const member of members) {
+      const known = gids.get(member);
+      if (known === undefined) gids.set(member, [gid]);
+      else known.push(gid);
+    }
+  }
+  return gids;
 }
 
 /** The local accounts, read once per statement. */

@@ -10,12 +10,30 @@ export interface AptSource {
 /** A line of a `.list` file (sources.list(5)): type, options in brackets, URI, release, components. */
 export function parseSourcesList(text: string): AptSource[] {
   return text.split('\n').flatMap((raw) => {
-    const match = /^deb\s+(?:\[([^\]]*)\]\s+)?(\S+)\s+(\S+)\s*(.*)$/.exec(raw.replace(/#.*/, '').trim());
-    if (match === null) return [];
-    const [, options = '', uri = '', release = '', components = ''] = match;
-    const architectures = /(?:^|\s)arch=(\S+)/.exec(options)?.[1]?.replaceAll(',', ' ') ?? '';
-    return [{ uri, release, components: words(components).join(' '), architectures }];
+    const [type, ...rest] = quotedWords(raw);
+    if (type !== 'deb') return [];
+    const options = rest[0]?.startsWith('[') === true ? (rest.shift() ?? '') : '';
+    const [uri, release, ...components] = rest.map(unquoteWord);
+    if (uri === undefined || release === undefined) return [];
+    const architectures = /(?:^\[|\s)arch=([^\s\]]+)/.exec(options)?.[1]?.replaceAll(',', ' ') ?? '';
+    return [{ uri, release, components: components.join(' '), architectures }];
   });
+}
+
+/**
+ * The words of a line, up to a comment, as apt splits them: blanks within quotes and brackets belong to the word, and `#`
+ * within brackets begins no comment.
+ */
+function quotedWords(line: string): string[] {
+  const content = /^(?:\[[^\]]*\]|[^#])*/.exec(line)?.[0] ?? '';
+  return content.match(/(?:"[^"]*"|\[[^\]]*\]|\S)+/g) ?? [];
+}
+
+/** Takes the quotes off, and reads `%20` and the like. */
+function unquoteWord(word: string): string {
+  return word
+    .replaceAll('"', '')
+    .replaceAll(/%([0-9a-f]{2})/gi, (_, hex: string) => String.fromCharCode(parseInt(hex, 16)));
 }
 
 /** A `.sources` file. One paragraph may have several URIs and suites. */

@@ -1,8 +1,9 @@
 import { X509Certificate } from 'node:crypto';
-import { readDer, readOid, TAG } from './der.js';
+import { type DerElement, readDer, readOid, TAG } from './der.js';
+import { onelineName, readNames, valueOf } from './distinguished-name.js';
 
 /** Fields that Node's X509Certificate does not have (RFC 5280). */
-interface Details {
+interface Details extends ReturnType<typeof readNames> {
   readonly signatureAlgorithm: string;
   readonly keyUsage: readonly string[];
   readonly subjectKeyId: string;
@@ -67,10 +68,10 @@ function certificateRow(certificate: X509Certificate): Record<string, string | n
   const details = readDetails(certificate.raw);
   const extended = (certificate.keyUsage ?? []).map((oid) => EXTENDED_USAGES[oid] ?? oid);
   return {
-    common_name: subject.find((part) => part.startsWith('CN='))?.slice(3) ?? '',
-    subject: subject.map((part) => `/${part}`).join(''),
+    common_name: valueOf(details.subject, 'CN') ?? '',
+    subject: onelineName(details.subject),
     subject2: subject.join(', '),
-    issuer: issuer.map((part) => `/${part}`).join(''),
+    issuer: onelineName(details.issuer),
     issuer2: issuer.join(', '),
     ca: certificate.ca ? 1 : 0,
     self_signed: certificate.subject === certificate.issuer ? 1 : 0,
@@ -100,11 +101,13 @@ function keyColumns(certificate: X509Certificate): { key_algorithm?: string; key
 function readDetails(raw: Buffer): Details {
   const [body, algorithm] = readDer(readDer(raw)[0]?.content ?? Buffer.alloc(0));
   const oid = readOid(readDer(algorithm?.content ?? Buffer.alloc(0))[0]?.content ?? Buffer.alloc(0));
-  const extensions = readExtensions(body?.content ?? Buffer.alloc(0));
+  const elements = readDer(body?.content ?? Buffer.alloc(0));
+  const extensions = readExtensions(elements);
   const subjectKey = extensions.get(EXTENSION.subjectKeyId);
   const authorityKey = extensions.get(EXTENSION.authorityKeyId);
   const parts = authorityKey === undefined ? [] : readDer(readDer(authorityKey)[0]?.content ?? Buffer.alloc(0));
   return {
+    ...readNames(elements),
     signatureAlgorithm: SIGNATURES[oid] ?? oid,
     keyUsage: readKeyUsage(extensions.get(EXTENSION.keyUsage)),
     subjectKeyId: subjectKey === undefined ? '' : (readDer(subjectKey)[0]?.content.toString('hex') ?? ''),
@@ -112,8 +115,8 @@ function readDetails(raw: Buffer): Details {
   };
 }
 
-function readExtensions(body: Buffer): Map<string, Buffer> {
-  const wrapper = readDer(body).find((element) => element.tag === TAG.context3);
+function readExtensions(body: readonly DerElement[]): Map<string, Buffer> {
+  const wrapper = body.find((element) => element.tag === TAG.context3);
   const list = wrapper === undefined ? [] : readDer(readDer(wrapper.content)[0]?.content ?? Buffer.alloc(0));
   const extensions = new Map<string, Buffer>();
   for (const { content } of list) {

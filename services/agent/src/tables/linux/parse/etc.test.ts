@@ -1,13 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import {
-  parseAssignments,
-  parseGroup,
-  parseHosts,
-  parsePasswd,
-  parseProtocols,
-  parseResolvConf,
-  parseServices,
-} from './etc.js';
+import { parseAssignments, parseHosts, parseProtocols, parseResolvConf, parseServices } from './etc.js';
+import { parseGroup, parsePasswd } from './accounts.js';
 
 describe('files in /etc', () => {
   it('reads hosts', () => {

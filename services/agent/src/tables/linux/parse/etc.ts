@@ -87,50 +87,6 @@ export function parseResolvConf(text: string): TableRow[] {
   return [...servers.map(entry('nameserver')), ...domains.map(entry('search')), ...sortlist.map(entry('sortlist'))];
 }
 
-/** passwd(5) */
-export interface Account {
-  readonly username: string;
-  readonly uid: number;
-  readonly gid: number;
-  readonly description: string;
-  readonly directory: string;
-  readonly shell: string;
-}
-
-export function parsePasswd(text: string): Account[] {
-  return text
-    .split('\n')
-    .map((line) => line.split(':'))
-    .filter((fields) => fields.length >= 7 && /^\d+$/.test(fields[2] ?? '') && /^\d+$/.test(fields[3] ?? ''))
-    .map(([username = '', , uid, gid, description = '', directory = '', shell = '']) => ({
-      username,
-      uid: Number(uid),
-      gid: Number(gid),
-      description,
-      directory,
-      shell,
-    }));
-}
-
-/** group(5) */
-export interface Group {
-  readonly groupname: string;
-  readonly gid: number;
-  readonly members: readonly string[];
-}
-
-export function parseGroup(text: string): Group[] {
-  return text
-    .split('\n')
-    .map((line) => line.split(':'))
-    .filter((fields) => fields.length >= 4 && /^\d+$/.test(fields[2] ?? ''))
-    .map(([groupname = '', , gid, members = '']) => ({
-      groupname,
-      gid: Number(gid),
-      members: members.split(',').filter((one) => one !== ''),
-    }));
-}
-
 /** `KEY=value` lines with shell quotes, as in os-release(5). */
 export function parseAssignments(text: string): Map<string, string> {
   const values = new Map<string, string>();

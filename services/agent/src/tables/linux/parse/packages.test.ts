@@ -114,6 +114,23 @@ describe('package databases', () => {
     expect(parseSourcesList(line).map(aptListName)).toEqual(['deb.test_debian_dists_bookworm']);
   });
 
+  it('blanks and # within brackets and quotes of an apt source belong to the word', () => {
+    const disc =
+      'deb cdrom:[Some OS 7 #2 - Official amd64 DVD]/ stable main extra # the disc\ndeb [arch=arm64] "http://a.test/b c" s\n';
+    expect(parseSourcesList(disc)).toEqual([
+      {
+        uri: 'cdrom:[Some OS 7 #2 - Official amd64 DVD]/',
+        release: 'stable',
+        components: 'main extra',
+        architectures: '',
+      },
+      { uri: 'http://a.test/b c', release: 's', components: '', architectures: 'arm64' },
+    ]);
+    expect(parseSourcesList('deb http://x%20y/ s main\nDEB http://x s\ndeb http://x\n').map(({ uri }) => uri)).toEqual([
+      'http://x y/',
+    ]);
+  });
+
   it('reads metadata of Python and Node.js packages', () => {
     const metadata =
       'Metadata-Version: 2.1\nName: requests\nVersion: 2.31.0\nSummary: HTTP\nAuthor-email: me@x.test\nLicense: Apache 2.0\n\nName: not this\n';
