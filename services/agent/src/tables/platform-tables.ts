@@ -25,7 +25,12 @@ export function platformTables(platform: Platform, options: PlatformTablesOption
     provider: {
       has: (table) => collectors.has(table),
       collect: (table, request) =>
-        collectors.get(table)?.collect(new System(options.root, { ...options, warn: (code, what) => request.warn(code, what) }), request) ?? [],
+        collectors
+          .get(table)
+          ?.collect(
+            new System(options.root, { ...options, warn: (code, what) => request.warn(code, what) }),
+            request,
+          ) ?? [],
     },
   };
 }
