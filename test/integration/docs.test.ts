@@ -36,10 +36,17 @@ function described(heading: string): Setting[] {
 /** The variables that fields of a configuration read, its groups of common fields included. */
 function defined(path: string): string[] {
   const source = read(path);
-  const groups = [...source.matchAll(/^\s+\.\.\.(\w+Fields),/gm)].map(([, group = '']) => commonFields(group));
-  return [source, ...groups].flatMap((text) =>
+  return [source, ...groupsIn(source)].flatMap((text) =>
     [...text.matchAll(/^\s+\w+: field\.\w+\(\s*'(MUSTER_\w+)'/gm)].map(([, name = '']) => name),
   );
+}
+
+/** The sources of the groups that are spread into this one, and of those within them. */
+function groupsIn(source: string): string[] {
+  return [...source.matchAll(/^\s+\.\.\.(\w+Fields),/gm)].flatMap(([, group = '']) => {
+    const text = commonFields(group);
+    return [text, ...groupsIn(text)];
+  });
 }
 
 /** The source of one group, such as `serviceFields`. */
@@ -97,6 +104,7 @@ describe('docs/operations.md', () => {
       ...program,
       ...[
         'services/cli/src',
+        'services/setup/src',
         'deploy/local/src',
         'test/kit',
         'test/containers',
