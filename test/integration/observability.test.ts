@@ -5,10 +5,10 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { runQuery } from '@muster/api-client';
-import { ensureCertificates, scrapeTargets, startPrometheus } from '@muster/local';
+import { ensureCertificates, scrapeTargets } from '@muster/local';
 import { generatedFiles, RULE_GROUPS, selectorsOf, withoutVariables, type Selector } from '@muster/observability';
-import { silentLogger } from '@muster/runtime';
 import { eventually } from '@muster/runtime/testing';
+import { FastPrometheus } from '../kit/fast-prometheus.js';
 import { fleetOptions, onChannel, startHarness, type Harness } from '../kit/harness.js';
 import { Fleet } from '../simulator/index.js';
 
@@ -40,7 +40,7 @@ const selectors = new Map<string, Selector>(
 
 let harness: Harness;
 let folder: string;
-let prometheus: Awaited<ReturnType<typeof startPrometheus>>;
+let prometheus: FastPrometheus;
 const fleets: Fleet[] = [];
 const ending = new AbortController();
 let load: Promise<void> = Promise.resolve();
@@ -71,10 +71,7 @@ beforeAll(async () => {
     );
   }
   await Promise.all(fleets.map((fleet) => fleet.start()));
-  prometheus = await startPrometheus({
-    ...{ dataDir: join(folder, 'prometheus'), logger: silentLogger, targets: scrapeTargets(harness.stack) },
-    ...{ scrapeSeconds: 1, rules: await fasterRules(), port, takesWrites: true },
-  });
+  prometheus = await FastPrometheus.start({ folder, targets: scrapeTargets(harness.stack), port });
   load = underLoad();
 });
 
@@ -93,19 +90,6 @@ async function freePort(): Promise<number> {
   const { port } = server.address() as AddressInfo;
   await new Promise((resolve) => void server.close(resolve));
   return port;
-}
-
-/** The rule files, evaluated every second instead of every minute; what has to last for minutes has to last for seconds. */
-async function fasterRules(): Promise<string[]> {
-  const rules = files.filter(([path]) => path.includes('/rules/'));
-  return Promise.all(
-    rules.map(async ([path, text]) => {
-      const copy = join(folder, path.split('/').at(-1)!);
-      const faster = text.replaceAll('interval: 1m', 'interval: 1s').replace(/(\n +for: \d+)m/g, '$1s');
-      await writeFile(copy, faster);
-      return copy;
-    }),
-  );
 }
 
 /** A little of everything, again and again: a rate needs two scrapes on both sides of an event. */
@@ -133,22 +117,10 @@ async function underLoad(): Promise<void> {
   }
 }
 
-async function ask(path: string): Promise<unknown> {
-  const response = await fetch(`${prometheus.url}/api/v1/${path}`);
-  const body = (await response.json()) as { status: string; error?: string; data: unknown };
-  if (body.status !== 'success') throw new Error(`${path}: ${body.error}`);
-  return body.data;
-}
-
-async function samplesOf(expr: string): Promise<number> {
-  const { result } = (await ask(`query?query=${encodeURIComponent(expr)}`)) as { result: unknown[] };
-  return result.length;
-}
-
 /** Those of which Prometheus has nothing, in the order of their names. */
 async function withoutSamples(exprs: Iterable<string>): Promise<string[]> {
   const missing: string[] = [];
-  for (const expr of exprs) if ((await samplesOf(expr)) === 0) missing.push(expr);
+  for (const expr of exprs) if ((await prometheus.samplesOf(expr)) === 0) missing.push(expr);
   return missing.sort();
 }
 
@@ -183,7 +155,7 @@ test('each query of every panel shows something', async () => {
 
 test('each rule is evaluated without a fault', async () => {
   await eventually(async () => {
-    const { groups } = (await ask('rules')) as {
+    const { groups } = (await prometheus.ask('rules')) as {
       groups: { rules: { name: string; health: string; lastError?: string }[] }[];
     };
     const rules = groups.flatMap((group) => group.rules);
@@ -235,7 +207,9 @@ test('a killed gateway and brokers that are away set off their alerts', async ()
     'MusterRegistryUnavailable',
   ];
   const firing = async (): Promise<Set<string>> => {
-    const { alerts } = (await ask('alerts')) as { alerts: { state: string; labels: { alertname: string } }[] };
+    const { alerts } = (await prometheus.ask('alerts')) as {
+      alerts: { state: string; labels: { alertname: string } }[];
+    };
     return new Set(alerts.flatMap(({ state, labels }) => (state === 'firing' ? [labels.alertname] : [])));
   };
   // A busy machine may have set some of them off already.

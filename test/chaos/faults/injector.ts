@@ -14,11 +14,11 @@ export async function inject(system: ChaosSystem, fault: Fault): Promise<void> {
 async function injectOne(system: ChaosSystem, strike: Strike): Promise<void> {
   const { part, kind, ms } = strike;
   const broker = system.broker(part);
-  if (kind === 'empty') return tellRedis(broker?.url ?? '', 'FLUSHALL');
+  if (kind === 'empty') return void (await tellRedis(broker?.url ?? '', 'FLUSHALL'));
   if (kind === 'fill') {
     await tellRedis(broker?.url ?? '', 'CONFIG SET maxmemory 1');
     await delay(ms);
-    return tellRedis(broker?.url ?? '', 'CONFIG SET maxmemory 0');
+    return void (await tellRedis(broker?.url ?? '', 'CONFIG SET maxmemory 0'));
   }
   if (broker !== undefined) {
     if (kind === 'freeze') {

@@ -52,13 +52,29 @@ export const queries: RuleGroup = {
     },
     {
       alert: 'MusterQueriesInterrupted',
-      expr: 'sum(increase(muster_query_ended_total{state=~"interrupted|lost"}[10m])) > 0',
+      // Those of a service that was killed are ended by another one, which counts them apart.
+      expr: `sum(increase(muster_query_ended_total{state=~"interrupted|lost"}[10m]))
+  + sum(increase(muster_query_orphans_total{result="interrupted"}[10m])) > 0`,
       severity: 'warning',
       summary: 'Queries were interrupted.',
       description:
         '{{ $value | humanize }} queries were interrupted within ten minutes, or their results could not be stored.',
-      fires: { series: { [`muster_query_ended_total{${query},state="lost",mode="raw"}`]: '0x5 1x10' }, at: '10m' },
-      quiet: { series: { [`muster_query_ended_total{${query},state="complete",mode="raw"}`]: '0+9x20' }, at: '10m' },
+      fires: {
+        series: {
+          [`muster_query_ended_total{${query},state="lost",mode="raw"}`]: '0x15',
+          [`muster_query_orphans_total{${query},result="interrupted"}`]: '0x5 1x10',
+        },
+        at: '10m',
+      },
+      quiet: {
+        series: {
+          [`muster_query_ended_total{${query},state="complete",mode="raw"}`]: '0+9x20',
+          [`muster_query_ended_total{${query},state="lost",mode="raw"}`]: '0x20',
+          [`muster_query_orphans_total{${query},result="interrupted"}`]: '0x20',
+          [`muster_query_orphans_total{${query},result="settled"}`]: '0+1x20',
+        },
+        at: '10m',
+      },
     },
     {
       alert: 'MusterResultsNotStored',

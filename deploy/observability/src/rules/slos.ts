@@ -16,6 +16,9 @@ const api = 'job="muster-api",instance="a"';
 /** Closes that interrupt an endpoint: the connection broke, the gateway failed, shed load, was fenced, or gave the endpoint up. */
 const LOST = '1006|1011|4003|4004|4005|4006';
 
+/** Queries of a service that was killed: another one ends them, and counts them apart. */
+const orphans = (window: string): string => `sum(rate(muster_query_orphans_total{result="interrupted"}[${window}]))`;
+
 export const SLOS: readonly Slo[] = [
   {
     id: 'query_ends',
@@ -24,16 +27,18 @@ export const SLOS: readonly Slo[] = [
     objective: 0.995,
     badShare: (window) =>
       share(
-        `sum(rate(muster_query_ended_total{state=~"interrupted|lost|fenced"}[${window}]))`,
-        `sum(rate(muster_query_ended_total{state!="cancelled"}[${window}]))`,
+        `(sum(rate(muster_query_ended_total{state=~"interrupted|lost|fenced"}[${window}])) + ${orphans(window)})`,
+        `(sum(rate(muster_query_ended_total{state!="cancelled"}[${window}])) + ${orphans(window)})`,
       ),
     fires: during({
       [`muster_query_ended_total{${query},state="complete",mode="raw"}`]: '0+80x15',
-      [`muster_query_ended_total{${query},state="interrupted",mode="raw"}`]: '0+20x15',
+      [`muster_query_ended_total{${query},state="interrupted",mode="raw"}`]: '0+10x15',
+      [`muster_query_orphans_total{${query},result="interrupted"}`]: '0+10x15',
     }),
     quiet: during({
       [`muster_query_ended_total{${query},state="complete",mode="raw"}`]: '0+999x15',
       [`muster_query_ended_total{${query},state="interrupted",mode="raw"}`]: '0+1x15',
+      [`muster_query_orphans_total{${query},result="interrupted"}`]: '0x15',
     }),
   },
   {
