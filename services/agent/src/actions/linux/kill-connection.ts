@@ -1,4 +1,4 @@
-import { closeSync, openSync } from 'node:fs';
+import { closeSync, existsSync, openSync } from 'node:fs';
 import { FAMILY, type Socket } from '../../tables/linux/parse/net.js';
 import type { ActionCall, ActionImplementation, ActionResult, ProgramResult } from '../contract/action.js';
 import { pollUntil } from '../contract/poll-until.js';
@@ -180,6 +180,12 @@ function describeHolders({ holders }: FoundConnection): string {
   return views.length === 0 ? 'nobody that can be seen' : views.map(describeProcess).join(', ');
 }
 
+const DENIED = /not permitted|permission denied/i;
+
+function hasSystemd(): boolean {
+  return existsSync('/run/systemd/system');
+}
+
 /** Runs ss in the network namespace of the process. The namespace is opened first, so that it stays the same when the process ends. */
 async function destroy(
   call: ActionCall,
@@ -193,7 +199,13 @@ async function destroy(
   const namespace = openSync(`/proc/${seenBy}/ns/net`, 'r');
   try {
     const net = `--net=/proc/${process.pid}/fd/${namespace}`;
-    return await host.run('nsenter', [net, '--', 'ss', ...args], { signal });
+    const entered = await host.run('nsenter', [net, '--', 'ss', ...args], { signal });
+    if (entered.code === 0 || !DENIED.test(entered.stderr) || !hasSystemd()) return entered;
+    // The unit of the agent has no right to enter namespaces: systemd does it for the one program.
+    const path = `--property=NetworkNamespacePath=/proc/${process.pid}/fd/${namespace}`;
+    return await host.run('systemd-run', ['--quiet', '--wait', '--pipe', '--collect', path, '--', 'ss', ...args], {
+      signal,
+    });
   } finally {
     closeSync(namespace);
   }

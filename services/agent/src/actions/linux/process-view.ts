@@ -1,4 +1,5 @@
 import { closeSync, constants, openSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { textOfBytes } from '@muster/protocol';
 import { basename } from 'node:path';
 import { parseBootTime, parseColonLines, parseIds, parseProcStat } from '../../tables/linux/parse/proc.js';
 
@@ -41,11 +42,11 @@ class ProcessFolder {
   }
 
   text(file: string): string {
-    return readFileSync(`/proc/self/fd/${this.#fd}/${file}`, 'utf8');
+    return textOfBytes(readFileSync(`/proc/self/fd/${this.#fd}/${file}`));
   }
 
   link(file: string): string {
-    return readlinkSync(`/proc/self/fd/${this.#fd}/${file}`);
+    return textOfBytes(readlinkSync(`/proc/self/fd/${this.#fd}/${file}`, { encoding: 'buffer' }));
   }
 
   list(folder: string): string[] {

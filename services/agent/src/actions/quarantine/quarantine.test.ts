@@ -25,6 +25,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { createActions } from '../create-actions.js';
+import { textOfBytes } from '@muster/protocol';
 import { testCall, testHost, runAction } from '../testing/action-harness.js';
 import { QuarantineStore } from './quarantine-store.js';
 
@@ -70,6 +71,20 @@ describe('a quarantined file', () => {
     expect(vaultFiles()).toEqual([]);
     expect(readdirSync(join(root, 'home'))).toEqual(['abc.exe']);
     expect(await runAction(host(), 'file.restore', { params: { path: file } })).toMatchObject({ code: 'not_found' });
+  });
+
+  test('is found by a name that is not UTF-8, and put back under the same bytes', async () => {
+    if (process.platform !== 'linux') return;
+    const folder = Buffer.from(join(root, 'home', 'd\xfe'), 'latin1');
+    const name = Buffer.concat([folder, Buffer.from('/b\xff', 'latin1')]);
+    mkdirSync(folder);
+    writeFileSync(name, 'raw');
+    const path = textOfBytes(name);
+    expect(await runAction(host(), 'file.quarantine', { params: { path } })).toMatchObject({ state: 'succeeded' });
+    expect(existsSync(name)).toBe(false);
+    expect(await runAction(host(), 'file.restore', { params: { path } })).toMatchObject({ state: 'succeeded' });
+    expect(readFileSync(name, 'utf8')).toBe('raw');
+    expect(readdirSync(folder, { encoding: 'buffer' })).toEqual([Buffer.from('b\xff', 'latin1')]);
   });
 
   test('is stored once per command, and the latest or the requested one is restored', async () => {

@@ -106,7 +106,7 @@ async function restoreAttributes(file: FileHandle, item: QuarantineItem): Promis
 }
 
 /** On file systems without hard links the file is copied exclusively. */
-async function linkInto(draft: string, path: string): Promise<'linked' | 'copied' | 'taken'> {
+async function linkInto(draft: string | Buffer, path: string | Buffer): Promise<'linked' | 'copied' | 'taken'> {
   try {
     await link(draft, path);
     return 'linked';

@@ -225,7 +225,10 @@ export class System {
         env: { LC_ALL: 'C', PATH: '/usr/sbin:/usr/bin:/sbin:/bin' },
         cwd: '/',
       });
-    } catch {
+    } catch (error) {
+      const code = errorCode(error);
+      if (code === 'ETIMEDOUT') this.#warn('too_slow', `${program} took longer than ${COMMAND_MS} ms`);
+      if (code === 'ENOBUFS') this.#warn('too_large', `${program} wrote more than ${READ_LIMIT} bytes`);
       return undefined;
     }
   }

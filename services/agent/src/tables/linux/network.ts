@@ -1,6 +1,7 @@
 import { networkInterfaces } from 'node:os';
 import type { TableRow } from '@muster/tables';
 import type { Collector, System } from '../contract/system.js';
+import { parseIpAddresses } from './parse/ip-json.js';
 import { parseIpv4Routes, parseIpv6Routes } from './parse/net.js';
 
 const INTERFACES = '/sys/class/net';
@@ -23,6 +24,8 @@ export const NETWORK_COLLECTORS: readonly Collector[] = [
     table: 'interface_addresses',
     *collect(system) {
       if (!system.live) return;
+      const listed = readIpAddresses(system);
+      if (listed !== undefined) return yield* listed;
       for (const [name, addresses] of Object.entries(networkInterfaces())) {
         for (const { address, netmask, family, internal } of addresses ?? []) {
           const broadcast = family === 'IPv4' && !internal ? broadcastOf(address, netmask) : '';
@@ -51,6 +54,20 @@ export const NETWORK_COLLECTORS: readonly Collector[] = [
     },
   },
 ];
+
+const IP_PROGRAMS = ['/usr/sbin/ip', '/sbin/ip', '/usr/bin/ip', '/bin/ip'];
+
+/**
+ * All addresses, from netlink through `ip`: also those of interfaces that are down or without a carrier, which getifaddrs
+ * of Node leaves out, and the other end of a point-to-point one. `undefined` without that program.
+ */
+function readIpAddresses(system: System): TableRow[] | undefined {
+  for (const program of IP_PROGRAMS) {
+    const output = system.run(program, ['-json', 'address', 'show']);
+    if (output !== undefined) return parseIpAddresses(output);
+  }
+  return undefined;
+}
 
 /** The last address of the network. Empty for /31 and /32. */
 function broadcastOf(address: string, netmask: string): string {

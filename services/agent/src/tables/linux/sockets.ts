@@ -95,7 +95,7 @@ function namespaceOf(
   let namespace = namespaces.get(key);
   if (namespace === undefined) {
     const base = link === undefined && id !== undefined ? '/proc/self/net' : `/proc/${pid}/net`;
-    const sockets = request.memo(`sockets ${key}`, () => readSockets(system, base));
+    const sockets = request.memo(`sockets ${key}`, () => readSockets(system, request, base));
     namespace = {
       id,
       byInode: new Map(sockets.filter((one) => one.inode !== 0).map((one) => [one.inode, one])),
@@ -107,11 +107,36 @@ function namespaceOf(
   return namespace;
 }
 
-function readSockets(system: System, base: string): Socket[] {
+function readSockets(system: System, request: CollectRequest, base: string): Socket[] {
   const inet = FILES.flatMap(([file, family, protocol]) =>
     parseInetSockets(system.text(`${base}/${file}`) ?? '', family, protocol),
   );
-  return [...inet, ...parseUnixSockets(system.text(`${base}/unix`) ?? '')];
+  return [...inet, ...unixSockets(system, request, base, new Set(inet.map(({ inode }) => inode)))];
+}
+
+/**
+ * The kernel writes names of Unix sockets as they are, line breaks too, so that a name can look like the line of another
+ * socket. One whose inode is there twice has no name here, and one with the inode of an internet socket is none.
+ */
+function unixSockets(system: System, request: CollectRequest, base: string, taken: ReadonlySet<number>): Socket[] {
+  const byInode = new Map<number, Socket>();
+  const unaccepted: Socket[] = [];
+  for (const socket of parseUnixSockets(system.text(`${base}/unix`) ?? '')) {
+    const { inode } = socket;
+    // Connections that nobody has accepted yet.
+    if (inode === 0) {
+      unaccepted.push(socket);
+      continue;
+    }
+    const former = byInode.get(inode);
+    if (former === undefined && !taken.has(inode)) {
+      byInode.set(inode, socket);
+      continue;
+    }
+    request.warn('ambiguous', `${base}/unix names the socket ${inode} twice, as a name with a line break can`);
+    if (former !== undefined) byInode.set(inode, { ...former, path: '' });
+  }
+  return [...byInode.values(), ...unaccepted];
 }
 
 /** Sockets and the processes that hold them. */

@@ -11,7 +11,7 @@ const folder = mkdtempSync(join(tmpdir(), 'muster-owners-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 /** Mounting over a file of /etc, in a namespace of its own, takes root. */
-const asRoot = process.getuid?.() === 0 ? it : it.skip;
+const asRoot = process.getuid?.() === 0 ? describe : describe.skip;
 const random = numbers(20_261_129);
 
 function numbers(seed: number): (below: number) => number {
@@ -55,8 +55,8 @@ const id = (): string =>
     'x',
   );
 
-describe('the same as its owner', () => {
-  asRoot('passwd: getent', () => {
+asRoot('accounts are the same as their owner says', () => {
+  it('passwd: getent', () => {
     const lines = Array.from({ length: 600 }, (_, i) => {
       const fields = [
         `${pick('', ' ', '\t ', '#', '+', '-')}u${i}`,
@@ -81,7 +81,7 @@ describe('the same as its owner', () => {
     expect(ours).toEqual(theirs.map((fields) => fields.filter((_, i) => i !== 1).join(':')));
   });
 
-  asRoot('group: getent', () => {
+  it('group: getent', () => {
     const member = (): string => `${pick('', ' ', '\t')}m${random(5)}${pick('', '', ' ')}`;
     const lines = Array.from({ length: 400 }, (_, i) => {
       const members = Array.from({ length: random(4) }, member).join(pick(',', ',,', ', '));
@@ -94,7 +94,7 @@ describe('the same as its owner', () => {
     expect(ours).toEqual(theirs.map((line) => line.replace(/^([^:]*):[^:]*:/, '$1:')));
   });
 
-  asRoot('memberships: id', () => {
+  it('memberships: id', () => {
     const names = ['ann', 'bob', 'eve'];
     const users = `root:x:0:0::/:/bin/sh\n${names.map((name, i) => `${name}:x:${1_000 + i}:${2_000 + i}::/:/bin/sh`).join('\n')}\n`;
     const lists = Array.from(
@@ -115,8 +115,10 @@ describe('the same as its owner', () => {
     const sorted = (ids: readonly number[]): number[] => [...new Set(ids)].sort((a, b) => a - b);
     expect(ours.map(sorted)).toEqual(theirs.map((line) => sorted(line.split(' ').map(Number))));
   });
+});
 
-  it('names of certificates: openssl', () => {
+describe('certificates are the same as their owner says', () => {
+  it('names: openssl', () => {
     const values = [
       'Example, Inc.',
       '"q" <x>; #1',

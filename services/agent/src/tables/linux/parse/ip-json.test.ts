@@ -1,0 +1,34 @@
+import { execFileSync } from 'node:child_process';
+import { describe, expect, it } from '@jest/globals';
+import { parseIpAddresses } from './ip-json.js';
+
+/** A network namespace of its own takes root. */
+const asRoot = process.getuid?.() === 0 ? describe : describe.skip;
+
+const SCRIPT = `
+ip link set lo up
+ip link add a0 type veth peer name a1
+ip link add b0 type veth peer name b1
+ip link set b0 up
+ip addr add 10.20.0.1 peer 10.20.0.9/32 dev a0
+ip addr add 192.0.2.5/26 broadcast 192.0.2.63 dev b0
+ip -6 addr add 2001:db8::5/52 dev a0
+exec ip -json address show`;
+
+asRoot('addresses in a network of its own', () => {
+  it('addresses of interfaces that are down or without a carrier, and of point-to-point links, as ip has them', () => {
+    const rows = parseIpAddresses(
+      execFileSync('/usr/bin/unshare', ['-n', '/bin/sh', '-ec', SCRIPT], { encoding: 'utf8' }),
+    );
+    const row = (name: string, address: string, mask: string) => ({ interface: name, address, mask, type: 'unknown' });
+    expect(rows).toEqual(
+      expect.arrayContaining([
+        { ...row('lo', '127.0.0.1', '255.0.0.0'), broadcast: '', point_to_point: '' },
+        { ...row('lo', '::1', 'ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff'), broadcast: '', point_to_point: '' },
+        { ...row('a0', '10.20.0.1', '255.255.255.255'), broadcast: '', point_to_point: '10.20.0.9' },
+        { ...row('b0', '192.0.2.5', '255.255.255.192'), broadcast: '192.0.2.63', point_to_point: '' },
+        { ...row('a0', '2001:db8::5', 'ffff:ffff:ffff:f000::'), broadcast: '', point_to_point: '' },
+      ]),
+    );
+  });
+});
