@@ -25,6 +25,9 @@ export interface RoundOptions {
   /** Settings of all gateways, and of the second one besides. */
   readonly gatewayEnv?: SystemOptions['gatewayEnv'];
   readonly secondGatewayEnv?: SystemOptions['secondGatewayEnv'];
+  /** The folder of the version before, with which the round begins. */
+  readonly from?: SystemOptions['from'];
+  readonly env?: SystemOptions['env'];
   readonly load?: Partial<LoadShape>;
   /** What endpoints do with commands. */
   readonly commands?: Partial<CommandBehaviour>;

@@ -1,9 +1,10 @@
-import { PARTS, type Part } from '../system/parts.js';
+import { OTHER_PARTS, PARTS, type Part } from '../system/parts.js';
 
 /**
  * What happens to one part.
  *
  * - `drain`: SIGTERM to a program; when it has ended, it is started again by its supervisor.
+ * - `upgrade`, `rollback`: a drain, and what is started again is the new version, or the one before.
  * - `kill`: SIGKILL. A program is started again by its supervisor, a broker after `ms`.
  * - `freeze`: SIGSTOP, and SIGCONT after `ms`.
  * - `empty`: Redis forgets everything.
@@ -12,7 +13,7 @@ import { PARTS, type Part } from '../system/parts.js';
  */
 export interface Strike {
   readonly part: Part;
-  readonly kind: 'drain' | 'kill' | 'freeze' | 'empty' | 'fill' | 'restart';
+  readonly kind: 'drain' | 'upgrade' | 'rollback' | 'kill' | 'freeze' | 'empty' | 'fill' | 'restart';
   readonly ms: number;
 }
 
@@ -30,10 +31,11 @@ function describeStrike({ part, kind, ms }: Strike): string {
 
 /** Whether all of it leaves in good order, so that nobody may notice. */
 export function isPlanned(fault: Fault): boolean {
-  return fault.every(({ kind }) => kind === 'drain');
+  return fault.every(({ kind }) => LEAVING.includes(kind));
 }
 
-const KINDS: readonly string[] = ['drain', 'kill', 'freeze', 'empty', 'fill', 'restart'] satisfies Strike['kind'][];
+const LEAVING: readonly Strike['kind'][] = ['drain', 'upgrade', 'rollback'];
+const KINDS: readonly string[] = [...LEAVING, 'kill', 'freeze', 'empty', 'fill', 'restart'] satisfies Strike['kind'][];
 
 /** Reads `freeze nats 20`, `kill query-1 + freeze redis 6`: kind, part and seconds. @throws Error that says what is wrong */
 export function parseFault(text: string): Fault {
@@ -46,7 +48,8 @@ function parseStrike(text: string): Strike {
   const [kind = '', part = '', seconds = '0'] = text.split(/\s+/);
   const ms = Number(seconds) * 1_000;
   if (!KINDS.includes(kind)) throw new Error(`"${text}": begin with one of ${KINDS.join(', ')}`);
-  if (!PARTS.includes(part as Part)) throw new Error(`"${text}": name one of ${PARTS.join(', ')}`);
+  const parts: readonly Part[] = [...PARTS, ...OTHER_PARTS];
+  if (!parts.includes(part as Part)) throw new Error(`"${text}": name one of ${PARTS.join(', ')}`);
   if (!(ms >= 0)) throw new Error(`"${text}": end with seconds`);
   return { kind: kind as Strike['kind'], part: part as Part, ms };
 }

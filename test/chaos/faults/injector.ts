@@ -4,7 +4,7 @@ import { tellRedis } from '../../kit/tell-redis.js';
 import type { ChaosSystem } from '../system/chaos-system.js';
 import type { Fault, Strike } from './fault.js';
 
-const BACK_WITHIN_MS = 60_000;
+const BACK_WITHIN_MS = 120_000;
 
 /** Carries a fault out. Resolves when every struck part runs again; that is not when the system has overcome it. */
 export async function inject(system: ChaosSystem, fault: Fault): Promise<void> {
@@ -41,6 +41,8 @@ async function injectOne(system: ChaosSystem, strike: Strike): Promise<void> {
     return;
   }
   const { pid } = program;
-  program.signal(kind === 'drain' ? 'SIGTERM' : 'SIGKILL');
+  if (kind === 'upgrade') program.useVersion();
+  if (kind === 'rollback') program.useVersion(system.servicesBefore);
+  program.signal(kind === 'kill' ? 'SIGKILL' : 'SIGTERM');
   await eventually(() => program.pid !== -1 && program.pid !== pid, `${part} runs again`, BACK_WITHIN_MS);
 }

@@ -1,9 +1,10 @@
 import { join } from 'node:path';
-import type { Program } from '@muster/local';
+import type { Program, ProgramSettings } from '@muster/local';
 import type { TestBroker } from '@muster/testkit';
 import { startHaproxy, type LoadBalancer } from '../../kit/haproxy.js';
 import { fleetOptions, onChannel, startHarness, type Harness } from '../../kit/harness.js';
 import { FleetProcess } from '../../load/fleet/fleet-process.js';
+import { FleetGroup } from './fleet-group.js';
 import type { ChannelBehaviour, CommandBehaviour } from '../../simulator/index.js';
 import { PARTS, type Part } from './parts.js';
 
@@ -28,6 +29,9 @@ export interface SystemOptions {
   readonly gatewayEnv?: Readonly<Record<string, string>> | undefined;
   /** Settings of the second gateway besides. */
   readonly secondGatewayEnv?: Readonly<Record<string, string>> | undefined;
+  /** The folder of the version before: everything starts as that one, and half of the endpoints stay it. */
+  readonly from?: string | undefined;
+  readonly env?: ProgramSettings | undefined;
   readonly onEvent: (text: string) => void;
 }
 
@@ -64,13 +68,21 @@ const COMMANDS = { runMs: [0, 400], failing: 0.05 } as const;
 /** The whole product as processes, with simulated endpoints in a process of their own. */
 export class ChaosSystem {
   readonly harness: Harness;
-  readonly fleet: FleetProcess;
+  readonly fleet: FleetGroup;
+  /** The programs of the version before, where the system began with it. */
+  readonly servicesBefore: string | undefined;
   readonly #balancers: readonly LoadBalancer[];
 
-  private constructor(harness: Harness, fleet: FleetProcess, balancers: readonly LoadBalancer[]) {
+  private constructor(
+    harness: Harness,
+    fleet: FleetGroup,
+    balancers: readonly LoadBalancer[],
+    servicesBefore?: string,
+  ) {
     this.harness = harness;
     this.fleet = fleet;
     this.#balancers = balancers;
+    this.servicesBefore = servicesBefore;
   }
 
   static async start({
@@ -80,11 +92,15 @@ export class ChaosSystem {
     commands = COMMANDS,
     gatewayEnv = {},
     secondGatewayEnv = {},
+    from,
+    env = {},
     onEvent,
   }: SystemOptions): Promise<ChaosSystem> {
+    const servicesBefore = from === undefined ? undefined : join(from, 'services');
     const harness = await startHarness({
       ...{ gateways: 1, queries: 2, commands: 2, restart: true, onEvent },
-      env: { gateway: { MUSTER_TRUSTED_PROXIES: '127.0.0.1', ...gatewayEnv } },
+      env: { ...env, gateway: { MUSTER_TRUSTED_PROXIES: '127.0.0.1', ...gatewayEnv } },
+      ...(servicesBefore === undefined ? {} : { services: servicesBefore, telemetries: 1 }),
     });
     const balancers: LoadBalancer[] = [];
     try {
@@ -92,20 +108,25 @@ export class ChaosSystem {
       for (const start of BALANCERS[front]) balancers.push(await start(hostsOf(harness)));
       const [first, ...others] = balancers.map(({ address }) => `ws://${address}`);
       const options = fleetOptions(harness);
-      const fleet = await FleetProcess.start({
-        t: 'fleet',
-        keysFile: join(harness.stack.folder, 'fleet.json'),
-        options: {
-          ...options,
-          gateways: first === undefined ? options.gateways : [first, ...others],
-          ...onChannel(mode),
-          agents,
-          behaviour: { slow: SLOW.share },
-          slowMs: SLOW.ms,
-          commands,
-        },
-      });
-      return new ChaosSystem(harness, fleet, balancers);
+      const startFleet = (seed: number, count: number, root?: string): Promise<FleetProcess> =>
+        FleetProcess.start(
+          {
+            t: 'fleet',
+            keysFile: join(harness.stack.folder, `fleet-${seed}.json`),
+            options: {
+              ...options,
+              gateways: first === undefined ? options.gateways : [first, ...others],
+              ...onChannel(mode),
+              ...{ agents: count, seed, commands, behaviour: { slow: SLOW.share }, slowMs: SLOW.ms },
+            },
+          },
+          [],
+          root,
+        );
+      const before = from === undefined ? 0 : Math.floor(agents / 2);
+      const fleets = [await startFleet(1, agents - before)];
+      if (from !== undefined) fleets.push(await startFleet(2, before, from));
+      return new ChaosSystem(harness, new FleetGroup(fleets), balancers, servicesBefore);
     } catch (error) {
       await Promise.all(balancers.map((balancer) => balancer.stop()));
       await harness.close();
@@ -149,8 +170,8 @@ export class ChaosSystem {
   }
 
   get #programs(): readonly Program[] {
-    const { gateways, queries, commands, apis } = this.harness.stack;
-    return [...gateways, ...queries, ...commands, ...apis];
+    const { gateways, queries, commands, telemetries, apis } = this.harness.stack;
+    return [...gateways, ...queries, ...commands, ...telemetries, ...apis];
   }
 }
 

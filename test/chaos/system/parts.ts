@@ -10,4 +10,6 @@ export const PARTS = [
   'nats',
   'redis',
 ] as const;
-export type Part = (typeof PARTS)[number];
+/** An upgrade strikes these as well. */
+export const OTHER_PARTS = ['telemetry-1'] as const;
+export type Part = (typeof PARTS)[number] | (typeof OTHER_PARTS)[number];

@@ -1,4 +1,4 @@
-import { Pair, Scalar, YAMLMap, type Document, type YAMLSeq } from 'yaml';
+import { Pair, Scalar, type Document, type YAMLMap, type YAMLSeq } from 'yaml';
 
 /**
  * Template code within YAML that is still a document. Each piece of code stands there as a mark, which is replaced when the text is made: so

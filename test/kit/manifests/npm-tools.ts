@@ -14,9 +14,18 @@ export interface NpmTool {
 
 const CACHE = fileURLToPath(new URL('../../../../.muster/tools/', import.meta.url));
 
+/** Where the package is, once it was fetched. */
+export function npmToolFolder({ name, version }: NpmTool): string {
+  return join(CACHE, idOf(name, version));
+}
+
+function idOf(name: string, version: string): string {
+  return `${name.replace('@', '').replace('/', '-')}-${version}`;
+}
+
 /** The folder of the package; fetched once, and kept. @throws when it cannot be fetched, or is not what it should be. */
 export async function npmTool({ name, version, integrity }: NpmTool): Promise<string> {
-  const id = `${name.replace('@', '').replace('/', '-')}-${version}`;
+  const id = idOf(name, version);
   const folder = join(CACHE, id);
   if (existsSync(folder)) return folder;
   const fresh = join(CACHE, `${id}.${process.pid}`);

@@ -62,8 +62,14 @@ export class FleetProcess {
   }
 
   /** Resolves when all its agents are ready; rejects with the reason when that fails. */
-  static async start(request: FleetRequest, nodeArgs: readonly string[] = []): Promise<FleetProcess> {
-    const child = fork(MAIN, { execArgv: [...nodeArgs], stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+  static async start(
+    request: FleetRequest,
+    nodeArgs: readonly string[] = [],
+    /** The folder of another version whose endpoints these are. */
+    root?: string,
+  ): Promise<FleetProcess> {
+    const main = root === undefined ? MAIN : join(root, 'test/dist/load/fleet/main.js');
+    const child = fork(main, { execArgv: [...nodeArgs], stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
     child.send(request);
     const reply = await new Promise<FleetReply>((resolve, reject) => {
       child.once('message', (message) => resolve(message as FleetReply));

@@ -28,6 +28,13 @@ export interface StackSetting {
   readonly env: ProgramSettings;
   /** Arguments for Node itself, for profiles of a bench. */
   readonly nodeArgs?: Partial<Record<ProgramKind, readonly string[]>>;
+  /** The folder that has the programs; another one has another version of them. Default: this product's own. */
+  readonly services?: string;
+}
+
+/** The compiled entry of a program. */
+export function mainOf(kind: ProgramKind, services = SERVICES): string {
+  return join(services, kind, 'dist/main.js');
 }
 
 /** How a program is started: its environment and the paths of its files. `extra` overrides everything. */
@@ -40,7 +47,7 @@ export function programSpec(
   const nodeArgs = setting.nodeArgs?.[kind];
   return {
     name,
-    main: join(SERVICES, kind, 'dist/main.js'),
+    main: mainOf(kind, setting.services),
     ...(nodeArgs ? { nodeArgs } : {}),
     env: {
       ...inherited(),

@@ -26,6 +26,8 @@ export interface StackOptions {
   /** Variables that override the stack's own. */
   readonly env?: ProgramSettings;
   readonly nodeArgs?: Partial<Record<ProgramKind, readonly string[]>>;
+  /** The folder that has the programs, where they are of another version. */
+  readonly services?: string;
   /** Called with a message at unexpected ends and restarts. */
   readonly onEvent?: (text: string) => void;
 }
@@ -39,6 +41,8 @@ export interface Program {
   readonly url?: string;
   readonly healthUrl?: string;
   signal(signal: NodeJS.Signals): boolean;
+  /** From its next start on it is of the version in this folder; without one, of this product's own. */
+  useVersion(services?: string): void;
   /** Resolves when its current run has ended. */
   exited(): Promise<void>;
   stop(): Promise<void>;
@@ -51,6 +55,8 @@ export interface AgentOptions {
   /** Where it connects, for example a load balancer. Default: the stack's gateways. */
   readonly gatewayUrl?: string;
   readonly env?: Readonly<Record<string, string>>;
+  /** The folder that has its program, where it is of another version. */
+  readonly services?: string;
 }
 
 export interface Stack {

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { brokerAddress, natsAddresses } from './broker-logins.js';
 import { ensureCertificates, type CertificateFiles } from './certificates.js';
 import { Child, type ChildSpec } from './child.js';
-import { programSpec, signRecordsSpec, type ProgramKind, type StackSetting } from './programs.js';
+import { mainOf, programSpec, signRecordsSpec, type ProgramKind, type StackSetting } from './programs.js';
 import { ensureSecrets, LOCAL_ORG } from './secrets.js';
 import { waitForConnectedAgents } from './connected-agents.js';
 import type { AgentOptions, Program, ServerProgram, Stack, StackOptions } from './stack.js';
@@ -49,6 +49,7 @@ async function prepare(options: StackOptions): Promise<StackSetting> {
     env,
     ...(tls ? { tls: await ensureCertificates(join(folder, 'tls')) } : {}),
     ...(nodeArgs ? { nodeArgs } : {}),
+    ...(options.services === undefined ? {} : { services: options.services }),
   };
 }
 
@@ -129,18 +130,25 @@ class RunningStack implements Stack {
   }
 
   #agentCount = 0;
-  async #startAgent({ gatewayUrl, env }: AgentOptions): Promise<Program> {
+  async #startAgent({ gatewayUrl, env, services }: AgentOptions): Promise<Program> {
     this.#agentCount += 1;
     const name = this.#agentCount === 1 ? 'agent' : `agent-${this.#agentCount}`;
     const url = gatewayUrl ?? this.gateways.map((gateway) => gateway.url).join(',');
     const dataDir = join(this.folder, 'data', name);
-    const agent = await this.#program('agent', name, { MUSTER_GATEWAY_URL: url, MUSTER_DATA_DIR: dataDir, ...env });
+    const variables = { MUSTER_GATEWAY_URL: url, MUSTER_DATA_DIR: dataDir, ...env };
+    const agent = await this.#program('agent', name, variables, services);
     this.agents.push(agent);
     return agent;
   }
 
-  async #program(kind: ProgramKind, name: string, extra: Readonly<Record<string, string>> = {}): Promise<Program> {
-    const supervisor = new Supervisor(programSpec(kind, name, this.#setting, extra), {
+  async #program(
+    kind: ProgramKind,
+    name: string,
+    extra: Readonly<Record<string, string>> = {},
+    services = this.#setting.services,
+  ): Promise<Program> {
+    const setting = services === undefined ? this.#setting : { ...this.#setting, services };
+    const supervisor = new Supervisor(programSpec(kind, name, setting, extra), {
       restart: this.#options.restart ?? false,
       onEvent: this.#options.onEvent ?? (() => undefined),
     });
@@ -170,6 +178,7 @@ function programOf(supervisor: Supervisor, kind: ProgramKind, tls: boolean): Pro
   const scheme = schemes[kind];
   return Object.assign(supervisor, {
     ...(scheme === undefined ? {} : { url: `${scheme}://127.0.0.1:${supervisor.port(kind)}` }),
+    useVersion: (services?: string) => supervisor.runNext(mainOf(kind, services)),
     ...(kind === 'agent' ? {} : { healthUrl: `http://127.0.0.1:${supervisor.port('health')}` }),
   });
 }

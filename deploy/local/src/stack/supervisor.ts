@@ -61,6 +61,11 @@ export class Supervisor {
     void this.#watch();
   }
 
+  /** What runs at the next start. The current run stays what it is. */
+  runNext(main: string): void {
+    this.#spec = { ...this.#spec, main };
+  }
+
   signal(signal: NodeJS.Signals): boolean {
     return this.#child?.signal(signal) ?? false;
   }

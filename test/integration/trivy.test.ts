@@ -1,0 +1,19 @@
+import { expect, test } from '@jest/globals';
+import { faultsAmong, scanConfiguration, trivyAtHand } from '../kit/trivy/scan.js';
+
+const trivy = await trivyAtHand();
+if (trivy === undefined)
+  process.stderr.write(
+    'trivy is not installed: manifests and Dockerfile are NOT scanned (`npm run test:trivy` fetches it)\n',
+  );
+const testWithTrivy = trivy === undefined ? test.skip : test;
+
+testWithTrivy(
+  'trivy finds nothing high in manifests, chart and Dockerfile, but what the agent on nodes needs',
+  async () => {
+    const { findings, files } = await scanConfiguration(trivy ?? '');
+    expect(files).toEqual(expect.arrayContaining(['production.yaml', 'chart.yaml', 'Dockerfile']));
+    expect(faultsAmong(findings)).toEqual([]);
+  },
+  600_000,
+);
