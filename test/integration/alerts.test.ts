@@ -46,7 +46,6 @@ const FAULTS = {
     'MusterQueriesIncomplete warning',
     'MusterQueriesTruncated info',
     'MusterEndpointsAnswerBudgetBurn critical',
-    'MusterQueryDurationBudgetBurn critical',
   ],
   'a command service whose event loop stands still again and again': ['MusterEventLoopLag warning command-1'],
   'a query service that is killed three times': ['MusterServiceDown critical query-1'],
