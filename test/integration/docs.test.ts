@@ -108,6 +108,7 @@ describe('docs/operations.md', () => {
         'deploy/local/src',
         'test/kit',
         'test/containers',
+        'test/upgrade',
         'shared/records/src',
         'shared/bus/src',
         'shared/remote-write/src',

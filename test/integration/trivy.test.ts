@@ -1,4 +1,4 @@
-import { expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import { faultsAmong, scanConfiguration, trivyAtHand } from '../kit/trivy/scan.js';
 
 const trivy = await trivyAtHand();
@@ -6,14 +6,12 @@ if (trivy === undefined)
   process.stderr.write(
     'trivy is not installed: manifests and Dockerfile are NOT scanned (`npm run test:trivy` fetches it)\n',
   );
-const testWithTrivy = trivy === undefined ? test.skip : test;
+const withTrivy = trivy === undefined ? describe.skip : describe;
 
-testWithTrivy(
-  'trivy finds nothing high in manifests, chart and Dockerfile, but what the agent on nodes needs',
-  async () => {
+withTrivy('trivy', () => {
+  test('finds nothing high in manifests, chart and Dockerfile, but what the agent on nodes needs', async () => {
     const { findings, files } = await scanConfiguration(trivy ?? '');
     expect(files).toEqual(expect.arrayContaining(['production.yaml', 'chart.yaml', 'Dockerfile']));
     expect(faultsAmong(findings)).toEqual([]);
-  },
-  600_000,
-);
+  }, 600_000);
+});
