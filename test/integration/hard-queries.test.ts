@@ -1,3 +1,7 @@
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { runQuery } from '@muster/api-client';
 import { muster, type CliResult } from '../kit/cli.js';
@@ -146,6 +150,52 @@ describe('hard queries', () => {
     },
     60_000,
   );
+
+  describe('a tree of folders that is deeper than paths can be, with a name that is not UTF-8', () => {
+    let root: string;
+    const from = () => `FROM file WHERE path LIKE '${root}/%%'`;
+    const lacks = expect.arrayContaining([expect.objectContaining({ code: 'too_large', count: 1 })]) as unknown;
+    beforeAll(() => {
+      root = mkdtempSync(join(tmpdir(), 'muster-deep-'));
+      writeFileSync(Buffer.concat([Buffer.from(`${root}/b`), Buffer.from([0xff])]), '');
+      const start = process.cwd();
+      process.chdir(root);
+      for (let level = 0; level < 2_500; level += 1) {
+        mkdirSync('d');
+        process.chdir('d');
+      }
+      process.chdir(start);
+    });
+    // rmSync calls itself for each level.
+    afterAll(() => void execFileSync('/bin/rm', ['-rf', root]));
+
+    it.each(['raw', 'group'] as const)(
+      'is answered (%s) as far as it can be read, and the answer says what it lacks',
+      async (mode) => {
+        const ended = await runQuery(harness.api, { sql: `SELECT count(*) AS n ${from()}`, mode });
+        expect(ended).toMatchObject({ state: 'complete', warned: 1, ledger: { targeted: 1, answered: 1 } });
+        const [row] = await harness.api.all('GET /v1/queries/{id}/rows', { params: { id: ended.id } });
+        expect(row?.values[0]).toBeGreaterThan(1_900);
+        const form = mode === 'group' ? ['--group'] : [];
+        const { stdout } = await cli('query', `SELECT count(*) AS n ${from()}`, ...form, '--output', 'json');
+        expect(JSON.parse(stdout)).toMatchObject({ warnings: lacks });
+        const shown = await cli('query', `SELECT count(*) AS n ${from()}`, ...form);
+        expect(shown.stdout + shown.stderr).toMatch(/1 answered without something that could not be read as a whole/);
+      },
+    );
+
+    it('is found by its name again', async () => {
+      const first = await runQuery(harness.api, { sql: `SELECT path ${from()} AND filename LIKE 'b_'` });
+      const [row] = await harness.api.all('GET /v1/queries/{id}/rows', { params: { id: first.id } });
+      expect(row?.values).toEqual([`${root}/b\uefff`]);
+      const again = await runQuery(harness.api, {
+        sql: `SELECT size FROM file WHERE path = '${row?.values[0] as string}'`,
+      });
+      expect(await harness.api.all('GET /v1/queries/{id}/rows', { params: { id: again.id } })).toMatchObject([
+        { values: [0] },
+      ]);
+    });
+  });
 
   it('an endpoint that does not have the table refuses, and the CLI exits with 3', async () => {
     const ran = await cli('query', 'SELECT name FROM programs');
