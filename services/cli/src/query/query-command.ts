@@ -6,6 +6,7 @@ import { parseOutput } from '../terminal/listing.js';
 import { ask, type Ask } from './ask.js';
 import { parseQuestion, type Question } from './question-file.js';
 import { OUTPUTS } from './results.js';
+import { printTableInfo, tableOfPragma } from './table-info.js';
 
 interface QueryOptions {
   readonly target?: string;
@@ -45,6 +46,8 @@ export function addQueryCommand(program: Command, env: CommandEnv): void {
     .action(async (sql: string | undefined, options: QueryOptions) => {
       const output = parseOutput(options.output, OUTPUTS);
       const question = buildAsk(await readQuestion(sql, options, env), options);
+      const table = tableOfPragma(question.sql);
+      if (table !== undefined) return env.exit(await printTableInfo(env, table, output));
       env.exit(await ask(env, question, { output, quiet: options.quiet === true }));
     });
 }

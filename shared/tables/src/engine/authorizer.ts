@@ -33,8 +33,10 @@ const ACTION_NAMES: ReadonlyMap<number, string> = new Map([
   [32, 'SAVEPOINT'],
 ]);
 
-/** Internal tables of SQLite that are harmless or useful. */
-const HARMLESS_TABLES: ReadonlySet<string> = new Set(['sqlite_master', 'sqlite_schema', 'json_each', 'json_tree']);
+/** Table-valued functions of SQLite that look like internal tables. */
+const HARMLESS_TABLES: ReadonlySet<string> = new Set(['json_each', 'json_tree']);
+/** They would say how the engine keeps the tables here, which is nothing that a question is about. */
+const SCHEMA_TABLE = /^sqlite_(temp_)?(master|schema)$/i;
 const INTERNAL_TABLE = /^(sqlite_|pragma_|dbstat$|bytecode$|tables_used$|fts\d|rtree)/i;
 const FORBIDDEN_FUNCTION = /^(load_extension|sqlite_log|readfile|writefile|edit|fts\d.*|rtree.*)$/i;
 
@@ -64,7 +66,13 @@ export function authorize(
       return undefined;
     case ACTION.read:
       if (known(first) || HARMLESS_TABLES.has(first.toLowerCase()) || !INTERNAL_TABLE.test(first)) return undefined;
-      return { code: 'forbidden', message: `table ${first} is internal to the engine`, word: first };
+      return {
+        code: 'forbidden',
+        message: SCHEMA_TABLE.test(first)
+          ? `no endpoint is asked for ${first}: \`muster tables\` and GET /v1/tables list the tables and their columns`
+          : `table ${first} is internal to the engine`,
+        word: first,
+      };
     case ACTION.function:
       // SQLite passes the function's name as the second argument.
       if (!FORBIDDEN_FUNCTION.test(second)) return undefined;
