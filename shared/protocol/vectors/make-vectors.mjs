@@ -99,6 +99,13 @@ const frames = [
     message: 'a newer session of the same agent took over',
   }),
   frame('reconnect', 'reconnect', 'gateway', { afterMs: 0, spreadMs: 8_000, reason: 'draining' }),
+  frame('mode', 'mode', 'gateway', {
+    mode: 'live',
+    intervalMs: 60_000,
+    reason: 'incident 4711',
+    spreadMs: 0,
+    lease: { forMs: 7_200_000, next: { mode: 'poll', intervalMs: 60_000 } },
+  }),
   frame(
     'query',
     'query',
@@ -131,6 +138,13 @@ const frames = [
     'queryEnd',
     'agent',
     { outcome: 'refused', code: 'unsupported_table', message: 'table registry does not exist on linux' },
+    { ref: 7 },
+  ),
+  frame(
+    'warnings',
+    'warnings',
+    'agent',
+    { warnings: [{ code: 'unreadable', count: 2, message: '/root/.ssh: permission denied' }] },
     { ref: 7 },
   ),
   frame('welcome with command keys', 'welcome', 'gateway', {
@@ -200,7 +214,7 @@ const values = [
 const malformedFrames = [
   ['nothing', ''],
   ['a header that is cut off', '81000000000000'],
-  ['an unknown type', '0500000000000000a0'],
+  ['an unknown type', '0600000000000000a0'],
   ['type zero', '0000000000000000a0'],
   ['a reserved byte that is not zero', '1001000000000007a0'],
   ['the other reserved byte', '1000000100000007a0'],

@@ -138,8 +138,11 @@ function refuseOther({ path }: SourceFile, target: string | undefined, found: st
 }
 
 async function refuseFull(store: QuarantineStore, { path, stats }: SourceFile): Promise<void> {
-  if (await store.hasRoom(Number(stats.size))) return;
-  throw new ActionStop(failed('no_space', `there is no room for the ${stats.size} bytes of ${path} in the quarantine`));
+  // Holes take no room.
+  const onDisk = stats.blocks * 512n;
+  const bytes = onDisk < stats.size ? onDisk : stats.size;
+  if (await store.hasRoom(Number(bytes))) return;
+  throw new ActionStop(failed('no_space', `there is no room for the ${bytes} bytes of ${path} in the quarantine`));
 }
 
 /** Finding the other hard links would need a scan of the whole file system. */

@@ -73,6 +73,24 @@ describe('a quarantined file', () => {
     expect(await runAction(host(), 'file.restore', { params: { path: file } })).toMatchObject({ code: 'not_found' });
   });
 
+  test('with holes takes only the room of what is written in it, kept and put back', async () => {
+    const size = 200 * 1024 * 1024;
+    writeFileSync(file, Buffer.alloc(100_000, 'a'));
+    truncateSync(file, size / 2);
+    writeFileSync(file, Buffer.alloc(70_000, 'z'), { flag: 'a' });
+    truncateSync(file, size);
+    const sum = (path: string) => createHash('sha256').update(readFileSync(path)).digest('hex');
+    const before = sum(file);
+    const onDisk = (path: string) => statSync(path).blocks * 512;
+    const quarantined = await runAction(host(), 'file.quarantine', { params: { path: file } });
+    expect(quarantined).toMatchObject({ state: 'succeeded', effects: [expect.stringContaining(before)] });
+    const kept = vaultFiles().find((name) => name.endsWith('.data')) ?? '';
+    expect(onDisk(join(data, 'quarantine', kept))).toBeLessThan(1024 * 1024);
+    expect((await runAction(host(), 'file.restore', { params: { path: file } })).state).toBe('succeeded');
+    expect([statSync(file).size, sum(file)]).toEqual([size, before]);
+    expect(onDisk(file)).toBeLessThan(1024 * 1024);
+  });
+
   test('is found by a name that is not UTF-8, and put back under the same bytes', async () => {
     if (process.platform !== 'linux') return;
     const folder = Buffer.from(join(root, 'home', 'd\xfe'), 'latin1');
@@ -177,14 +195,6 @@ describe('nothing changes', () => {
     }
     const own = testHost({ dataDir: data, protects: [join(root, 'home')] });
     expect(await runAction(own, 'file.quarantine', { params: { path: file } })).toMatchObject({ code: 'protected' });
-  });
-
-  test('when the quarantine has no space', async () => {
-    truncateSync(file, 2 ** 42);
-    const result = await runAction(host(), 'file.quarantine', { params: { path: file } });
-    expect(result).toMatchObject({ state: 'failed', code: 'no_space' });
-    expect(existsSync(file)).toBe(true);
-    expect(vaultFiles()).toEqual([]);
   });
 
   test('when it is cancelled', async () => {
@@ -294,6 +304,14 @@ describe('on other file systems', () => {
   });
   afterEach(() => {
     if (mounted !== undefined) execFileSync('umount', ['-l', mounted]);
+  });
+
+  test('nothing is taken when the quarantine would use the reserve', async () => {
+    if (mounted === undefined) return;
+    const result = await runAction(testHost({ dataDir: mounted }), 'file.quarantine', { params: { path: file } });
+    expect(result).toMatchObject({ state: 'failed', code: 'no_space' });
+    expect(readFileSync(file, 'utf8')).toBe('evil');
+    expect(readdirSync(join(mounted, 'quarantine'))).toEqual([]);
   });
 
   test('a file is quarantined across file systems and restored', async () => {
