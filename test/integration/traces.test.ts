@@ -18,7 +18,7 @@ describe('traces', () => {
     collector = await new TraceCollector().start();
     const traces = { OTEL_EXPORTER_OTLP_ENDPOINT: collector.url };
     harness = await startHarness({
-      gateways: 2,
+      ...{ gateways: 2, queries: 2, commands: 2 },
       env: { gateway: traces, query: traces, command: traces, api: traces },
     });
     fleet = new Fleet({ ...fleetOptions(harness), agents: 40, behaviour: { failing: 0.2, disappearing: 0.2 } });
@@ -94,8 +94,8 @@ describe('traces', () => {
     // The gateways answered while the coordinator waited.
     for (const ask of asks) expect(ask.endNs <= run.endNs).toBe(true);
     expectBounded(spans);
-    const ended = logOf('query-1')
-      .split('\n')
+    const ended = harness.stack.queries
+      .flatMap(({ name }) => logOf(name).split('\n'))
       .find((line) => line.includes('"query ended"') && line.includes(id));
     expect(JSON.parse(ended ?? '{}')).toMatchObject({ traceId });
   });
@@ -134,5 +134,49 @@ describe('traces', () => {
     await harness.api.fetch('/v1/agents?limit=1', { headers: named });
     expect((await treeOf(known, 'GET /v1/agents')).tree).toEqual(['muster-api: GET /v1/agents < caller']);
     expect(collector.ofTrace(traceId)).toEqual([]);
+  });
+
+  test('what another instance takes over goes on in its trace', async () => {
+    const silent = new Fleet({ ...fleetOptions(harness), agents: 4, seed: 5, behaviour: { silent: 1 } });
+    await silent.start();
+    const agentIds = silent.agents.map(({ agentId }) => agentId);
+    const target = `id in (${agentIds.join(',')})`;
+    const traceOf = (kind: string, i: number): string => `${kind}${i}`.padEnd(32, '0');
+    const MANY = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9];
+    const ask = { sql: 'SELECT hostname FROM system_info', selector: target, timeout: '120s' };
+    const queries = await Promise.all(
+      MANY.map((i) => post<{ id: string }>('/v1/queries', traceOf('e', i), ask).then(({ id }) => id)),
+    );
+    const stateOf = async (id: string): Promise<string> =>
+      (await harness.api.call('GET /v1/queries/{id}', { params: { id } })).state;
+    await eventually(async () => (await Promise.all(queries.map(stateOf))).every((state) => state === 'running'));
+    const killed = harness.stack.queries.find(({ name }) => name === 'query-1')!;
+    killed.signal('SIGKILL');
+    await killed.exited();
+    const isOver = (): string[] =>
+      MANY.map((i) => traceOf('e', i)).filter((trace) =>
+        collector.ofTrace(trace).some(({ name }) => name === 'query interrupt'),
+      );
+    await eventually(async () => {
+      const states = await Promise.all(queries.map(stateOf));
+      const interrupted = MANY.filter((i) => states[i] === 'interrupted').map((i) => traceOf('e', i));
+      return interrupted.length > 0 && interrupted.join() === isOver().join();
+    }, 'each interrupted query has a span of that in its trace');
+
+    // Absent endpoints: the commands end when they expire, and by then only one command service is left.
+    await silent.stop();
+    const order = { action: 'dns.flush', target: { agentIds }, expiresIn: '15s' };
+    await Promise.all(MANY.map((i) => post('/v1/commands', traceOf('f', i), order)));
+    const dead = harness.stack.commands.find(({ name }) => name === 'command-1')!;
+    dead.signal('SIGKILL');
+    await dead.exited();
+    await eventually(
+      () => MANY.every((i) => collector.ofTrace(traceOf('f', i)).some(({ name }) => name === 'command settle')),
+      'each command is settled in its trace',
+    );
+    for (const kind of ['e', 'f'])
+      for (const i of MANY)
+        for (const { name, parentId } of collector.ofTrace(traceOf(kind, i)))
+          expect([name, parentId]).toEqual([name, expect.stringMatching(/^[0-9a-f]{16}$/)]);
   });
 });
