@@ -3,7 +3,7 @@ import { isAlert, type AlertRule, type RuleCase, type RuleGroup } from './rule.j
 import { runbookUrl } from './runbook.js';
 
 const NOTE = ' Made by `npm run dashboards`; change deploy/observability/src/rules.\n';
-const YAML = { lineWidth: 140, commentString: (text: string) => `#${text}` };
+const YAML = { lineWidth: 140, blockQuote: 'literal' as const, commentString: (text: string) => `#${text}` };
 
 /** A group as a rule file of Prometheus. */
 export function ruleFile(group: RuleGroup, runbookBase: string): string {
