@@ -10,7 +10,7 @@ const PACKAGE = fileURLToPath(new URL('../', import.meta.url));
 const ALONE = [
   'chaos/short-round',
   'chaos/agents/agent-round',
-  'integration/(bandwidth|frozen|full-start|query-ends|lost-gateway|drain|proxies|hand-over|commands-chaos|watching|alerts)',
+  'integration/(bandwidth|metrics|frozen|full-start|query-ends|lost-gateway|drain|proxies|hand-over|commands-chaos|watching|alerts)',
 ].map((path) => `/dist/${path}`);
 
 const asked = process.argv.slice(2);
