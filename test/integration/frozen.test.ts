@@ -11,7 +11,7 @@ import { Fleet, type FleetOptions } from '../simulator/index.js';
 const AGENTS = 60;
 /** These take 3 to 9 s for an answer; they are asked by name. */
 const SLOW_AGENTS = 20;
-/** These never answer, so that a query to them and the slow ones lasts until its deadline. */
+/** These never answer, and are at the first gateway alone, so that a query to them and the slow ones lasts until its deadline. */
 const SILENT_AGENTS = 4;
 const SQL = 'SELECT hostname FROM system_info';
 /** Shorter than what this project ships, so that leases lapse soon. */
@@ -47,7 +47,9 @@ describe('what stands still is not taken for what is not there', () => {
     await startFleet(SLOW_AGENTS, {
       ...{ labels: { speed: 'slow' }, firstIndex: AGENTS, behaviour: { slow: 1 }, slowMs: 6_000 },
     });
+    const [first] = harness.stack.gateways;
     await startFleet(SILENT_AGENTS, {
+      gateways: [first?.url ?? ''],
       ...{ labels: { speed: 'none' }, firstIndex: AGENTS + SLOW_AGENTS, behaviour: { silent: 1 } },
     });
     await eventually(async () => (await query('10s')).ledger.answered === AGENTS, 'everybody answers', 20_000);
