@@ -17,12 +17,9 @@ const columnSchema = z
       .array(z.string())
       .optional()
       .meta({ description: 'Comparisons with this column that make the agent read less.' }),
-    source: z
-      .literal(true)
-      .optional()
-      .meta({
-        description: 'An equality says where to read. Without it the table reads elsewhere, and has other rows.',
-      }),
+    source: z.literal(true).optional().meta({
+      description: 'An equality says where to read. Without it the table reads elsewhere, and has other rows.',
+    }),
   })
   .meta({ id: 'Column' });
 
