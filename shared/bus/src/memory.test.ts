@@ -1,4 +1,4 @@
-import { busContract, streamStoreContract, type BrokerFixture } from './testing/index.js';
+import { busContract, followContract, streamStoreContract, type BrokerFixture } from './testing/index.js';
 import { MemoryBroker } from './memory.js';
 
 function makeFixture(): Promise<BrokerFixture> {
@@ -13,3 +13,4 @@ function makeFixture(): Promise<BrokerFixture> {
 
 busContract('the broker in memory', makeFixture);
 streamStoreContract('the broker in memory', makeFixture);
+followContract('the broker in memory', makeFixture);

@@ -7,7 +7,7 @@ import { silentLogger } from '@muster/runtime';
 import { eventually } from '@muster/runtime/testing';
 import { text, untext } from './testing/broker-fixture.js';
 import { connectNats } from './connect-nats.js';
-import { busContract, streamStoreContract, type BrokerFixture } from './testing/index.js';
+import { busContract, followContract, streamStoreContract, type BrokerFixture } from './testing/index.js';
 import { followView } from './follow-view.js';
 
 async function makeFixture(): Promise<BrokerFixture> {
@@ -26,6 +26,7 @@ async function makeFixture(): Promise<BrokerFixture> {
 
 busContract('nats', makeFixture);
 streamStoreContract('nats', makeFixture);
+followContract('nats', makeFixture);
 
 describe('nats', () => {
   let dataDir: string;

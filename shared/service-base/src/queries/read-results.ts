@@ -49,6 +49,8 @@ export async function* readWholeResults(
     isFirst = false;
     yield stored;
   }
+  // Who has stopped reading has not seen that there is nothing.
+  if (options.signal?.aborted === true) return;
   if (isFirst && query.state !== 'running' && hadResults(query)) throw expired(query);
 }
 
