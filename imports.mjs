@@ -34,6 +34,8 @@ export const PACKAGES = {
   'shared/api-client': ['protocol/vocabulary', 'host-metrics', 'api-contract'],
   'shared/tables': ['protocol'],
   'shared/actions': ['protocol'],
+  'shared/packs': ['protocol', 'tables', 'actions'],
+  'shared/vulnerabilities': [],
   'shared/runtime': ['protocol'],
   'shared/identity': ['protocol', 'records'],
   'shared/bus': ['protocol', 'records', 'runtime'],
@@ -47,9 +49,10 @@ export const PACKAGES = {
   'services/query': LIBRARIES,
   'services/command': LIBRARIES,
   'services/telemetry': LIBRARIES,
-  'services/api': LIBRARIES,
+  'services/posture': [...LIBRARIES, 'packs', 'vulnerabilities'],
+  'services/api': [...LIBRARIES, 'packs'],
   'services/setup': ['records', 'bus', 'runtime', 'service-base'],
-  'services/agent': ['protocol', 'host-metrics', 'identity', 'tables', 'actions', 'runtime'],
+  'services/agent': ['protocol', 'host-metrics', 'identity', 'tables', 'actions', 'packs', 'runtime'],
   'services/cli': [
     'protocol',
     'host-metrics',
@@ -57,10 +60,13 @@ export const PACKAGES = {
     'identity',
     'tables',
     'actions',
+    'packs',
+    'vulnerabilities',
     'runtime',
     'api-contract',
     'api-client',
   ],
+  'services/console': ['protocol/vocabulary', 'protocol/selector', 'protocol/cbor', 'api-contract', 'api-client'],
   'deploy/local': ['protocol', 'messages', 'runtime', 'identity'],
   'deploy/observability': [],
 };
@@ -82,6 +88,7 @@ export const DRIVERS = {
   koffi: ['services/gateway/src/edge/transport'],
   ws: ['services/gateway', 'services/agent', 'test'],
   express: ['services/api'],
+  'openid-client': ['services/api/src/oidc'],
   'prom-client': ['shared/runtime'],
   pino: ['shared/runtime'],
   '@opentelemetry/*': ['shared/runtime'],
@@ -91,6 +98,60 @@ export const DRIVERS = {
   snappyjs: ['shared/remote-write'],
   '@grafana/*': ['deploy/observability'],
   testcontainers: ['shared/testkit'],
+};
+
+/**
+ * What runs in the simulated world (`test/simulation`): its histories are decided by their seeds only if this code reaches time, chance and I/O by
+ * ports, or by globals that the world replaces. Folder → the files and folders in it that the world replaces as a whole, or never runs.
+ */
+export const SIMULATED = {
+  'services/query': ['src/sql', 'src/main.ts', 'src/run.ts', 'src/config.ts'],
+  'services/command': ['src/main.ts', 'src/run.ts', 'src/config.ts'],
+  'services/gateway': [
+    'src/edge/transport',
+    'src/edge/poll/poll-http.ts',
+    'src/traffic',
+    'src/main.ts',
+    'src/run.ts',
+    'src/config.ts',
+  ],
+  'shared/audit': [],
+  'shared/directory': [],
+  'shared/messages': [],
+  'shared/records': [],
+  'shared/service-base': [
+    'src/tls-files.ts',
+    'src/followed-certificate.ts',
+    'src/followed-secrets.ts',
+    'src/descriptor-limit.ts',
+  ],
+};
+
+/** What reaches a thread, a file, a socket or a timer past the world. */
+export const ESCAPES = {
+  modules: [
+    ...[
+      'worker_threads',
+      'child_process',
+      'cluster',
+      'fs',
+      'fs/promises',
+      'net',
+      'tls',
+      'dgram',
+      'dns',
+      'dns/promises',
+    ],
+    ...['http', 'https', 'http2', 'timers', 'timers/promises', 'zlib', 'readline', 'inspector'],
+  ].map((name) => `node:${name}`),
+  globals: ['fetch', 'WebSocket', 'XMLHttpRequest', 'EventSource', 'Worker', 'BroadcastChannel', 'MessageChannel'],
+  properties: [
+    { object: 'process', property: 'hrtime' },
+    { object: 'process', property: 'uptime' },
+    { object: 'Atomics', property: 'wait' },
+    { object: 'crypto', property: 'subtle' },
+    { object: 'performance', property: 'timeOrigin' },
+  ],
 };
 
 /**
@@ -117,6 +178,7 @@ export const FLOORS = {
   'services/agent': {
     bundle: ['.', 'host', 'worker'],
     doctor: ['transports', 'network'],
+    packs: ['host', 'tables', 'worker'],
     install: ['store'],
     sessions: ['contract', 'identity', 'network'],
     transports: ['contract', 'network', 'traffic'],

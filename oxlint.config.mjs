@@ -1,4 +1,4 @@
-import { CROSSING, DRIVERS, PACKAGES, TEST_FILES, TEST_PACKAGES } from './imports.mjs';
+import { CROSSING, DRIVERS, ESCAPES, PACKAGES, SIMULATED, TEST_FILES, TEST_PACKAGES } from './imports.mjs';
 
 const OFF_IN_TESTS = [
   'typescript/no-non-null-assertion',
@@ -54,6 +54,7 @@ export default {
   },
   overrides: [
     ...Object.entries(PACKAGES).map(([folder, packages]) => boundary(folder, [`${folder}/src/**`], packages)),
+    ...Object.entries(SIMULATED).flatMap(([folder, outside]) => simulated(folder, outside)),
     ...homesInside().map((folder) => boundary(folder, [`${folder}/**`], PACKAGES[packageOf(folder)] ?? [])),
     ...Object.entries(PACKAGES).map(([folder, packages]) =>
       boundary(folder, testsOf(folder), [...packages, ...TEST_PACKAGES]),
@@ -61,7 +62,7 @@ export default {
     ...CROSSING.map((folder) => boundary(folder, [`${folder}/**/*.ts`])),
     {
       files: [...TEST_FILES, ...[...CROSSING, 'shared/testkit'].map((folder) => `${folder}/**`)],
-      rules: off(OFF_IN_TESTS),
+      rules: off([...OFF_IN_TESTS, 'no-restricted-globals', 'no-restricted-properties']),
     },
     { files: ['**/*.mjs', '**/*.js'], rules: off(OFF_IN_SCRIPTS) },
     { files: ['**/main.ts', 'deploy/local/**'], rules: off(['node/no-process-env', 'no-console']) },
@@ -69,7 +70,7 @@ export default {
 };
 
 /** The rule for one folder. A later override replaces an earlier one for the same file, so each has the whole list. Without `packages`, all are allowed. */
-function boundary(folder, files, packages) {
+function boundary(folder, files, packages, more = []) {
   const allowed = packages?.flatMap((name) => [
     `!@muster/${name}`,
     ...(name.includes('/') ? [] : [`!@muster/${name}/*`]),
@@ -83,11 +84,26 @@ function boundary(folder, files, packages) {
       regex: String.raw`^(\.\./){${folder in PACKAGES || packageOf(folder) !== undefined ? 3 : 2},}(shared|services|deploy|test)/|^(\.\./)+([^.].*/)?(src|dist)/`,
       message: 'A relative import stays inside its package; import the other package by its name.',
     },
+    ...more,
   ];
   return {
     files,
     rules: { 'no-restricted-imports': ['error', { patterns: patterns.filter(({ group }) => group?.length !== 0) }] },
   };
+}
+
+/** What runs in the simulated world reaches nothing past it. */
+function simulated(folder, outside) {
+  const message =
+    'This code runs in the simulated world (test/simulation): use a port, or name the file in SIMULATED of imports.mjs.';
+  const packages = PACKAGES[folder];
+  const inside = boundary(folder, [`${folder}/src/**`], packages, [{ group: ESCAPES.modules, message }]);
+  inside.rules['no-restricted-globals'] = ['error', ...ESCAPES.globals.map((name) => ({ name, message }))];
+  inside.rules['no-restricted-properties'] = ['error', ...ESCAPES.properties.map((each) => ({ ...each, message }))];
+  const files = outside.flatMap((path) => (path.endsWith('.ts') ? [`${folder}/${path}`] : [`${folder}/${path}/**`]));
+  if (files.length === 0) return [inside];
+  const free = boundary(folder, files, packages);
+  return [inside, { ...free, rules: { ...free.rules, ...off(['no-restricted-globals', 'no-restricted-properties']) } }];
 }
 
 /** Folders inside a package that alone may import a driver. */

@@ -7,12 +7,11 @@ import { chmodSync, copyFileSync, mkdirSync, readFileSync, rmSync, statSync, wri
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { brotliCompressSync } from 'node:zlib';
 import { build } from 'esbuild';
+import { inlineSqlite } from './inline-sqlite.mjs';
 
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), '../..');
 const AGENT = join(ROOT, 'services/agent');
-const SQLITE = join(ROOT, 'node_modules/@sqlite.org/sqlite-wasm/dist');
 /** Postject finds the place for the program by this; nodejs.org, "Single executable applications". */
 const FUSE = 'NODE_SEA_FUSE_fce680ab2cc467b6e072b8b5df1996b2';
 
@@ -44,29 +43,19 @@ async function writeBundle(outfile) {
       'process.env.WS_NO_UTF_8_VALIDATE': '"1"',
     },
     banner: { js: 'const MUSTER_AGENT_URL=require("node:url").pathToFileURL(__filename).href;' },
-    plugins: [oneFile],
+    plugins: [oneFile, inlineSqlite],
   });
 }
 
-/** What the agent looks for beside itself is part of the bundle: SQLite's code, its worker, its version. */
+/** What the agent looks for beside itself is part of the bundle: its worker, its version. */
 const oneFile = {
   name: 'one-file',
   setup(bundler) {
     bundler.onResolve({ filter: /\/program-files\.js$/ }, () => ({
       path: join(AGENT, 'dist/bundle/program-files.js'),
     }));
-    bundler.onResolve({ filter: /^@sqlite\.org\/sqlite-wasm$/ }, ({ path }) => ({ path, namespace: 'sqlite' }));
-    bundler.onLoad({ filter: /.*/, namespace: 'sqlite' }, () => ({ contents: sqliteModule(), resolveDir: ROOT }));
   },
 };
-
-function sqliteModule() {
-  const wasm = brotliCompressSync(readFileSync(join(SQLITE, 'sqlite3.wasm'))).toString('base64');
-  return `
-    import { brotliDecompressSync } from 'node:zlib';
-    import init from ${JSON.stringify(join(SQLITE, 'node.mjs'))};
-    export default () => init({ wasmBinary: brotliDecompressSync(Buffer.from('${wasm}', 'base64')) });`;
-}
 
 /** The node that runs this, with the bundle in it. */
 function writeExecutable(bundlePath, executable) {

@@ -12,6 +12,7 @@ import { dirname, join, relative } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
 import { build } from 'esbuild';
+import { inlineTexts } from '../cli/inline-texts.mjs';
 import { BASE_ABI, PROGRAMS } from './programs.mjs';
 import { sbomOf } from './sbom.mjs';
 
@@ -66,7 +67,7 @@ export async function bundle(name, { out, arch = 'amd64', abi = BASE_ABI }) {
     legalComments: 'none',
     logLevel: 'warning',
     metafile: true,
-    plugins: [besideMain],
+    plugins: [besideMain, inlineTexts],
     // CommonJS packages ask for Node's own modules.
     banner: { js: 'import{createRequire as r_}from"node:module";const require=r_(import.meta.url);' },
   });
@@ -76,6 +77,10 @@ export async function bundle(name, { out, arch = 'amd64', abi = BASE_ABI }) {
     `${JSON.stringify({ name: `muster-${name}`, version, type: 'module' })}\n`,
   );
   const copied = natives.flatMap((native) => copyNative(native, folder, { arch: NODE_ARCH[arch], abi }));
+  for (const [to, from] of Object.entries(program.folders ?? {})) {
+    if (!existsSync(join(ROOT, from))) throw new Error(`${from} is not there: run \`npm run build\` first`);
+    cpSync(join(ROOT, from), join(folder, to), { recursive: true });
+  }
   const inputs = Object.keys(metafile.inputs);
   const sbom = sbomOf({ name, version, arch, root: ROOT, inputs, copied });
   writeFileSync(join(folder, 'sbom.cdx.json'), `${JSON.stringify(sbom, null, 1)}\n`);

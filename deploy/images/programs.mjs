@@ -30,17 +30,30 @@ export const PROGRAMS = {
     entries: { main: 'services/telemetry/dist/main.js' },
     manifest: 'services/telemetry/package.json',
   },
+  posture: {
+    title: 'Muster posture service',
+    description: 'Packs of checks, and what scans with them found.',
+    entries: { main: 'services/posture/dist/main.js' },
+    manifest: 'services/posture/package.json',
+    natives: ['@sqlite.org/sqlite-wasm'],
+  },
   api: {
     title: 'Muster API',
     description: 'REST and server-sent events for operators.',
     entries: { main: 'services/api/dist/main.js', 'sign-records': 'services/api/dist/sign-records/main.js' },
     manifest: 'services/api/package.json',
     natives: ['@sqlite.org/sqlite-wasm'],
+    // The image serves it by `MUSTER_API_CONSOLE_DIR`.
+    folders: { console: 'services/console/dist/web' },
   },
   setup: {
     title: 'Muster setup',
     description: 'Makes and changes the streams at NATS, and ends.',
-    entries: { main: 'services/setup/dist/main.js' },
+    entries: {
+      main: 'services/setup/dist/main.js',
+      backup: 'services/setup/dist/backup/main.js',
+      restore: 'services/setup/dist/restore/main.js',
+    },
     manifest: 'services/setup/package.json',
   },
   agent: {
@@ -55,6 +68,7 @@ export const PROGRAMS = {
     description: 'The command line: asks, acts, makes keys.',
     entries: { main: 'services/cli/dist/main.js' },
     manifest: 'services/cli/package.json',
+    natives: ['@sqlite.org/sqlite-wasm'],
   },
   simulator: {
     title: 'Muster simulator',

@@ -1,39 +1,34 @@
 /**
- * The tests of this package: first those that share the machine well, two at a time; then those that judge times or keep both cores busy, one after the
- * other. With arguments: jest with those arguments, once.
+ * The tests of this package in three runs: those that share the machine well, three at a time, as each waits half of the time; those that wait nearly
+ * always, three at a time; and those that judge times or keep both cores busy, one after the other. With arguments: jest with those arguments, once.
  */
-import { spawnSync } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
+import { jest } from './jest.mjs';
 
-const PACKAGE = fileURLToPath(new URL('../', import.meta.url));
-/** Patterns of test files that run alone. */
-const ALONE = [
+/** Test files that wait most of the time, for leases, drains and what stands still: beside each other they have the machine to themselves. */
+const WAITING = paths('chaos/agents/agent-round', 'integration/(frozen|hand-over|watching)');
+/** Test files that run alone: bounds of a few seconds, counts of bytes, or load for both cores. */
+const ALONE = paths(
   'chaos/short-round',
-  'chaos/agents/agent-round',
-  'integration/(bandwidth|metrics|frozen|full-start|query-ends|lost-gateway|drain|proxies|hand-over|commands-chaos|watching|alerts)',
-].map((path) => `/dist/${path}`);
+  'integration/(alerts|bandwidth|commands-chaos|drain|frozen-services|full-start|lost-gateway|metrics|proxies|query-ends)',
+);
+/** By `npm run test:long`. */
+const LONG = '\\.long\\.test\\.js$';
 
 const asked = process.argv.slice(2);
 const codes =
   asked.length > 0
     ? [jest('counts', asked)]
     : [
-        jest('shared', ['--maxWorkers=2', `--testPathIgnorePatterns=${ALONE.join('|')}`]),
-        jest('alone', ['--maxWorkers=1', `--testPathPatterns=${ALONE.join('|')}`]),
+        jest('shared', ['--maxWorkers=3', ...each('--testPathIgnorePatterns', ...WAITING, ...ALONE, LONG)]),
+        jest('waiting', ['--maxWorkers=3', ...each('--testPathPatterns', ...WAITING)]),
+        jest('alone', ['--maxWorkers=1', ...each('--testPathPatterns', ...ALONE)]),
       ];
 process.exitCode = Math.max(...codes);
 
-/** Its counts go to `.jest/NAME.json`. */
-function jest(name, args) {
-  const options = ['--config', '../jest.config.js', '--rootDir', '.', '--passWithNoTests', ...args];
-  const { status } = spawnSync('npx', ['jest', ...options], {
-    cwd: PACKAGE,
-    stdio: 'inherit',
-    env: {
-      ...process.env,
-      NODE_OPTIONS: '--experimental-vm-modules --disable-warning=ExperimentalWarning',
-      MUSTER_TEST_COUNTS: name,
-    },
-  });
-  return status ?? 1;
+function paths(...files) {
+  return files.map((file) => `/dist/${file}\\.test\\.js$`);
+}
+
+function each(option, ...values) {
+  return values.map((value) => `${option}=${value}`);
 }

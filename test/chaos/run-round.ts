@@ -99,7 +99,8 @@ class Round {
     this.#record = record;
     const { patience } = options;
     const report = (violation: Violation): void => this.#report(violation);
-    this.#judge = new Judge({ system, faults: this.#faults, stalls: this.#stalls, patience, report });
+    const versions = options.from === undefined ? 'one' : 'mixed';
+    this.#judge = new Judge({ system, faults: this.#faults, stalls: this.#stalls, patience, versions, report });
   }
 
   async run(): Promise<RoundResult> {

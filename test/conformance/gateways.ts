@@ -48,6 +48,8 @@ export class Gateways {
     const tls = { MUSTER_TLS_CERT_FILE: certificates.certPath, MUSTER_TLS_KEY_FILE: certificates.keyPath };
     const common = {
       MUSTER_NATS_URL: brokers.nats.url,
+      // It makes the streams that it needs.
+      MUSTER_NATS_RIGHTS: 'all',
       MUSTER_REDIS_URL: brokers.redis.url,
       MUSTER_AGENT_TOKEN_KEYS: JSON.stringify(jwks),
     };

@@ -12,7 +12,7 @@ import { BASE_IMAGE, BROKER_IMAGES, standInForBase, standInForBroker } from './s
  * `npm run test:containers`: images are built, and the whole system runs in containers from the manifests of k8s/overlays/ci. Ends with 0 when all
  * steps passed, with 1 after a failure, and with 2 where this machine cannot run containers: then nothing was tested.
  */
-const SERVICES = ['gateway', 'query', 'command', 'telemetry', 'api'];
+const SERVICES = ['gateway', 'query', 'command', 'telemetry', 'posture', 'api'];
 const LIMITED = [
   '--read-only',
   '--cap-drop',
@@ -127,8 +127,13 @@ async function agentRow(): Promise<{ mode: string; id: string } | undefined> {
 const live = (): Promise<string> =>
   eventually('the agent is live', async () => ((await agentRow())?.mode === 'live' ? 'live' : undefined));
 
-const logOf = (pod: string): Promise<string> =>
-  engine.try('logs', cluster.container(pod)).then(({ stdout, stderr }) => stdout + stderr);
+/** Containers that no manifest has are no pods. */
+const PLAIN = ['muster-agent', 'muster-prometheus'];
+
+const logOf = (name: string): Promise<string> =>
+  engine
+    .try('logs', PLAIN.includes(name) ? name : cluster.container(name))
+    .then(({ stdout, stderr }) => stdout + stderr);
 
 try {
   await step('images that cannot be pulled have stand-ins', async () => {

@@ -29,65 +29,68 @@ interface Started {
   readonly readiness: () => Promise<Readiness>;
 }
 
-describe('a service whose dependency is absent says which, and goes on when it is there', () => {
-  let harness: Harness;
-  let folder: string;
-  const processes: TestProcess[] = [];
-  beforeAll(async () => {
-    // For the secrets of its programs; its brokers are not used.
-    harness = await startHarness();
-    folder = await mkdtemp(join(tmpdir(), 'muster-absent-'));
-  });
-  afterAll(async () => {
-    await Promise.all(processes.map((one) => one.kill()));
-    await harness.close();
-    await rm(folder, { recursive: true });
-  });
+let harness: Harness;
+let folder: string;
+const processes: TestProcess[] = [];
+beforeAll(async () => {
+  // For the secrets of its programs; its brokers are not used.
+  harness = await startHarness();
+  folder = await mkdtemp(join(tmpdir(), 'muster-absent-'));
+});
+afterAll(async () => {
+  await Promise.all(processes.map((one) => one.kill()));
+  await harness.close();
+  await rm(folder, { recursive: true });
+});
 
-  async function start(kind: ServiceKind, env: Readonly<Record<string, string>>): Promise<Started> {
-    const secret = (name: string): string => join(harness.stack.folder, 'keys', name);
-    const healthPort = await freePort();
-    const process = new TestProcess({
-      main: fileURLToPath(new URL(`../../../services/${kind}/dist/main.js`, import.meta.url)),
-      env: {
-        ...{ MUSTER_HEALTH_HOST: '127.0.0.1', MUSTER_HEALTH_PORT: String(healthPort) },
-        ...{
-          MUSTER_GATEWAY_HOST: '127.0.0.1',
-          MUSTER_GATEWAY_PORT: '0',
-          MUSTER_API_HOST: '127.0.0.1',
-          MUSTER_API_PORT: '0',
-        },
-        MUSTER_AGENT_TOKEN_KEYS_FILE: secret('agent-token-keys.json'),
-        MUSTER_ENROLL_SECRETS_FILE: secret('enroll-secrets'),
-        MUSTER_COMMAND_KEYS_FILE: secret('command-keys.json'),
-        MUSTER_COMMAND_KEY_LIST_FILE: secret('command-key-list.jws'),
-        MUSTER_REDIS_URL: NOWHERE,
-        ...env,
+async function start(kind: ServiceKind, env: Readonly<Record<string, string>>): Promise<Started> {
+  const secret = (name: string): string => join(harness.stack.folder, 'keys', name);
+  const healthPort = await freePort();
+  const process = new TestProcess({
+    main: fileURLToPath(new URL(`../../../services/${kind}/dist/main.js`, import.meta.url)),
+    env: {
+      ...{ MUSTER_HEALTH_HOST: '127.0.0.1', MUSTER_HEALTH_PORT: String(healthPort) },
+      ...{
+        MUSTER_GATEWAY_HOST: '127.0.0.1',
+        MUSTER_GATEWAY_PORT: '0',
+        MUSTER_API_HOST: '127.0.0.1',
+        MUSTER_API_PORT: '0',
       },
-    });
-    processes.push(process);
-    const readiness = async (): Promise<Readiness> => {
-      const response = await fetch(`http://127.0.0.1:${healthPort}/readyz`);
-      return { status: response.status, ...((await response.json()) as Pick<Readiness, 'checks'>) };
-    };
-    return { process, readiness };
-  }
+      MUSTER_AGENT_TOKEN_KEYS_FILE: secret('agent-token-keys.json'),
+      MUSTER_ENROLL_SECRETS_FILE: secret('enroll-secrets'),
+      MUSTER_COMMAND_KEYS_FILE: secret('command-keys.json'),
+      MUSTER_COMMAND_KEY_LIST_FILE: secret('command-key-list.jws'),
+      MUSTER_REDIS_URL: NOWHERE,
+      // These NATS have no streams, and one user.
+      MUSTER_NATS_RIGHTS: 'all',
+      ...env,
+    },
+  });
+  processes.push(process);
+  const readiness = async (): Promise<Readiness> => {
+    const response = await fetch(`http://127.0.0.1:${healthPort}/readyz`);
+    return { status: response.status, ...((await response.json()) as Pick<Readiness, 'checks'>) };
+  };
+  return { process, readiness };
+}
 
-  /** Waits until `/readyz` says this of the broker, and that it is not ready. */
-  async function saysOfBroker({ readiness }: Started, detail: RegExp): Promise<void> {
-    const matches = async (): Promise<boolean> => {
-      const said = await readiness().catch(() => undefined);
-      return (
-        said?.status === 503 && said.checks['broker']?.ok === false && detail.test(said.checks['broker'].detail ?? '')
-      );
-    };
-    await eventually(matches, `readyz: ${detail.source}`);
-  }
+/** Waits until `/readyz` says this of the broker, and that it is not ready. */
+async function saysOfBroker({ readiness }: Started, detail: RegExp): Promise<void> {
+  const matches = async (): Promise<boolean> => {
+    const said = await readiness().catch(() => undefined);
+    return (
+      said?.status === 503 && said.checks['broker']?.ok === false && detail.test(said.checks['broker'].detail ?? '')
+    );
+  };
+  await eventually(matches, `readyz: ${detail.source}`);
+}
 
-  const becomesReady = ({ readiness }: Started): Promise<unknown> =>
-    eventually(async () => (await readiness()).status === 200, 'ready');
+const becomesReady = ({ readiness }: Started): Promise<unknown> =>
+  eventually(async () => (await readiness()).status === 200, 'ready');
 
-  it('NATS that is not there yet, for every service; Redis is told of, and not needed', async () => {
+/** These mostly wait, so they run concurrently. */
+describe('a service whose dependency is absent says which, and goes on when it is there', () => {
+  it.concurrent('NATS that is not there yet, for every service; Redis is told of, and not needed', async () => {
     const port = await freePort();
     const services = await Promise.all(
       SERVICES.map((kind) => start(kind, { MUSTER_NATS_URL: `nats://user:hidden@127.0.0.1:${port}` })),
@@ -113,13 +116,13 @@ describe('a service whose dependency is absent says which, and goes on when it i
     );
   });
 
-  it('a stop while it waits is clean', async () => {
+  it.concurrent('a stop while it waits is clean', async () => {
     const waiting = await start('query', { MUSTER_NATS_URL: `nats://127.0.0.1:${await freePort()}` });
     await saysOfBroker(waiting, /cannot reach nats/);
     expect(await waiting.process.stop()).toBe(0);
   });
 
-  it('NATS without JetStream', async () => {
+  it.concurrent('NATS without JetStream', async () => {
     const dataDir = join(folder, 'plain');
     let nats: NatsHandle = await startNats({ dataDir, logger: silentLogger, jetstream: false });
     const service = await start('query', { MUSTER_NATS_URL: nats.url });
@@ -130,7 +133,7 @@ describe('a service whose dependency is absent says which, and goes on when it i
     await nats.stop();
   });
 
-  it('NATS that refuses the credentials', async () => {
+  it.concurrent('NATS that refuses the credentials', async () => {
     const port = await freePort();
     const program = await ensureBinary('nats-server', 'nats-server', { logger: silentLogger });
     const run = (password: string): ChildProcess => {
@@ -151,7 +154,7 @@ describe('a service whose dependency is absent says which, and goes on when it i
     open.kill();
   });
 
-  it.each([
+  it.concurrent.each([
     ['NATS', 'broker', (url: string) => ({ MUSTER_NATS_URL: `nats://${url}` })],
     [
       'Redis',
@@ -171,7 +174,7 @@ describe('a service whose dependency is absent says which, and goes on when it i
     server.close();
   });
 
-  it.each(['gateway', 'api'] as const)('a TLS key that is not there, at the %s', async (kind) => {
+  it.concurrent.each(['gateway', 'api'] as const)('a TLS key that is not there, at the %s', async (kind) => {
     const cert = join(folder, 'tls.crt');
     await writeFile(cert, 'no certificate');
     const env = { MUSTER_TLS_CERT_FILE: cert, MUSTER_TLS_KEY_FILE: join(folder, 'nowhere.key') };

@@ -36,6 +36,7 @@ const FAULTS = {
     'MusterEnrolmentRefused warning',
     'MusterEnrolmentNearlyFull warning',
   ],
+  'a file of enrolment secrets that becomes another thing': ['MusterSecretNotReread warning gateway-6'],
   'many new endpoints at once': ['MusterEnrolmentSurge warning'],
   'guesses of tokens and of secrets': [
     'MusterCredentialsGuessed warning',
@@ -69,6 +70,7 @@ let harness: Harness;
 let folder: string;
 let prometheus: FastPrometheus;
 let certificate: string;
+let secrets: string;
 const relays: TcpRelay[] = [];
 const fleets: Fleet[] = [];
 const ending = new AbortController();
@@ -97,7 +99,7 @@ beforeAll(async () => {
   ];
   await stack.addGateway({ MUSTER_NATS_URL: nats, MUSTER_REDIS_URL: redis });
   await stack.addGateway({ MUSTER_NATS_URL: breaking });
-  const secrets = join(folder, 'secrets.json');
+  secrets = join(folder, 'secrets.json');
   const bounded = [
     { secret: SMALL, name: 'small', maxIdentities: 3 },
     { secret: EXPIRED, name: 'expired', expires: '2020-01-01' },
@@ -202,6 +204,7 @@ test('each fault sets off the alerts that are for it', async () => {
   again(300, () => freeze('command-1', 400));
   working.push(guess(fleet));
   await writeFile(certificate, 'not a certificate');
+  await writeFile(secrets, 'no secrets');
   const kill = async (): Promise<void> => {
     const query = stack.queries.find(({ name }) => name === 'query-1')!;
     for (let i = 0; i < 3; i += 1) {
@@ -228,6 +231,7 @@ test('each fault sets off the alerts that are for it', async () => {
     120_000,
   );
   // And not at the others.
-  const fired = [...(await prometheus.fired())].filter((alert) => /Certificate|StorageNearlyFull/.test(alert));
-  expect(fired.filter((alert) => / gateway-[12456]$| (api|query|command)-/.test(alert))).toEqual([]);
+  const fired = [...(await prometheus.fired())].filter((alert) => /Certificate|Secret|StorageNearlyFull/.test(alert));
+  const elsewhere = fired.filter((alert) => / gateway-[12456]$| (api|query|command)-/.test(alert));
+  expect(elsewhere).toEqual(['MusterSecretNotReread warning gateway-6']);
 });

@@ -119,7 +119,7 @@ describe('what stands still is not taken for what is not there', () => {
   it('a gateway: its endpoints are unreachable, not offline, until they are back; then a query that runs asks them', async () => {
     // Most are here: they have left the other one.
     const [, gateway] = harness.stack.gateways;
-    const long = await start('speed in (slow,none)', '60s');
+    const long = await start('speed in (slow,none)', '120s');
     const followed = followQuery(harness.api, long);
     await sleep(1_000);
     gateway?.signal('SIGSTOP');
@@ -139,6 +139,10 @@ describe('what stands still is not taken for what is not there', () => {
     }
     // It is fenced; its agents come back.
     await eventually(async () => (await query('5s')).ledger.answered === AGENTS, 'everybody answers again', 40_000);
+    const answered = async () =>
+      (await harness.api.call('GET /v1/queries/{id}', { params: { id: long } })).ledger.answered;
+    await eventually(async () => (await answered()) === SLOW_AGENTS, 'the slow ones have answered', 40_000);
+    await harness.api.call('DELETE /v1/queries/{id}', { params: { id: long } });
     const { ledger } = await followed;
     expect(ledger).toMatchObject({ targeted: SLOW_AGENTS + SILENT_AGENTS, answered: SLOW_AGENTS });
   });

@@ -56,6 +56,18 @@ describe('a NATS at its max_file_store, while everything runs', () => {
       body: { action: 'dns.flush', params: {}, target: { selector: '' } },
       ...ONCE,
     });
+  /** Why it is refused. Records that replace larger ones make a little room at any moment, and one may be taken with it: it is filled again. */
+  const refusal = async (run: () => Promise<unknown>): Promise<unknown> => {
+    for (let attempt = 0; attempt < 10; attempt += 1) {
+      await filler.fill();
+      const refused = await run().then(
+        () => undefined,
+        (error: unknown) => error,
+      );
+      if (refused !== undefined) return refused;
+    }
+    return undefined;
+  };
   /** Whether the chain is whole and has everything that is in the journal. */
   async function isAudited(): Promise<boolean> {
     const { code, stdout } = await muster(harness, ['audit', 'verify', '-o', 'json']);
@@ -91,8 +103,7 @@ describe('a NATS at its max_file_store, while everything runs', () => {
     await done(before.id, AGENTS - ABSENT);
 
     for (const refused of [startQuery, submit]) {
-      await filler.fill();
-      const problem = await refused().catch((error: unknown) => error);
+      const problem = await refusal(refused);
       expect(problem).toBeInstanceOf(ApiProblem);
       expect(problem).toMatchObject({
         ...{ status: 503, retryAfterMs: 30_000 },
@@ -116,9 +127,7 @@ describe('a NATS at its max_file_store, while everything runs', () => {
       await eventually(() => isEnded(id), 'the accepted commands ended');
       expect((await command(id)).ledger).toMatchObject({ targeted: AGENTS, succeeded: AGENTS });
     }
-    // Records that replaced larger ones may have made a little room.
-    await filler.fill();
-    await expect(submit()).rejects.toMatchObject({ problem: { code: 'storage_full' } });
+    expect(await refusal(submit)).toMatchObject({ problem: { code: 'storage_full' } });
     expect(Math.max(...(await shares()))).toBeGreaterThan(ALARM);
 
     const sinceMs = performance.now();

@@ -1,14 +1,32 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { followQuery } from '@muster/api-client';
+import type { ServerProgram } from '@muster/local';
 import { encodeCbor, type SessionMode } from '@muster/protocol';
 import { eventually } from '@muster/runtime/testing';
 import { DocumentAgent, type DocumentSession } from '../kit/document-agent.js';
 import { startHarness, type Harness } from '../kit/harness.js';
 
-const MOVES = 24;
-const DRAINS = 4;
+const MOVES = 18;
+const DRAINS = 2;
 const IN_FLIGHT = 4;
 const ROW = encodeCbor(['x']);
+
+const TRANSPORTS = ['uws', 'ws'] as const;
+let harness: Harness;
+/** Two of each transport. */
+const gateways = new Map<string, ServerProgram[]>();
+beforeAll(async () => {
+  harness = await startHarness({ gateways: 0, restart: true });
+  const start = (transport: string): Promise<ServerProgram> =>
+    harness.stack.addGateway({
+      MUSTER_GATEWAY_TRANSPORT: transport,
+      MUSTER_STOP_TIMEOUT: '15s',
+      MUSTER_GATEWAY_DRAIN_SPREAD: '0',
+      MUSTER_GATEWAY_DRAIN_GRACE: '5s',
+    });
+  for (const transport of TRANSPORTS) gateways.set(transport, await Promise.all([start(transport), start(transport)]));
+});
+afterAll(() => harness.close());
 
 /** An agent that leaves its old session at the moment at which the next one is ready, with questions in flight, as docs/protocol.md §12 says. */
 describe.each([
@@ -18,41 +36,25 @@ describe.each([
   ['poll', 'ws'],
   ['live and poll in turn', 'uws'],
 ] as const)('an agent by the book that moves, %s over %s', (channels, transport) => {
-  let harness: Harness;
   let agent: DocumentAgent;
   let session: DocumentSession;
   let at = 0;
   let moves = 0;
 
   beforeAll(async () => {
-    harness = await startHarness({
-      gateways: 2,
-      restart: true,
-      env: {
-        gateway: {
-          MUSTER_GATEWAY_TRANSPORT: transport,
-          MUSTER_STOP_TIMEOUT: '15s',
-          MUSTER_GATEWAY_DRAIN_SPREAD: '0',
-          MUSTER_GATEWAY_DRAIN_GRACE: '5s',
-        },
-      },
-    });
     agent = new DocumentAgent();
     await agent.enrol(host(0), harness.stack.org, harness.stack.enrollSecret);
     session = await agent.open(host(0), channel(), host(1));
   });
-  afterAll(async () => {
-    session.leave();
-    await harness.close();
-  });
+  afterAll(() => session.leave());
 
   function channel(): SessionMode {
     if (channels === 'live' || channels === 'poll') return channels;
     return moves % 2 === 0 ? 'live' : 'poll';
   }
   function gateway(i: number) {
-    const found = harness.stack.gateways[i];
-    if (found === undefined) throw new Error(`there is no gateway ${i}`);
+    const found = gateways.get(transport)?.[i];
+    if (found === undefined) throw new Error(`there is no gateway ${i} over ${transport}`);
     return found;
   }
   const host = (i: number): string => gateway(i).url.replace('ws://', '');

@@ -5,26 +5,33 @@ import { request } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, describe, expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import { ensureCertificates, type StackOptions } from '@muster/local';
 import { CLOSE } from '@muster/protocol';
 import { eventually } from '@muster/runtime/testing';
 import { DocumentAgent } from '../kit/document-agent.js';
-import { startHaproxy, type LoadBalancer } from '../kit/haproxy.js';
+import { startHaproxy } from '../kit/haproxy.js';
 import { startHarness, type Harness } from '../kit/harness.js';
 
-let harness: Harness | undefined;
-let balancer: LoadBalancer | undefined;
-afterEach(async () => {
-  await harness?.close();
-  await balancer?.stop();
-  [harness, balancer] = [undefined, undefined];
-});
+type AtEnd = <T extends { close(): Promise<unknown> } | { stop(): Promise<unknown> }>(started: T) => T;
 
-async function openGateways(options: Partial<StackOptions>): Promise<[string, string]> {
-  harness = await startHarness({ gateways: 2, ...options });
+/** Runs a test with a stack of its own, which ends with it: they mostly wait for health checks, so they run concurrently. */
+const withEnd = (run: (atEnd: AtEnd) => Promise<void>) => async (): Promise<void> => {
+  const ends: (() => Promise<unknown>)[] = [];
+  try {
+    await run((started) => {
+      ends.unshift(() => ('close' in started ? started.close() : started.stop()));
+      return started;
+    });
+  } finally {
+    for (const end of ends) await end();
+  }
+};
+
+async function openGateways(atEnd: AtEnd, options: Partial<StackOptions>): Promise<[Harness, [string, string]]> {
+  const harness = atEnd(await startHarness({ gateways: 2, ...options }));
   const hosts = harness.stack.gateways.map(({ url }) => new URL(url).host);
-  return [hosts[0]!, hosts[1]!];
+  return [harness, [hosts[0]!, hosts[1]!]];
 }
 
 function statusOf(address: string, path: string, ca: string): Promise<number | undefined> {
@@ -36,45 +43,49 @@ function statusOf(address: string, path: string, ca: string): Promise<number | u
 }
 
 describe('the shipped HAProxy configurations', () => {
-  test('TLS passthrough: an agent enrols and connects, and trusts the gateways’ certificates', async () => {
-    balancer = await startHaproxy(await openGateways({ tls: true }), 'haproxy-passthrough.cfg');
-    await harness!.stack.addAgent({ gatewayUrl: `wss://${balancer.address}` });
-    const { caPath, serverTls, folder } = harness!.stack;
-    const ca = await readFile(caPath!, 'utf8');
-    expect(await statusOf(balancer.address, '/v1/live', ca)).toBe(426);
-    // Another authority's certificate, without a restart.
-    const next = await ensureCertificates(join(folder, 'next-tls'));
-    await copyFile(next.keyPath, serverTls!.keyPath);
-    await copyFile(next.certPath, serverTls!.certPath);
-    const nextCa = await readFile(next.caPath, 'utf8');
-    const { address } = balancer;
-    await eventually(async () => (await statusOf(address, '/v1/live', nextCa)) === 426, 'the next certificate');
-  });
+  test.concurrent(
+    'TLS passthrough: an agent enrols and connects, and trusts the gateways’ certificates',
+    withEnd(async (atEnd) => {
+      const [{ stack }, hosts] = await openGateways(atEnd, { tls: true });
+      const { address } = atEnd(await startHaproxy(hosts, 'haproxy-passthrough.cfg'));
+      await stack.addAgent({ gatewayUrl: `wss://${address}` });
+      const { caPath, serverTls, folder } = stack;
+      const ca = await readFile(caPath!, 'utf8');
+      expect(await statusOf(address, '/v1/live', ca)).toBe(426);
+      // Another authority's certificate, without a restart.
+      const next = await ensureCertificates(join(folder, 'next-tls'));
+      await copyFile(next.keyPath, serverTls!.keyPath);
+      await copyFile(next.certPath, serverTls!.certPath);
+      const nextCa = await readFile(next.caPath, 'utf8');
+      await eventually(async () => (await statusOf(address, '/v1/live', nextCa)) === 426, 'the next certificate');
+    }),
+  );
 
-  test('TLS terminated at the proxy: an agent enrols and connects, and health endpoints are not reachable from outside', async () => {
-    const folder = await mkdtemp(join(tmpdir(), 'muster-haproxy-'));
-    try {
+  test.concurrent(
+    'TLS terminated at the proxy: an agent enrols and connects, and health endpoints are not reachable from outside',
+    withEnd(async (atEnd) => {
+      const folder = await mkdtemp(join(tmpdir(), 'muster-haproxy-'));
+      atEnd({ stop: () => rm(folder, { recursive: true, force: true }) });
       const { caPath, certPath, keyPath } = await ensureCertificates(folder);
       const pem = join(folder, 'both.pem');
       await writeFile(pem, (await readFile(certPath, 'utf8')) + (await readFile(keyPath, 'utf8')), { mode: 0o600 });
-      const hosts = await openGateways({ tls: false, env: { gateway: { MUSTER_TRUSTED_PROXIES: '127.0.0.1' } } });
-      balancer = await startHaproxy(hosts, 'haproxy.cfg', `ssl crt ${pem} alpn http/1.1`);
-      await harness!.stack.addAgent({ gatewayUrl: `wss://${balancer.address}`, env: { MUSTER_GATEWAY_CA: caPath } });
+      const env = { gateway: { MUSTER_TRUSTED_PROXIES: '127.0.0.1' } };
+      const [{ stack }, hosts] = await openGateways(atEnd, { tls: false, env });
+      const { address } = atEnd(await startHaproxy(hosts, 'haproxy.cfg', `ssl crt ${pem} alpn http/1.1`));
+      await stack.addAgent({ gatewayUrl: `wss://${address}`, env: { MUSTER_GATEWAY_CA: caPath } });
       const ca = await readFile(caPath, 'utf8');
-      expect(await statusOf(balancer.address, '/v1/live', ca)).toBe(426);
+      expect(await statusOf(address, '/v1/live', ca)).toBe(426);
       for (const path of ['/readyz', '/healthz', '/metrics']) {
-        expect([path, await statusOf(balancer.address, path, ca)]).toEqual([path, 404]);
+        expect([path, await statusOf(address, path, ca)]).toEqual([path, 404]);
       }
-    } finally {
-      await rm(folder, { recursive: true, force: true });
-    }
-  });
+    }),
+  );
 
-  test('a draining gateway gets no new sessions and keeps its old ones; a frozen one loses them', async () => {
-    const [one, two] = [new StandInGateway(), new StandInGateway()];
-    try {
-      balancer = await startHaproxy([await one.start(), await two.start()]);
-      const { address } = balancer;
+  test.concurrent(
+    'a draining gateway gets no new sessions and keeps its old ones; a frozen one loses them',
+    withEnd(async (atEnd) => {
+      const [one, two] = [atEnd(new StandInGateway()), atEnd(new StandInGateway())];
+      const { address } = atEnd(await startHaproxy([await one.start(), await two.start()]));
       // By `leastconn` the second session goes to the other gateway.
       const sessions = [await openSession(address), await openSession(address)];
       expect([one.sessions, two.sessions]).toEqual([1, 1]);
@@ -91,42 +102,43 @@ describe('the shipped HAProxy configurations', () => {
         await Promise.race(sessions.map((session) => once(session, 'close')));
       }
       expect(sessions.filter(({ destroyed }) => destroyed)).toHaveLength(1);
-    } finally {
-      await Promise.all([one.stop(), two.stop()]);
-    }
-  });
+    }),
+  );
 });
 
 describe.each(['uws', 'ws'])('a gateway that drains behind HAProxy, over %s', (transport) => {
-  test('keeps its sessions until it ends them itself; nothing new comes to it', async () => {
-    const settings = {
-      MUSTER_STOP_TIMEOUT: '17s',
-      MUSTER_GATEWAY_DRAIN_SPREAD: '6s',
-      MUSTER_GATEWAY_DRAIN_GRACE: '1s',
-    };
-    const env = { gateway: { MUSTER_GATEWAY_TRANSPORT: transport, ...settings } };
-    balancer = await startHaproxy(await openGateways({ env }));
-    const { address } = balancer;
-    const { org, enrollSecret, gateways } = harness!.stack;
-    const open = async () => {
-      const agent = new DocumentAgent();
-      await agent.enrol(address, org, enrollSecret);
-      return agent.open(address, 'live');
-    };
-    const sessions = [await open(), await open()];
-    gateways[0]!.signal('SIGTERM');
-    const [leaving] = await eventually(() => {
-      const asked = sessions.filter(({ wasAskedToMove }) => wasAskedToMove);
-      return asked.length > 0 && asked;
-    }, 'the gateway asks its session to move');
-    // As soon as HAProxy has checked the gateway once more.
-    sessions.push(await eventually(() => open()));
-    await eventually(() => leaving!.closeCode, 'the end of the session');
-    // 1006 would be a connection that was cut.
-    expect(leaving!.closeCode).toBe(CLOSE.goingAway.code);
-    expect(sessions.filter(({ closeCode }) => closeCode !== undefined)).toEqual([leaving]);
-    for (const session of sessions) session.leave();
-  });
+  test.concurrent(
+    'keeps its sessions until it ends them itself; nothing new comes to it',
+    withEnd(async (atEnd) => {
+      const settings = {
+        MUSTER_STOP_TIMEOUT: '17s',
+        MUSTER_GATEWAY_DRAIN_SPREAD: '6s',
+        MUSTER_GATEWAY_DRAIN_GRACE: '1s',
+      };
+      const env = { gateway: { MUSTER_GATEWAY_TRANSPORT: transport, ...settings } };
+      const [{ stack }, hosts] = await openGateways(atEnd, { env });
+      const { address } = atEnd(await startHaproxy(hosts));
+      const { org, enrollSecret, gateways } = stack;
+      const open = async () => {
+        const agent = new DocumentAgent();
+        await agent.enrol(address, org, enrollSecret);
+        return agent.open(address, 'live');
+      };
+      const sessions = [await open(), await open()];
+      gateways[0]!.signal('SIGTERM');
+      const [leaving] = await eventually(() => {
+        const asked = sessions.filter(({ wasAskedToMove }) => wasAskedToMove);
+        return asked.length > 0 && asked;
+      }, 'the gateway asks its session to move');
+      // As soon as HAProxy has checked the gateway once more.
+      sessions.push(await eventually(() => open()));
+      await eventually(() => leaving!.closeCode, 'the end of the session');
+      // 1006 would be a connection that was cut.
+      expect(leaving!.closeCode).toBe(CLOSE.goingAway.code);
+      expect(sessions.filter(({ closeCode }) => closeCode !== undefined)).toEqual([leaving]);
+      for (const session of sessions) session.leave();
+    }),
+  );
 });
 
 // The example of RFC 6455, 1.3: HAProxy checks both headers.

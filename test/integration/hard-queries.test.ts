@@ -152,6 +152,27 @@ describe('hard queries', () => {
     60_000,
   );
 
+  it('what a search at low priority has found when its time is over is its answer, marked, and it ends with 3', async () => {
+    const sql = 'WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i FROM n WHERE i < 4 OR i < 0';
+    const ran = await cli('query', sql, '--budget', '3s,low', '--output', 'csv');
+    expect([
+      ran.code,
+      ran.stdout
+        .trim()
+        .split('\n')
+        .map((line) => line.trim().split(',').at(-1)),
+    ]).toEqual([3, ['i', '1', '2', '3']]);
+    expect(ran.stderr).toMatch(/1 answered .*\n(.*\n)*.*over_time +1 +not finished/);
+    const [first] = (await harness.api.call('GET /v1/queries', {})).items;
+    expect(first).toMatchObject({
+      budget: { ms: 3_000, priority: 'low' },
+      ledger: { targeted: 1, answered: 1 },
+      warned: 1,
+    });
+    const refused = await cli('query', sql, '--budget', '11m');
+    expect(refused.code).toBe(2);
+  });
+
   describe('a tree of folders that is deeper than paths can be, with a name that is not UTF-8', () => {
     let root: string;
     const from = () => `FROM file WHERE path LIKE '${root}/%%'`;

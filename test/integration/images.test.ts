@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 const DOCKERFILE = readFileSync(join(ROOT, 'deploy/images/Dockerfile'), 'utf8');
-const SERVICES = ['gateway', 'query', 'command', 'telemetry', 'api', 'setup'];
+const SERVICES = ['gateway', 'query', 'command', 'telemetry', 'posture', 'api', 'setup'];
 const NAMES = [...SERVICES, 'agent', 'cli', 'simulator'];
 const LIMIT_BYTES = 120 * 1024 ** 2;
 

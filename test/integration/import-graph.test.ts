@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { betweenFolders, circles, importTable, readImports, ROOT, type Import } from '../kit/import-graph.js';
 
-const { PACKAGES, CROSSING, TEST_PACKAGES, DRIVERS, FLOORS } = await importTable();
+const { PACKAGES, CROSSING, TEST_PACKAGES, DRIVERS, FLOORS, SIMULATED } = await importTable();
 const PACKAGE_FOLDERS = Object.keys(PACKAGES);
 /** What this project's packages are called in imports. */
 const NAMES = PACKAGE_FOLDERS.map((folder) => folder.slice(folder.indexOf('/') + 1));
@@ -81,7 +81,8 @@ describe('the lint rules', () => {
   const stray = '../../../../shared/bus/src/bus.js';
   const parts = [...new Set(Object.values(PACKAGES).flat())].filter((name) => name.includes('/'));
   const own = [...NAMES, ...parts, 'runtime/other'];
-  const targets = [...own.map((name) => `@muster/${name}`), ...drivers, stray];
+  const escape = 'node:fs';
+  const targets = [...own.map((name) => `@muster/${name}`), ...drivers, stray, escape];
   let refused: Map<string, Set<string>>;
   let scratch: string;
 
@@ -123,6 +124,11 @@ describe('the lint rules', () => {
       const atHome = homes.some((home) => `${folder}/`.startsWith(`${home}/`));
       expect([folder, refused.get(folder)!.has(driver.replace('*', 'x'))]).toEqual([folder, !atHome]);
     }
+  });
+
+  test('refuse what reaches past the simulated world, in the code that runs in it and nowhere else', () => {
+    for (const folder of PACKAGE_FOLDERS)
+      expect([folder, refused.get(`${folder}/src`)!.has(escape)]).toEqual([folder, folder in SIMULATED]);
   });
 
   test('refuse a relative import that leaves its package everywhere', () => {

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { hostname, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -37,8 +37,8 @@ afterEach(async () => {
 
 /** The local runner in a folder of its own, without the build that `npm start` does first. */
 class Runner extends TestProcess {
-  constructor(args: readonly string[] = []) {
-    super({ main: RUNNER, args, cwd: folder, env: process.env as Record<string, string> });
+  constructor(args: readonly string[] = [], env: Readonly<Record<string, string>> = {}) {
+    super({ main: RUNNER, args, cwd: folder, env: { ...(process.env as Record<string, string>), ...env } });
   }
 
   async up(): Promise<LocalFile> {
@@ -107,7 +107,9 @@ async function expectLockedBrokers({ natsUrl, redisUrl, pids }: LocalFile): Prom
 
 describe('the local runner', () => {
   test('starts everything, answers about this machine, and leaves nothing behind', async () => {
-    runner = new Runner(['--gateways', '2', '--observe']);
+    const policy = join(folder, 'metrics.json');
+    await writeFile(policy, JSON.stringify({ rules: [{ selector: 'os=linux', interval: '10s' }] }));
+    runner = new Runner(['--gateways', '2', '--observe'], { MUSTER_METRICS_POLICY_FILE: policy });
     const local = await runner.up();
     expect(Object.keys(local.pids).sort()).toEqual([
       'agent',
@@ -116,6 +118,7 @@ describe('the local runner', () => {
       'gateway-1',
       'gateway-2',
       'nats',
+      'posture-1',
       'prometheus',
       'query-1',
       'redis',
@@ -132,13 +135,15 @@ describe('the local runner', () => {
     expect((await muster('doctor')).code).toBe(0);
 
     expect(runner.output).toContain(local.prometheusUrl);
-    const up = async (): Promise<boolean> => {
-      const response = await fetch(`${local.prometheusUrl}/api/v1/query?query=${encodeURIComponent('up == 1')}`);
-      const { data } = (await response.json()) as { data: { result: { metric: { instance: string } }[] } };
-      const found = data.result.map(({ metric }) => metric.instance).sort();
-      return found.join() === 'api-1,command-1,gateway-1,gateway-2,query-1,telemetry-1';
+    const labels = async (query: string, label: string): Promise<string[]> => {
+      const response = await fetch(`${local.prometheusUrl}/api/v1/query?query=${encodeURIComponent(query)}`);
+      const { data } = (await response.json()) as { data: { result: { metric: Record<string, string> }[] } };
+      return data.result.map(({ metric }) => metric[label] ?? '').sort();
     };
-    await eventually(up, 'Prometheus scrapes every service');
+    const all = 'api-1,command-1,gateway-1,gateway-2,posture-1,query-1,telemetry-1';
+    await eventually(async () => (await labels('up == 1', 'instance')).join() === all, 'Prometheus scrapes all');
+    const hosts = (): Promise<string[]> => labels('system_memory_limit_bytes > 0', 'host');
+    await eventually(async () => (await hosts()).join() === hostname(), 'it has metrics of this machine', 40_000);
     const rules = await (await fetch(`${local.prometheusUrl}/api/v1/rules?type=alert`)).text();
     expect(rules).toContain('MusterGatewayDown');
 
@@ -154,45 +159,49 @@ describe('the local runner', () => {
     expect(await readdir(join(folder, '.muster/run'))).toEqual([]);
   });
 
-  test('the agent keeps its identity over a second start, and loses it with --fresh', async () => {
-    const agentId = async (...args: string[]): Promise<string> => {
-      runner = new Runner(args);
-      await runner.up();
+  test('a second start keeps the identity of the agent, a third after SIGKILL with --fresh has a new one; a killed service is restarted at the same address', async () => {
+    const agentId = async (): Promise<string> => {
       const { out } = await muster('agents', '-o', 'ndjson');
-      await runner.end('SIGINT');
       const lines = out.trim().split('\n');
       expect(lines).toHaveLength(1);
       return (JSON.parse(lines[0]!) as { agentId: string }).agentId;
     };
+    runner = new Runner();
+    await runner.up();
     const first = await agentId();
-    expect(await agentId()).toBe(first);
-    expect(await agentId('--fresh')).not.toBe(first);
-  });
+    expect(await runner.end('SIGINT')).toBe(0);
 
-  test('everything ends when the runner is killed, also brokers, and the next start works', async () => {
     runner = new Runner();
     const local = await runner.up();
-    await runner.end('SIGKILL');
-    const areGone = (): boolean => {
-      const alive = aliveOf(local);
-      if (alive.length > 0) throw new Error(`alive: ${alive.join(', ')}`);
-      return true;
-    };
-    await eventually(areGone, 'all programs have ended');
-    expect(await muster('agents')).toMatchObject({ code: 1, err: expect.stringMatching(/no longer runs/) as unknown });
-    runner = new Runner(['--no-agent']);
-    expect(Object.keys((await runner.up()).pids)).not.toContain('agent');
-  });
+    expect(await agentId()).toBe(first);
 
-  test('a service that is killed is restarted at the same address, and queries are answered again', async () => {
-    runner = new Runner();
-    const before = await runner.up();
-    process.kill(before.pids['gateway-1']!, 'SIGKILL');
-    const back = async (): Promise<boolean> => (await localFile()).pids['gateway-1'] !== before.pids['gateway-1'];
+    process.kill(local.pids['gateway-1']!, 'SIGKILL');
+    const back = async (): Promise<boolean> => (await localFile()).pids['gateway-1'] !== local.pids['gateway-1'];
     await eventually(back, 'the gateway is back');
-    expect((await localFile()).gatewayUrls).toEqual(before.gatewayUrls);
+    const now = await localFile();
+    expect(now.gatewayUrls).toEqual(local.gatewayUrls);
     expect(runner.output).toMatch(/gateway-1 was ended by SIGKILL; starting it again/);
     const asked = async (): Promise<boolean> => (await muster('query', 'SELECT 1', '-o', 'ndjson')).out.startsWith('{');
     await eventually(asked, 'a query is answered');
+
+    await runner.end('SIGKILL');
+    const areGone = (): boolean => {
+      const alive = aliveOf(now);
+      if (alive.length > 0) throw new Error(`alive: ${alive.join(', ')}`);
+      return true;
+    };
+    await eventually(areGone, 'all programs have ended, also brokers');
+    expect(await muster('agents')).toMatchObject({ code: 1, err: expect.stringMatching(/no longer runs/) as unknown });
+
+    runner = new Runner(['--fresh']);
+    await runner.up();
+    expect(await agentId()).not.toBe(first);
+  });
+
+  test('--no-agent starts all but the agent', async () => {
+    runner = new Runner(['--no-agent']);
+    const { pids } = await runner.up();
+    expect(Object.keys(pids)).not.toContain('agent');
+    expect(Object.keys(pids)).toContain('gateway-1');
   });
 });

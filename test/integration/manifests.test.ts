@@ -4,13 +4,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { ensureInstallation, type SecretTexts } from '@muster/local/secrets';
+import { BROKER_RIGHTS, brokerPermissions, type BrokerUser } from '@muster/messages';
 import type { ConfigResult, Env } from '@muster/runtime';
 import { environment, workloads, type Container, type Manifest, type Workload } from '../kit/manifests/manifest.js';
 import { CLUSTER, render, renderWith } from '../kit/manifests/render.js';
 import { schemaFaults, unknownFields } from '../kit/manifests/schemas.js';
 
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
-const SERVICES = ['gateway', 'query', 'command', 'telemetry', 'api'];
+const SERVICES = ['gateway', 'query', 'command', 'telemetry', 'posture', 'api'];
 const OVERLAYS = ['trial', 'production', 'ci'];
 /** Each component on the base, so that also those are rendered that no overlay has. */
 const COMPONENTS = readdirSync(join(CLUSTER, 'components'));
@@ -34,6 +35,19 @@ const serviceOf = (variant: string, name: string): Workload =>
   workloads(of(variant)).find(({ metadata }) => metadata.name === `muster-${name}`)!;
 const only = (workload: Workload): Container => workload.spec.template.spec.containers[0]!;
 const ms = (text = ''): number => Number.parseFloat(text) * 1_000;
+
+test('the users of NATS are those of services, each with the rights of its service alone', () => {
+  const text = secrets['muster-nats-users']?.['users.conf'] ?? '';
+  const { users } = JSON.parse(text.replace('authorization: ', '')) as {
+    users: { user: BrokerUser; password: string; permissions: object }[];
+  };
+  expect(users.map(({ user }) => user)).toEqual(Object.keys(BROKER_RIGHTS));
+  for (const { user, password, permissions } of users) {
+    const { publish, subscribe } = brokerPermissions(user);
+    expect(permissions).toEqual({ publish: { allow: publish }, subscribe: { allow: subscribe } });
+    expect(secrets[`muster-${user}-brokers`]?.['nats-password']).toBe(password);
+  }
+});
 
 describe.each(VARIANTS)('%s', (variant) => {
   test('has what the schemas of Kubernetes and of the custom resources want', async () => {

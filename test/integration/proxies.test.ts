@@ -12,6 +12,7 @@ import { TcpRelay } from '@muster/testkit';
 import { eventually } from '@muster/runtime/testing';
 import { startHaproxy } from '../kit/haproxy.js';
 import { ProxyHarness } from '../kit/proxy-harness.js';
+import { seededUnit } from '../simulator/machine/seeded.js';
 import { UpgradeProxy, type UpgradeTreatment } from '../kit/upgrade-proxy.js';
 
 /** Longer than three heartbeats of the gateway, and than twice the usual timeouts of proxies. */
@@ -74,7 +75,8 @@ describe('the real agent and real gateways, with a proxy in between', () => {
     'a relay that cuts at random: every ledger balances, every command runs once, and the agent answers afterwards',
     async () => {
       let isCutting = true;
-      const nextCutMs = (): number | undefined => (isCutting ? 200 + Math.random() * 4_000 : undefined);
+      let cut = 0;
+      const nextCutMs = (): number | undefined => (isCutting ? 200 + seededUnit(1, cut++, 'cut') * 4_000 : undefined);
       const relay = proxies.atEnd(await TcpRelay.start({ port: portOf(proxies.secure[0]), nextCutMs }));
       const agent = proxies.startAgent('random', relay.address);
       await agent.ready();

@@ -6,13 +6,16 @@ import { CommandLoad, expectCommandsSettled } from '../kit/command-load.js';
 import { eventually } from '@muster/runtime/testing';
 import { startHarness, type Harness, fleetOptions } from '../kit/harness.js';
 import { Fleet } from '../simulator/index.js';
+import { seededUnit } from '../simulator/machine/seeded.js';
 
-const AGENTS = 300;
+const AGENTS = 200;
 const EVERY_MS = 200;
 const COMMANDS_PER_SECOND = 20;
+/** How long a busy machine may take until as many channels have changed as there are agents. */
+const GIVE_UP_MS = 90_000;
 const SQL = 'SELECT hostname FROM system_info';
 
-/** Assigns one channel to a random half of the fleet, again and again, alternating between the channels. */
+/** Assigns one channel to all, then to a random half of the fleet, again and again, alternating between the channels. */
 class Operator {
   readonly #harness: Harness;
   readonly #agentIds: readonly string[];
@@ -38,7 +41,9 @@ class Operator {
 
   async #run(): Promise<void> {
     for (let nextMs = performance.now(); !this.#stopped;) {
-      const half = this.#agentIds.filter(() => Math.random() < 0.5);
+      const salt = `override ${this.overrides}`;
+      // First to all: on a busy machine there are so few that a half would leave some out.
+      const half = this.#agentIds.filter((_, i) => this.overrides === 0 || seededUnit(1, i, salt) < 0.5);
       await this.#override(half, this.overrides % 2 === 0 ? 'poll' : 'live');
       nextMs = Math.max(nextMs + EVERY_MS, performance.now());
       await new Promise((resolve) => setTimeout(resolve, nextMs - performance.now()));
@@ -89,7 +94,7 @@ describe(`${AGENTS} agents whose channel changes every ${EVERY_MS} ms, under que
 
   /** Runs one query. `whole`: no endpoint may be missing. */
   async function ask(mode: 'raw' | 'group', whole: boolean): Promise<void> {
-    const ended = await runQuery(harness.api, { sql: SQL, mode, timeout: '10s' }, expectBalanced);
+    const ended = await runQuery(harness.api, { sql: SQL, mode, timeout: whole ? '30s' : '10s' }, expectBalanced);
     expectBalanced(ended.ledger);
     expect(ended.ledger.waiting).toBe(0);
     const call = { params: { id: ended.id }, pageSize: 1_000 };
@@ -129,7 +134,9 @@ describe(`${AGENTS} agents whose channel changes every ${EVERY_MS} ms, under que
     let faulted: Promise<void> | undefined;
     let queries = 0;
     try {
-      for (; performance.now() - beganMs < forMs; queries += 1) {
+      const goesOn = (): boolean =>
+        performance.now() - beganMs < forMs || fleet.stats.changes <= changesBefore + AGENTS;
+      for (; goesOn() && performance.now() - beganMs < GIVE_UP_MS; queries += 1) {
         if (fault !== undefined && performance.now() - beganMs > forMs / 3) faulted ??= Promise.resolve(fault());
         await ask(queries % 2 === 0 ? 'raw' : 'group', fault === undefined);
       }
@@ -137,6 +144,8 @@ describe(`${AGENTS} agents whose channel changes every ${EVERY_MS} ms, under que
     } finally {
       await operator.stop();
       await load.stop();
+      // Also of a part that fails: the parts after it judge all commands that ever were.
+      accepted.push(...load.accepted.values());
     }
     const changes = fleet.stats.changes - changesBefore;
     process.stderr.write(
@@ -157,18 +166,17 @@ describe(`${AGENTS} agents whose channel changes every ${EVERY_MS} ms, under que
       return true;
     }, 'the registry agrees');
     await ask('group', true);
-    accepted.push(...load.accepted.values());
     await expectCommandsSettled(harness, accepted, () => fleet.oracle.all, 60_000);
   }
 
-  it('no answer or command is lost or doubled', () => switchUnderLoad(20_000));
+  it('no answer or command is lost or doubled', () => switchUnderLoad(10_000));
 
   it('nor when a gateway is killed', async () => {
-    await switchUnderLoad(12_000, () => expect(harness.stack.gateways[0]?.signal('SIGKILL')).toBe(true));
+    await switchUnderLoad(9_000, () => expect(harness.stack.gateways[0]?.signal('SIGKILL')).toBe(true));
   });
 
   it('nor when Redis loses its data', async () => {
-    await switchUnderLoad(12_000, async () => {
+    await switchUnderLoad(9_000, async () => {
       await harness.brokers.redis.kill9();
       await harness.brokers.redis.restart();
     });

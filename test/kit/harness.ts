@@ -23,8 +23,9 @@ export async function startHarness(
   const stack = await startStack({
     folder,
     natsUrl: brokers.nats.url,
-    natsRights: process.env['MUSTER_TEST_NATS_RIGHTS'] === 'own' ? 'own' : 'all',
+    natsRights: process.env['MUSTER_TEST_NATS_RIGHTS'] === 'all' ? 'all' : 'own',
     redisUrl: brokers.redis.url,
+    redisRights: hasUsers(brokers) ? 'own' : 'all',
     tls: false,
     // Only tests about host metrics need one.
     telemetries: 0,
@@ -41,6 +42,11 @@ export async function startHarness(
       await rm(folder, { recursive: true, force: true });
     },
   };
+}
+
+/** Those that are started with a password have the users of services too. */
+function hasUsers({ source, redis }: TestBrokers): boolean {
+  return source === 'binaries' && new URL(redis.url).password !== '';
 }
 
 /** The gateways, organisation and enrolment secret for a simulated fleet. */

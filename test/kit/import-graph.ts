@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, normalize, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseSync } from 'oxc-parser';
@@ -10,6 +10,7 @@ export interface ImportTable {
   readonly TEST_PACKAGES: readonly string[];
   readonly TEST_FILES: readonly string[];
   readonly DRIVERS: Readonly<Record<string, readonly string[]>>;
+  readonly SIMULATED: Readonly<Record<string, readonly string[]>>;
   readonly FLOORS: Readonly<Record<string, Readonly<Record<string, readonly string[]>>>>;
 }
 
@@ -31,14 +32,14 @@ export interface Import {
 export function readImports(folders: readonly string[], { tests }: { readonly tests: boolean }): Import[] {
   return folders
     .flatMap((folder) => filesBelow(folder))
-    .filter((file) => tests || !/\.(test|contract)\.ts$/.test(file))
+    .filter((file) => tests || !/\.(test|contract)\.tsx?$/.test(file))
     .flatMap((from) => requestsOf(from).map((request) => ({ from, to: resolved(from, request) })));
 }
 
 /** The same between folders. Imports inside one folder are left out. */
 export function betweenFolders(imports: readonly Import[]): Import[] {
   return imports
-    .map(({ from, to }) => ({ from: dirname(from), to: to.endsWith('.ts') ? dirname(to) : to }))
+    .map(({ from, to }) => ({ from: dirname(from), to: /\.tsx?$/.test(to) ? dirname(to) : to }))
     .filter(({ from, to }) => from !== to);
 }
 
@@ -71,7 +72,7 @@ function filesBelow(folder: string): string[] {
   return readdirSync(join(ROOT, folder), { withFileTypes: true }).flatMap((entry) => {
     const path = `${folder}/${entry.name}`;
     if (entry.isDirectory()) return entry.name === 'node_modules' || entry.name === 'dist' ? [] : filesBelow(path);
-    return path.endsWith('.ts') && !path.endsWith('.d.ts') ? [path] : [];
+    return /\.tsx?$/.test(path) && !path.endsWith('.d.ts') ? [path] : [];
   });
 }
 
@@ -88,5 +89,6 @@ function requestsOf(file: string): string[] {
 
 function resolved(from: string, request: string): string {
   if (!request.startsWith('.')) return request;
-  return relative('.', normalize(join(dirname(from), request))).replace(/\.js$/, '.ts');
+  const file = relative('.', normalize(join(dirname(from), request))).replace(/\.js$/, '.ts');
+  return existsSync(join(ROOT, `${file}x`)) ? `${file}x` : file;
 }

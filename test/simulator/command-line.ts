@@ -35,7 +35,8 @@ export const USAGE = `npm run simulate -- [options]
   --fallback            poll when Live fails three times in a row, and keep retrying Live
   --labels K=V,K=V      labels for all agents, besides site, env and role
   --uniform             all machines of one image, so that all give equal answers
-  --keys FILE           keep identities in this file: a second start does not enrol again
+  --keys FILE           keep identities in this file: a second start does not enrol again; with several processes each
+                        has a part of its own, FILE.0 and so on
 
 Gateway, CA, org and secret default to those of .muster/local.json, which a local stack (npm start) writes.`;
 

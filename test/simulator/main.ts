@@ -1,4 +1,4 @@
-import { fork } from 'node:child_process';
+import { fork, type ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { readCommandLine, USAGE, type CommandLine } from './command-line.js';
 import { OracleFile } from './truth/oracle.js';
@@ -19,17 +19,18 @@ async function main(args: readonly string[]): Promise<number> {
     console.log(USAGE);
     return 0;
   }
-  if (range) return simulate(commandLine, Number(range[1]), Number(range[2]));
-  if (commandLine.processes === 1) return simulate(commandLine, 0, commandLine.fleet.agents);
+  if (range) return simulate(commandLine, { part: Number(range[1]), agents: Number(range[2]) });
+  if (commandLine.processes === 1) return simulate(commandLine, { agents: commandLine.fleet.agents });
   return spread(args, commandLine);
 }
 
 async function simulate(
   { fleet: options, keysFile, oracleFile }: CommandLine,
-  firstIndex: number,
-  agents: number,
+  /** `part`: the index of the first agent, where other processes have the others. */
+  { part, agents }: { readonly part?: number; readonly agents: number },
 ): Promise<number> {
   const { org, seed = 1 } = options;
+  const firstIndex = part ?? 0;
   const identities = keysFile === undefined ? undefined : readIdentities(keysFile, org, seed);
   const fleet = new Fleet({ ...options, firstIndex, agents, ...(identities !== undefined && { identities }) });
   const abort = new AbortController();
@@ -44,7 +45,7 @@ async function simulate(
     await fleet.start(abort.signal);
     const seconds = ((performance.now() - begin) / 1000).toFixed(1);
     console.log(`${fleet.count('ready')} of ${agents} agents are ready after ${seconds} s`);
-    if (keysFile !== undefined) writeIdentities(keysFile, org, seed, fleet.identities());
+    if (keysFile !== undefined) writeIdentities(keysFile, { org, seed, part }, fleet.identities());
     await aborted(abort.signal);
   } catch (error) {
     if (!abort.signal.aborted) throw error;
@@ -70,7 +71,7 @@ function statusLine({ stats }: Fleet): string {
   ].join(' | ');
 }
 
-/** Starts one child process per range of agents. They end when this process does. */
+/** Starts one child process per range of agents. They end when this process does. When one fails the others end too: a fleet without some of its agents is none. */
 async function spread(args: readonly string[], { processes, fleet, oracleFile }: CommandLine): Promise<number> {
   const share = Math.ceil(fleet.agents / processes);
   const children = Array.from({ length: Math.ceil(fleet.agents / share) }, (_, i) => {
@@ -78,13 +79,26 @@ async function spread(args: readonly string[], { processes, fleet, oracleFile }:
     const own = oracleFile === undefined ? [] : [`--oracle=${oracleFile}.${i + 1}`];
     return fork(fileURLToPath(import.meta.url), [...args, ...own, `--range=${i * share}+${count}`]);
   });
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-    process.once(signal, () => children.forEach((child) => child.kill('SIGTERM')));
-  }
-  const codes = await Promise.all(
-    children.map((child) => new Promise<number>((resolve) => child.once('exit', (code) => resolve(code ?? 1)))),
-  );
-  return Math.max(...codes);
+  let isStopping = false;
+  const stop = (): void => {
+    isStopping = true;
+    for (const child of children) child.kill('SIGTERM');
+  };
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, stop);
+  const ended = (child: ChildProcess, number: number): Promise<number> =>
+    new Promise((resolve) => {
+      child.once('exit', (code, signal) => {
+        const result = code ?? 1;
+        if (!isStopping) {
+          console.error(
+            `process ${number + 1} of ${children.length} ended with ${signal ?? result}; the others end too`,
+          );
+          stop();
+          resolve(result === 0 ? 1 : result);
+        } else resolve(result);
+      });
+    });
+  return Math.max(...(await Promise.all(children.map(ended))));
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

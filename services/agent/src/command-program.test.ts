@@ -106,7 +106,7 @@ describe('the agent program and commands', () => {
     const gateway = await startGateway();
     const first = start(gateway);
     const { session, hello } = await connect(gateway);
-    expect(hello.capabilities).toEqual(['query', 'command', 'mode', 'metrics', 'heartbeat']);
+    expect(hello.capabilities).toEqual(['query', 'parameters', 'packs', 'command', 'mode', 'metrics', 'heartbeat']);
     const stubborn = await startStubborn();
     const order = ask(stubborn.pid);
     session.command(order);
@@ -231,7 +231,7 @@ describe('the agent program and commands', () => {
     trust = {};
     const first = start(gateway);
     const { session, hello } = await connect(gateway);
-    expect(hello.capabilities).toEqual(['query', 'mode', 'metrics', 'heartbeat']);
+    expect(hello.capabilities).toEqual(['query', 'parameters', 'packs', 'mode', 'metrics', 'heartbeat']);
     session.command(ask(1));
     expect(describeReport(await session.report())).toBe('unauthentic refused/no_trust');
     await first.printed('"msg":"no command roots; this agent takes no commands"');
@@ -240,8 +240,23 @@ describe('the agent program and commands', () => {
 
     trust = roots;
     start(gateway);
-    expect((await connect(gateway)).hello.capabilities).toEqual(['query', 'mode', 'metrics', 'heartbeat']);
-    expect((await connect(gateway)).hello.capabilities).toEqual(['query', 'command', 'mode', 'metrics', 'heartbeat']);
+    expect((await connect(gateway)).hello.capabilities).toEqual([
+      'query',
+      'parameters',
+      'packs',
+      'mode',
+      'metrics',
+      'heartbeat',
+    ]);
+    expect((await connect(gateway)).hello.capabilities).toEqual([
+      'query',
+      'parameters',
+      'packs',
+      'command',
+      'mode',
+      'metrics',
+      'heartbeat',
+    ]);
     expect(enrolments).toBe(3);
     const pinned = JSON.parse(readFileSync(join(folder, 'data', 'command-trust.json'), 'utf8')) as object;
     expect(pinned).toMatchObject({ roots: issuer.roots });
@@ -251,7 +266,7 @@ describe('the agent program and commands', () => {
     const gateway = await startGateway();
     start(gateway, { MUSTER_AGENT_ACTIONS: 'none' });
     const { session, hello } = await connect(gateway);
-    expect(hello.capabilities).toEqual(['query', 'mode', 'metrics', 'heartbeat']);
+    expect(hello.capabilities).toEqual(['query', 'parameters', 'packs', 'mode', 'metrics', 'heartbeat']);
     session.command(ask(1));
     expect(describeReport(await session.report())).toBe('refused/action_not_allowed');
   });

@@ -1,5 +1,5 @@
 import { ACTIONS } from '@muster/actions';
-import { DEFAULT_BUDGET } from '@muster/protocol';
+import { DEFAULT_BUDGET, LIMITS } from '@muster/protocol';
 import {
   type ConfigFault,
   type ConfigOf,
@@ -35,6 +35,8 @@ const definition = defineConfig({
     mode: field.oneOf('MUSTER_AGENT_MODE', ['auto', 'live', 'poll'], { default: 'auto' }),
     labelList: field.list('MUSTER_LABELS', { default: [], example: 'env=prod,site=zrh' }),
     maxQueryMs: field.durationMs('MUSTER_AGENT_QUERY_TIME', { default: DEFAULT_BUDGET.ms, min: 100 }),
+    /** Of one that its caller gives more time, at low priority. */
+    maxLongQueryMs: field.durationMs('MUSTER_AGENT_LONG_QUERY_TIME', { default: LIMITS.budgetMaxMs, min: 100 }),
     maxQueryRows: field.int('MUSTER_AGENT_QUERY_ROWS', { default: DEFAULT_BUDGET.rows, min: 1 }),
     maxQueryBytes: field.bytes('MUSTER_AGENT_QUERY_BYTES', { default: DEFAULT_BUDGET.bytes, min: 1024 }),
     /** `off`: the agent does not measure its host. */

@@ -13,13 +13,14 @@ Commands:
   enroll    enrol this machine now, then end
   doctor    test each hop to the gateway and name the one that fails
   sql SQL   run a statement on this machine and print its rows
-  version   print the version
+  check FILE  run the checks of a pack on this machine and print their outcomes
+  version   print the version, as --version does
   install   install it as a service, from the bundle or the executable
   uninstall remove the service; with --purge also its key, token and settings
   status    show whether the service is installed and runs
 
 Options:
-  --output table|json|ndjson   how "sql" prints rows (default table)
+  --output table|json|ndjson   how "sql" and "check" print (default table)
   --config FILE                settings, one NAME=value a line; the environment overrides them. Without it, and
                                without MUSTER_GATEWAY_URL, the file that "install" wrote is read
   --set NAME=value             with "install": a setting for a new configuration file; may be repeated
@@ -45,6 +46,7 @@ const OPTIONS = {
   print: { type: 'boolean', default: false },
   purge: { type: 'boolean', default: false },
   help: { type: 'boolean', short: 'h' },
+  version: { type: 'boolean' },
 } as const;
 
 /** The options of each command. */
@@ -53,6 +55,7 @@ const TAKES: Readonly<Record<string, readonly string[]>> = {
   enroll: ['config'],
   doctor: ['config'],
   sql: ['config', 'output'],
+  check: ['config', 'output'],
   version: [],
   install: ['config', 'set', 'manager', 'observe', 'root', 'print'],
   uninstall: ['config', 'manager', 'root', 'print', 'purge'],
@@ -72,7 +75,9 @@ async function main(argv: readonly string[]): Promise<number | undefined> {
     process.stdout.write(USAGE);
     return 0;
   }
-  if (rest.length > (command === 'sql' ? 1 : 0)) return usage(`too many arguments for "${command}"`);
+  if (parsed.values.version === true) return runOnce('version', undefined, parsed.values.output);
+  if (rest.length > (command === 'sql' || command === 'check' ? 1 : 0))
+    return usage(`too many arguments for "${command}"`);
   const takes = TAKES[command];
   if (takes === undefined) return usage(`there is no command "${command}"`);
   const other = parsed.tokens.find((token) => token.kind === 'option' && !takes.includes(token.name));
@@ -110,6 +115,10 @@ async function runOnce(command: string, statement: string | undefined, output: s
       if (statement === undefined) return usage('"sql" needs a statement');
       if (!isOutput(output)) return usage(`there is no output "${output}"`);
       return (await import('./sql.js')).sql(statement, output);
+    case 'check':
+      if (statement === undefined) return usage('"check" needs the file of a pack');
+      if (!isOutput(output)) return usage(`there is no output "${output}"`);
+      return (await import('./packs/check-pack.js')).checkPack(statement, output);
     case 'version':
       process.stdout.write(`${(await import('./host/program-files.js')).agentVersion()}\n`);
       return 0;

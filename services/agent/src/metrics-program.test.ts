@@ -71,6 +71,8 @@ describe('host metrics of the agent program', () => {
       expect(pid).toBeGreaterThan(0);
       expect(name).not.toBe('');
     }
+    // Its first reading is in the keyframe, the second in the delta.
+    await frameOf(session, FRAME.delta);
     session.send(FRAME.metricsHistory, 77, encodeBody('metricsHistory', { secondsMs: 600_000, minutesMs: 86_400_000 }));
     const { header, body } = await frameOf(session, FRAME.history);
     expect(header).toMatchObject({ ref: 77 });

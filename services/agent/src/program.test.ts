@@ -65,7 +65,7 @@ describe('the agent program', () => {
     expect(hello).toMatchObject({
       facts: { host: hostname(), os: 'linux' },
       labels: { env: 'test' },
-      capabilities: ['query', 'mode', 'metrics', 'heartbeat'],
+      capabilities: ['query', 'parameters', 'packs', 'mode', 'metrics', 'heartbeat'],
     });
     await agent.printed('"msg":"listening"');
     expect(residentMegabytes(agent.child.pid!)).toBeLessThan(80);
@@ -98,7 +98,7 @@ describe('the agent program', () => {
     const agent = start([], { ...settings(gateway), MUSTER_AGENT_MODE: 'poll' });
     const session = await gateway.nextPoll();
     const hello = await session.welcome();
-    expect(hello.capabilities).toEqual(['query', 'metrics', 'heartbeat']);
+    expect(hello.capabilities).toEqual(['query', 'parameters', 'packs', 'metrics', 'heartbeat']);
     await agent.printed('"msg":"listening"');
     expect(residentMegabytes(agent.child.pid!)).toBeLessThan(80);
     agent.child.kill('SIGTERM');

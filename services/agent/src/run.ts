@@ -17,6 +17,7 @@ import { HelloRenewal } from './capabilities/commands/hello-renewal.js';
 import { MetricsHandler } from './capabilities/metrics/metrics-handler.js';
 import { AssignedMode, pinnedMode } from './capabilities/modes/assigned-mode.js';
 import { QueryDenylist } from './capabilities/queries/query-denylist.js';
+import type { PackTrust } from './capabilities/queries/pack-runner.js';
 import { QueryHandler } from './capabilities/queries/query-handler.js';
 import { type AgentConfig, loadAgentConfig } from './config.js';
 import { machineInstance } from './host/instance.js';
@@ -58,7 +59,14 @@ async function buildAgent(config: AgentConfig, { logger, runner }: ProgramContex
   logger.info('agent identity', { agentId: identity.agentId, host: facts.host });
   warnOfPlainText(config, logger);
 
-  const { processes, denylist, queries } = openQueries(config, { clock, logger, meter, env });
+  const { processes, denylist, queries } = openQueries(config, {
+    clock,
+    logger,
+    meter,
+    env,
+    agentId: identity.agentId,
+    trust: { verifyPack: (ticket) => trust.verifyPack(ticket, config.org) },
+  });
   runner.go('worker processes', { stop: (signal) => processes.stop(signal).then(() => {}) });
   runner.go('queries', { stop: () => queries.stop() });
 
@@ -128,13 +136,15 @@ async function buildAgent(config: AgentConfig, { logger, runner }: ProgramContex
 }
 
 interface QueryContext {
+  readonly agentId: string;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly meter: TrafficMeter;
   readonly env: Env;
+  readonly trust: PackTrust;
 }
 
-function openQueries(config: AgentConfig, { clock, logger, meter, env }: QueryContext) {
+function openQueries(config: AgentConfig, { clock, logger, meter, env, agentId, trust }: QueryContext) {
   const folder = config.dataDir;
   const processes = new WorkerProcesses({
     ...{ args: workerArguments(), env: workerEnvironment(env), folder, clock, logger },
@@ -143,8 +153,10 @@ function openQueries(config: AgentConfig, { clock, logger, meter, env }: QueryCo
   const denylist = new QueryDenylist({ folder, clock, logger });
   denylist.load();
   const queries = QueryHandler.open({
-    ...{ denylist, processes, clock, logger, workers: config.workers },
+    ...{ denylist, processes, folder, trust, clock, logger, workers: config.workers },
+    maxLowMs: config.maxLongQueryMs,
     maxBudget: { ms: config.maxQueryMs, rows: config.maxQueryRows, bytes: config.maxQueryBytes },
+    about: { agentId, dataDir: folder },
     traffic: () => meter.read(),
   });
   return { processes, denylist, queries };

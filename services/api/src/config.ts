@@ -15,6 +15,8 @@ import {
 } from '@muster/runtime';
 import { z } from 'zod';
 import type { ShareBounds } from './http/shares.js';
+import { type BudgetRule, DEFAULT_BUDGETS, parseBudgetRules } from './queries/budget-policy.js';
+import { parseTableRules, type TableRule } from './queries/table-policy.js';
 
 const orgSchema = z.string().refine(isOrgId, 'must be lower-case letters, digits and "-"') as unknown as z.ZodType<
   OrgId,
@@ -34,6 +36,22 @@ const roleMapSchema = z.string().transform((text, context): Readonly<Record<stri
     message: 'must be pairs value=role; roles are viewer, analyst, responder, admin',
     input: text,
   });
+  return z.NEVER;
+});
+
+/** `[org/]sensitivity=role` pairs between commas. */
+const tableRulesSchema = z.string().transform((text, context): readonly TableRule[] => {
+  const rules = parseTableRules(text);
+  if (typeof rules !== 'string') return rules;
+  context.issues.push({ code: 'custom', message: rules, input: text });
+  return z.NEVER;
+});
+
+/** `role=duration` pairs between commas. */
+const budgetRulesSchema = z.string().transform((text, context): readonly BudgetRule[] => {
+  const rules = parseBudgetRules(text);
+  if (typeof rules !== 'string') return rules;
+  context.issues.push({ code: 'custom', message: rules, input: text });
   return z.NEVER;
 });
 
@@ -68,9 +86,34 @@ const definition = defineConfig({
     oidcOrg: field.custom('MUSTER_OIDC_ORG', orgSchema, { optional: true, example: 'default' }),
     oidcOrgClaim: field.text('MUSTER_OIDC_ORG_CLAIM', { optional: true, example: 'tenant' }),
     oidcSelectorClaim: field.text('MUSTER_OIDC_SELECTOR_CLAIM', { optional: true, example: 'muster_selector' }),
+    /** The built files of the console. */
+    consoleDir: field.text('MUSTER_API_CONSOLE_DIR', { optional: true, example: '/app/console' }),
+    /** The address under which browsers reach the console, for links and for the identity provider. */
+    publicUrl: field.url('MUSTER_API_PUBLIC_URL', { optional: true, protocols: ['https', 'http'] }),
+    sessionIdleMs: field.durationMs('MUSTER_API_SESSION_IDLE', { default: 3_600_000, min: 300_000, max: 30 * DAY_MS }),
+    sessionMaxMs: field.durationMs('MUSTER_API_SESSION_MAX', { default: DAY_MS / 2, min: 60_000, max: 30 * DAY_MS }),
+    oidcClientId: field.text('MUSTER_OIDC_CLIENT_ID', { optional: true, example: 'muster-console' }),
+    oidcClientSecret: field.secret('MUSTER_OIDC_CLIENT_SECRET', { optional: true }),
+    oidcScopes: field.text('MUSTER_OIDC_SCOPES', { default: 'openid profile email', example: 'openid profile groups' }),
+    /** Who may ask tables that hold secrets or personal traces. */
+    tableRules: field.custom('MUSTER_API_SENSITIVE_TABLES', tableRulesSchema, {
+      default: [] as readonly TableRule[],
+      example: 'personal=responder,acme/secret=nobody',
+    }),
+    /** How long a query of a role may take on one endpoint. */
+    budgetRules: field.custom('MUSTER_API_QUERY_BUDGETS', budgetRulesSchema, {
+      default: DEFAULT_BUDGETS,
+      example: 'analyst=1m,admin=10m',
+    }),
     requestRate: field.int('MUSTER_API_REQUEST_RATE', { default: 1_000, min: 1 }),
     requestBurst: field.int('MUSTER_API_REQUEST_BURST', { default: 2_000, min: 1 }),
     unusedIdentityMs: field.durationMs('MUSTER_API_UNUSED_IDENTITY_AGE', { default: 30 * DAY_MS, max: 3_650 * DAY_MS }),
+    /** Where the newest record of each audit chain is put down, besides the log. */
+    auditHeadsFile: field.text('MUSTER_API_AUDIT_HEADS_FILE', {
+      optional: true,
+      example: '/var/lib/muster/audit-heads.ndjson',
+    }),
+    auditHeadsMs: field.durationMs('MUSTER_API_AUDIT_HEADS_EVERY', { default: 300_000, min: 1_000, max: DAY_MS }),
     maxRequestsPerOrg: field.int('MUSTER_API_MAX_REQUESTS_PER_ORG', { optional: true, min: 1 }),
     maxRequestsPerOperator: field.int('MUSTER_API_MAX_REQUESTS_PER_OPERATOR', { optional: true, min: 1 }),
     maxViewers: field.int('MUSTER_API_MAX_VIEWERS', { default: 1_000, min: 1 }),
@@ -88,6 +131,12 @@ const definition = defineConfig({
     const faults = [...listenerFaults(config), ...recordFaults(config, config.recordKeys !== undefined)];
     if (config.headTimeoutMs > config.requestTimeoutMs) {
       faults.push({ name: 'MUSTER_API_HEAD_TIMEOUT', fault: 'must not be above MUSTER_API_REQUEST_TIMEOUT' });
+    }
+    if (config.oidcClientId !== undefined && config.publicUrl === undefined) {
+      faults.push({ name: 'MUSTER_API_PUBLIC_URL', fault: 'is not set, but MUSTER_OIDC_CLIENT_ID is' });
+    }
+    if (config.oidcClientId !== undefined && config.oidcIssuer === undefined) {
+      faults.push({ name: 'MUSTER_OIDC_ISSUER', fault: 'is not set, but MUSTER_OIDC_CLIENT_ID is' });
     }
     if (config.oidcIssuer === undefined) return faults;
     for (const [name, value] of [

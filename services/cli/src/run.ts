@@ -11,18 +11,30 @@ import { addCompletionCommand } from './completion/completion-command.js';
 import { addContextCommand } from './setup/context-command.js';
 import { addDoctorCommand } from './setup/doctor-command.js';
 import { CliError, EXIT, type ExitCode } from './terminal/cli-error.js';
+import { addConsoleCommand } from './credentials/console-command.js';
 import { addKeysCommand } from './credentials/keys-command.js';
 import { addModeCommand } from './agents/mode-command.js';
 import { escapeControls } from './terminal/escape.js';
+import { addPackCommand } from './packs/pack-command.js';
 import { styleFor } from './terminal/table.js';
-import { addQueryCommand } from './query/query-command.js';
+import { addQueriesCommand } from './queries/queries-command.js';
+import { addQueryCommand, addRunQuestion } from './query/query-command.js';
+import { addQuestionsCommand } from './questions/questions-command.js';
 import { addTablesCommand } from './query/tables-command.js';
 import { ClosedPipe, type Terminal } from './terminal/terminal.js';
 import { addTokensCommand } from './credentials/tokens-command.js';
 import { addWebhooksCommand } from './credentials/webhooks-command.js';
+import { addLabelsCommand } from './labels/labels-command.js';
+import { addVulnerabilitiesCommand } from './vulnerabilities/vulnerabilities-command.js';
+import { addWhoamiCommand } from './credentials/whoami-command.js';
+import { addFeedCommand } from './feeds/feed-command.js';
 import { addHealthCommand } from './health/health-command.js';
+import { addExceptionCommand } from './scans/exception-command.js';
+import { addScanCommand } from './scans/scan-command.js';
+import { addScheduleCommand } from './scans/schedule-command.js';
+import { addShellCommand } from './shell/shell-command.js';
 import { addTopCommand } from './top/top-command.js';
-import { addVersionCommand } from './setup/version-command.js';
+import { addVersionCommand, asksForVersion } from './setup/version-command.js';
 
 /** Runs one command line and returns the exit code. Resolves when all output has been written. */
 export async function runCli(argv: readonly string[], terminal: Terminal): Promise<ExitCode> {
@@ -31,7 +43,7 @@ export async function runCli(argv: readonly string[], terminal: Terminal): Promi
   const writes: Promise<void>[] = [];
   const program = createProgram(env, (out, text) => void writes.push(terminal[out].write(text)));
   try {
-    await program.parseAsync([...argv], { from: 'user' });
+    await program.parseAsync(asksForVersion(argv) ? ['version'] : [...argv], { from: 'user' });
     await Promise.all(writes);
     return env.exitCode;
   } catch (error) {
@@ -48,8 +60,12 @@ export function createProgram(env: ProcessEnv, write: (out: 'stdout' | 'stderr',
   const program = new Command('muster')
     .description('Ask every endpoint of a fleet, and know who answered; act on them, and know what became of it.')
     .option('--context <name>', 'a named server of `muster context` instead of the current one')
+    .option('--utc', 'times in UTC instead of the zone of this machine (TZ)')
+    .option('-V, --version', 'print the version')
     .hook('preAction', (_, action) => {
-      env.contextName = action.optsWithGlobals<{ context?: string }>().context;
+      const { context, utc } = action.optsWithGlobals<{ context?: string; utc?: boolean }>();
+      env.contextName = context;
+      if (utc === true) env.terminal.useUtc();
     });
   const output = {
     writeOut: (text: string) => write('stdout', text),
@@ -62,6 +78,9 @@ export function createProgram(env: ProcessEnv, write: (out: 'stdout' | 'stderr',
   // Set before commands are added: they inherit it.
   program.exitOverride().configureOutput(output).showHelpAfterError('(--help shows how it is used)');
   addQueryCommand(program, env);
+  addShellCommand(program, env, (error) => report(error, env.terminal));
+  addRunQuestion(addQuestionsCommand(program, env), env);
+  addQueriesCommand(program, env);
   addRunCommand(program, env);
   addCommandsCommand(program, env);
   addUndoCommand(program, env);
@@ -72,6 +91,15 @@ export function createProgram(env: ProcessEnv, write: (out: 'stdout' | 'stderr',
   addHealthCommand(program, env);
   addBandwidthCommand(program, env);
   addTablesCommand(program, env);
+  addPackCommand(program, env);
+  addScanCommand(program, env);
+  addScheduleCommand(program, env);
+  addExceptionCommand(program, env);
+  addFeedCommand(program, env);
+  addVulnerabilitiesCommand(program, env);
+  addLabelsCommand(program, env);
+  addWhoamiCommand(program, env);
+  addConsoleCommand(program, env);
   addTokensCommand(program, env);
   addWebhooksCommand(program, env);
   addAuditCommand(program, env);

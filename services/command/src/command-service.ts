@@ -14,6 +14,7 @@ import { CommandAudit } from './journal/command-audit.js';
 import { JournalAudit } from './journal/journal-audit.js';
 import { JournalLag } from './journal/journal-lag.js';
 import { JournalProjection } from './journal/journal-projection.js';
+import { KeepTimes } from './journal/keep-times.js';
 import { JournalWriter } from './journal/journal-writer.js';
 import { createCommandMetrics } from './metrics.js';
 import { CommandReconciler } from './reconcile/command-reconciler.js';
@@ -104,15 +105,17 @@ export function createCommandService(deps: CommandServiceDeps): CommandService {
     ...{ ...journal, clock, tracer, trees, keys, directory, routes, freshRoutes, policy },
   });
   const requests = new CommandRequestHandler({
-    ...{ bus, instance, clock, logger, tracer, metrics: metrics.requests, audit, submissions },
+    ...{ bus, instance, clock, logger, tracer, metrics: metrics.requests, audit, submissions, keys },
     management: new ManageCommands({ ...journal, clock, directory, routes, trees, keys, policy }),
     waiters: new CompletionWaiters({ projection, clock }),
     ...(seal === undefined ? {} : { seal }),
   });
 
+  const keepTimes = new KeepTimes(writer, clock);
   const services: LiveInstances<CommandServiceHeartbeat> = new LiveInstances({
     ...{ bus, instance, clock, subject: SUBJECTS.commandHeartbeats, kind: 'command_beat' as const },
-    details: () => ({ keys: keyList() }),
+    details: () => ({ keys: keyList(), ...keepTimes.own() }),
+    onHeartbeat: (heartbeat) => keepTimes.heard(heartbeat),
     onChange: () => {
       reconciler.redistribute();
       journalAudit.redistribute();
@@ -123,7 +126,7 @@ export function createCommandService(deps: CommandServiceDeps): CommandService {
     ...{ bus, clock, logger, tracer, metrics: metrics.reconcile, projection, services, freshRoutes },
     steps: new ReconcileSteps({
       ...{ ...journal, clock, logger, directory, routes, deliveries },
-      hearsSinceMs: () => services.hearsSinceMs,
+      hearsSinceMs: () => Math.max(services.hearsSinceMs, keepTimes.sinceMs),
     }),
     forgetTree: (id) => trees.drop(id),
   });

@@ -80,7 +80,9 @@ async function submitAndKill(victim: TestProcess): Promise<CommandId[]> {
   for (let worker = 0; worker < WORKERS; worker += 1) void submit(worker);
   // Everybody else writes to the chain too.
   const busy = setInterval(() => Array.from({ length: 20 }, () => other.record(ASKED)), 10);
-  await sleep(300 + Math.random() * 700);
+  const momentMs = 300 + Math.floor(Math.random() * 700);
+  process.stderr.write(`killed after ${momentMs} ms\n`);
+  await sleep(momentMs);
   await victim.kill();
   isOver = true;
   clearInterval(busy);

@@ -14,11 +14,20 @@ export async function buildCommandService(config: CommandConfig, context: Servic
       'commands are accepted from anyone who reaches the broker; set MUSTER_COMMAND_REQUEST_KEY here and on every api',
     );
   }
+  const seal = requestKey === undefined ? undefined : new RequestSeal(requestKey.reveal().keys);
   const base = await connectService(config, context);
+  base.secrets.follow({ signing: config.keys, list: keyList }, ({ signing, list }) => {
+    keys.renew(signing.jwks, list.trim());
+    return { signs: keys.kid };
+  });
+  base.secrets.follow({ requestKey }, ({ requestKey: next }) => {
+    if (next !== undefined) seal?.renew(next.keys);
+    return undefined;
+  });
   const { instance, components } = createCommandService({
     ...base,
     ...{ config, keys },
-    ...(requestKey === undefined ? {} : { seal: new RequestSeal(requestKey.reveal().keys) }),
+    ...(seal === undefined ? {} : { seal }),
   });
   context.logger.info('command service', { instance });
   context.runner.go('clock skew', new ClockSkew({ ...base, bus: base.broker.bus }));

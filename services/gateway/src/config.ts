@@ -54,6 +54,8 @@ const definition = defineConfig({
       default: 256 * 1024 * 1024,
       min: 16 * 1024 * 1024,
     }),
+    /** Endpoints that hunts ask in a second, on this gateway: those that come back together are asked one after the other. */
+    huntRate: field.int('MUSTER_GATEWAY_HUNT_RATE', { default: 1_000, min: 1 }),
     leaseMs: field.durationMs('MUSTER_GATEWAY_LEASE', { default: 15_000, min: 1_000 }),
   },
   check: (config) => [...listenerFaults(config), ...drainFaults(config), ...recordFaults(config)],

@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { connect as connectTcp } from 'node:net';
 import { encodeBusMessage, SUBJECTS } from '@muster/messages';
 import { CLOSE, decodeCbor, type OrgId } from '@muster/protocol';
+import { eventually } from '@muster/runtime/testing';
 import { GatewayHarness, ORG, type RunningGateway } from './testing/gateway-harness.js';
 import { refusedPoll, refusedUpgrade } from './testing/refusals.js';
 import { TestAgent } from './testing/test-agent.js';
@@ -132,10 +133,10 @@ for (const transport of ['uws', 'ws'] as const) {
       const subscription = harness.broker.bus.subscribe(SUBJECTS.gatewayHeartbeats, ({ data }) => {
         id = (decodeCbor(data) as { gateway: string }).gateway;
       });
-      while (id === '') await harness.broker.bus.flush();
+      await eventually(() => id !== '', 'a heartbeat');
       subscription.unsubscribe();
       const reply = await harness.broker.bus.request(SUBJECTS.gateway(id as never), encodeBusMessage({ t: 'ping' }), {
-        timeoutMs: 2_000,
+        timeoutMs: 10_000,
       });
       expect(reply.kind === 'reply' && decodeCbor(reply.data)).toEqual({ t: 'ok' });
     });

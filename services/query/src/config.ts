@@ -16,6 +16,8 @@ const definition = defineConfig({
     ...serviceFields,
     queriesPerOperator: field.int('MUSTER_QUERY_PER_OPERATOR', { default: 10, min: 1 }),
     queriesPerOrg: field.int('MUSTER_QUERY_PER_ORG', { default: 50, min: 1 }),
+    huntsPerOperator: field.int('MUSTER_QUERY_HUNTS_PER_OPERATOR', { default: 20, min: 1 }),
+    huntsPerOrg: field.int('MUSTER_QUERY_HUNTS_PER_ORG', { default: 100, min: 1 }),
     maxGroups: field.int('MUSTER_QUERY_MAX_GROUPS', { default: 200_000, min: 1 }),
     maxGroupBytes: field.bytes('MUSTER_QUERY_MAX_GROUP_BYTES', { default: 128 * 2 ** 20, min: 2 ** 16 }),
     /** The bytes that one raw query may write to the result stream. */

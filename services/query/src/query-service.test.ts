@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import type { QueryRequest, StartQuery } from '@muster/messages';
 import type { Ledger } from '@muster/protocol';
+import { eventually } from '@muster/runtime/testing';
 import { readAnswerBlock, type QueryRecord, type ResultEvent } from '@muster/records';
 import { ServiceHarness, type RunningService } from './testing/service-harness.js';
 
@@ -25,13 +26,15 @@ const requestFor = (
   ({ ...request, org: query.org, id: query.id, ...(request.t === 'cancel' ? { by: 'op' } : {}) }) as QueryRequest;
 /** The gateway gets the start before the API gets the reply, or a moment later; then it can answer. */
 async function heard(gateway: { starts: readonly unknown[] }): Promise<void> {
-  while (gateway.starts.length === 0) await harness.broker.bus.flush();
+  await eventually(() => gateway.starts.length > 0, 'the start at the gateway');
 }
 
 /** Waits for a progress event whose ledger fulfils the condition. */
 async function progress(query: QueryRecord, holds: (ledger: Ledger) => boolean): Promise<void> {
-  while (!ofKind(await harness.storedEvents(query), 'progress').some((event) => holds(event.ledger)))
-    await harness.broker.bus.flush();
+  await eventually(
+    async () => ofKind(await harness.storedEvents(query), 'progress').some((event) => holds(event.ledger)),
+    'the progress',
+  );
 }
 
 describe('requests that are refused before the query is sent', () => {
@@ -45,6 +48,7 @@ describe('requests that are refused before the query is sent', () => {
     ['no select', { sql: 'DELETE FROM deb_packages' }, 'sql_not_select', {}],
     ['two statements', { sql: 'SELECT 1; SELECT 2' }, 'sql_many_statements', { offset: 10 }],
     ['an unknown table', { sql: 'SELECT * FROM secrets' }, 'sql_error', { offset: 14 }],
+    ['a table with secrets', { sql: 'SELECT 1 FROM process_envs' }, 'table_forbidden', { tables: ['process_envs'] }],
     ['file without a path', { sql: 'SELECT * FROM file' }, 'sql_missing_constraint', {}],
     ['too much sql', { sql: `SELECT '${'x'.repeat(70_000)}'` }, 'sql_too_long', {}],
     ['a column with a name that is too long', { sql: `SELECT 1 AS "${'a'.repeat(1_025)}"` }, 'sql_too_wide', {}],
@@ -171,7 +175,7 @@ describe('one query', () => {
       expect(await harness.send(requestFor(query, { t: 'cancel' }))).toEqual({ t: 'cancelled' });
       expect(await harness.ended(query)).toMatchObject({ state: 'cancelled', ledger: { waiting: 0 } });
     }
-    while (gateway.stops.length < 6) await harness.broker.bus.flush();
+    await eventually(() => gateway.stops.length >= 6, 'every stop at the gateway');
     const unknown = { ...(await harness.start()), id: 'q00000000000000000000000000' as QueryRecord['id'] };
     expect(await harness.send(requestFor(unknown, { t: 'cancel' }))).toMatchObject({ t: 'problem', code: 'not_found' });
   });
@@ -197,7 +201,7 @@ describe('a coordinator that is gone', () => {
     expect(await harness.ended(query)).toMatchObject({
       ...{ state: 'interrupted', rows: 2, ledger: { targeted: 3, answered: 2, timed_out: 1, waiting: 0 } },
     });
-    while ((await harness.storedRecord(query)).state === 'running') await harness.broker.bus.flush();
+    await eventually(async () => (await harness.storedRecord(query)).state !== 'running', 'the end in the record');
     expect(ofKind(await harness.storedEvents(query), 'ended')).toHaveLength(1);
     expect(gateway.stops.at(-1)).toMatchObject({ id: query.id, reason: 'interrupted' });
   });
@@ -241,7 +245,7 @@ describe('a coordinator that is gone', () => {
     const [coordinator] = coordinatorOf(query, services);
     coordinator.process.freeze();
     expect(await harness.ended(query)).toMatchObject({ state: 'interrupted' });
-    while (gateway.stops.length === 0) await harness.broker.bus.flush();
+    await eventually(() => gateway.stops.length > 0, 'the stop at the gateway');
     const starts = gateway.announced(query.id);
     coordinator.process.resume();
     gateway.answer(1, 2);
@@ -278,9 +282,7 @@ describe('a coordinator that is gone', () => {
     const [coordinator, [survivor]] = coordinatorOf(query, services);
     await coordinator.process.kill();
     const startedMs = Date.now();
-    while ((await harness.send(requestFor(query, { t: 'adopt' })).catch(() => undefined))?.t !== 'adopted') {
-      await harness.broker.bus.flush();
-    }
+    await eventually(async () => (await harness.send(requestFor(query, { t: 'adopt' }))).t === 'adopted', 'adopted');
     expect(await harness.ended(query)).toMatchObject({ state: 'interrupted' });
     expect(Date.now() - startedMs).toBeLessThan(4_000);
     expect(survivor?.process.running).toBe(true);

@@ -4,7 +4,7 @@ import { metricsPartition } from '@muster/host-metrics';
 import { SUBJECTS, type TelemetryHeartbeat } from '@muster/messages';
 import { newTelemetryServiceId, type TelemetryServiceId } from '@muster/protocol';
 import { FollowedFile, type Clock, type Component, type Logger, type Metrics } from '@muster/runtime';
-import { LiveInstances, type ServiceConfig } from '@muster/service-base';
+import { LiveInstances, type ServiceBase, type ServiceConfig } from '@muster/service-base';
 import { fleetLabels, type TelemetryConfig } from './config.js';
 import { FleetHistograms } from './fleet/fleet-histograms.js';
 import { HealthMonitor } from './health/health-monitor.js';
@@ -26,6 +26,7 @@ import { SampleProcessor, type SlotObserver } from './samples/sample-processor.j
 
 export interface TelemetryServiceDeps {
   readonly broker: Broker;
+  readonly secrets: ServiceBase['secrets'];
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: Metrics;
@@ -65,6 +66,7 @@ export function createTelemetryService(deps: TelemetryServiceDeps): TelemetrySer
   });
   const remote = createRemoteWriter({
     ...{ config, clock, logger, metrics: deps.metrics, table },
+    latest: (secret) => deps.secrets.latest(secret),
     endpointOf: (num) => directory.byNum(num),
   });
   const removal = new EndpointRemoval({ table, fleet, health, records, samples: remote?.samples });

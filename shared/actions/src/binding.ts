@@ -1,6 +1,6 @@
 import { type Binding, encodeCbor, LIMITS } from '@muster/protocol';
 import { createHash } from 'node:crypto';
-import type { Fault, RowShape } from './catalogue/action.js';
+import type { ActionDefinition, Fault, RowShape } from './catalogue/action.js';
 
 export type ParsedBinding =
   { readonly ok: true; readonly binding: Binding } | { readonly ok: false; readonly faults: readonly Fault[] };
@@ -37,6 +37,12 @@ export function parseBinding(action: Bindable, row: unknown): ParsedBinding {
   }
   const choices = shapes.map((each) => `${each.table} (${each.required.join(', ')})`).join('; ');
   return fault('', `${action.name} needs the columns of one of these tables: ${choices}`);
+}
+
+/** Whether a row names the object of the action: it has one, and the parameters name none. */
+export function isBoundToRows({ object = [] }: Pick<ActionDefinition, 'object'>, params: object): boolean {
+  const naming = object.flatMap(({ required, optional }) => [...required, ...optional]);
+  return naming.length > 0 && !Object.keys(params).some((key) => naming.includes(key));
 }
 
 /** The row shapes of an action, those with the most required columns first. Among equals the main shape comes first. */

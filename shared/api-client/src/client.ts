@@ -151,6 +151,12 @@ export class ApiClient {
     return followEvents(open, input);
   }
 
+  /** A successful answer in a form that is neither JSON nor NDJSON, as text. */
+  async text<E extends Endpoint>(endpoint: E, given: InputOf<Operations[E]> & CallOptions): Promise<string> {
+    const response = await this.#open(endpoint, given as UntypedInput & CallOptions, { accept: '*/*' });
+    return response.text();
+  }
+
   /** Any answer as it is, for what has no place in the contract. `body` is sent as JSON. Nothing is repeated. */
   fetch(
     path: string,

@@ -3,7 +3,7 @@ import type { ApiClient } from './client.js';
 import type { InputOf, Operations } from './endpoints.js';
 import { ConnectionError } from './errors.js';
 
-type StartQuery = InputOf<Operations['POST /v1/queries']>['body'];
+type StartQuery = NonNullable<InputOf<Operations['POST /v1/queries']>['body']>;
 
 /** Starts a query and follows it to its end. `onLedger` is called with each ledger on the way. @throws as {@link ApiClient} does */
 export async function runQuery(

@@ -3,6 +3,7 @@ export { ApiClient, type ApiClientOptions, type CallOptions, type FollowOptions,
 export type { Answer, Endpoint, EventEndpoint, InputOf, Item, Line, Operations, PagedEndpoint } from './endpoints.js';
 export { ApiProblem, ConnectionError, isTransient, UnexpectedAnswer, type ProblemFields } from './errors.js';
 export { followCommand, followQuery, runQuery } from './follow.js';
+export { jsonValues } from './lines.js';
 export { pastSamples } from './past-samples.js';
 export { resumed, type ResumeOptions } from './resume.js';
 export type { RetryPolicy } from './retry.js';

@@ -12,7 +12,7 @@ import {
   timestamp,
 } from './fields.js';
 import { defineOperations, jsonAnswer, type Json } from './operation.js';
-import { cursorParameter, limitParameter, nextCursor } from './paging.js';
+import { cursorParameter, idPrefixParameter, limitParameter, nextCursor } from './paging.js';
 
 const changeShape = {
   set: labelsSchema.default({}),
@@ -28,6 +28,21 @@ const changeShape = {
     })
     .meta({ description: 'Names of labels that operators set; those that the agent gives itself then show again.' }),
 };
+
+const labelListSchema = z
+  .object({
+    endpoints: count.meta({ description: 'How many endpoints were looked at.' }),
+    items: z.array(
+      z.object({
+        key: z.string(),
+        endpoints: count.meta({ description: 'How many have it.' }),
+        distinct: count.meta({ description: 'How many values there are.' }),
+        values: z.array(z.object({ value: z.string(), endpoints: count })),
+      }),
+    ),
+  })
+  .meta({ id: 'LabelList' });
+export type LabelListJson = Json<typeof labelListSchema>;
 
 /** Where the selector requires something of `health`. */
 const HEALTH_PROBLEMS = ['no_telemetry_service', 'timeout'] as const;
@@ -98,6 +113,7 @@ export const agentOperations = defineOperations('agents', {
     access: 'agents:read',
     query: z.strictObject({
       selector: selectorText.default(''),
+      id: idPrefixParameter,
       revoked: z.enum(['exclude', 'include', 'only']).default('exclude'),
       counts: agentCountsParameter.optional(),
       limit: limitParameter(100, 1_000),
@@ -112,6 +128,18 @@ export const agentOperations = defineOperations('agents', {
       ),
     },
     problems: ['bad_selector', 'bad_cursor', ...HEALTH_PROBLEMS],
+  },
+  listLabels: {
+    method: 'get',
+    path: '/v1/labels',
+    action: 'label.list',
+    summary: 'The labels of endpoints and their values, with how many endpoints have each',
+    description:
+      'Built-in labels are among them, but for `id` and `host`, which tell endpoints apart, and `health`. Of each label the 100 most frequent values.',
+    access: 'agents:read',
+    query: z.strictObject({ selector: selectorText.default('') }),
+    answers: { 200: jsonAnswer('All of them, by name.', labelListSchema) },
+    problems: ['bad_selector', ...HEALTH_PROBLEMS],
   },
   showAgent: {
     method: 'get',

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { timestamp } from './fields.js';
-import { defineOperations, jsonAnswer, type Json } from './operation.js';
+import { defineOperations, type Json } from './operation.js';
 import { cursorParameter, limitParameter, nextCursor } from './paging.js';
 
 const outcome = z.enum(['allowed', 'refused', 'failed']);
@@ -24,6 +24,20 @@ const auditSchema = z
       .meta({ description: 'SHA-256, hex, of the record before; absent in records from before the chain.' }),
   })
   .meta({ id: 'AuditRecord' });
+
+/** Only what every OCSF event has: its schema is its own. */
+const ocsfSchema = z
+  .looseObject({
+    class_uid: z.int(),
+    type_uid: z.int(),
+    time: z.int(),
+    metadata: z.looseObject({ version: z.string(), sequence: z.int() }),
+  })
+  .meta({ id: 'OcsfEvent' });
+
+const auditLineSchema = z
+  .union([auditSchema, ocsfSchema, z.looseObject({ event: z.enum(['heartbeat', 'stalled']) })])
+  .meta({ id: 'AuditLine' });
 
 const linkSchema = z
   .object({
@@ -57,20 +71,45 @@ export const auditOperations = defineOperations('audit', {
     method: 'get',
     path: '/v1/audit',
     action: 'audit.list',
-    summary: 'The audit record, newest first',
-    description: 'A page may be short, or empty, and have a next one all the same, when a filter matches seldom.',
+    summary: 'The audit record: pages, newest first, or a stream, oldest first',
+    description:
+      'A page may be short, or empty, and have a next one all the same, when a filter matches seldom. With `Accept: application/x-ndjson` it is a stream of one record a line, which goes on ' +
+      'with `follow=true`; a reader who was cut off goes on with `Last-Event-ID` or `after`: the `seq` of the last record that it has (`metadata.sequence` in OCSF). ' +
+      'A line with `event` is no record: `heartbeat` and `stalled` tell that the stream lives.',
     access: 'audit:read',
     query: z.strictObject({
       actor: z.string().max(200).optional().meta({ description: 'An id or a name.' }),
       action: z.string().max(100).optional().meta({ description: '`query.start`, or `query` for all of its kind.' }),
       outcome: outcome.optional(),
+      after: z
+        .string()
+        .regex(/^\d{1,15}$/, 'must be the sequence of a record')
+        .transform(Number)
+        .optional()
+        .meta({ description: 'Of a stream: only records after the one with this sequence.' }),
+      follow: z
+        .enum(['true', 'false'])
+        .default('false')
+        .transform((text) => text === 'true')
+        .meta({ description: 'Of a stream: new records too, as they come.' }),
+      schema: z
+        .enum(['muster', 'ocsf'])
+        .default('muster')
+        .meta({ description: 'Of a stream: `ocsf` for events of the class API Activity (6003) of OCSF 1.2.' }),
       limit: limitParameter(100, 1_000),
       cursor: cursorParameter,
     }),
     answers: {
-      200: jsonAnswer('A page.', z.object({ items: z.array(auditSchema), nextCursor }).meta({ id: 'AuditPage' })),
+      200: {
+        description: 'A page, or the stream.',
+        content: {
+          'application/json': z.object({ items: z.array(auditSchema), nextCursor }).meta({ id: 'AuditPage' }),
+          'application/x-ndjson': auditLineSchema,
+        },
+      },
     },
-    problems: ['bad_cursor'],
+    headers: { 'Last-Event-ID': 'Of a stream: the sequence of the last record that was seen.' },
+    problems: ['bad_cursor', 'not_acceptable', 'draining'],
   },
   readAuditChain: {
     method: 'get',

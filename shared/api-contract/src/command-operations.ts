@@ -15,12 +15,13 @@ import {
 } from './command.js';
 import { label } from './fields.js';
 import { defineOperations, eventStream, jsonAnswer } from './operation.js';
-import { afterParameter, cursorParameter, limitParameter } from './paging.js';
+import { afterParameter, beganFilters, cursorParameter, limitParameter } from './paging.js';
 
 const REQUEST_PROBLEMS = [
   'bad_selector',
   'bad_timeout',
   'not_found',
+  'table_forbidden',
   'results_expired',
   'revoked',
   'conflict',
@@ -120,10 +121,11 @@ export const commandOperations = defineOperations('commands', {
     action: 'command.list',
     summary: 'Commands of the last 30 days, newest first',
     description:
-      'Whoever is bounded by a selector is listed their own; then a page may be short, or empty, and have a next one all the same.',
+      'Whoever is bounded by a selector is listed their own. With that bound, or with `operator` or `since`, a page may be short, or empty, and have a next one all the same.',
     access: 'commands:read',
     query: z.strictObject({
       status: commandStatusSchema.optional(),
+      ...beganFilters,
       limit: limitParameter(50, 200),
       cursor: cursorParameter,
     }),

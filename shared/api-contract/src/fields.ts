@@ -14,7 +14,7 @@ export const selectorText = z
   })
   .meta({
     description:
-      'Kubernetes label-selector syntax: `os=linux,env in (prod,staging),!quarantined`. Built in are `id`, `host`, `os`, `arch`, `version`, `mode` and `health` (`ok`, `warning`, `critical`, `unknown`).',
+      'Kubernetes label-selector syntax: `os=linux,env in (prod,staging),!quarantined`; `*` in a value stands for any text: `host=app-*`. Built in are `id`, `host`, `os`, `arch`, `version`, `mode` and `health` (`ok`, `warning`, `critical`, `unknown`).',
   });
 
 export const queryIdParameter = z.object({

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { timestamp } from './fields.js';
 import { defineOperations, jsonAnswer } from './operation.js';
 
-const meSchema = z
+export const meSchema = z
   .object({
     kind: z.enum(['token', 'oidc']),
     id: z.string(),

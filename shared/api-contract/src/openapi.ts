@@ -1,4 +1,6 @@
+import { leastRole, ROLES } from '@muster/identity/roles';
 import { z } from 'zod';
+import { curlOf, exampleOf, type CallExample } from './examples.js';
 import {
   defineOperations,
   jsonAnswer,
@@ -48,7 +50,7 @@ export function openApiDocument(operations: readonly OperationContract[]): Json 
         'accept `Idempotency-Key`: for 24 hours a repeat with the same key and body gets the same answer and does nothing.',
     },
     servers: [{ url: '/' }],
-    security: [{ bearer: [] }],
+    security: [{ bearer: [] }, { session: [] }],
     tags: [...new Set(operations.map(({ tag }) => tag))].map((name) => ({ name })),
     paths,
     components: {
@@ -58,6 +60,13 @@ export function openApiDocument(operations: readonly OperationContract[]): Json 
           type: 'http',
           scheme: 'bearer',
           description: 'An operator token (`mst_…`), or a JWT of the identity provider.',
+        },
+        session: {
+          type: 'apiKey',
+          in: 'cookie',
+          name: '__Host-muster',
+          description:
+            'A session of the console (`signIn`), for browsers. Whatever may change something needs the header `Muster-Request` besides. Over plain HTTP on loopback the cookie is `muster-<port>`.',
         },
       },
     },
@@ -70,11 +79,15 @@ const PLATFORM_NOTE =
 function operationObject(operation: OperationContract, schemas: Components): Json {
   const { id, summary, description, tag, access, platform, body } = operation;
   const parameters = [
-    ...objectParameters('path', operation.params, schemas),
-    ...objectParameters('query', operation.query, schemas),
+    ...objectParameters('path', operation.params, { schemas, examples: exampleOf(operation).params }),
+    ...objectParameters('query', operation.query, { schemas, examples: exampleOf(operation).query }),
     ...headerParameters(operation),
   ];
-  const needs = access === 'public' || access === 'any' ? undefined : `Needs the permission \`${access}\`.`;
+  const role = leastRoleOf(operation);
+  const needs =
+    access === 'public' || access === 'any'
+      ? undefined
+      : `Needs the permission \`${access}\`, which the role \`${role}\` has.`;
   return {
     operationId: id,
     summary,
@@ -82,6 +95,8 @@ function operationObject(operation: OperationContract, schemas: Components): Jso
       .filter((text) => text !== undefined)
       .join('\n\n'),
     tags: [tag],
+    'x-muster-role': role,
+    ...(platform === true ? { 'x-muster-platform': true } : {}),
     ...(access === 'public' ? { security: [] } : {}),
     ...(parameters.length === 0 ? {} : { parameters }),
     ...(body === undefined
@@ -89,21 +104,46 @@ function operationObject(operation: OperationContract, schemas: Components): Jso
       : {
           requestBody: {
             required: !body.safeParse(undefined).success,
-            content: { 'application/json': { schema: schemaObject(body, 'input', schemas) } },
+            content: {
+              'application/json': {
+                schema: schemaObject(body, 'input', schemas),
+                example: exampleOf(operation).body ?? {},
+              },
+            },
           },
         }),
+    'x-codeSamples': [{ lang: 'Shell', label: 'curl', source: curlOf(operation) }],
     responses: Object.fromEntries(
       Object.entries(responsesOf(operation)).map(([status, response]) => [status, responseObject(response, schemas)]),
     ),
   };
 }
 
-function objectParameters(where: 'path' | 'query', schema: z.ZodObject | undefined, schemas: Components): Json[] {
+/** The lowest role that may call it; `public` where no credentials are needed. */
+export function leastRoleOf({
+  access,
+  platform,
+}: Pick<OperationContract, 'access' | 'platform'>): (typeof ROLES)[number] | 'public' {
+  if (access === 'public') return access;
+  if (platform === true) return 'admin';
+  return access === 'any' ? ROLES[0] : leastRole(access);
+}
+
+function objectParameters(
+  where: 'path' | 'query',
+  schema: z.ZodObject | undefined,
+  { schemas, examples }: { readonly schemas: Components; readonly examples: CallExample['params'] },
+): Json[] {
   return Object.entries(schema?.shape ?? {}).map(([name, member]) => {
     // A transformed parameter shows what is sent, not what it becomes.
     const { description, ...rest } = schemaObject(member as z.ZodType, 'input', schemas);
     const required = where === 'path' || !(member as z.ZodType).safeParse(undefined).success;
-    return { name, in: where, required, schema: rest, ...(description === undefined ? {} : { description }) };
+    const example = examples?.[name];
+    return {
+      ...{ name, in: where, required, schema: rest },
+      ...(description === undefined ? {} : { description }),
+      ...(example === undefined ? {} : { example }),
+    };
   });
 }
 

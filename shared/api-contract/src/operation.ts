@@ -17,7 +17,7 @@ export interface AnswerDescription {
 /** One method of one path: what it takes and what it answers. Server, OpenAPI document and client all derive from it. */
 export interface OperationContract {
   readonly id: string;
-  readonly method: 'get' | 'post' | 'patch' | 'delete';
+  readonly method: 'get' | 'post' | 'put' | 'patch' | 'delete';
   /** In OpenAPI's form: `/v1/queries/{id}`. */
   readonly path: string;
   readonly tag: string;
@@ -35,10 +35,10 @@ export interface OperationContract {
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: z.ZodType;
   /**
-   * Whether `Idempotency-Key` is honoured. `passed_on`: the service behind the API honours it too.
-   * A repeat then need not wait for an earlier call whose API process may have died.
+   * Whether `Idempotency-Key` is honoured. `passed_on`: the service behind the API honours it too. `query_id`: the query service starts one
+   * query per id, and a repeat has the id of the first attempt. A repeat of these need not wait for an API process that may have died.
    */
-  readonly idempotent?: boolean | 'passed_on';
+  readonly idempotent?: boolean | 'passed_on' | 'query_id';
   /** Answers to calls that succeed, by status. */
   readonly answers: Readonly<Record<number, AnswerDescription>>;
   /** Problem codes besides those of {@link COMMON_PROBLEMS}. Absent: the operation never fails. */

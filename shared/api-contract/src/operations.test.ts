@@ -1,4 +1,5 @@
 import { expect, test } from '@jest/globals';
+import { curlOf, exampleOf } from './examples.js';
 import { openApiDocument } from './openapi.js';
 import type { OperationContract } from './operation.js';
 import { operations } from './operations.js';
@@ -28,3 +29,19 @@ test('the references of the OpenAPI document all lead somewhere', () => {
   expect(document).toHaveProperty('openapi', '3.1.0');
   expect(text).not.toContain('$defs');
 });
+
+test.each(all.map((operation) => [operation.id, operation] as const))(
+  '%s has an example that it takes',
+  (id, operation) => {
+    const { params, query, body } = exampleOf(operation);
+    for (const [given, schema] of [
+      [params, operation.params],
+      [query ?? {}, operation.query],
+      [body, operation.body],
+    ] as const) {
+      if (schema === undefined) expect(given ?? {}).toEqual({});
+      else expect([id, schema.safeParse(given).error?.issues ?? []]).toEqual([id, []]);
+    }
+    expect(curlOf(operation)).not.toMatch(/\{\w+\}|undefined/);
+  },
+);

@@ -31,3 +31,25 @@ export const seq = z
   .int()
   .nullable()
   .meta({ description: 'Give the last one seen as `after` or `Last-Event-ID` to go on from there.' });
+
+const moment = z.iso.datetime({ offset: true }).transform((text) => Date.parse(text));
+
+/** The beginning of an id: whoever types ids shortens them. */
+export const idPrefixParameter = z
+  .string()
+  .regex(/^[a-z0-9]{1,40}$/, 'must be the beginning of an id')
+  .optional()
+  .meta({ description: 'Only those whose id begins with this.' });
+
+/** Filters of a list of things that somebody began at some time. */
+export const beganFilters = {
+  id: idPrefixParameter,
+  operator: z
+    .string()
+    .min(1)
+    .max(200)
+    .optional()
+    .meta({ description: 'Only those of this operator: an id or a name.' }),
+  since: moment.optional().meta({ description: 'Only those begun at this time or later, RFC 3339.' }),
+  until: moment.optional().meta({ description: 'Only those begun before this time, RFC 3339.' }),
+};

@@ -6,7 +6,7 @@ export type ProblemCode = ErrorCode;
 
 export const problemSchema = z
   .looseObject({
-    type: z.string().meta({ description: '`urn:muster:problem:<code>`' }),
+    type: z.string().meta({ description: '`/problems/<code>`: a page that says what it means.' }),
     title: z.string(),
     status: z.int(),
     detail: z.string(),
@@ -22,6 +22,7 @@ export const COMMON_PROBLEMS = [
   'unauthenticated',
   'token_expired',
   'forbidden',
+  'cross_site',
   'rate_limited',
   'internal',
   'broker_unavailable',

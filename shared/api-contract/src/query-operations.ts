@@ -2,7 +2,7 @@ import { OUTCOMES } from '@muster/protocol/vocabulary';
 import { z } from 'zod';
 import { queryIdParameter } from './fields.js';
 import { defineOperations, eventStream, jsonAnswer } from './operation.js';
-import { afterParameter, cursorParameter, limitParameter } from './paging.js';
+import { afterParameter, beganFilters, cursorParameter, limitParameter } from './paging.js';
 import {
   queryFailurePageSchema,
   queryEventSchema,
@@ -13,6 +13,9 @@ import {
   reduceRequestSchema,
   rowLineSchema,
   rowPageSchema,
+  rowShapeParameter,
+  queryWaitSchema,
+  startedQuerySchema,
   startQuerySchema,
 } from './query.js';
 
@@ -28,21 +31,31 @@ const SQL_PROBLEMS = [
   'idempotency_mismatch',
 ] as const;
 
+const mergedParameter = z
+  .enum(['true', 'false'])
+  .default('false')
+  .transform((text) => text === 'true')
+  .meta({ description: 'Of a query with `retryOf`: its rows and those of the queries that it asks again, as one.' });
+
 export const queryOperations = defineOperations('queries', {
   startQuery: {
     method: 'post',
     path: '/v1/queries',
     action: 'query.start',
     audited: true,
-    summary: 'Ask every live endpoint in scope',
-    description: 'Answers as soon as the query has started. Follow `/v1/queries/{id}/events` for what comes.',
+    summary: 'Ask every connected endpoint in scope, or hunt for the absent ones too',
+    description:
+      'Answers as soon as the query has started. Follow `/v1/queries/{id}/events` for what comes. With `wait=10s` the answer waits for the end and has ' +
+      'the rows, as objects; `state` tells whether it has ended. A repeat under the same idempotency key has the query without `results`. ' +
+      'With `waitUntil` in the body it is a hunt, which survives restarts and ends at that time, when every endpoint has settled, or when it is cancelled.',
     access: 'queries:run',
+    query: queryWaitSchema,
     body: startQuerySchema,
-    idempotent: true,
+    idempotent: 'query_id',
     answers: {
       201: {
-        description: 'The query runs.',
-        content: { 'application/json': querySchema },
+        description: 'The query runs, or has ended while the answer waited.',
+        content: { 'application/json': startedQuerySchema },
         headers: { location: 'Where the query is.' },
       },
     },
@@ -52,6 +65,7 @@ export const queryOperations = defineOperations('queries', {
       'conflict',
       'too_large',
       'unsupported_media_type',
+      'table_forbidden',
       'too_many_queries',
       'no_query_service',
       'no_telemetry_service',
@@ -67,6 +81,7 @@ export const queryOperations = defineOperations('queries', {
     access: 'queries:read',
     query: z.strictObject({
       state: queryStateSchema.optional(),
+      ...beganFilters,
       limit: limitParameter(50, 200),
       cursor: cursorParameter,
     }),
@@ -98,6 +113,19 @@ export const queryOperations = defineOperations('queries', {
     },
     problems: ['not_found', 'no_query_service', 'timeout'],
   },
+  deleteQueryResults: {
+    method: 'delete',
+    path: '/v1/queries/{id}/results',
+    action: 'query.delete_results',
+    audited: true,
+    summary: 'Delete rows, outcomes and reductions of a query; its record stays',
+    description:
+      'Of a query that has ended: of one’s own, or as an admin whom no selector bounds of anybody’s. Reading them is then refused with `results_expired`. What was broken off is finished by a repeat.',
+    access: 'queries:cancel',
+    params: queryIdParameter,
+    answers: { 204: { description: 'They are gone.' } },
+    problems: ['not_found', 'conflict'],
+  },
   reduceQuery: {
     method: 'post',
     path: '/v1/queries/{id}/reduce',
@@ -112,6 +140,7 @@ export const queryOperations = defineOperations('queries', {
     answers: { 200: jsonAnswer('The rows of the second SELECT.', reducedSchema) },
     problems: [
       'not_found',
+      'table_forbidden',
       'results_expired',
       'too_large',
       'unsupported_media_type',
@@ -138,9 +167,10 @@ export const queryOperations = defineOperations('queries', {
     params: queryIdParameter,
     query: z.strictObject({
       after: afterParameter,
+      rows: rowShapeParameter,
     }),
     ...eventStream(queryEventSchema, 'The query has ended, and there is no later event.'),
-    problems: ['not_found', 'not_acceptable', 'draining'],
+    problems: ['not_found', 'table_forbidden', 'not_acceptable', 'draining'],
   },
   listQueryRows: {
     method: 'get',
@@ -152,12 +182,14 @@ export const queryOperations = defineOperations('queries', {
       'CSV values are exact (RFC 4180; NULL is nothing, the empty text `""`, a blob `X\'hex\'`). Text that begins with =, +, - or @ is ' +
       'run as a formula by spreadsheets: ask for `formulas=escape` to have an apostrophe put before it. ' +
       'Columns in raw mode: `agent_id`, `host`, then those of the query; in group mode `endpoints`, `copies`, `sample` (hosts, between blanks), then ' +
-      'those of the query.',
+      'those of the query. With `rows=objects` each row is an object by column name, as `muster query -o ndjson` prints it, and NDJSON has no line of columns.',
     access: 'queries:read',
     params: queryIdParameter,
     query: z.strictObject({
       format: z.enum(['json', 'ndjson', 'csv']).optional().meta({ description: 'Instead of `Accept`.' }),
       formulas: z.enum(['exact', 'escape']).default('exact').meta({ description: 'CSV only.' }),
+      rows: rowShapeParameter,
+      merged: mergedParameter,
       limit: limitParameter(1_000, 10_000),
       cursor: cursorParameter,
     }),
@@ -167,21 +199,25 @@ export const queryOperations = defineOperations('queries', {
         content: { 'application/json': rowPageSchema, 'application/x-ndjson': rowLineSchema, 'text/csv': undefined },
       },
     },
-    problems: ['bad_cursor', 'not_found', 'results_expired', 'not_acceptable'],
+    problems: ['bad_cursor', 'not_found', 'table_forbidden', 'conflict', 'results_expired', 'not_acceptable'],
   },
   listQueryEndpoints: {
     method: 'get',
     path: '/v1/queries/{id}/endpoints',
     action: 'query.endpoints',
-    summary: 'Who did not answer, and why',
+    summary: 'Who did not answer, and why; with `outcome=waiting` who is waited for',
     access: 'queries:read',
     params: queryIdParameter,
     query: z.strictObject({
-      outcome: z.enum(OUTCOMES).optional(),
+      outcome: z
+        .enum([...OUTCOMES, 'waiting'])
+        .optional()
+        .meta({ description: '`waiting`: those that were asked and have not answered yet.' }),
+      merged: mergedParameter,
       limit: limitParameter(1_000, 10_000),
       cursor: cursorParameter,
     }),
     answers: { 200: jsonAnswer('A page, in the order of enrolment.', queryFailurePageSchema) },
-    problems: ['bad_cursor', 'not_found', 'results_expired'],
+    problems: ['bad_cursor', 'not_found', 'table_forbidden', 'conflict', 'results_expired'],
   },
 });

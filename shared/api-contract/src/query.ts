@@ -1,15 +1,17 @@
 import { LIMITS, OUTCOMES } from '@muster/protocol/vocabulary';
 import { parseDurationMs } from '@muster/runtime/quantity';
 import { z } from 'zod';
-import { count, rowValues, selectorText, timestamp, utf8Bytes } from './fields.js';
+import { budgetRequestSchema, queryBudgetSchema } from './query-budget.js';
+import { agentIdList, count, duration, rowValues, selectorText, sqlValue, timestamp, utf8Bytes } from './fields.js';
 import type { Json } from './operation.js';
 import { stalledEventSchema } from './event-stream.js';
 import { nextCursor, seq } from './paging.js';
+import { sqlParameters } from './sql-parameters.js';
 
-const { queryTimeoutMinMs, queryTimeoutMaxMs, queryTimeoutDefaultMs } = LIMITS;
+const { queryTimeoutMinMs, queryTimeoutMaxMs, queryTimeoutDefaultMs, budgetMs } = LIMITS;
 
 /** SQL as a caller gives it. The query service finds out whether it compiles. */
-const sqlText = z
+export const sqlText = z
   .string()
   .min(1)
   .superRefine((sql, context) => {
@@ -35,39 +37,89 @@ export function isTimeout(ms: number | undefined): ms is number {
 
 export const startQuerySchema = z
   .strictObject({
-    sql: sqlText.meta({ description: 'One read-only SELECT over the tables of `/v1/tables`.' }),
+    sql: sqlText.optional().meta({
+      description: 'One read-only SELECT over the tables of `/v1/tables`. Exactly one of `sql` and `retryOf` is given.',
+    }),
+    retryOf: z.string().optional().meta({
+      description:
+        'The id of a query that has ended: its question is asked again, of its endpoints that gave no answer. `sql`, `selector`, `mode` and `reduce` are those of that query.',
+    }),
+    outcome: z
+      .array(z.enum(OUTCOMES))
+      .min(1)
+      .optional()
+      .meta({ description: 'With `retryOf`: only endpoints with one of these outcomes.' }),
     selector: selectorText.default('').meta({ description: 'Which endpoints to ask; empty means all.' }),
+    agents: agentIdList
+      .optional()
+      .meta({ description: 'Only these endpoints, by id; of `selector` where that is given too.' }),
     mode: z.enum(['raw', 'group']).default('raw').meta({
       description: '`raw`: rows with their endpoint. `group`: equal rows become one with the number of endpoints.',
     }),
     reduce: sqlText.optional().meta({
       description: 'A second SELECT over all rows, run when the query ends: `rows` has the columns of the first.',
     }),
+    parameters: sqlParameters.optional(),
     timeoutMs: z
       .number()
       .optional()
       .meta({
         description: `Milliseconds, ${queryTimeoutMinMs} to ${queryTimeoutMaxMs}; default ${queryTimeoutDefaultMs}.`,
       }),
-    timeout: z.string().optional().meta({ description: 'Instead of `timeoutMs`: `30s`, `2m`.' }),
+    timeout: z.string().optional().meta({
+      description:
+        'Instead of `timeoutMs`: `30s`, `2m`. With a longer `budget` the default is 20 s more than that, and at most 10 minutes.',
+    }),
+    budget: budgetRequestSchema.optional(),
+    waitUntil: timestamp.optional().meta({
+      description:
+        'Makes it a hunt: until this time, at most 14 days from now, endpoints in scope that are away are asked when they connect. `timeout` is how long one endpoint may take.',
+    }),
+    standing: z.boolean().optional().meta({ description: 'A hunt that asks also endpoints which enrol later.' }),
+  })
+  .transform(({ sql = '', ...rest }, context) => {
+    const fault = (field: string, message: string): void =>
+      void context.issues.push({ code: 'custom', message, input: undefined, path: [field] });
+    const { retryOf, outcome } = rest;
+    if ((sql === '') === (retryOf === undefined)) fault('sql', 'give exactly one of sql and retryOf');
+    if (outcome !== undefined && retryOf === undefined) fault('outcome', 'is for retryOf alone');
+    if (retryOf !== undefined && rest.agents !== undefined) fault('agents', 'the query that is asked again says whom');
+    if (retryOf !== undefined && (rest.selector !== '' || rest.mode !== 'raw' || rest.reduce !== undefined))
+      fault('retryOf', 'the query that is asked again says selector, mode and reduce');
+    return { ...rest, sql };
+  })
+  .transform(({ waitUntil, ...rest }, context) => {
+    if (waitUntil !== undefined) return { ...rest, waitUntilMs: Date.parse(waitUntil) };
+    if (rest.standing === true) {
+      const message = 'only a hunt can be standing: give waitUntil';
+      context.issues.push({ code: 'custom', message, input: undefined, path: ['standing'] });
+    }
+    return { ...rest, waitUntilMs: undefined };
   })
   .transform(({ timeout, timeoutMs, ...rest }, context) => {
-    const given = timeoutMs ?? (timeout === undefined ? queryTimeoutDefaultMs : parseDurationMs(timeout));
+    const usualMs = Math.min(queryTimeoutMaxMs, Math.max(0, (rest.budget?.ms ?? 0) - budgetMs) + queryTimeoutDefaultMs);
+    const given = timeoutMs ?? (timeout === undefined ? usualMs : parseDurationMs(timeout));
     if (timeout !== undefined && timeoutMs !== undefined) timeoutFault(context, 'give timeout or timeoutMs, not both');
     else if (!isTimeout(given)) timeoutFault(context, TIMEOUT_FAULT);
-    return { ...rest, timeoutMs: given ?? queryTimeoutDefaultMs };
+    return { ...rest, timeoutMs: given ?? usualMs };
   });
 
-export const reduceRequestSchema = z.strictObject({ sql: sqlText });
+export const reduceRequestSchema = z.strictObject({ sql: sqlText, parameters: sqlParameters.optional() });
 
 const ledgerCounts = Object.fromEntries(OUTCOMES.map((outcome) => [outcome, count])) as Record<
   (typeof OUTCOMES)[number],
   typeof count
 >;
 
-export const ledgerSchema = z.object({ targeted: count, waiting: count, ...ledgerCounts }).meta({
+const away = count.optional().meta({
+  description:
+    'Only of a hunt: endpoints in scope that were not asked yet. They are not in `targeted`. Absent while they were not counted.',
+});
+
+export const ledgerSchema = z.object({ targeted: count, waiting: count, ...ledgerCounts, away }).meta({
   id: 'Ledger',
-  description: 'The count of endpoints in each outcome. `targeted` is always the sum of all the others.',
+  description:
+    'The count of endpoints in each outcome. `targeted` is always the sum of all the others, without `away`: `targeted + away` is the scope of a hunt.',
 });
 
 export const pollingSchema = z
@@ -93,11 +145,31 @@ export const querySchema = z
     selector: z.string().meta({ description: 'As asked.' }),
     scope: z.string().meta({ description: "As asked, joined with the operator's own bound." }),
     columns: z.array(z.string()).meta({ description: 'Names may repeat, as in SQL.' }),
+    tables: z
+      .array(z.string())
+      .optional()
+      .meta({ description: 'The tables that it reads, sorted. Absent where an older service started it.' }),
     reduce: z.string().optional(),
+    retryOf: z.string().optional().meta({ description: 'The query that it asks again, where it gave no answer.' }),
+    pack: z
+      .object({ id: z.string(), version: z.string() })
+      .optional()
+      .meta({ description: 'Only of a scan, whose `sql` is empty: `/v1/scans/{id}` has what it found.' }),
+    agents: count.optional().meta({ description: 'Asked of so many endpoints that were named, with `agents`.' }),
+    parameters: z.record(z.string(), z.unknown()).optional().meta({
+      description: 'As they are bound, in the form in which they are given. Absent when there are none.',
+    }),
     timeoutMs: count,
+    budget: queryBudgetSchema
+      .optional()
+      .meta({ description: 'What one endpoint may spend, where the caller said it.' }),
     operator: z.object({ id: z.string(), name: z.string() }),
     createdAt: timestamp,
     deadlineAt: timestamp,
+    waitUntil: timestamp
+      .optional()
+      .meta({ description: 'Only of a hunt: it waits so long for endpoints that are away.' }),
+    standing: z.literal(true).optional().meta({ description: 'A hunt that asks also endpoints which enrol later.' }),
     endedAt: timestamp.optional(),
     ledger: ledgerSchema,
     polling: pollingSchema.optional(),
@@ -136,8 +208,20 @@ export const queryWarningSchema = z
   })
   .meta({ id: 'Warning', description: 'What the answer of an endpoint lacks, and why.' });
 
+// Typed as what callers get who do not ask for `waiting`.
+const unansweredSchema = queryFailureSchema
+  .extend({ outcome: z.enum([...OUTCOMES, 'waiting']).meta({ description: '`waiting` only where it is asked for.' }) })
+  .meta({ id: 'Unanswered' }) as unknown as typeof queryFailureSchema;
+
 export const queryFailurePageSchema = z
-  .object({ state: queryStateSchema, items: z.array(queryFailureSchema), nextCursor })
+  .object({
+    state: queryStateSchema,
+    ledger: ledgerSchema.optional().meta({
+      description: 'With `merged`: how the endpoints of all these queries stand, each as it was asked last.',
+    }),
+    items: z.array(unansweredSchema),
+    nextCursor,
+  })
   .meta({ id: 'FailurePage' });
 
 export const groupSchema = z
@@ -152,12 +236,64 @@ export const groupSchema = z
 
 export const rawRowSchema = z.object({ ...endpointName, values: rowValues }).meta({ id: 'RawRow' });
 
+export const ROW_SHAPES = ['arrays', 'objects'] as const;
+export type RowShape = (typeof ROW_SHAPES)[number];
+
+export const rowShapeParameter = z.enum(ROW_SHAPES).default('arrays').meta({
+  description: '`arrays`: `values` in the order of `columns`. `objects`: `row` with values by column name.',
+});
+
+/** Values by column name. */
+const rowObject = z.record(z.string(), sqlValue).meta({
+  description: 'Values by column name. SQL allows the same name twice: the second `name` is `name_2`.',
+});
+
+const namedGroupSchema = groupSchema.omit({ values: true }).extend({ row: rowObject }).meta({ id: 'NamedGroup' });
+
+export const namedRowSchema = z.object({ ...endpointName, row: rowObject }).meta({ id: 'NamedRow' });
+
+/** What is answered without `rows=objects`, which is what callers of the client see, or with it. */
+function orNamed<S extends z.ZodType>(plain: S, named: z.ZodType): S {
+  return z.union([plain, named]) as unknown as S;
+}
+
+const anyRow = orNamed(rawRowSchema, namedRowSchema);
+const anyGroup = orNamed(groupSchema, namedGroupSchema);
+
+/** How long the answer to a start may wait for the end. */
+export const queryWaitSchema = z.strictObject({
+  wait: duration(
+    0,
+    LIMITS.commandWaitMaxMs,
+    'bad_timeout',
+    'Answer when the query has ended, or after so long, whichever comes first, with `results`; without it at once.',
+  ).optional(),
+});
+
+const queryResultsSchema = z
+  .object({
+    rows: z.array(z.union([namedRowSchema, namedGroupSchema, z.object({ row: rowObject })])).meta({
+      description: 'The rows so far, at most 1,000; of a query with `reduce` the rows of that.',
+    }),
+    nextCursor: z.string().optional().meta({
+      description: 'There are more: give it as `cursor` to `/v1/queries/{id}/rows?rows=objects`.',
+    }),
+    truncated: z.boolean().optional().meta({ description: 'The rows of `reduce` were cut at the limit.' }),
+    error: z.string().optional().meta({ description: 'Why `reduce` failed.' }),
+    failures: z.array(queryFailureSchema).meta({ description: 'Who did not answer so far, at most 1,000.' }),
+  })
+  .meta({ id: 'QueryResults' });
+
+export const startedQuerySchema = querySchema
+  .extend({ results: queryResultsSchema.optional().meta({ description: 'With `wait` only.' }) })
+  .meta({ id: 'StartedQuery' });
+
 export const rowPageSchema = z
   .object({
     state: queryStateSchema.meta({ description: 'While it is `running`, more rows may come after the last page.' }),
     mode: z.enum(['raw', 'group']),
     columns: z.array(z.string()),
-    items: z.array(z.union([rawRowSchema, groupSchema])),
+    items: z.array(z.union([anyRow, anyGroup])),
     nextCursor,
   })
   .meta({ id: 'RowPage' });
@@ -165,10 +301,14 @@ export const rowPageSchema = z
 export const rowLineSchema = z
   .union([
     z.object({ columns: z.array(z.string()), mode: z.enum(['raw', 'group']), state: queryStateSchema }),
-    rawRowSchema,
-    groupSchema,
+    anyRow,
+    anyGroup,
   ])
-  .meta({ id: 'RowLine', description: 'One line: the first has the columns, each other one row or group.' });
+  .meta({
+    id: 'RowLine',
+    description:
+      'One line: the first has the columns, each other one row or group. With `rows=objects` there is no line of columns.',
+  });
 
 export const reducedSchema = z
   .object({ columns: z.array(z.string()), rows: z.array(rowValues), truncated: z.boolean() })
@@ -197,14 +337,14 @@ export const queryEventSchema = z
     z.object({
       event: z.literal('rows'),
       seq,
-      answers: z.array(z.object({ ...endpointName, rows: z.array(rowValues) })),
+      answers: z.array(z.object({ ...endpointName, rows: z.array(orNamed(rowValues, rowObject)) })),
       ledger: ledgerSoFar,
     }),
     z
       .object({
         event: z.literal('groups'),
         seq,
-        groups: z.array(groupSchema),
+        groups: z.array(anyGroup),
         more: z.literal(true).optional().meta({
           description:
             'More groups of the same moment follow: these count together with the next `groups` event without `more`, and not if the query ends before it.',
@@ -235,6 +375,9 @@ export type WarningJson = Json<typeof queryWarningSchema>;
 export type FailureJson = Json<typeof queryFailureSchema>;
 export type GroupJson = Json<typeof groupSchema>;
 export type RawRowJson = Json<typeof rawRowSchema>;
+export type QueryResultsJson = Json<typeof queryResultsSchema>;
+export type NamedRowJson = Json<typeof namedRowSchema>;
+export type NamedGroupJson = Json<typeof namedGroupSchema>;
 export type RowPageJson = Json<typeof rowPageSchema>;
 export type ReducedJson = Json<typeof reducedSchema>;
 export type QueryEvent = Json<typeof queryEventSchema>;

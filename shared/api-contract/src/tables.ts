@@ -29,6 +29,10 @@ const tableSchema = z
     description: z.string(),
     platforms: z.array(platform),
     columns: z.array(columnSchema),
+    sensitivity: z.enum(['personal', 'secret']).optional().meta({
+      description:
+        'Its rows may hold credentials (`secret`), or say what a person did (`personal`): only those may ask it whom the policy of their org allows it.',
+    }),
     requiresOneOf: z
       .array(z.string())
       .optional()

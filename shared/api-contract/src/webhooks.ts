@@ -8,13 +8,20 @@ export const WEBHOOK_EVENTS = [
   'agent.enrolled',
   'agent.revoked',
   'health.changed',
+  'query.ended',
+  'command.approval_wanted',
   'command.ended',
+  'isolation.begun',
+  'isolation.ended',
+  'scan.regressed',
   'audit.recorded',
 ] as const;
 export type WebhookEvent = (typeof WEBHOOK_EVENTS)[number];
 
 /** Events that are about one endpoint: a selector bounds these alone. */
-export const ENDPOINT_EVENTS: readonly WebhookEvent[] = ['agent.enrolled', 'agent.revoked', 'health.changed'];
+export const ENDPOINT_EVENTS: readonly WebhookEvent[] = [
+  ...(['agent.enrolled', 'agent.revoked', 'health.changed', 'isolation.begun', 'isolation.ended'] as const),
+];
 
 const webhookSchema = z
   .object({

@@ -1,4 +1,10 @@
-import { connect, errors, type ConnectionOptions, type NatsConnection } from '@nats-io/transport-node';
+import {
+  connect,
+  errors,
+  usernamePasswordAuthenticator,
+  type ConnectionOptions,
+  type NatsConnection,
+} from '@nats-io/transport-node';
 import type { Broker, StopOptions } from './broker.js';
 import { sleep, systemClock, type Logger } from '@muster/runtime';
 import { NatsBus } from './nats-bus.js';
@@ -10,6 +16,8 @@ import { within } from './within.js';
 export interface NatsOptions {
   /** `nats://host:port` or `tls://host:port`; user and password may be part of the URL. */
   readonly servers: readonly string[];
+  /** The password at each connection, in the place of that of the URL. */
+  readonly password?: () => string;
   /** Shown in the server's connection list. */
   readonly name: string;
   readonly logger: Logger;
@@ -53,7 +61,8 @@ export async function connectNats(options: NatsOptions): Promise<Broker> {
   return { bus, streams, stop: (stop = {}) => (stopped ??= end(link, stop)) };
 }
 
-async function firstConnection(options: NatsOptions): Promise<NatsConnection> {
+/** Waits for NATS as {@link connectNats} does. */
+export async function firstConnection(options: NatsOptions): Promise<NatsConnection> {
   const settings = connectionOptions(options);
   const timeoutMs = options.startTimeoutMs ?? 30_000;
   const deadline = Date.now() + timeoutMs;
@@ -118,12 +127,18 @@ function connectionOptions(options: NatsOptions): ConnectionOptions {
     // Stack traces across awaits cost more than the request itself.
     noAsyncTraces: true,
     ignoreAuthErrorAbort: true,
-    ...(fromUrl && { user: decodeURIComponent(fromUrl.username), pass: decodeURIComponent(fromUrl.password) }),
+    ...(fromUrl && {
+      authenticator: usernamePasswordAuthenticator(
+        decodeURIComponent(fromUrl.username),
+        options.password ?? decodeURIComponent(fromUrl.password),
+      ),
+    }),
     ...(options.servers.some((server) => server.startsWith('tls:')) && { tls: {} }),
   };
 }
 
-const inboxPrefix = ({ inbox = 'tools' }: NatsOptions): string => `_INBOX.${inbox}`;
+/** The inboxes of a connection: its user hears no others. */
+export const inboxPrefix = ({ inbox = 'tools' }: NatsOptions): string => `_INBOX.${inbox}`;
 
 /** The servers for people: without credentials. */
 export function natsServerNames(servers: readonly string[]): string {

@@ -44,4 +44,6 @@ export class MemoryBroker {
 }
 
 export type { MemoryBus } from './memory-bus.js';
-export type { MemoryStreamStore } from './memory-stream-store.js';
+/** What a simulated broker keeps, and how it routes. */
+export { MemoryStore, MemoryStreamStore } from './memory-stream-store.js';
+export { matchesSubject } from './subject-match.js';

@@ -45,12 +45,12 @@ export function effectiveLabels(agentLabels: Labels, operatorLabels: Labels): La
 }
 
 /**
- * The label values that a selector is matched against: built-in labels from the facts, then the labels. `mode` is `undefined` while
- * offline.
+ * The label values that a selector is matched against: built-in labels from the facts, then the labels. `mode` is `offline` of one that is
+ * known not to be connected, and `undefined` while nobody knows.
  */
 export function endpointLabel(
   endpoint: Pick<Endpoint, 'agentId' | 'facts' | 'labels'>,
-  mode?: 'live' | 'poll',
+  mode?: 'live' | 'poll' | 'offline',
 ): (key: string) => string | undefined {
   return (key) => {
     switch (key) {

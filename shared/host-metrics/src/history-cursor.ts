@@ -1,6 +1,7 @@
 import { ByteReader, MalformedBytes } from '@muster/protocol/byte-stream';
 import { HISTORY_KINDS, type HistoryKind } from './history-kinds.js';
-import { applyChanges, decodeKeyframe } from './sample-codec.js';
+import { KeyframeReader } from './keyframe-reader.js';
+import { applyChanges } from './sample-codec.js';
 import type { Sample, Shape } from './sample.js';
 import { unzigzag } from './varint.js';
 
@@ -15,11 +16,11 @@ export class HistoryCursor {
   readonly positions: Int32Array | undefined;
   readonly #input: ByteReader;
 
-  /** It stands at the first sample. Throws `MalformedBytes`. */
-  constructor(piece: Uint8Array) {
+  /** It stands at the first sample. `keyframes`: of a reader of many pieces. Throws `MalformedBytes`. */
+  constructor(piece: Uint8Array, keyframes = new KeyframeReader()) {
     this.#input = new ByteReader(piece);
     this.kind = readKind(this.#input);
-    const { shape, seq, atMs, values, positions } = decodeKeyframe(this.#input.bytes(this.#input.varint()));
+    const { shape, seq, atMs, values, positions } = keyframes.read(this.#input.bytes(this.#input.varint()));
     this.shape = shape;
     this.seq = seq;
     this.atMs = atMs;
@@ -30,7 +31,7 @@ export class HistoryCursor {
   /** Goes to the next sample; false at the end. Throws `MalformedBytes`; then its values are not valid any more. */
   next(): boolean {
     if (this.#input.done) return false;
-    const entry = new ByteReader(this.#input.bytes(this.#input.varint()));
+    const entry = this.#input.part(this.#input.varint());
     this.seq = entry.varint();
     this.atMs += unzigzag(entry.varint());
     applyChanges(entry, this);
@@ -62,12 +63,12 @@ export interface HistorySpan {
 export function historySpan(piece: Uint8Array): HistorySpan {
   const input = new ByteReader(piece);
   readKind(input);
-  const keyframe = new ByteReader(input.bytes(input.varint()));
+  const keyframe = input.part(input.varint());
   keyframe.varint();
   const fromMs = keyframe.varint();
   let [toMs, samples, isOrdered] = [fromMs, 1, true];
   while (!input.done) {
-    const entry = new ByteReader(input.bytes(input.varint()));
+    const entry = input.part(input.varint());
     entry.varint();
     const laterMs = unzigzag(entry.varint());
     if (laterMs <= 0) isOrdered = false;

@@ -3,6 +3,7 @@ export * from './catalogue.js';
 export * from './sample.js';
 export * from './sample-codec.js';
 export * from './history-kinds.js';
+export * from './keyframe-reader.js';
 export * from './history-encoder.js';
 export * from './history-codec.js';
 export * from './history-cursor.js';

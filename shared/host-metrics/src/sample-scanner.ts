@@ -18,6 +18,8 @@ export class SampleScanner {
   seq = 0;
   /** The endpoint's clock, Unix milliseconds. */
   atMs = 0;
+  /** Whether the sender has another catalogue, so that its values are at other places in its keyframe and its deltas. */
+  isMoved = false;
   /** How many instances of each group there are, and where the first value of the first one is; by the number of the group. */
   readonly instances = new Uint16Array(GROUPS.length);
   readonly offsets = new Uint32Array(GROUPS.length);
@@ -33,6 +35,7 @@ export class SampleScanner {
     this.seq = input.varint();
     this.atMs = input.varint();
     this.length = 0;
+    this.isMoved = false;
     this.instances.fill(0);
     const host = bounded(input.varint(), HOST_METRICS.length + MAX_UNKNOWN);
     if (host !== HOST_METRICS.length) return this.#take(readSlowly(keyframe, delta));
@@ -103,7 +106,7 @@ export class SampleScanner {
   #take({ seq, atMs, shape, values }: Sample): void {
     const text = new TextEncoder();
     const bytes: number[] = [];
-    Object.assign(this, { seq, atMs, values: values.slice(), length: values.length });
+    Object.assign(this, { seq, atMs, values: values.slice(), length: values.length, isMoved: true });
     for (const [number, group] of GROUPS.entries()) {
       this.instances[number] = shape.names[group].length;
       this.offsets[number] = shape.offsets[group];

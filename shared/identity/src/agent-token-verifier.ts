@@ -35,10 +35,15 @@ const CLOCK_TOLERANCE_MS = 60_000;
  * jose too.
  */
 export class AgentTokenVerifier {
-  readonly #keys: ReadonlyMap<string, KeyObject>;
+  #keys: ReadonlyMap<string, KeyObject>;
 
   /** Takes a public or a private document; private parts are not used. Throws a `TypeError` for an invalid key. */
   constructor(jwks: PublicJwks) {
+    this.#keys = importKeys(jwks.keys);
+  }
+
+  /** Believes the keys of this document, and no others, from now on. Throws a `TypeError` for an invalid key, and goes on with those before. */
+  renew(jwks: PublicJwks): void {
     this.#keys = importKeys(jwks.keys);
   }
 

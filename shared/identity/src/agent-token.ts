@@ -33,11 +33,16 @@ export interface AgentTokenRequest {
 
 /** Makes agent tokens: compact JWS with EdDSA, bound to the agent's key by `cnf` (RFC 7800). */
 export class AgentTokenIssuer {
-  readonly #jwks: PrivateJwks;
+  #jwks: PrivateJwks;
   #key: Promise<CryptoKey | Uint8Array> | undefined;
 
   constructor(jwks: PrivateJwks) {
     this.#jwks = jwks;
+  }
+
+  /** The first key of this document signs from now on. */
+  renew(jwks: PrivateJwks): void {
+    [this.#jwks, this.#key] = [jwks, undefined];
   }
 
   /** Signs with the first key of the document. The subject is derived from the public key, so the two always match. */

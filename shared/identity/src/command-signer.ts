@@ -1,5 +1,13 @@
 import { createPrivateKey, type KeyObject } from 'node:crypto';
-import { COMMAND_KEYS_TYPE, COMMAND_TYPE, LIMITS, type CommandClaims, type CommandKeysClaims } from '@muster/protocol';
+import {
+  COMMAND_KEYS_TYPE,
+  COMMAND_TYPE,
+  LIMITS,
+  PACK_TYPE,
+  type CommandClaims,
+  type CommandKeysClaims,
+  type PackClaims,
+} from '@muster/protocol';
 import { keyListFault } from './command-keys.js';
 import { signJws } from './compact-jws.js';
 import { generateSigningJwks, type PrivateJwks } from './signing-jwks.js';
@@ -36,6 +44,11 @@ export class CommandSigner {
   /** The compact JWS of the claims. Throws a `TypeError` when it would be longer than an agent reads (`LIMITS.jwsBytes`). */
   sign(claims: CommandClaims): string {
     return bounded(signJws(claims, { key: this.#key, kid: this.kid, typ: COMMAND_TYPE }));
+  }
+
+  /** Vouches for a pack of checks. Its type is another one, so that no pack can be taken for a command. */
+  signPack(claims: PackClaims): string {
+    return bounded(signJws(claims, { key: this.#key, kid: this.kid, typ: PACK_TYPE }));
   }
 }
 

@@ -4,8 +4,11 @@ import {
   COMMAND_TYPE,
   commandClaimsSchema,
   LIMITS,
+  PACK_TYPE,
+  packClaimsSchema,
   type CommandClaims,
   type CommandKeysClaims,
+  type PackClaims,
 } from '@muster/protocol';
 import { importKeys, openCommandKeys, type CommandKeysResult, type NamedKey } from './command-keys.js';
 import { openJws, type JwsFault } from './compact-jws.js';
@@ -38,6 +41,9 @@ export type VerifiedCommand =
       readonly root: Uint8Array;
     }
   | { readonly ok: false; readonly reason: CommandFault };
+
+export type VerifiedPack =
+  { readonly ok: true; readonly claims: PackClaims } | { readonly ok: false; readonly reason: CommandFault };
 
 export interface CommandVerifierOptions {
   /** The pinned roots. */
@@ -116,6 +122,14 @@ export class CommandVerifier {
     const verified: CachedCommand = { ok: true, claims: claims.data, root, kid: opened.kid };
     this.#commands.set(jws, verified);
     return verified;
+  }
+
+  /** Checks the signature of a pack against the same list. Never throws. */
+  verifyPack(jws: string): VerifiedPack {
+    const opened = openJws(jws, { typ: PACK_TYPE, maxChars: LIMITS.jwsBytes, keyOf: (kid) => this.#keyOf(kid) });
+    if (!opened.ok) return opened;
+    const claims = packClaimsSchema.safeParse(opened.payload);
+    return claims.success ? { ok: true, claims: claims.data } : { ok: false, reason: 'malformed' };
   }
 
   #keyOf(kid: string): KeyObject | 'retired_key' | 'unknown_key' {

@@ -52,8 +52,12 @@ type Pairs = readonly (readonly [org: string, given: Given])[];
  * Reads `acme=secret,acme=next-secret,globex=other`, or JSON `{"acme":["secret","next-secret"],"globex":"other"}` for secrets with a comma.
  * An org may have several secrets, so that a new one can be given out before the old one is withdrawn. In JSON a secret may have bounds:
  * `{"acme":[{"secret":"…","name":"branch","expires":"2027-01-31","maxIdentities":500,"perMinute":60,"labels":{"site":"zrh"}}]}`.
+ * `before` is what the text said before: names of secrets that were in it are not derived again.
  */
-export function parseEnrollSecrets(text: string): ParsedEnrollSecrets {
+export function parseEnrollSecrets(
+  text: string,
+  before?: Extract<ParsedEnrollSecrets, { ok: true }>,
+): ParsedEnrollSecrets {
   const pairs = text.trimStart().startsWith('{') ? fromJson(text) : fromList(text);
   if (typeof pairs === 'string') return { ok: false, fault: pairs };
   if (pairs.length === 0) return { ok: false, fault: 'must have at least one secret' };
@@ -64,7 +68,7 @@ export function parseEnrollSecrets(text: string): ParsedEnrollSecrets {
     if (fault !== undefined) return { ok: false, fault };
     const key = keyOf(org, given.secret);
     if (known.has(key) && Object.keys(given).length === 1) continue;
-    const secret = compiled(org, given);
+    const secret = compiled(org, given, before?.secrets);
     const name = `${org}/${secret.name}`;
     if (known.has(key) || names.has(name)) {
       return { ok: false, fault: `has one secret of ${org} twice, or two with the same name` };
@@ -87,15 +91,21 @@ function faultOf(org: string, { secret, labels = {} }: Given): string | undefine
     : `has a secret of ${org} with labels that cannot be set: ${faults.join('; ')}`;
 }
 
-function compiled(org: string, { secret, name, expires, maxIdentities, perMinute, labels }: Given): EnrollSecret {
+function compiled(org: string, given: Given, before: EnrollSecrets | undefined): EnrollSecret {
+  const { secret, name, expires, maxIdentities, perMinute, labels } = given;
   return {
     org,
-    name: name ?? derivedName(org, secret),
+    name: name ?? knownName(before, org, secret) ?? derivedName(org, secret),
     ...(expires === undefined ? {} : { expiresAtMs: Date.parse(expires) }),
     ...(maxIdentities === undefined ? {} : { maxIdentities }),
     ...(perMinute === undefined ? {} : { perMinute }),
     ...(labels === undefined ? {} : { labels }),
   };
+}
+
+function knownName(before: EnrollSecrets | undefined, org: string, secret: string): string | undefined {
+  const name = before?.find(org, secret)?.name;
+  return name?.startsWith('~') === true ? name : undefined;
 }
 
 /** The name is in records that others can read, so it is made by a slow hash: it must not help to guess the secret. */

@@ -12,13 +12,17 @@ import {
 import type { Principal } from './principal.js';
 import { higherRole } from './roles.js';
 
-export interface OidcOptions {
+export interface OidcOptions extends OidcMapping {
   /** Must equal the `iss` claim. */
   readonly issuer: string;
   /** Must be in the `aud` claim. */
   readonly audience: string;
   /** Where the provider publishes its keys, or the keys themselves. */
   readonly keys: { readonly jwksUri: string } | { readonly jwks: JSONWebKeySet };
+}
+
+/** How claims become a principal. */
+export interface OidcMapping {
   /** Path to the claim that holds the role or a list of them, with dots: `realm_access.roles`. */
   readonly roleClaim: string;
   /** From a value of that claim to a role; when several apply, the highest counts. */
@@ -88,7 +92,7 @@ export function createOidcVerifier(options: OidcOptions): OidcVerifier {
           clockTolerance: 60,
           currentDate: new Date(nowMs),
         });
-        return principalOf(payload, options);
+        return oidcPrincipal(payload, options);
       } catch (error) {
         return { ok: false, reason: faultOf(error) };
       }
@@ -96,7 +100,8 @@ export function createOidcVerifier(options: OidcOptions): OidcVerifier {
   };
 }
 
-function principalOf(payload: JWTPayload, options: OidcOptions): OidcResult {
+/** The principal that verified claims name. */
+export function oidcPrincipal(payload: JWTPayload, options: OidcMapping): OidcResult {
   const role = roleOf(valueAt(payload, options.roleClaim), options.roleMap);
   if (role === undefined) return { ok: false, reason: 'unmapped_role' };
   const org = 'fixed' in options.org ? options.org.fixed : valueAt(payload, options.org.claim);

@@ -63,6 +63,11 @@ export function verifyOperatorToken(
   nowMs: number,
 ): OperatorTokenResult {
   if (record === undefined || !operatorTokenMatches(token, record.hash)) return { ok: false, reason: 'unknown' };
+  return operatorTokenPrincipal(record, nowMs);
+}
+
+/** Who a token makes somebody, as its record is now. Whether they have the token itself, the caller must know. */
+export function operatorTokenPrincipal(record: OperatorTokenRecord, nowMs: number): OperatorTokenResult {
   if (record.revokedAtMs !== undefined) return { ok: false, reason: 'revoked' };
   if (record.expiresAtMs !== undefined && record.expiresAtMs <= nowMs) return { ok: false, reason: 'expired' };
   const { tokenId: id, name, org, role, selector, expiresAtMs } = record;

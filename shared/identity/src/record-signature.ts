@@ -22,30 +22,38 @@ export type OpenedRecord =
  * record. It covers the subject, so that no record can be moved to another agent or org, and the record in deterministic CBOR.
  */
 export class RecordSigner {
-  readonly #kid: string;
-  readonly #key: KeyObject;
+  #signing: { readonly kid: string; readonly key: KeyObject };
 
   /** The first key of the document signs. Throws a `TypeError` when there is none. */
-  constructor({ keys: [jwk] }: PrivateJwks) {
-    if (jwk === undefined) throw new TypeError('no key to sign records with');
-    this.#kid = jwk.kid;
-    this.#key = createPrivateKey({ key: { ...jwk }, format: 'jwk' });
+  constructor(keys: PrivateJwks) {
+    this.#signing = firstKey(keys);
+  }
+
+  /** The first key of this document signs from now on. Throws a `TypeError` when there is none, and goes on with the one before. */
+  renew(keys: PrivateJwks): void {
+    this.#signing = firstKey(keys);
   }
 
   /** The record with its signature, in the place of one that it has. */
   sign(subject: string, data: Uint8Array): Uint8Array {
     const { record } = split(decodeCbor(data));
-    const value = sign(null, signedBytes(subject, record), this.#key);
-    return encodeCbor({ ...record, [MEMBER]: { kid: this.#kid, value: new Uint8Array(value) } });
+    const { kid, key } = this.#signing;
+    const value = sign(null, signedBytes(subject, record), key);
+    return encodeCbor({ ...record, [MEMBER]: { kid, value: new Uint8Array(value) } });
   }
 }
 
 /** Verifies what {@link RecordSigner} signs. */
 export class RecordVerifier {
-  readonly #keys: ReadonlyMap<string, KeyObject>;
+  #keys: ReadonlyMap<string, KeyObject>;
 
   /** Throws a `TypeError` for an invalid key. */
   constructor(keys: readonly NamedKey[]) {
+    this.#keys = importKeys(keys);
+  }
+
+  /** Believes these keys, and no others, from now on. Throws a `TypeError` for an invalid key, and goes on with those before. */
+  renew(keys: readonly NamedKey[]): void {
     this.#keys = importKeys(keys);
   }
 
@@ -67,6 +75,11 @@ export class RecordVerifier {
       return { ok: false, reason: 'malformed' };
     }
   }
+}
+
+function firstKey({ keys: [jwk] }: PrivateJwks): { readonly kid: string; readonly key: KeyObject } {
+  if (jwk === undefined) throw new TypeError('no key to sign records with');
+  return { kid: jwk.kid, key: createPrivateKey({ key: { ...jwk }, format: 'jwk' }) };
 }
 
 function split(value: unknown): {

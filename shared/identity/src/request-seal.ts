@@ -38,10 +38,16 @@ export type OpenedRequest =
  *     MAC (32) │ milliseconds since 1970 (8, big endian) │ nonce (16) │ body
  */
 export class RequestSeal {
-  readonly #keys: readonly string[];
+  #keys: readonly string[];
 
   /** Throws a `TypeError` when there is no key. */
   constructor(keys: readonly string[]) {
+    if (keys.length === 0) throw new TypeError('no key to seal requests with');
+    this.#keys = keys;
+  }
+
+  /** These keys from now on. Throws a `TypeError` when there is none, and goes on with those before. */
+  renew(keys: readonly string[]): void {
     if (keys.length === 0) throw new TypeError('no key to seal requests with');
     this.#keys = keys;
   }

@@ -9,6 +9,8 @@ const LEAST_ROLE = {
   'queries:read': 'viewer',
   'queries:run': 'analyst',
   'queries:cancel': 'analyst',
+  'questions:read': 'viewer',
+  'questions:write': 'analyst',
   'commands:read': 'viewer',
   'commands:run': 'responder',
   'commands:cancel': 'responder',
@@ -17,6 +19,8 @@ const LEAST_ROLE = {
   'agents:mode': 'responder',
   'agents:revoke': 'admin',
   'tokens:manage': 'admin',
+  'packs:apply': 'admin',
+  'feeds:manage': 'admin',
   'webhooks:manage': 'admin',
   'audit:read': 'admin',
 } as const satisfies Readonly<Record<string, Role>>;
@@ -30,12 +34,17 @@ export function isRole(text: string): text is Role {
 }
 
 export function roleAllows(role: Role, permission: Permission): boolean {
-  return ROLES.indexOf(role) >= ROLES.indexOf(LEAST_ROLE[permission]);
+  return roleAtLeast(role, LEAST_ROLE[permission]);
 }
 
 /** The lowest role with a permission, for the message of a refusal. */
 export function leastRole(permission: Permission): Role {
   return LEAST_ROLE[permission];
+}
+
+/** Whether `role` is `least` or above it. */
+export function roleAtLeast(role: Role, least: Role): boolean {
+  return ROLES.indexOf(role) >= ROLES.indexOf(least);
 }
 
 export function higherRole(a: Role, b: Role): Role {

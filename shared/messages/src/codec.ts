@@ -1,37 +1,62 @@
 import { decodeCbor, decodeCborInPlace, encodeCborUnsorted } from '@muster/protocol';
-import type { CallStatus, CallStatusRequest } from './api-messages.js';
+import type { CallStatus, CallStatusRequest, StreamChange, StreamChanged } from './api-messages.js';
 import type { CommandBusMessage } from './command-messages.js';
 import type { CommandReply, CommandRequest } from './command-requests.js';
 import type { MetricsBusMessage } from './metrics-messages.js';
 import type { GatewayHeartbeat, GatewayReply, GatewayRequest } from './gateway-messages.js';
-import type { CoordinatorHeartbeat, GatewayUpdate, QueryStart, QueryStop } from './query-messages.js';
+import type {
+  CoordinatorHeartbeat,
+  GatewayUpdate,
+  HuntStart,
+  HuntTermsRequest,
+  HuntUnknown,
+  QueryStart,
+  QueryStop,
+} from './query-messages.js';
 import type { QueryReply, QueryRequest, ReduceStop } from './query-requests.js';
+import type {
+  PackChecksReply,
+  PackChecksRequest,
+  PostureHeartbeat,
+  PostureReply,
+  PostureRequest,
+} from './posture-requests.js';
 import type { RequestTerms } from './request-terms.js';
 import type { TelemetryReply, TelemetryRequest } from './telemetry-requests.js';
 
-/** Requests of the API to query, command and telemetry services, and their replies. */
+/** Requests of the API to query, command, telemetry and posture services, and their replies. */
 export type ServiceMessage =
   | (QueryRequest & RequestTerms)
   | QueryReply
   | (CommandRequest & RequestTerms)
   | CommandReply
   | (TelemetryRequest & RequestTerms)
-  | TelemetryReply;
+  | TelemetryReply
+  | (PostureRequest & RequestTerms)
+  | PostureReply;
 
 /** Everything that services say to each other live. */
 export type LiveMessage =
   | QueryStart
   | QueryStop
+  | HuntStart
+  | HuntTermsRequest
+  | HuntUnknown
   | GatewayUpdate
   | CoordinatorHeartbeat
   | ReduceStop
   | CallStatusRequest
   | CallStatus
+  | StreamChange
+  | StreamChanged
   | GatewayHeartbeat
   | GatewayRequest
   | GatewayReply
   | CommandBusMessage
   | MetricsBusMessage
+  | PackChecksRequest
+  | PackChecksReply
+  | PostureHeartbeat
   | ServiceMessage;
 
 export function encodeBusMessage(message: LiveMessage): Uint8Array {

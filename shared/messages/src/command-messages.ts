@@ -87,6 +87,8 @@ export interface CommandServiceHeartbeat {
   readonly nowMs?: number;
   /** The current signed key list; gateways pass it on in WELCOME. */
   readonly keys: string;
+  /** For how long the outcomes that it was told could be kept. Absent: as far back as it knows. */
+  readonly keepsForMs?: number;
 }
 
 export type CommandBusMessage =

@@ -1,4 +1,13 @@
-import type { AgentId, Binding, CommandId, CommandLedger, ErrorCode, OrgId, Params } from '@muster/protocol';
+import type {
+  AgentId,
+  Binding,
+  CommandId,
+  CommandLedger,
+  ErrorCode,
+  OrgId,
+  PackClaims,
+  Params,
+} from '@muster/protocol';
 import type { CommandFold, CommandRecord, CommandStatus, Person, Role, Rollout } from '@muster/records';
 
 /** Requests of the API to any command service, and the replies. */
@@ -57,6 +66,13 @@ export type CommandRequest =
       readonly id: CommandId;
       readonly reason?: string;
     }
+  /** Vouches for a pack of checks. Needs the role admin; journals nothing. */
+  | {
+      readonly t: 'sign_pack';
+      readonly org: OrgId;
+      readonly caller: CommandCaller;
+      readonly pack: Pick<PackClaims, 'pack' | 'version' | 'hash' | 'checks'>;
+    }
   /** Newest first; `before` is an id. */
   | {
       readonly t: 'list';
@@ -92,6 +108,7 @@ export type CommandReply =
       /** Targets by operating system that the action does not support. */
       readonly unsupported: number;
     }
+  | { readonly t: 'pack_signed'; readonly jws: string; readonly keys: string }
   | { readonly t: 'list'; readonly commands: readonly CommandSummary[] }
   | {
       readonly t: 'problem';

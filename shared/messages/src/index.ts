@@ -11,4 +11,7 @@ export * from './request-terms.js';
 export * from './traced.js';
 export * from './metrics-messages.js';
 export * from './telemetry-requests.js';
+export * from './posture-requests.js';
+export type * from './vulnerability-requests.js';
 export * from './broker-rights.js';
+export * from './redis-rights.js';

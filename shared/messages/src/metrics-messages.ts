@@ -56,6 +56,8 @@ export interface WatchRenewal {
   readonly begin?: readonly AgentId[];
   /** Of those in `begin`: the ones of which nobody wants minutes, which are most of a history. */
   readonly secondsOnly?: readonly AgentId[];
+  /** It reads {@link WatchHistory.more}; processes before this version do not. */
+  readonly joined?: true;
 }
 
 export const WATCH_RENEWAL_MS = 2_000;
@@ -82,6 +84,8 @@ export interface WatchHistory {
   /** It was asked for without minutes. Older gateways always ask for them. */
   readonly secondsOnly?: true;
   readonly body: Uint8Array;
+  /** The pieces after it, for processes whose renewal said `joined`. */
+  readonly more?: readonly Uint8Array[];
 }
 
 /** Gateway → viewers of one endpoint: its session here is over. */

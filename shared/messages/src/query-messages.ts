@@ -1,5 +1,5 @@
-import type { Budget, CoordinatorId, GatewayId, OrgId, QueryId } from '@muster/protocol';
-import type { AnswerWarning, Failure, ResultForm } from '@muster/records';
+import type { Budget, CoordinatorId, GatewayId, OrgId, QueryId, SqlParameter } from '@muster/protocol';
+import type { AnswerWarning, Failure, PackReference, ResultForm } from '@muster/records';
 import type { Traced } from './traced.js';
 
 /** What the coordinator of a query and the gateways say to each other. */
@@ -15,6 +15,10 @@ export interface QueryStart extends Traced {
   readonly owner: CoordinatorId;
   readonly sql: string;
   readonly columns: readonly string[];
+  /** Values for the `:name` of the statement. A gateway that does not know them asks agents that refuse the statement without them. */
+  readonly parameters?: readonly SqlParameter[];
+  /** Its checks run in place of `sql`. A gateway that does not know it asks agents, which refuse `sql`: it is no SQL. */
+  readonly pack?: PackReference;
   readonly selector: string;
   /** A number set: only these endpoints, in place of what `selector` requires of `health`. */
   readonly among?: Uint8Array;
@@ -22,6 +26,33 @@ export interface QueryStart extends Traced {
   readonly nowMs: number;
   readonly deadlineMs: number;
   readonly budget: Budget;
+}
+
+/**
+ * Coordinator → gateways, and its reply to {@link HuntTermsRequest}: a hunt is open until `deadlineMs`. Whoever is selected and not settled
+ * is asked when it connects, and every answer names its endpoint.
+ */
+export interface HuntStart extends Omit<QueryStart, 't'> {
+  readonly t: 'hunt_start';
+  /** How long one endpoint may take. */
+  readonly askMs: number;
+  /** Agents with a higher number enrolled later and are not asked. */
+  readonly through?: number;
+  /** A number set: they have answered, or said why they do not. */
+  readonly settled: Uint8Array;
+  /** Rises when reports of gateways were lost: they start over with `settled`. */
+  readonly revision: number;
+}
+
+/** Gateway → coordinator of a hunt, request and reply: it has missed its start, or the coordinator is another one. */
+export interface HuntTermsRequest {
+  readonly t: 'hunt_terms';
+  readonly id: QueryId;
+}
+
+/** The hunt is not this coordinator's, or has ended. */
+export interface HuntUnknown {
+  readonly t: 'hunt_unknown';
 }
 
 export type StopReason = 'complete' | 'cancelled' | 'deadline' | 'interrupted' | 'limit';
@@ -40,6 +71,8 @@ export interface TargetedUpdate {
   readonly gateway: GatewayId;
   readonly seq: number;
   readonly joined: boolean;
+  /** Of a hunt: the gateway begins, or begins anew. What it was waiting for before is void. */
+  readonly begins?: true;
   /** A number set of agent numbers. */
   readonly targets: Uint8Array;
   /**
@@ -98,6 +131,8 @@ export interface CoordinatorHeartbeat {
   readonly owner: CoordinatorId;
   readonly queries: readonly QueryStart[];
   readonly operators: readonly { readonly query: QueryId; readonly org: OrgId; readonly operator: string }[];
+  /** Its hunts by id and revision; gateways ask for the terms of those that they do not know. */
+  readonly hunts?: readonly (readonly [id: QueryId, revision: number])[];
   readonly stopping: boolean;
   /** Its clock, for the terms of requests to it. Absent: it takes requests from the queue group alone. */
   readonly nowMs?: number;

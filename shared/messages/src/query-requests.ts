@@ -1,5 +1,5 @@
-import type { ErrorCode, OrgId, QueryId, SqlValue } from '@muster/protocol';
-import type { QueryRecord, ResultForm } from '@muster/records';
+import type { ErrorCode, OrgId, QueryId, SqlParameter, SqlValue } from '@muster/protocol';
+import type { PackReference, QueryBudget, QueryRecord, ResultForm } from '@muster/records';
 
 /** Requests of the API to query services, and the replies. */
 
@@ -18,7 +18,21 @@ export interface StartQuery {
   readonly bound: string;
   readonly mode: ResultForm;
   readonly reduce?: string;
+  /** Values for the `:name` of both statements. A service that does not know them refuses the statement. */
+  readonly parameters?: readonly SqlParameter[];
   readonly timeoutMs: number;
+  /** What one endpoint may spend. Absent: the default. */
+  readonly budget?: QueryBudget;
+  /** The sensitivities of tables that the caller may ask. Absent, as from an older API: none. */
+  readonly sensitivities?: readonly string[];
+  /** A scan: these checks run, and `sql` only says so. */
+  readonly pack?: PackReference;
+  /** `among` are endpoints that gave no answer to this query. */
+  readonly retryOf?: QueryId;
+  /** Makes it a hunt, which ends then. `timeoutMs` is how long one endpoint may take. */
+  readonly waitUntilMs?: number;
+  /** A hunt that asks also endpoints which enrol later. */
+  readonly standing?: boolean;
 }
 
 export type QueryRequest =
@@ -31,6 +45,7 @@ export type QueryRequest =
       readonly org: OrgId;
       readonly id: QueryId;
       readonly sql: string;
+      readonly parameters?: readonly SqlParameter[];
       /** Whose share of the reductions it takes. */
       readonly operator?: string;
       /** Names it for {@link ReduceStop}; unique. */

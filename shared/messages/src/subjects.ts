@@ -1,9 +1,16 @@
-import type { AgentId, CommandServiceId, CoordinatorId, GatewayId, TelemetryServiceId } from '@muster/protocol';
+import type {
+  AgentId,
+  CommandServiceId,
+  CoordinatorId,
+  GatewayId,
+  PostureServiceId,
+  TelemetryServiceId,
+} from '@muster/protocol';
 import { SUBJECT_ROOT as ROOT, subjectToken as token } from '@muster/records';
 
 /** All subjects of live messages. They are built here and nowhere else; stream subjects are in `@muster/records`. */
 export const SUBJECTS = {
-  /** Coordinator → all gateways: {@link QueryStart}, {@link QueryStop}. */
+  /** Coordinator → all gateways: {@link QueryStart}, {@link HuntStart}, {@link QueryStop}. */
   gateways: `${ROOT}.gateways`,
   /** Anyone → one gateway, request and reply. */
   gateway: (id: GatewayId) => `${ROOT}.gateway.${token(id)}`,
@@ -18,6 +25,8 @@ export const SUBJECTS = {
   coordinatorInbox: (id: CoordinatorId) => `${ROOT}.owner.${token(id)}.in`,
   /** API → coordinator of a query, request and reply. */
   coordinator: (id: CoordinatorId) => `${ROOT}.owner.${token(id)}.rpc`,
+  /** Gateway → coordinator of a hunt, request and reply: {@link HuntTermsRequest}. */
+  coordinatorHunts: (id: CoordinatorId) => `${ROOT}.owner.${token(id)}.hunts`,
   /** Coordinator → everyone, every second: {@link CoordinatorHeartbeat}. */
   coordinatorHeartbeats: `${ROOT}.beat.owner`,
   /** API → one API process, request and reply: {@link CallStatusRequest}. */
@@ -56,4 +65,12 @@ export const SUBJECTS = {
   telemetryService: (id: TelemetryServiceId) => `${ROOT}.metrics.service.${token(id)}`,
   /** Telemetry service → everyone, every second: {@link TelemetryHeartbeat}. */
   telemetryHeartbeats: `${ROOT}.beat.telemetry`,
+  /** API → any posture service (queue group `posture`), request and reply. */
+  posture: `${ROOT}.posture`,
+  /** API → one posture service, chosen by its heartbeats: the same requests. */
+  postureService: (id: PostureServiceId) => `${ROOT}.posture.service.${token(id)}`,
+  /** Gateway → any posture service (queue group `posture`), request and reply: {@link PackChecksRequest}. */
+  packs: `${ROOT}.packs`,
+  /** Posture service → everyone, every second: {@link PostureHeartbeat}. */
+  postureHeartbeats: `${ROOT}.beat.posture`,
 } as const;

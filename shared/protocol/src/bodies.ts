@@ -7,6 +7,7 @@ import { AGENT_OUTCOMES } from './outcomes.js';
 import { BATCH_ENTRY_BYTES } from './poll-batch.js';
 import { REPORTED_STATES } from './command-states.js';
 import { SESSION_MODES } from './session-modes.js';
+import { SQL_PARAMETER_TYPES, sqlParametersFault, type SqlParameter } from './sql-parameters.js';
 
 const text = (max: number) => z.string().max(max);
 const count = z.number().int().nonnegative();
@@ -33,6 +34,10 @@ export const CAPABILITY = {
   mode: 'mode',
   heartbeat: 'heartbeat',
   metrics: 'metrics',
+  /** It binds the values of QUERY's `parameters`. */
+  parameters: 'parameters',
+  /** It runs QUERY's `pack`. */
+  packs: 'packs',
 } as const;
 
 /** The columns of the row that a command is bound to on this endpoint. */
@@ -62,6 +67,23 @@ const processSchema = z.tuple([
   count,
   text(LIMITS.processNameBytes),
 ]);
+
+/** Values for the `:name` of a statement. */
+const sqlParametersSchema = z
+  .array(
+    z.object({
+      name: z.string(),
+      type: z.enum(SQL_PARAMETER_TYPES),
+      value: z.custom<SqlParameter['value']>((value) => value !== undefined),
+    }),
+  )
+  .superRefine((parameters, context) => {
+    const message = sqlParametersFault(parameters);
+    if (message !== undefined) context.addIssue({ code: 'custom', message });
+  });
+
+/** Which pack runs: who vouched for it, and the list with the key that signed. */
+const packTicketSchema = z.object({ jws: text(LIMITS.jwsBytes), keys: text(LIMITS.jwsBytes) });
 
 const schemas = {
   challenge: z.object({ nonce: bytes(32), serverTimeMs: count }),
@@ -99,10 +121,14 @@ const schemas = {
     sql: text(LIMITS.sqlBytes),
     columns: z.array(text(LIMITS.columnNameBytes)).max(LIMITS.resultColumns),
     remainingMs: count,
-    budget: z.object({ ms: count, rows: count, bytes: count }),
+    budget: z.object({ ms: count, rows: count, bytes: count, priority: z.literal('low').optional() }),
     credit: count,
     /** The gateway takes WARNINGS. */
     warnings: z.boolean().optional(),
+    /** Only to agents with the capability `parameters`. */
+    parameters: sqlParametersSchema.optional(),
+    /** Runs the checks of this pack in place of `sql`. Only to agents with the capability `packs`. */
+    pack: packTicketSchema.optional(),
   }),
   cancel: z.object({ reason: text(64) }),
   credit: z.object({ bytes: count }),
@@ -145,6 +171,10 @@ const schemas = {
     byMemory: z.array(processSchema).max(LIMITS.topProcesses),
   }),
   queryEnd: z.object({ outcome: z.enum(AGENT_OUTCOMES), code: text(64), message: text(LIMITS.errorMessageBytes) }),
+  /** The checks of the pack that a query names, as they are signed. Empty: the gateway cannot get them. */
+  pack: z.object({ checks: bytes(0, LIMITS.packBytes) }),
+  /** The agent does not have the checks of this query's pack. */
+  packWanted: z.object({}),
   /** What the answer lacks, by reason: how many objects, and one of them. */
   warnings: z.object({
     warnings: z
@@ -163,6 +193,8 @@ export type ReconnectBody = Bodies['reconnect'];
 export type ModeBody = Bodies['mode'];
 export type QueryBody = Bodies['query'];
 export type QueryEndBody = Bodies['queryEnd'];
+export type PackTicket = z.infer<typeof packTicketSchema>;
+export type PackBody = Bodies['pack'];
 export type WarningsBody = Bodies['warnings'];
 export type CommandBody = Bodies['command'];
 export type CommandCancelBody = Bodies['commandCancel'];

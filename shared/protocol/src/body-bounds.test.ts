@@ -37,6 +37,8 @@ const BODIES: Readonly<Record<Kind, Readonly<Record<string, unknown>>>> = {
   processes: { atMs: 0, byCpu: [], byMemory: [] },
   queryEnd: { outcome: 'error', code: '', message: '' },
   warnings: { warnings: [] },
+  pack: { checks: bytes(0) },
+  packWanted: {},
 };
 
 const fits = (kind: Kind, change: object): boolean => decodeBody(kind, encodeCbor({ ...BODIES[kind], ...change })).ok;
@@ -99,6 +101,13 @@ describe('a body', () => {
     ['query', 'id', [text(64)], [text(65)]],
     ['query', 'columns', [list(2_000), [text(1_024)]], [list(2_001), [text(1_025)]]],
     ['query', 'budget', [{ ms: 1, rows: 1, bytes: 1 }], [{ ms: 1, rows: 1 }, { ms: -1, rows: 1, bytes: 1 }, {}]],
+    [
+      'query',
+      'pack',
+      [{ jws: text(32 * 1024), keys: text(32 * 1024) }],
+      [{ jws: '' }, { jws: text(32 * 1024 + 1), keys: '' }],
+    ],
+    ['pack', 'checks', [bytes(512 * 1024)], [bytes(512 * 1024 + 1), text(1)]],
     ['cancel', 'reason', [text(64)], [text(65)]],
     ['command', 'number', [1], [0]],
     ['command', 'jws', [text(32 * 1024)], [text(32 * 1024 + 1)]],

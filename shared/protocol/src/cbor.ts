@@ -1,20 +1,14 @@
-import { encode, rfc8949EncodeOptions } from 'cborg';
 import { CborDecoder } from './cbor-decoder.js';
+import { CborEncoder } from './cbor-encoder.js';
 
 /** Deterministic CBOR (RFC 8949 §4.2.1): equal values are equal bytes. Throws on values that CBOR cannot encode. */
 export function encodeCbor(value: unknown): Uint8Array {
-  return encode(value, rfc8949EncodeOptions);
+  return CborEncoder.encode(value, { isSorted: true });
 }
 
-// The library sorts unless the sorter is undefined; its types do not know that.
-const IN_ORDER_GIVEN = { ...rfc8949EncodeOptions, mapSorter: undefined } as unknown as typeof rfc8949EncodeOptions;
-
-/**
- * CBOR with map keys in the order in which they were set, for messages that are not compared or hashed by their bytes. Sorting keys is
- * two thirds of the cost of encoding many small maps: 7.5 against 2.7 µs for one agent's report.
- */
+/** CBOR with map keys in the order in which they were set, for messages that are not compared or hashed by their bytes. */
 export function encodeCborUnsorted(value: unknown): Uint8Array {
-  return encode(value, IN_ORDER_GIVEN);
+  return CborEncoder.encode(value, { isSorted: false });
 }
 
 /**

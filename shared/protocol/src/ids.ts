@@ -16,6 +16,7 @@ export type CoordinatorId = Brand<string, 'CoordinatorId'>;
 /** One incarnation of a command service. */
 export type CommandServiceId = Brand<string, 'CommandServiceId'>;
 export type TelemetryServiceId = Brand<string, 'TelemetryServiceId'>;
+export type PostureServiceId = Brand<string, 'PostureServiceId'>;
 
 const BASE32 = 'abcdefghijklmnopqrstuvwxyz234567';
 // Crockford's alphabet, lower case: its characters are in the order of their values, so ids sort by time.
@@ -70,6 +71,10 @@ export function newTelemetryServiceId(): TelemetryServiceId {
   return `ts-${base32(randomBytes(7)).slice(0, 10)}` as TelemetryServiceId;
 }
 
+export function newPostureServiceId(): PostureServiceId {
+  return `ps-${base32(randomBytes(7)).slice(0, 10)}` as PostureServiceId;
+}
+
 export function newQueryId(nowMs: number): QueryId {
   return `q${sortableId(nowMs)}` as QueryId;
 }
@@ -85,13 +90,23 @@ export function idTimeMs(id: QueryId | CommandId): number {
   return time;
 }
 
-/** 48 bits of milliseconds, then 80 random bits (the layout of a ULID). */
-function sortableId(nowMs: number): string {
+/** The first of all ids of that millisecond and later: `q` for queries, `c` for commands. Times before 1970 count as 1970. */
+export function firstIdAt(kind: 'q' | 'c', timeMs: number): string {
+  return `${kind}${sortableTime(Math.min(Math.max(0, timeMs), 2 ** 48 - 1))}${'0'.repeat(16)}`;
+}
+
+function sortableTime(timeMs: number): string {
   let time = '';
-  for (let rest = nowMs, i = 0; i < 10; i += 1) {
+  for (let rest = timeMs, i = 0; i < 10; i += 1) {
     time = SORTABLE.charAt(rest % 32) + time;
     rest = Math.floor(rest / 32);
   }
+  return time;
+}
+
+/** 48 bits of milliseconds, then 80 random bits (the layout of a ULID). */
+function sortableId(nowMs: number): string {
+  const time = sortableTime(nowMs);
   let tail = '';
   for (const byte of randomBytes(16)) tail += SORTABLE.charAt(byte & 31);
   return time + tail;

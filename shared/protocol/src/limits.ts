@@ -31,11 +31,16 @@ export const LIMITS = {
   /** A gateway ends a poll session that did not poll for twice its interval plus this. */
   pollSilenceMs: 30_000,
   sqlBytes: 64 * 1024,
+  /** Parameters of a statement, and the bytes of their values together. */
+  sqlParameters: 64,
+  sqlParametersBytes: 64 * 1024,
   /** Columns of a result; SQLite itself allows no more. */
   resultColumns: 2_000,
   /** The name of one column, and the names of all columns of a result together, as UTF-8. */
   columnNameBytes: 1_024,
   columnNamesBytes: 64 * 1024,
+  /** How long a hunt may wait for absent endpoints. */
+  huntMaxMs: 14 * 86_400_000,
   queryTimeoutMinMs: 1_000,
   queryTimeoutMaxMs: 600_000,
   queryTimeoutDefaultMs: 30_000,
@@ -43,6 +48,22 @@ export const LIMITS = {
   budgetMs: 10_000,
   budgetRows: 10_000,
   budgetBytes: 4 * 1024 * 1024,
+  budgetMinMs: 1_000,
+  /** What it may spend at low priority, where its caller asks for that. */
+  budgetMaxMs: 600_000,
+  /** The checks of one pack, as they travel to endpoints. */
+  packBytes: 512 * 1024,
+  packChecks: 1_000,
+  /** One part of a feed: compressed, as text, and how many a feed may have. */
+  feedPartBytes: 600 * 1024,
+  feedPartTextBytes: 16 * 1024 * 1024,
+  feedParts: 2_048,
+  feedRecords: 2_000_000,
+  /** What one check may say of one endpoint: why it has no verdict, and the rows that made it fail. UTF-16 code units. */
+  checkReasonChars: 256,
+  checkEvidenceChars: 2_048,
+  /** The evidence of all checks of one answer. */
+  scanEvidenceChars: 256 * 1024,
   /** How many endpoints are named per group. */
   groupSample: 10,
   selectorBytes: 4 * 1024,
@@ -91,6 +112,8 @@ export interface Budget {
   readonly ms: number;
   readonly rows: number;
   readonly bytes: number;
+  /** Other programs of the endpoint go first, and when the time is over the rows until then are the answer, with a warning that says so. */
+  readonly priority?: 'low' | undefined;
 }
 
 export const DEFAULT_BUDGET: Budget = { ms: LIMITS.budgetMs, rows: LIMITS.budgetRows, bytes: LIMITS.budgetBytes };

@@ -54,14 +54,16 @@ export class TargetTree {
 
   /** The sibling hashes from the leaf up to the root, 32 bytes each (RFC 9162 §2.1.3.1). */
   proof(number: number): Uint8Array {
+    const path = Buffer.allocUnsafe((this.#levels.length - 1) * HASH_BYTES);
+    let length = 0;
     let at = number - 1;
-    const path: Buffer[] = [];
-    for (const level of this.#levels.slice(0, -1)) {
+    for (const level of this.#levels) {
       const from = (at ^ 1) * HASH_BYTES;
-      if (from < level.length) path.push(level.subarray(from, from + HASH_BYTES));
+      // A node at the end of its level, and the root, have no sibling.
+      if (from < level.length) length += level.copy(path, length, from, from + HASH_BYTES);
       at >>= 1;
     }
-    return Buffer.concat(path);
+    return path.subarray(0, length);
   }
 }
 

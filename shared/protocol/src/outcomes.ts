@@ -20,8 +20,13 @@ export function isAnswer(outcome: Outcome): boolean {
   return outcome === 'answered' || outcome === 'empty';
 }
 
-/** The count of endpoints in each outcome. `targeted` is always the sum of the rest. */
-export type Ledger = { readonly targeted: number; readonly waiting: number } & { readonly [K in Outcome]: number };
+/**
+ * The count of endpoints in each outcome. `targeted` is always the sum of the rest, without `away`: only hunts have it, it counts the
+ * endpoints in scope that were not asked yet.
+ */
+export type Ledger = { readonly targeted: number; readonly waiting: number; readonly away?: number | undefined } & {
+  readonly [K in Outcome]: number;
+};
 
 export const EMPTY_LEDGER = Object.fromEntries(
   ['targeted', 'waiting', ...OUTCOMES].map((outcome) => [outcome, 0]),

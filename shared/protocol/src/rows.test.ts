@@ -1,17 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { encodeCbor } from './cbor.js';
-import {
-  countRows,
-  decodeRow,
-  decodeRows,
-  forEachRow,
-  measureRows,
-  rowJsonText,
-  skipRow,
-  sqlValueToJson,
-  type SqlValue,
-} from './rows.js';
+import { countRows, decodeRow, decodeRows, forEachRow, measureRows, skipRow, type SqlValue } from './rows.js';
 
 const value: fc.Arbitrary<SqlValue> = fc.oneof(
   fc.constant(null),
@@ -31,37 +21,6 @@ const table = fc
   );
 const sequence = (rows: readonly (readonly SqlValue[])[]): Uint8Array =>
   Uint8Array.from(Buffer.concat(rows.map((row) => encodeCbor(row))));
-
-describe('rows as JSON text', () => {
-  it('are what JSON.stringify makes of their values', () => {
-    fc.assert(
-      fc.property(fc.array(value, { maxLength: 8 }), (values) => {
-        const row = encodeCbor(values);
-        expect(rowJsonText(row)).toBe(JSON.stringify(decodeRow(row).map(sqlValueToJson)));
-      }),
-    );
-  });
-
-  it('tell apart integers around 2^53, and escape what JSON must escape', () => {
-    const row = encodeCbor([
-      9007199254740991,
-      9007199254740992n,
-      -9007199254740992n,
-      '"\\\u0000\u2028\ud83d\ude00',
-      null,
-    ]);
-    expect(rowJsonText(row)).toBe(JSON.stringify(decodeRow(row).map(sqlValueToJson)));
-    expect(rowJsonText(row)).toContain('9007199254740991,"9007199254740992","-9007199254740992"');
-  });
-
-  it('are refused where they are no rows', () => {
-    for (const hex of ['', '01', '8181', '8163', '81f5', '9f01ff', 'a101', '9c']) {
-      // Nothing of the row before is left over.
-      expect(rowJsonText(Buffer.from('80', 'hex'))).toBe('[]');
-      expect(() => rowJsonText(Buffer.from(hex, 'hex'))).toThrow(RangeError);
-    }
-  });
-});
 
 describe('rows', () => {
   it('are counted, walked and decoded as they were encoded', () => {
@@ -156,31 +115,5 @@ describe('rows', () => {
   it('are none in an empty answer', () => {
     expect(countRows(new Uint8Array(), 5)).toBe(0);
     expect(decodeRows(new Uint8Array(), 5)).toEqual([]);
-  });
-});
-
-describe('a value in JSON', () => {
-  it.each<[string, SqlValue, unknown]>([
-    ['null', null, null],
-    ['a safe integer', 9_007_199_254_740_991, 9_007_199_254_740_991],
-    ['an integer beyond 2^53', 9_007_199_254_740_993n, '9007199254740993'],
-    ['the smallest integer', -(2n ** 63n), '-9223372036854775808'],
-    ['a bigint that is safe', 5n, 5],
-    ['the largest safe bigint', 9_007_199_254_740_991n, 9_007_199_254_740_991],
-    ['the smallest safe bigint', -9_007_199_254_740_991n, -9_007_199_254_740_991],
-    ['the next smaller bigint', -9_007_199_254_740_992n, '-9007199254740992'],
-    ['infinity', Infinity, 'Infinity'],
-    ['minus infinity', -Infinity, '-Infinity'],
-    ['text with NUL and four-byte characters', 'a\u0000\u{1f600}', 'a\u0000\u{1f600}'],
-    ['a blob', Uint8Array.of(0, 255), { $blob: 'AP8=' }],
-    ['an empty blob', new Uint8Array(), { $blob: '' }],
-  ])('is exact for %s', (_what, given, expected) => {
-    expect(sqlValueToJson(given)).toEqual(expected);
-    expect(JSON.parse(JSON.stringify(sqlValueToJson(given)))).toEqual(expected);
-  });
-
-  it('of a blob does not show what lies around it', () => {
-    const around = Uint8Array.of(1, 2, 3, 4, 5);
-    expect(sqlValueToJson(around.subarray(1, 3))).toEqual({ $blob: 'AgM=' });
   });
 });

@@ -75,6 +75,10 @@ describe('a selector', () => {
     ['a=b)', 3],
     ['a=\u{1f600}', 2],
     ['!a=b', 2],
+    ['a*=b', 1],
+    ['*', 0],
+    ['!a*', 2],
+    ['a>4*', 3],
   ])('"%s" is refused at character %d', (text, offset) => {
     expect(fault(text).offset).toBe(offset);
     expect(fault(text).message).not.toBe('');
@@ -134,6 +138,25 @@ describe('a selector', () => {
     );
   });
 
+  it('with many stars takes no noticeable time', () => {
+    const selector = parse(`host=${'*a'.repeat(2_000)}*b`);
+    const begin = performance.now();
+    expect(selectorMatches(selector, () => 'a'.repeat(253))).toBe(false);
+    expect(performance.now() - begin).toBeLessThan(1_000);
+  });
+
+  it('finds who is not connected by mode', () => {
+    const offline = (text: string): boolean =>
+      selectorMatches(parse(text), (key) => (key === 'mode' ? 'offline' : 'x'));
+    expect(['mode=offline', 'mode!=live', '!mode', 'mode in (offline,poll)'].map(offline)).toEqual([
+      true,
+      true,
+      true,
+      true,
+    ]);
+    expect(['mode', 'mode=live', 'mode!=offline'].map(offline)).toEqual([false, false, false]);
+  });
+
   it('of the greatest length takes no noticeable time', () => {
     const begin = performance.now();
     for (const unit of ['a,', 'a in (', '! ', '(', 'a=b ', '   ']) parseSelector(unit.repeat(4_096 / unit.length));
@@ -175,6 +198,16 @@ describe('a selector matches', () => {
     ['missing<9', false],
     ['os=linux,env=prod', true],
     ['os=linux,env=test', false],
+    ['os=lin*', true],
+    ['os=*', true],
+    ['os=*n*x', true],
+    ['os=*in', false],
+    ['os=x*', false],
+    ['os in (win*,l*)', true],
+    ['os!=win*', true],
+    ['os!=l*', false],
+    ['missing=*', false],
+    ['empty=*', true],
   ])('"%s": %s', (text, expected) => {
     expect(matches(text, labels)).toBe(expected);
   });

@@ -1,7 +1,7 @@
 import { LIMITS } from './limits.js';
 import { AppError } from './errors.js';
 
-/** One requirement of a selector. `in` and `notin` cover `=`, `==` and `!=` too. */
+/** One requirement of a selector. `in` and `notin` cover `=`, `==` and `!=` too; `*` in a value stands for any text. */
 export type Requirement =
   | { readonly kind: 'in' | 'notin'; readonly key: string; readonly values: readonly string[] }
   | { readonly kind: 'exists' | 'absent'; readonly key: string }
@@ -14,7 +14,7 @@ export type ParsedSelector =
   | { readonly ok: true; readonly selector: Selector }
   | { readonly ok: false; readonly message: string; readonly offset: number };
 
-const TOKEN = /\s*(?:(==|!=|=|!|,|\(|\)|>|<)|([A-Za-z0-9][-A-Za-z0-9_./]*)|$)/y;
+const TOKEN = /\s*(?:(==|!=|=|!|,|\(|\)|>|<)|([A-Za-z0-9*][-A-Za-z0-9_./*]*)|$)/y;
 
 interface Token {
   readonly text: string;
@@ -32,7 +32,7 @@ class SelectorFault extends Error {
 
 /**
  * Parses Kubernetes label-selector syntax: `os=linux,env in (prod,staging),!quarantined,cores>4`. As there, `!=` and `notin` also hold
- * where the label is absent. The fault names the character at which the text stopped making sense.
+ * where the label is absent. Unlike there, `*` in a value stands for any text: `host=app-*`. The fault names the character at which the text stopped making sense.
  */
 export function parseSelector(text: string): ParsedSelector {
   if (text.length > LIMITS.selectorBytes)
@@ -132,6 +132,8 @@ class SelectorParser {
   #word(what: string): string {
     const token = this.#tokens[this.#at];
     if (token === undefined || token.symbol) throw new SelectorFault(`expected ${what}`, token?.offset ?? this.#end);
+    const star = token.text.indexOf('*');
+    if (star >= 0) throw new SelectorFault('"*" may stand in values only', token.offset + star);
     this.#at += 1;
     return token.text;
   }
@@ -162,18 +164,48 @@ export function selectorMatches(selector: Selector, valueOf: (key: string) => st
 function requirementHolds(requirement: Requirement, value: string | undefined): boolean {
   switch (requirement.kind) {
     case 'in':
-      return value !== undefined && requirement.values.includes(value);
+      return value !== undefined && requirement.values.some((wanted) => isLike(wanted, value));
     case 'notin':
-      return value === undefined || !requirement.values.includes(value);
+      return value === undefined || !requirement.values.some((wanted) => isLike(wanted, value));
     case 'exists':
-      return value !== undefined;
+      return value !== undefined && !isOffline(requirement.key, value);
     case 'absent':
-      return value === undefined;
+      return value === undefined || isOffline(requirement.key, value);
     case 'gt':
       return isInteger(value) && Number(value) > requirement.bound;
     case 'lt':
       return isInteger(value) && Number(value) < requirement.bound;
   }
+}
+
+/** An endpoint that is not connected has no mode, and is found by `mode=offline` too. */
+const isOffline = (key: string, value: string): boolean => key === 'mode' && value === 'offline';
+
+/** Whether a value is the wanted one, in which `*` stands for any text. Its time grows with the product of both lengths at most. */
+function isLike(wanted: string, value: string): boolean {
+  if (wanted === value) return true;
+  if (!wanted.includes('*')) return false;
+  let at = 0;
+  let place = 0;
+  // Where the last star is, and up to where it has taken the value.
+  let star = -1;
+  let taken = 0;
+  while (place < value.length) {
+    if (wanted[at] === '*') {
+      star = at;
+      at += 1;
+      taken = place;
+    } else if (wanted[at] === value[place]) {
+      at += 1;
+      place += 1;
+    } else if (star >= 0) {
+      at = star + 1;
+      taken += 1;
+      place = taken;
+    } else return false;
+  }
+  while (wanted[at] === '*') at += 1;
+  return at === wanted.length;
 }
 
 function isInteger(value: string | undefined): boolean {

@@ -11,6 +11,8 @@ const OF_QUERIES: ReadonlySet<number> = new Set([
   FRAME.rows,
   FRAME.queryEnd,
   FRAME.warnings,
+  FRAME.pack,
+  FRAME.packWanted,
 ]);
 const OF_COMMANDS: ReadonlySet<number> = new Set([FRAME.command, FRAME.commandCancel, FRAME.reportKept, FRAME.report]);
 const OF_METRICS: ReadonlySet<number> = new Set([

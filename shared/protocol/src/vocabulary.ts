@@ -4,9 +4,13 @@
  */
 export * from './ids.js';
 export * from './limits.js';
+export * from './sql-parameters.js';
 export * from './outcomes.js';
+export * from './check-outcomes.js';
+export * from './vulnerabilities.js';
 export * from './errors.js';
 export * from './labels.js';
 export * from './selector.js';
+export * from './unique-names.js';
 export * from './session-modes.js';
 export * from './command-states.js';

@@ -60,14 +60,14 @@ const frame = (name, kind, from, fields, { ref = 0, flags = 0 } = {}) => ({
   hex: hex(encodeFrame(FRAME[kind], ref, encodeCbor(fields), flags)),
 });
 
-const rowsFrame = (name, rows, { ref, flags }) => ({
+const rowsFrame = (name, rows, { ref, flags, columns = 2 }) => ({
   name,
   kind: 'rows',
   from: 'agent',
   type: FRAME.rows,
   flags,
   ref,
-  columns: 2,
+  columns,
   rows: rows.map((row) => row.map(jsonOf)),
   hex: hex(encodeFrame(FRAME.rows, ref, Buffer.concat(rows.map((row) => encodeCbor(row))), flags)),
 });
@@ -119,6 +119,46 @@ const frames = [
       credit: 262_144,
     },
     { ref: 7 },
+  ),
+  frame(
+    'query with parameters',
+    'query',
+    'gateway',
+    {
+      id: 'q01jd8xk3t0h5m2p7r9v4w6y8za',
+      sql: 'SELECT pid FROM processes WHERE name = :name',
+      columns: ['pid'],
+      remainingMs: 29_950,
+      budget: { ms: 10_000, rows: 10_000, bytes: 4_194_304 },
+      credit: 262_144,
+      parameters: [{ name: 'name', type: 'text', value: "it's" }],
+    },
+    { ref: 7 },
+  ),
+  frame(
+    'query with a pack',
+    'query',
+    'gateway',
+    {
+      id: 'q01jd8xk3t0h5m2p7r9v4w6y8za',
+      sql: 'SCAN own 1.0.0',
+      columns: ['check', 'outcome', 'reason', 'evidence'],
+      remainingMs: 59_950,
+      budget: { ms: 60_000, rows: 10_000, bytes: 4_194_304 },
+      credit: 262_144,
+      pack: { jws: 'header.claims.signature', keys: 'header.list.signature' },
+    },
+    { ref: 7 },
+  ),
+  frame('pack', 'pack', 'gateway', { checks: Buffer.from('8bae05000000ffff', 'hex') }, { ref: 7 }),
+  frame('pack wanted', 'packWanted', 'agent', {}, { ref: 7 }),
+  rowsFrame(
+    'rows of a pack, final',
+    [
+      [0, 'pass', null, null],
+      [1, 'fail', null, '[{"port":23}]'],
+    ],
+    { ref: 7, flags: 1, columns: 4 },
   ),
   frame('cancel', 'cancel', 'gateway', { reason: 'ended' }, { ref: 7 }),
   frame('credit', 'credit', 'gateway', { bytes: 4_194_304 }, { ref: 7 }),

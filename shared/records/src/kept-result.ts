@@ -3,7 +3,8 @@ import { readAnswerBlock, readGroupBlock } from './blocks.js';
 import { decodeNumberSet } from './number-set.js';
 import type { LedgerChanges, QueryRecord, ResultEvent } from './query-records.js';
 
-type State = 'waiting' | Outcome;
+/** What is known of an endpoint. */
+export type KeptState = 'waiting' | Outcome;
 
 /**
  * What the result stream of a query holds: how every endpoint stands, and how many rows there are. Whoever ends the query of a dead
@@ -11,7 +12,7 @@ type State = 'waiting' | Outcome;
  */
 export class KeptResult {
   readonly #columns: number;
-  readonly #states = new Map<number, State>();
+  readonly #states = new Map<number, KeptState>();
   /** Endpoints that are listed as failures. */
   readonly #listed = new Set<number>();
   #rows = 0;
@@ -55,6 +56,11 @@ export class KeptResult {
     const waiting: number[] = [];
     for (const [num, state] of this.#states) if (state === 'waiting') waiting.push(num);
     return waiting.sort((a, b) => a - b);
+  }
+
+  /** How every endpoint stands. */
+  states(): Iterable<readonly [num: number, state: KeptState]> {
+    return this.#states;
   }
 
   /** The endpoints that are listed as failures although their answer is kept. */
@@ -117,9 +123,9 @@ export class KeptResult {
   }
 }
 
-const FAILURES: ReadonlySet<State | undefined> = new Set(
+const FAILURES: ReadonlySet<KeptState | undefined> = new Set(
   OUTCOMES.filter((outcome) => outcome !== 'answered' && outcome !== 'empty'),
 );
-const isFailure = (state: State | undefined): boolean => FAILURES.has(state);
+const isFailure = (state: KeptState | undefined): boolean => FAILURES.has(state);
 
 const numbers = (set: Uint8Array | undefined): readonly number[] => (set === undefined ? [] : decodeNumberSet(set));

@@ -22,6 +22,41 @@ export interface OperatorTokenRecord {
   readonly revokedAtMs?: number;
 }
 
+/** How somebody signed in to the console. */
+export type SignInWay = 'token' | 'link' | 'oidc';
+
+/** Somebody signed in to the console; while `code` is set, a one-time link by which somebody may. */
+export interface SessionRecord {
+  readonly id: string;
+  readonly org: OrgId;
+  readonly via: SignInWay;
+  /** A link that nobody has used yet: its secret opens a session once, and nothing else. */
+  readonly isLink?: true;
+  /** SHA-256 of the secret, hex. */
+  readonly hash: string;
+  /** Whose session it is. Of a token only `id` and `person` count: role and selector are those of the token as it is now. */
+  readonly principal: {
+    readonly kind: 'token' | 'oidc';
+    readonly id: string;
+    readonly name: string;
+    readonly role: Role;
+    readonly selector?: string;
+    readonly person: string;
+    readonly origin: string;
+  };
+  /** SHA-256 of the configured token that was signed in with, hex: with another configured token the session is over. */
+  readonly bootstrapHash?: string;
+  readonly createdAtMs: number;
+  readonly usedAtMs: number;
+  /** It is over then, whatever happens. */
+  readonly endsAtMs: number;
+  /** Of a link: the session that it opens may not last longer. */
+  readonly sessionEndsAtMs?: number;
+  readonly from: string;
+  readonly userAgent: string;
+  readonly revokedAtMs?: number;
+}
+
 /** One action that somebody took, or was refused. */
 export interface AuditRecord {
   readonly atMs: number;

@@ -6,8 +6,10 @@ import {
   type Outcome,
   type CoordinatorId,
   type QueryId,
+  type SqlParameter,
   type SqlValue,
 } from '@muster/protocol';
+import type { PackReference } from './pack-reference.js';
 
 /** What streams store of queries: the record of each, and the events of its result stream. */
 
@@ -22,6 +24,18 @@ export type AnswerWarning = readonly [num: number, code: string, count: number, 
 
 /** running → complete (all settled or deadline) | cancelled | interrupted (its coordinator died). */
 export type QueryState = 'running' | 'complete' | 'cancelled' | 'interrupted';
+
+/** What makes a query a hunt: it waits for absent endpoints until its deadline, and changes its coordinator instead of being interrupted. */
+export interface HuntTerms {
+  /** The last number of an agent that it asks: those that enrolled later are not. Absent in a standing hunt. */
+  readonly through?: number;
+}
+
+/** The time that one endpoint may spend on a query, and whether its other programs go first. More than 10 s takes low priority. */
+export interface QueryBudget {
+  readonly ms: number;
+  readonly priority: 'normal' | 'low';
+}
 
 /** The durable record of a query; the last version counts. */
 export interface QueryRecord {
@@ -39,7 +53,22 @@ export interface QueryRecord {
   readonly mode: ResultForm;
   readonly columns: readonly string[];
   readonly reduce?: string;
+  /** The tables that it reads, sorted. Absent where an older service started it. */
+  readonly tables?: readonly string[];
+  /** Values for the `:name` of the statements. Absent when there are none. */
+  readonly parameters?: readonly SqlParameter[];
+  /** The names of those that endpoints get. Absent: all of them. */
+  readonly askedParameters?: readonly string[];
+  /** Of a hunt: how long one endpoint may take. */
   readonly timeoutMs: number;
+  /** What one endpoint may spend, where the caller said it. */
+  readonly budget?: QueryBudget;
+  /** A scan: these checks run, and `sql` only says so. */
+  readonly pack?: PackReference;
+  /** The query that it asks again of endpoints that gave no answer. */
+  readonly retryOf?: QueryId;
+  /** Only a hunt has it; its `deadlineMs` is the end of the wait. */
+  readonly hunt?: HuntTerms;
   readonly owner: CoordinatorId;
   readonly state: QueryState;
   readonly createdAtMs: number;

@@ -10,7 +10,8 @@ import type {
   RevokedRecord,
 } from './identity-records.js';
 import type { HealthRecord } from './health-records.js';
-import type { AuditRecord, OperatorTokenRecord } from './operator-records.js';
+import type { AuditRecord, OperatorTokenRecord, SessionRecord } from './operator-records.js';
+import type { QuestionRecord } from './question-records.js';
 import type {
   WebhookDeliveryRecord,
   WebhookLeaseRecord,
@@ -29,8 +30,10 @@ export type StoredRecord =
   | ModeOverrideRecord
   | FallbackRecord
   | OperatorTokenRecord
+  | SessionRecord
   | AuditRecord
   | HealthRecord
+  | QuestionRecord
   | WebhookRecord
   | WebhookDeliveryRecord
   | WebhookLeaseRecord

@@ -10,6 +10,9 @@ export interface CircuitBreakerOptions {
   readonly probe: (circuit: string) => Promise<unknown>;
 }
 
+/** A server of which nothing at all is heard for so long, although it was asked, is spared until a probe is answered. */
+export const SILENCE = { silenceMs: 2_000, probeEveryMs: 500 };
+
 interface Circuit {
   readonly name: string;
   /** Ends the calls that wait for an answer. */

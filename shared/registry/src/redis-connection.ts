@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { Cluster, Command, Redis } from 'ioredis';
 import { systemClock, type Logger } from '@muster/runtime';
-import { CircuitBreaker } from './circuit-breaker.js';
+import { CircuitBreaker, SILENCE } from './circuit-breaker.js';
 import { parseRedisUrl } from './redis-url.js';
 import type { RegistryMetrics } from './registry-metrics.js';
 
@@ -16,11 +16,14 @@ export class LuaScript {
   }
 }
 
-/** A server of which nothing at all is heard for so long, although it was asked, is spared until a probe is answered. */
-const SILENCE_MS = 2_000;
-const PROBE_MS = 500;
 /** Reasons that are logged between two connections. */
 const MAX_TOLD = 10;
+
+export interface ConnectionExtras {
+  readonly metrics?: RegistryMetrics;
+  /** The password at each connection, in the place of that of the URL. */
+  readonly password?: () => string;
+}
 
 /**
  * One Redis, or a Redis Cluster, as `parseRedisUrl` reads it.
@@ -41,12 +44,16 @@ export class RedisConnection {
   private reason = 'no answer yet';
   private readonly metrics: RegistryMetrics | undefined;
 
-  constructor(url: string, logger: Logger, metrics?: RegistryMetrics) {
+  constructor(url: string, logger: Logger, { metrics, password }: ConnectionExtras = {}) {
     this.metrics = metrics;
     const client = createClient(url);
+    // The client reads its options at each connection. That of a cluster has copies of them.
+    if (password !== undefined && client instanceof Redis) {
+      Object.defineProperty(client.options, 'password', { get: password, enumerable: true });
+    }
     this.client = client;
     const probe = (node: string): Promise<unknown> => client.get(this.keys.get(node) ?? '');
-    this.breaker = new CircuitBreaker({ clock: systemClock, silenceMs: SILENCE_MS, probeEveryMs: PROBE_MS, probe });
+    this.breaker = new CircuitBreaker({ ...SILENCE, clock: systemClock, probe });
     this.servers = url.replace(/\/\/[^@/]*@/, '//');
     const { servers } = this;
     const told = new Set<string>();

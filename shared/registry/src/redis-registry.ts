@@ -11,6 +11,8 @@ import type { FlapLimit, GenerationResult, MemoryResult, Registry } from './regi
 export interface RedisRegistryOptions {
   /** `redis://host:port`, `redis-cluster://host:port,host:port`, or with `rediss` for TLS. */
   readonly url: string;
+  /** The password at each connection, in the place of that of the URL. A cluster's client goes on with the first one. */
+  readonly password?: () => string;
   readonly logger: Logger;
   /** How long to wait for the first connection; default 5,000. */
   readonly startTimeoutMs?: number;
@@ -24,7 +26,7 @@ export interface RedisRegistryOptions {
  * @throws RangeError when the URL is not one.
  */
 export async function openRedisRegistry(options: RedisRegistryOptions): Promise<Registry> {
-  const connection = new RedisConnection(options.url, options.logger, options.metrics);
+  const connection = new RedisConnection(options.url, options.logger, options);
   const isReady = await connection.whenReady(options.startTimeoutMs ?? 5_000);
   if (!isReady) options.logger.warn('going on without redis', { reason: connection.fault });
   const lease = new RedisLeases(connection);

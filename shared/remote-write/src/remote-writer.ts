@@ -16,6 +16,8 @@ export interface RemoteWriteOptions {
   readonly labels: LabelPolicyOptions;
   /** Sent with every request: `Authorization`, a tenant. */
   readonly headers: Readonly<Record<string, string>>;
+  /** The `Authorization` of each request. */
+  readonly authorization?: () => string;
   readonly ca?: string;
   readonly shards: number;
   readonly batchSamples: number;
@@ -63,8 +65,9 @@ export class RemoteWriter implements Component {
     const { clock, logger, metrics } = context;
     const definitions = compileDefinitions(context.definitions);
     const labels = new LabelPolicy(options.labels, definitions.values());
-    const { url, headers, shards: connections, timeoutMs } = options;
+    const { url, headers, shards: connections, timeoutMs, authorization } = options;
     const ca = options.ca === undefined ? {} : { ca: options.ca };
+    const login = authorization === undefined ? {} : { authorization };
     this.#post = new HttpPost({
       url,
       headers: { 'User-Agent': 'muster', ...headers },
@@ -72,6 +75,7 @@ export class RemoteWriter implements Component {
       timeoutMs,
       clock,
       ...ca,
+      ...login,
     });
     const onRequest = metrics.request;
     const sender = new Sender({ post: this.#post, protocol: options.protocol, clock, logger, onRequest });

@@ -37,12 +37,11 @@ test('settings become options', () => {
       rename: { env: 'environment' },
       external: { cluster: 'eu=1' },
     },
-    headers: { 'X-Scope-OrgID': 'fleet', Authorization: `Basic ${Buffer.from('u:p:q').toString('base64')}` },
+    headers: { 'X-Scope-OrgID': 'fleet' },
     ...{ shards: 2, batchSamples: 2_000, batchAgeMs: 5_000 },
   });
-  expect(optionsOf({ URL: 'http://store', BEARER_TOKEN: 't' })).toMatchObject({
-    headers: { Authorization: 'Bearer t' },
-  });
+  expect(optionsOf(env)?.authorization?.()).toBe(`Basic ${Buffer.from('u:p:q').toString('base64')}`);
+  expect(optionsOf({ URL: 'http://store', BEARER_TOKEN: 't' })?.authorization?.()).toBe('Bearer t');
 });
 
 test.each([

@@ -1,4 +1,4 @@
-import { field, type ConfigFault, type ConfigOf, type ConfigDefinition } from '@muster/runtime/program';
+import { field, type ConfigFault, type ConfigOf, type ConfigDefinition, type Secret } from '@muster/runtime/program';
 import { PROTOCOLS } from './delivery/sender.js';
 import type { RemoteWriteOptions } from './remote-writer.js';
 import { DEFAULT_ENDPOINT_LABELS } from './series/label-policy.js';
@@ -84,8 +84,14 @@ export function remoteWriteFaults(config: RemoteWriteConfig): readonly ConfigFau
   return faults;
 }
 
-/** What the writer is made with; `undefined` where no store is configured. */
-export function remoteWriteOptions(config: RemoteWriteConfig): RemoteWriteOptions | undefined {
+/** The value of a secret at any later time. */
+type Latest = (secret: Secret) => () => string;
+
+/** What the writer is made with; `undefined` where no store is configured. `latest` follows the files of secrets. */
+export function remoteWriteOptions(
+  config: RemoteWriteConfig,
+  latest: Latest = (secret) => () => secret.reveal(),
+): RemoteWriteOptions | undefined {
   if (config.remoteWriteUrl === undefined) return undefined;
   return {
     url: new URL(config.remoteWriteUrl),
@@ -96,7 +102,8 @@ export function remoteWriteOptions(config: RemoteWriteConfig): RemoteWriteOption
       rename: pairs(config.remoteWriteLabelsRenamed),
       external: pairs(config.remoteWriteExternalLabels),
     },
-    headers: { ...pairs(config.remoteWriteHeaders), ...authorization(config) },
+    headers: pairs(config.remoteWriteHeaders),
+    ...authorization(config, latest),
     ...(config.remoteWriteCa === undefined ? {} : { ca: config.remoteWriteCa.reveal() }),
     shards: config.remoteWriteShards,
     batchSamples: config.remoteWriteBatchSamples,
@@ -112,12 +119,15 @@ export function remoteWriteOptions(config: RemoteWriteConfig): RemoteWriteOption
   };
 }
 
-function authorization(config: RemoteWriteConfig): Readonly<Record<string, string>> {
-  const token = config.remoteWriteBearerToken?.reveal();
-  if (token !== undefined) return { Authorization: `Bearer ${token}` };
-  const [user, password] = [config.remoteWriteUsername, config.remoteWritePassword?.reveal()];
+function authorization(config: RemoteWriteConfig, latest: Latest): Pick<RemoteWriteOptions, 'authorization'> {
+  const { remoteWriteBearerToken: bearer, remoteWriteUsername: user, remoteWritePassword: password } = config;
+  if (bearer !== undefined) {
+    const token = latest(bearer);
+    return { authorization: () => `Bearer ${token()}` };
+  }
   if (user === undefined || password === undefined) return {};
-  return { Authorization: `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}` };
+  const current = latest(password);
+  return { authorization: () => `Basic ${Buffer.from(`${user}:${current()}`).toString('base64')}` };
 }
 
 function pairs(list: readonly string[]): Readonly<Record<string, string>> {

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import type { Field } from './field.js';
 import { readFault } from './read-fault.js';
-import { Secret } from './secret.js';
+import { digestOf, Secret } from './secret.js';
 
 /** The environment, as `process.env` gives it. */
 export type Env = Readonly<Record<string, string | undefined>>;
@@ -68,7 +68,7 @@ export function loadConfig<F extends Fields>(
       else faults.push({ name: field.env, fault: 'is not set', example: field.example });
     } else {
       const parsed = field.schema.safeParse(text.value);
-      if (parsed.success) values[key] = parsed.data;
+      if (parsed.success) values[key] = withFile(parsed.data, field, text.file);
       else faults.push({ name: field.env, fault: faultOf(field, text.value, parsed.error), example: field.example });
     }
   }
@@ -89,25 +89,46 @@ function printable(value: unknown): unknown {
   return typeof value === 'string' ? value.replace(/([a-z][a-z0-9+.-]*:\/\/)[^/\s]*@/gi, '$1[secret]@') : value;
 }
 
-type Text = { readonly value: string | undefined } | { readonly name: string; readonly fault: string };
+/** What the file of a secret held. */
+interface ReadFile {
+  readonly path: string;
+  readonly text: string;
+}
+
+type Text =
+  { readonly value: string | undefined; readonly file?: ReadFile } | { readonly name: string; readonly fault: string };
 
 function readText(field: Field<unknown>, env: Env, readFile: (path: string) => string): Text {
   const direct = env[field.env]?.trim() || undefined;
   const fileVariable = `${field.env}_FILE`;
-  const path = field.secret ? env[fileVariable]?.trim() || undefined : undefined;
+  const path = field.secret === undefined ? undefined : env[fileVariable]?.trim() || undefined;
   if (path === undefined) return { value: direct };
   if (direct !== undefined) return { name: fileVariable, fault: `is set, and so is ${field.env}; keep one of them` };
   try {
-    const value = readFile(path).trim();
-    return value === '' ? { name: fileVariable, fault: `names an empty file, ${path}` } : { value };
+    const text = readFile(path);
+    const value = text.trim();
+    return value === ''
+      ? { name: fileVariable, fault: `names an empty file, ${path}` }
+      : { value, file: { path, text } };
   } catch (error) {
     return { name: fileVariable, fault: `names ${path}, which cannot be read (${readFault(error)})` };
   }
 }
 
+/** A secret that came from a file remembers it, and how it is read. */
+function withFile(value: unknown, { env, secret: parse }: Field<unknown>, file: ReadFile | undefined): unknown {
+  if (!(value instanceof Secret) || parse === undefined || file === undefined) return value;
+  return new Secret<unknown>(value.reveal(), {
+    setting: env,
+    path: file.path,
+    digest: digestOf(file.text),
+    parse: (text, before) => (text.trim() === '' ? { fault: 'is empty' } : parse(text.trim(), before)),
+  });
+}
+
 function faultOf(field: Field<unknown>, text: string, error: { issues: readonly { message: string }[] }): string {
   const reasons = error.issues.map((issue) => issue.message).join('; ');
-  return field.secret ? reasons : `is ${JSON.stringify(text)} but ${reasons}`;
+  return field.secret !== undefined ? reasons : `is ${JSON.stringify(text)} but ${reasons}`;
 }
 
 function describeFault({ name, fault, example }: ConfigFault): string {
@@ -118,7 +139,7 @@ function unknownVariables(definition: { prefix: string; fields: Fields }, env: E
   const known = new Set<string>();
   for (const field of Object.values(definition.fields)) {
     known.add(field.env);
-    if (field.secret) known.add(`${field.env}_FILE`);
+    if (field.secret !== undefined) known.add(`${field.env}_FILE`);
   }
   return Object.keys(env)
     .filter((name) => name.startsWith(definition.prefix) && !known.has(name))

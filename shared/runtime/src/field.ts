@@ -12,8 +12,8 @@ export interface Field<T> {
   readonly example: string;
   /** What the value is when the variable is not set. Without it the variable must be set. */
   readonly fallback?: { readonly value: unknown };
-  /** The value may also come from the file that `<env>_FILE` names, and is never printed. */
-  readonly secret: boolean;
+  /** The value may also come from the file that `<env>_FILE` names, and is never printed. This reads the text of that file again. */
+  readonly secret?: Parse<unknown>;
   /** Carries T for the compiler; never present. */
   readonly type?: T;
 }
@@ -32,7 +32,8 @@ type Value<T, O> = O extends { optional: true } ? T | undefined : T;
 type ParsedSecret = { readonly ok: true } | { readonly ok: false; readonly fault: string };
 type Accepted<P extends ParsedSecret> = Extract<P, { readonly ok: true }>;
 
-type Parse<T> = (text: string) => { readonly value: T } | { readonly fault: string };
+/** `before` is what it made of the text that was read before. */
+type Parse<T> = (text: string, before?: T) => { readonly value: T } | { readonly fault: string };
 
 const schemaOf = <T>(parse: Parse<T>): z.ZodType<T, string> =>
   z.string().transform((text, context) => {
@@ -45,14 +46,14 @@ const schemaOf = <T>(parse: Parse<T>): z.ZodType<T, string> =>
 function makeField<T, O extends FieldOptions<T>>(
   env: string,
   options: O | undefined,
-  kind: { schema: z.ZodType<T, string>; example: string; secret?: boolean },
+  kind: { schema: z.ZodType<T, string>; example: string; secret?: Parse<unknown> },
 ): Field<Value<T, O>> {
   const hasFallback = options?.default !== undefined || options?.optional === true;
   return {
     env,
     schema: kind.schema,
     example: options?.example ?? kind.example,
-    secret: kind.secret ?? false,
+    ...(kind.secret === undefined ? {} : { secret: kind.secret }),
     ...(hasFallback ? { fallback: { value: options?.default } } : {}),
   };
 }
@@ -227,15 +228,15 @@ export const field = {
 
   /**
    * A secret document, such as a set of keys: `reveal()` returns what `parse` made of the text.
-   * A fault of `parse` must not quote the text.
+   * A fault of `parse` must not quote the text. When a file has changed, `parse` also gets what it made of it before.
    */
   parsedSecret<P extends ParsedSecret, const O extends FieldOptions<Secret<Accepted<P>>>>(
     env: string,
-    parse: (text: string) => P,
+    parse: (text: string, before?: Accepted<P>) => P,
     options?: O,
   ) {
-    return secretField<Accepted<P>, O>(env, options, (text) => {
-      const parsed = parse(text);
+    return secretField<Accepted<P>, O>(env, options, (text, before) => {
+      const parsed = parse(text, before);
       return parsed.ok ? { value: parsed as Accepted<P> } : parsed;
     });
   },
@@ -256,7 +257,7 @@ function secretField<T, O extends FieldOptions<Secret<T>>>(env: string, options:
     return 'value' in parsed ? { value: new Secret(parsed.value) } : parsed;
   });
   const example = `or ${env}_FILE=/run/secrets/${env.toLowerCase()}`;
-  return makeField<Secret<T>, O>(env, options, { schema, example, secret: true });
+  return makeField<Secret<T>, O>(env, options, { schema, example, secret: parse as Parse<unknown> });
 }
 
 function inRange(

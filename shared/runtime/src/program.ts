@@ -1,5 +1,5 @@
 // The part of this package that agent and CLI use. It leaves out the metrics library, which would cost an agent seven megabytes.
-export { Secret } from './secret.js';
+export { digestOf, reread, Secret, type SecretFile } from './secret.js';
 export { readFault } from './read-fault.js';
 export { parseDurationMs } from './quantity.js';
 export { field, type Field, type FieldOptions } from './field.js';

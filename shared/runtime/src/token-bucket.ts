@@ -43,6 +43,12 @@ export class TokenBucket {
     return { ok: false, retryAfterMs: Math.ceil((count - this.#tokens) / this.#perMs - ROUNDING) };
   }
 
+  /** How many could be taken now. */
+  get remaining(): number {
+    this.#refill();
+    return Math.floor(this.#tokens + ROUNDING);
+  }
+
   /** Whether taking one token would fail now. */
   get isEmpty(): boolean {
     this.#refill();

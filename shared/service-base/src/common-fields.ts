@@ -48,7 +48,7 @@ export const serviceFields = {
     example: 'redis://127.0.0.1:6379',
   }),
   /** `own`: its user has the rights of `BROKER_RIGHTS` and no others, and `muster-setup` makes the streams. `all`: it may do everything. */
-  natsRights: field.oneOf('MUSTER_NATS_RIGHTS', ['all', 'own'], { default: 'all' }),
+  natsRights: field.oneOf('MUSTER_NATS_RIGHTS', ['own', 'all'], { default: 'own' }),
   /** The public keys of APIs. Records that decide rights are signed with one of them. No secret, but a document, so it may be a file. */
   recordPublicKeys: field.parsedSecret('MUSTER_RECORD_PUBLIC_KEYS', parsePublicJwks, { optional: true }),
   /** What to do with such a record that has no valid signature. */

@@ -9,6 +9,7 @@ import {
   type Clock,
   type Logger,
   type Metrics,
+  type Secret,
   type ServiceContext,
   type Tracer,
 } from '@muster/runtime';
@@ -17,6 +18,7 @@ import { natsServersFor, redisUrlFor } from './broker-urls.js';
 import { brokerUse, streamsFor } from './broker-use.js';
 import type { ServiceConfig } from './common-fields.js';
 import { Dependencies } from './dependencies.js';
+import { FollowedSecrets } from './followed-secrets.js';
 import { StorageWatch } from './storage-watch.js';
 import { needsRoom } from './stream-definitions.js';
 import { RecordAuthority } from './records/record-authority.js';
@@ -27,6 +29,8 @@ export interface ServiceBase {
   readonly broker: Broker;
   readonly authority: Pick<RecordAuthority, 'onIgnored'>;
   readonly registry: Registry;
+  /** Tells who uses a secret that its file has changed. */
+  readonly secrets: Pick<FollowedSecrets, 'follow' | 'latest'>;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: Metrics;
@@ -39,7 +43,7 @@ export interface ConnectOptions {
   /** What `/readyz` checks besides the broker. */
   readonly checks?: Readonly<Record<string, Check>>;
   /** The keys that sign records which decide rights, for APIs. */
-  readonly recordKeys?: PrivateJwks;
+  readonly recordKeys?: Secret<{ readonly jwks: PrivateJwks }> | undefined;
 }
 
 const RETRY_MS = 500;
@@ -64,6 +68,7 @@ export async function connectService(
   { registryTimeoutMs, checks = {}, recordKeys }: ConnectOptions = {},
 ): Promise<ServiceBase> {
   const dependencies = new Dependencies(config);
+  const secrets = new FollowedSecrets({ clock: systemClock, logger, metrics });
   runner.go(
     'health',
     createHealthServer({
@@ -80,13 +85,19 @@ export async function connectService(
       },
     }),
   );
+  // From the start: the brokers may refuse a password that is mended meanwhile.
+  runner.go('secrets', secrets);
   await runner.start();
   const authority = new RecordAuthority({
-    ...{ publicKeys: config.recordPublicKeys?.reveal().jwks, privateKeys: recordKeys },
+    ...{ publicKeys: config.recordPublicKeys?.reveal().jwks, privateKeys: recordKeys?.reveal().jwks },
     ...{ unsigned: config.unsignedRecords ?? 'accept', logger, metrics },
   });
+  secrets.follow({ publicKeys: config.recordPublicKeys, privateKeys: recordKeys }, ({ publicKeys, privateKeys }) =>
+    authority.renew({ publicKeys: publicKeys?.jwks, privateKeys: privateKeys?.jwks }),
+  );
   const connected = await connectNats({
     servers: natsServersFor(config, name),
+    ...(config.natsPassword === undefined ? {} : { password: secrets.latest(config.natsPassword) }),
     name: `muster ${name}`,
     ...brokerUse(name, config.natsRights),
     logger,
@@ -101,6 +112,7 @@ export async function connectService(
   const registryMetrics = createRegistryMetrics(metrics, () => dependencies.registry() === true);
   const registry = await openRedisRegistry({
     url: redisUrlFor(config),
+    ...(config.redisPassword === undefined ? {} : { password: secrets.latest(config.redisPassword) }),
     logger,
     metrics: registryMetrics,
     ...(registryTimeoutMs === undefined ? {} : { startTimeoutMs: registryTimeoutMs }),
@@ -117,7 +129,7 @@ export async function connectService(
   const watch = { streams: broker.streams, registry, limitBytes: config.storageLimitBytes };
   runner.go('storage watch', new StorageWatch({ ...watch, clock: systemClock, logger, metrics }));
   runner.go('broker latency', new BrokerLatency({ bus: broker.bus, clock: systemClock, metrics }));
-  return { broker, authority, registry, clock: systemClock, logger, metrics, tracer };
+  return { broker, authority, registry, secrets, clock: systemClock, logger, metrics, tracer };
 }
 
 interface CreateStreamsOptions {

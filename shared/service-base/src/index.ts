@@ -12,4 +12,8 @@ export { isBeginning, readResults, readWholeResults, type StoredEvent } from './
 export { storeQueryRecord, type StoredQuery, type StoreResult } from './queries/stored-query.js';
 export { isStorageFull, writeFailure } from './write-failure.js';
 export { problemReply, type ProblemReply } from './problem-reply.js';
-export { ServiceInstances, SILENCE_MS, type InstanceHeartbeat } from './service-instances.js';
+export { sendReply, type ReplyTerms } from './send-reply.js';
+export { ServiceInstances, type InstanceHeartbeat } from './service-instances.js';
+export { HeartbeatListener, type HeartbeatListenerOptions } from './heartbeat-listener.js';
+export { ServiceAsker, type AskOptions, type Encode } from './service-asker.js';
+export { expectReply, nothingDone, replyOf, type ServiceName } from './service-reply.js';

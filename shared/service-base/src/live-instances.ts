@@ -23,6 +23,8 @@ export interface LiveInstancesOptions<H extends InstanceMessage> {
   readonly onChange: () => void;
   /** Messages get through again after a time in which they did not, or for the first time. */
   readonly onHearing?: () => void;
+  /** Another instance has said this of itself. */
+  readonly onHeartbeat?: (heartbeat: H) => void;
 }
 
 const HEARTBEAT_MS = 1_000;
@@ -126,6 +128,7 @@ export class LiveInstances<H extends InstanceMessage> {
     const isKnown = this.#heardMs.has(heartbeat.instance);
     if (heartbeat.stopping) this.#heardMs.delete(heartbeat.instance);
     else this.#heardMs.set(heartbeat.instance, this.#options.clock.monotonic());
+    this.#options.onHeartbeat?.(heartbeat);
     if (isKnown === heartbeat.stopping) this.#options.onChange();
   }
 

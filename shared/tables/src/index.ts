@@ -1,5 +1,6 @@
 export * from './schema/table-spec.js';
 export { findTable, TABLES } from './schema/catalogue.js';
+export { checkTableAccess } from './schema/table-access.js';
 export type { AnswerWarning } from './engine/answer-warnings.js';
 export {
   type CollectRequest,

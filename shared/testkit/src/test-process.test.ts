@@ -17,8 +17,8 @@ beforeAll(() => {
     if (process.argv[2] === 'fail') { console.error('bad configuration'); process.exit(2); }
     console.log('instance', process.env.NAME);
     const ready = { pid: process.pid, ports: { health: 4711 } };
-    writeFileSync(process.env.MUSTER_READY_FILE, JSON.stringify(ready));
     process.on('SIGTERM', () => process.exit(0));
+    writeFileSync(process.env.MUSTER_READY_FILE, JSON.stringify(ready));
     setInterval(() => {}, 1_000);`,
   );
 });

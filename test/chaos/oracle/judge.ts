@@ -26,6 +26,8 @@ export interface JudgeOptions {
   readonly faults: readonly FaultInterval[];
   readonly stalls: Stalls;
   readonly patience: number;
+  /** Whether all programs are of one version. */
+  readonly versions: 'one' | 'mixed';
   readonly report: (violation: Violation) => void;
 }
 
@@ -90,7 +92,7 @@ export class Judge {
     const kept = await this.#auditedCommands();
     const found = [
       ...drainsCutNobody(options.faults, await system.fleet.cuts()),
-      ...keptStays(this.#kept, asked),
+      ...keptStays(this.#kept, asked, this.#options.versions),
       ...questionsRunForSomebody(queries, asked),
       ...commands.flatMap(({ key, id, attempts }) => [
         ...answersInTime([key, id ?? ''], attempts, SERVICES.command, facts),

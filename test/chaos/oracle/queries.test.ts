@@ -188,5 +188,12 @@ describe('the oracle of questions', () => {
   it('what is kept and changes afterwards', () => {
     const changed = query({ state: 'interrupted' });
     expect(rules(keptStays(new Map([['q1', query()]]), [changed]))).toEqual(['kept stays']);
+    expect(rules(keptStays(new Map([['q1', query()]]), [changed], 'mixed'))).toEqual(['kept stays']);
+  });
+
+  it('what only an API of the other version shows is no change, where there are two', () => {
+    const told = new Map([['q1', query({ tables: ['system_info'] })]]);
+    expect(keptStays(told, [query()], 'mixed')).toEqual([]);
+    expect(rules(keptStays(told, [query()]))).toEqual(['kept stays']);
   });
 });

@@ -46,6 +46,6 @@ export function endOf({ query }: KeptQuery): number {
 
 /** The counts that are not 0. */
 export function ledgerText(ledger: LedgerJson): string {
-  const counts = Object.entries(ledger).filter(([name, count]) => count > 0 || name === 'targeted');
+  const counts = Object.entries(ledger).filter(([name, count]) => (count ?? 0) > 0 || name === 'targeted');
   return counts.map(([name, count]) => `${name} ${count}`).join(', ');
 }

@@ -105,7 +105,19 @@ function preset(path: string, values: Values): string {
   return `${MADE}\n# What ${path} has beside the defaults.\n${stringify(values, { lineWidth: 0, singleQuote: true })}`;
 }
 
-const FIRST = ['image', 'org', 'gateway', 'query', 'command', 'telemetry', 'api', 'brokers', 'nats', 'redis'];
+const FIRST = [
+  'image',
+  'org',
+  'gateway',
+  'query',
+  'command',
+  'telemetry',
+  'posture',
+  'api',
+  'brokers',
+  'nats',
+  'redis',
+];
 
 function ordered(values: Values): Values {
   const rest = Object.keys(values).filter((key) => !FIRST.includes(key));

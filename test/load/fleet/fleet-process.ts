@@ -8,7 +8,10 @@ import { once } from 'node:events';
 import { fleetOptions } from '../../kit/harness.js';
 
 export type FleetRequest =
+  /** With `firstIndex` its identities are in a part of the file of their own. */
   | { readonly t: 'fleet'; readonly options: FleetOptions; readonly keysFile: string }
+  /** Gets identities and connects nobody. */
+  | { readonly t: 'enrol'; readonly options: FleetOptions; readonly keysFile: string }
   | {
       readonly t: 'bare';
       readonly gateway: string;
@@ -24,7 +27,9 @@ export type FleetRequest =
   /** Asks which sessions its agents lost. */
   | { readonly t: 'cuts' }
   /** Asks how many of its agents have one now. */
-  | { readonly t: 'connected' };
+  | { readonly t: 'connected' }
+  /** A share of its agents leaves, and comes again after the fleet's `disappearMs`. Asks how many they are. */
+  | { readonly t: 'leave'; readonly share: number };
 
 export type FleetReply =
   | { readonly t: 'ready'; readonly ready: number }
@@ -32,7 +37,8 @@ export type FleetReply =
   | { readonly t: 'oracle'; readonly runs: readonly Run[] }
   | { readonly t: 'presence'; readonly intervals: readonly PresenceInterval[] }
   | { readonly t: 'cuts'; readonly cuts: readonly SessionCut[] }
-  | { readonly t: 'connected'; readonly count: number };
+  | { readonly t: 'connected'; readonly count: number }
+  | { readonly t: 'leave'; readonly count: number };
 
 const MAIN = fileURLToPath(new URL('main.js', import.meta.url));
 
@@ -41,15 +47,25 @@ export class FleetProcess {
   readonly #child: ChildProcess;
   /** One request at a time: replies name none. */
   #asked: Promise<unknown> = Promise.resolve();
+  #isStopping = false;
+  /** Rejects when the process ends before it is stopped. */
+  readonly lost: Promise<never>;
 
   private constructor(child: ChildProcess) {
     this.#child = child;
+    this.lost = new Promise((_, reject) => {
+      child.once('exit', (code, signal) => {
+        if (!this.#isStopping) reject(new Error(`a process of the fleet ended with ${signal ?? code}`));
+      });
+    });
+    // Not everybody waits for it.
+    this.lost.catch(() => undefined);
   }
 
   /** Starts a uniform fleet on a local stack. Identities are kept in the stack's folder, by seed. */
   static startOn(
     stack: Stack,
-    { seed = 1, ...options }: Pick<FleetOptions, 'agents' | 'seed' | 'connectsPerSecond' | 'metrics'>,
+    { seed = 1, ...options }: Pick<FleetOptions, 'agents' | 'seed' | 'connectsPerSecond' | 'metrics' | 'packs'>,
     nodeArgs: readonly string[] = [],
   ): Promise<FleetProcess> {
     const ca = stack.caPath === undefined ? {} : { ca: readFileSync(stack.caPath, 'utf8') };
@@ -88,37 +104,45 @@ export class FleetProcess {
 
   /** The runs on its agents so far, as the agents recorded them. */
   async runs(): Promise<readonly Run[]> {
-    return (await this.#ask('oracle')).runs;
+    return (await this.#ask({ t: 'oracle' })).runs;
   }
 
   /** When its agents had sessions, as they recorded it. */
   async presence(): Promise<readonly PresenceInterval[]> {
-    return (await this.#ask('presence')).intervals;
+    return (await this.#ask({ t: 'presence' })).intervals;
   }
 
   /** Which sessions its agents lost, without having another one. */
   async cuts(): Promise<readonly SessionCut[]> {
-    return (await this.#ask('cuts')).cuts;
+    return (await this.#ask({ t: 'cuts' })).cuts;
   }
 
   /** How many of its agents have a session now. */
   async connected(): Promise<number> {
-    return (await this.#ask('connected')).count;
+    return (await this.#ask({ t: 'connected' })).count;
+  }
+
+  /** A share of its agents, taken at random, leaves without a word and comes again later. Resolves with how many left. */
+  async leave(share: number): Promise<number> {
+    return (await this.#ask({ t: 'leave', share })).count;
   }
 
   async stop(): Promise<void> {
+    this.#isStopping = true;
     if (this.#child.exitCode !== null) return;
     const ended = once(this.#child, 'exit');
     this.#child.disconnect();
     await ended;
   }
 
-  #ask<T extends 'oracle' | 'presence' | 'cuts' | 'connected'>(t: T): Promise<Extract<FleetReply, { t: T }>> {
+  #ask<T extends 'oracle' | 'presence' | 'cuts' | 'connected' | 'leave'>(
+    request: Extract<FleetRequest, { t: T }>,
+  ): Promise<Extract<FleetReply, { t: T }>> {
     const ask = async (): Promise<Extract<FleetReply, { t: T }>> => {
       const received = once(this.#child, 'message');
-      this.#child.send({ t } satisfies FleetRequest);
+      this.#child.send(request);
       const [reply] = (await received) as [FleetReply];
-      if (reply.t !== t) throw new Error(`the fleet answered with ${reply.t}`);
+      if (reply.t !== (request as FleetRequest).t) throw new Error(`the fleet answered with ${reply.t}`);
       return reply as Extract<FleetReply, { t: T }>;
     };
     const answer = this.#asked.then(ask, ask);

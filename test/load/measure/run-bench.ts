@@ -5,10 +5,11 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs, type ParseArgsConfig } from 'node:util';
 import { startNats, startRedis } from '@muster/local';
 import { silentLogger } from '@muster/runtime';
+import { FIGURES, keepRun, runOf } from './kept-figures.js';
 import { table, verdicts, type Target } from './report.js';
 
 /** Compiled to test/dist/load/measure; results are kept beside the source. */
-const RESULTS = fileURLToPath(new URL('../../../load/results/', import.meta.url));
+export const RESULTS = fileURLToPath(new URL('../../../load/results/', import.meta.url));
 
 /** Empty brokers and a folder for one run of a bench. */
 export interface BenchBrokers {
@@ -17,6 +18,7 @@ export interface BenchBrokers {
   /** nats-server's monitoring, over HTTP. */
   readonly natsMonitorUrl: string;
   readonly redisUrl: string;
+  readonly redisPid: number | undefined;
   /** Removed after the run. */
   readonly folder: string;
 }
@@ -43,6 +45,8 @@ export interface BenchOutput extends BenchReport {
   readonly name: string;
   /** Further files, by name. */
   readonly files?: Readonly<Record<string, string>>;
+  /** Files that are written to docs/figures when the run is kept. */
+  readonly kept?: Readonly<Record<string, string>>;
 }
 
 export interface Bench<O extends OptionsConfig> {
@@ -54,10 +58,17 @@ export interface Bench<O extends OptionsConfig> {
 /** The main program of a bench: reads the arguments, starts brokers, runs it, writes its files and prints its tables. */
 export async function runBench<const O extends OptionsConfig>({ usage, options, run }: Bench<O>): Promise<void> {
   if (process.argv.includes('--help')) {
-    process.stdout.write(`${usage}\n`);
+    process.stdout.write(
+      `${usage}\n\n  --keep            add the figures that have a target to docs/figures, and draw them anew\n`,
+    );
     return;
   }
-  const { values } = parseArgs<{ readonly options: O; readonly strict: true }>({ options, strict: true });
+  // For all benches; each knows its own options only.
+  const isKept = process.argv.includes('--keep');
+  const args = process.argv.slice(2).filter((arg) => arg !== '--keep');
+  const { values } = parseArgs<{ readonly args: string[]; readonly options: O; readonly strict: true }>({
+    ...{ args, options, strict: true },
+  } as const);
   const output = await withBrokers((brokers) => run(brokers, values));
   const { folder = RESULTS, name, document, files = {} } = output;
   await mkdir(folder, { recursive: true });
@@ -66,6 +77,9 @@ export async function runBench<const O extends OptionsConfig>({ usage, options, 
   await writeFile(path, `${JSON.stringify({ machine, ...document }, null, 2)}\n`);
   for (const [file, text] of Object.entries(files)) await writeFile(join(folder, file), text);
   process.stdout.write(`\n${formatReport(output)}\n\n${path}\n`);
+  if (!isKept) return;
+  keepRun(runOf(name.replace(/-\d{4}-.*$/, ''), output.targets));
+  for (const [file, text] of Object.entries(output.kept ?? {})) await writeFile(join(FIGURES, file), text);
 }
 
 export function formatReport({ head, tables, targets, remarks = [] }: BenchReport): string {
@@ -86,14 +100,15 @@ export function progress(text: string): void {
   process.stderr.write(`${text}\n`);
 }
 
-async function withBrokers<T>(run: (brokers: BenchBrokers) => Promise<T>): Promise<T> {
+/** Starts brokers for `run` and stops them after it. */
+export async function withBrokers<T>(run: (brokers: BenchBrokers) => Promise<T>): Promise<T> {
   const folder = await mkdtemp(join(tmpdir(), 'muster-bench-'));
   const nats = await startNats({ dataDir: join(folder, 'nats'), logger: silentLogger });
   try {
     const redis = await startRedis({ dataDir: join(folder, 'redis'), logger: silentLogger });
     try {
       const { url: natsUrl, pid: natsPid, monitorUrl: natsMonitorUrl } = nats;
-      return await run({ natsUrl, natsPid, natsMonitorUrl, redisUrl: redis.url, folder });
+      return await run({ natsUrl, natsPid, natsMonitorUrl, redisUrl: redis.url, redisPid: redis.pid, folder });
     } finally {
       await redis.stop();
     }

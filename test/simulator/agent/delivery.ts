@@ -1,4 +1,4 @@
-import { encodeFrame, FLAG_FINAL, FRAME, skipRow, type QueryBody } from '@muster/protocol';
+import { encodeFrame, FLAG_FINAL, FRAME, skipRow, type PackClaims, type QueryBody } from '@muster/protocol';
 import type { RowsAnswer } from '../truth/answer.js';
 
 /** One answer that is being sent, under the credit that the gateway grants. */
@@ -6,6 +6,8 @@ export class Delivery {
   readonly ref: number;
   /** The delay of a slow agent. Credit that arrives meanwhile counts. */
   timer: NodeJS.Timeout | undefined;
+  /** The pack whose checks it waits for. */
+  wants: PackClaims | undefined;
   readonly #columns: number;
   readonly #send: (frame: Uint8Array) => void;
   #credit: number;

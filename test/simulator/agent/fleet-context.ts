@@ -1,5 +1,6 @@
 import type { QueryBody } from '@muster/protocol';
 import type { AnswerSource } from '../truth/answer.js';
+import type { SimulatedPacks } from '../packs/simulated-packs.js';
 import type { Presence } from '../truth/presence.js';
 import type { ChannelBehaviour } from './channel-selector.js';
 import type { CommandContext } from '../commands/command-context.js';
@@ -30,6 +31,8 @@ export interface FleetContext {
   readonly stats: FleetStats;
   readonly presence: Presence;
   readonly answers: AnswerSource;
+  /** Absent: its agents run no packs. */
+  readonly packs: SimulatedPacks | undefined;
   readonly pacer: ConnectPacer;
   readonly commands: CommandContext;
   /** The time, accurate to about a second: cheaper than asking the clock at each message. */

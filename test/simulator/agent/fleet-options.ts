@@ -2,6 +2,7 @@ import type { Labels } from '@muster/protocol';
 import { ALL_NORMAL, type BehaviourMix } from './behaviour.js';
 import { completeChannelBehaviour, type ChannelBehaviour } from './channel-selector.js';
 import { completeCommandBehaviour, type CommandBehaviour } from '../commands/command-behaviour.js';
+import type { PackBehaviour } from '../packs/simulated-packs.js';
 import type { Identity } from './identity.js';
 
 /** The options of a fleet. */
@@ -26,6 +27,8 @@ export interface FleetOptions {
   readonly commands?: Partial<CommandBehaviour>;
   /** Whether agents measure, and send made-up metrics of their machines as the gateway says. Default: no. */
   readonly metrics?: boolean;
+  /** What they say of the checks of packs. Default: they run none. */
+  readonly packs?: PackBehaviour;
   /** Live or Poll, and whether gateways can change that. Default: Live, until a gateway assigns another. */
   readonly channel?: Partial<ChannelBehaviour>;
   /** How long slow agents take, on average. Default 3 s. */
@@ -40,7 +43,10 @@ export interface FleetOptions {
   readonly identities?: ReadonlyMap<number, Identity>;
 }
 
-export type CompleteFleetOptions = Required<Omit<FleetOptions, 'ca' | 'behaviour' | 'commands' | 'channel'>> & {
+export type CompleteFleetOptions = Required<
+  Omit<FleetOptions, 'ca' | 'behaviour' | 'commands' | 'channel' | 'packs'>
+> & {
+  readonly packs?: PackBehaviour;
   readonly ca: string | undefined;
   readonly behaviour: BehaviourMix;
   readonly commands: CommandBehaviour;

@@ -11,6 +11,7 @@ import {
   type Header,
   type HelloBody,
   type ModeBody,
+  type PackTicket,
   type QueryBody,
   type ReconnectBody,
   type SessionMode,
@@ -20,6 +21,7 @@ import type { Answer } from '../truth/answer.js';
 import type { AgentCommands } from '../commands/agent-commands.js';
 import type { Machine } from '../machine/machine.js';
 import type { Behaviour } from './behaviour.js';
+import { NO_CHECKS } from '../packs/simulated-packs.js';
 import { Delivery } from './delivery.js';
 import { dispatchCommandFrame } from '../commands/dispatch-command-frame.js';
 import { dispatchMetricsFrame } from '../metrics/dispatch-metrics-frame.js';
@@ -181,13 +183,14 @@ export class Session implements WireOwner {
   }
 
   #capabilities(): HelloBody['capabilities'] {
-    const { commands, options } = this.#context;
+    const { commands, options, packs } = this.#context;
     return [
       CAPABILITY.query,
       CAPABILITY.heartbeat,
       ...(commands.behaviour.capable ? [CAPABILITY.command] : []),
       ...(options.channel.capable ? [CAPABILITY.mode] : []),
       ...(options.metrics ? [CAPABILITY.metrics] : []),
+      ...(packs === undefined ? [] : [CAPABILITY.packs]),
     ];
   }
 
@@ -209,6 +212,9 @@ export class Session implements WireOwner {
         if (credit.ok) this.#addCredit(header.ref, credit.body.bytes);
         return;
       }
+      case FRAME.pack:
+        this.#onPack(header.ref, frameBody(frame));
+        return;
       case FRAME.cancel:
         this.#context.stats.cancels += 1;
         clearTimeout(this.#open?.get(header.ref)?.timer);
@@ -274,13 +280,15 @@ export class Session implements WireOwner {
     const delivery = new Delivery(ref, query, (frame) => this.#send(frame));
     switch (this.#agent.behaviour) {
       case 'normal':
-        this.#answer(delivery, answers.answer(this.#agent.machine, query));
+        if (query.pack !== undefined) this.#scan(delivery, query.pack);
+        else this.#answer(delivery, answers.answer(this.#agent.machine, query));
         return;
       case 'slow':
         delivery.timer = setTimeout(
           () => {
             this.#open?.delete(ref);
-            this.#answer(delivery, answers.answer(this.#agent.machine, query));
+            if (query.pack !== undefined) this.#scan(delivery, query.pack);
+            else this.#answer(delivery, answers.answer(this.#agent.machine, query));
           },
           options.slowMs * (0.5 + Math.random()),
         );
@@ -295,6 +303,30 @@ export class Session implements WireOwner {
         stats.disappeared += 1;
         this.#agent.disappear();
     }
+  }
+
+  /** Answers at once when this machine has the checks; else it asks for them, and answers when they come. */
+  #scan(delivery: Delivery, ticket: PackTicket): void {
+    const { packs } = this.#context;
+    const claims = packs?.claimsOf(ticket);
+    if (packs === undefined || claims === undefined) return this.#answer(delivery, NO_CHECKS);
+    if (packs.has(this.#agent.machine, claims))
+      return this.#answer(delivery, packs.answer(this.#agent.machine, claims));
+    delivery.wants = claims;
+    this.#hold(delivery);
+    this.#send(encodeFrame(FRAME.packWanted, delivery.ref, encodeBody('packWanted', {})));
+  }
+
+  #onPack(ref: number, body: Uint8Array): void {
+    const delivery = this.#open?.get(ref);
+    const { packs } = this.#context;
+    const pack = decodeBody('pack', body);
+    if (delivery?.wants === undefined || packs === undefined || !pack.ok) return;
+    const { wants } = delivery;
+    delivery.wants = undefined;
+    this.#open?.delete(ref);
+    const { machine } = this.#agent;
+    this.#answer(delivery, packs.take(machine, wants, pack.body.checks) ? packs.answer(machine, wants) : NO_CHECKS);
   }
 
   #answer(delivery: Delivery, answer: Answer): void {

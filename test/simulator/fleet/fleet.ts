@@ -13,6 +13,7 @@ import { completeFleetOptions, type CompleteFleetOptions, type FleetOptions } fr
 import { FleetStats, type AgentStatus } from '../agent/fleet-stats.js';
 import { makeMachine, type Machine } from '../machine/machine.js';
 import { ConnectPacer } from '../channels/connect-pacer.js';
+import { SimulatedPacks } from '../packs/simulated-packs.js';
 import { QueryReader } from '../agent/query-reader.js';
 import { seededUnit } from '../machine/seeded.js';
 import { SqlAnswers } from '../truth/sql-answers.js';
@@ -73,17 +74,31 @@ export class Fleet {
     this.#answers = await SqlAnswers.create();
     const context = this.#context(this.#answers);
     this.#beats = setInterval(() => this.#onBeat(), BEAT_MS / BEAT_GROUPS);
+    await this.#forEach((index) => this.#addAgent(index, context), signal);
+    await this.waitFor(() => this.count('ready') + this.count('excluded') >= this.#agents.length, signal);
+  }
+
+  /** Enrols all agents and connects none. Returns their identities by index. */
+  async enrolAll(): Promise<Map<number, Identity>> {
+    const identities = new Map(this.#options.identities);
+    await this.#forEach(async (index) => {
+      if (!identities.has(index)) identities.set(index, await this.#enrol(makeMachine(this.#options, index)));
+    });
+    return identities;
+  }
+
+  /** Some at a time, in sequence. */
+  async #forEach(visit: (index: number) => Promise<void>, signal?: AbortSignal): Promise<void> {
     const { agents, firstIndex } = this.#options;
     let next = 0;
     const worker = async (): Promise<void> => {
       while (next < agents && !this.#stopped && signal?.aborted !== true) {
         const index = firstIndex + next;
         next += 1;
-        await this.#addAgent(index, context);
+        await visit(index);
       }
     };
     await Promise.all(Array.from({ length: Math.min(agents, ENROLMENTS_IN_PARALLEL) }, worker));
-    await this.waitFor(() => this.count('ready') + this.count('excluded') >= this.#agents.length, signal);
   }
 
   /** Closes all connections and frees everything that keeps the process running. */
@@ -135,6 +150,14 @@ export class Fleet {
     const killed = ranked.slice(0, Math.round(ready.length * share)).map(({ agent }) => agent);
     for (const agent of killed) agent.kill();
     return killed;
+  }
+
+  /** A share of the ready agents, taken at random, loses its connections and comes again after `disappearMs`. Returns how many. */
+  leave(share: number): number {
+    const ready = this.#agents.filter((agent) => agent.status === 'ready');
+    const leaving = ready.filter(() => Math.random() < share);
+    for (const agent of leaving) agent.disappear();
+    return leaving.length;
   }
 
   /**
@@ -203,6 +226,7 @@ export class Fleet {
       stats: this.stats,
       presence: this.presence,
       answers,
+      packs: this.#options.packs && new SimulatedPacks(this.#options.packs, this.#options.seed),
       pacer: this.#pacer,
       commands: {
         org: this.#options.org,

@@ -1,6 +1,13 @@
 import { createHmac, randomBytes } from 'node:crypto';
 import { rename, writeFile } from 'node:fs/promises';
-import { BROKER_RIGHTS, natsAuthorization, type BrokerUser } from '@muster/messages';
+import {
+  BROKER_RIGHTS,
+  natsAuthorization,
+  REDIS_RIGHTS,
+  redisAcl,
+  type BrokerUser,
+  type RedisUser,
+} from '@muster/messages';
 
 /** A user of a broker. Both parts are letters, digits, `-` and `_`, so that they need no quoting anywhere. */
 export interface BrokerLogin {
@@ -31,7 +38,15 @@ export function natsAccess(login: BrokerLogin): NatsAccess {
   return { config: natsAuthorization({ users: passwords, tools: login }), login };
 }
 
-/** The password of a service at a NATS of {@link natsAccess}. It follows from that of the tools, and not the other way round. */
+/** The users of a Redis: the one of the login, who may do everything, and each kind of service with its own rights and {@link servicePassword}. */
+export function redisAccess(login: BrokerLogin): string {
+  const users = (Object.keys(REDIS_RIGHTS) as RedisUser[]).map((user) => [user, servicePassword(login, user)] as const);
+  const others = login.user === 'default' ? '' : 'user default off\n';
+  const services = redisAcl(Object.fromEntries(users) as Record<RedisUser, string>);
+  return `user ${login.user} on >${login.password} ~* &* +@all\n${services}\n${others}`;
+}
+
+/** The password of a service at a NATS of {@link natsAccess} or a Redis of {@link redisAccess}. It follows from that of the tools, and not the other way round. */
 export function servicePassword(tools: BrokerLogin, user: BrokerUser): string {
   return createHmac('sha256', tools.password).update(`muster nats ${user}`).digest('base64url');
 }

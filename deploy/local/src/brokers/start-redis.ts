@@ -1,7 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Logger } from '@muster/runtime';
-import { writePrivateFile, type BrokerLogin } from './broker-login.js';
+import { redisAccess, writePrivateFile, type BrokerLogin } from './broker-login.js';
 import { startOnPort, type BrokerHandle, type ProcessOptions } from './broker-process.js';
 import { containerCommand } from './docker.js';
 import { findBroker, type BrokerSource } from './find-broker.js';
@@ -15,7 +15,7 @@ export interface StartRedisOptions {
   readonly port?: number;
   /** Keep the data over a restart. Default false: Muster can lose it. */
   readonly persist?: boolean;
-  /** Default: everybody is let in. */
+  /** Who may do everything; services are users beside it (`redisAccess`). Default: everybody is let in. */
   readonly login?: BrokerLogin;
   /** Default: the result of `findBroker`. */
   readonly source?: BrokerSource;
@@ -26,7 +26,8 @@ export async function startRedis(options: StartRedisOptions): Promise<BrokerHand
   const { dataDir, logger, persist = false, login } = options;
   const source = options.source ?? (await findBroker('redis', { logger }));
   await mkdir(dataDir, { recursive: true });
-  await writePrivateFile(join(dataDir, 'redis.conf'), login === undefined ? '' : accessFor(login));
+  // In a file of its owner's, because arguments of a program are seen by everybody on its machine.
+  await writePrivateFile(join(dataDir, 'redis.conf'), login === undefined ? '' : redisAccess(login));
   const start = (port: number): ProcessOptions => ({
     name: 'redis-server',
     ...commandFor(source, dataDir, port, persist),
@@ -36,12 +37,6 @@ export async function startRedis(options: StartRedisOptions): Promise<BrokerHand
   const handle = await startOnPort(options.port, 'redis', start, login === undefined ? {} : { login });
   logger.debug('redis started', { port: handle.port, pid: handle.pid });
   return handle;
-}
-
-/** In a file of its owner's, because arguments of a program are seen by everybody on its machine. */
-function accessFor({ user, password }: BrokerLogin): string {
-  const others = user === 'default' ? '' : 'user default off\n';
-  return `user ${user} on >${password} ~* &* +@all\n${others}`;
 }
 
 /** Arguments of a redis-server that listens on loopback only. */

@@ -2,12 +2,13 @@ import type { Stack } from '../stack/stack.js';
 import type { ScrapeTarget } from './start-prometheus.js';
 
 /** The health ports of all services of a stack. They keep their ports over a restart. */
-export function scrapeTargets({ gateways, queries, commands, telemetries, apis }: Stack): ScrapeTarget[] {
+export function scrapeTargets({ gateways, queries, commands, telemetries, postures, apis }: Stack): ScrapeTarget[] {
   return Object.entries({
     gateway: gateways,
     query: queries,
     command: commands,
     telemetry: telemetries,
+    ...(postures.length === 0 ? {} : { posture: postures }),
     api: apis,
   }).flatMap(([kind, programs]) =>
     programs.flatMap(({ name, healthUrl }) =>

@@ -5,6 +5,9 @@ import { createLogger, takeProcessLock, watchParent, type Logger } from '@muster
 import { writePrivateFile, type BrokerHandle } from '../brokers/index.js';
 import { scrapeTargets } from '../observe/scrape-targets.js';
 import { startPrometheus } from '../observe/start-prometheus.js';
+import { prometheusPort, writingTo } from '../observe/host-metrics.js';
+import { consoleFolder } from '../stack/programs.js';
+import { signInLink } from '../stack/sign-in-link.js';
 import { startStack } from '../stack/start-stack.js';
 import type { Stack } from '../stack/stack.js';
 import { startLocalBrokers, type LocalBrokers } from './local-brokers.js';
@@ -71,7 +74,10 @@ class LocalRun {
       if (up === 'up') {
         console.log(
           renderScreen(
-            { stack: this.#requireStack(), brokers: this.#requireBrokers(), prometheus: this.#prometheus },
+            {
+              ...{ stack: this.#requireStack(), brokers: this.#requireBrokers(), prometheus: this.#prometheus },
+              consoleUrl: this.#consoleUrl,
+            },
             (performance.now() - startedAt) / 1_000,
           ),
         );
@@ -98,27 +104,48 @@ class LocalRun {
       // The file has the process ids.
       if (text.endsWith('is back')) void this.#publish();
     };
-    const shape = { gateways, agent, logLevel, settings, restart: true };
+    this.#prometheusPort = await prometheusPort(this.#options.observe);
+    const written = writingTo(this.#prometheusPort, settings);
+    const shape = { gateways, agent, logLevel, settings: written, restart: true };
     const signedPath = join(folder, 'keys', 'records-signed');
     // What a NATS has that runs already is not known.
     const signsKept = (this.#hasKept || this.#options.natsUrl !== undefined) && !existsSync(signedPath);
-    const start = startStack({ folder, natsUrl, natsRights, redisUrl, signsKept, ...shape, onEvent });
+    const redisRights = this.#options.redisUrl === undefined ? 'own' : 'all';
+    const start = startStack({
+      folder,
+      natsUrl,
+      natsRights,
+      redisUrl,
+      redisRights,
+      signsKept,
+      postures: 1,
+      ...shape,
+      onEvent,
+    });
     this.#starting = start.catch(() => undefined);
     this.#stack = await start;
     await writePrivateFile(signedPath, 'records that decide rights are signed since then\n');
     await this.#observe(logger);
+    // A screen without it is better than no start.
+    if (consoleFolder() !== undefined) {
+      this.#consoleUrl = await signInLink(this.#stack).catch((err: unknown) => {
+        logger.warn('no link to the console', { err });
+        return undefined;
+      });
+    }
     await this.#publish();
   }
 
-  /** It starts last and stops first: what it scrapes has to run. */
+  #consoleUrl: string | undefined;
+  #prometheusPort: number | undefined;
+
+  /** It starts last, since what it scrapes has to run, and stops after the stack, which writes to it until then. */
   async #observe(logger: Logger): Promise<void> {
-    const { folder, observe: port } = this.#options;
+    const port = this.#prometheusPort;
     if (port === undefined) return;
+    const dataDir = join(this.#options.folder, 'data/prometheus');
     const targets = scrapeTargets(this.#requireStack());
-    this.#observing = startPrometheus({
-      ...{ dataDir: join(folder, 'data/prometheus'), logger, targets },
-      ...(port === 0 ? {} : { port }),
-    });
+    this.#observing = startPrometheus({ dataDir, logger, targets, port, takesWrites: true });
     this.#prometheus = await this.#observing;
   }
 
@@ -136,8 +163,8 @@ class LocalRun {
   /** Stops in reverse order of starting. Waits for a start that is under way, so that none of its programs is missed. */
   async #stop(): Promise<void> {
     await removeLocalFile(this.#options.folder);
-    await (await this.#observing?.catch(() => undefined))?.stop();
     await (await this.#starting)?.stop();
+    await (await this.#observing?.catch(() => undefined))?.stop();
     await this.#brokers?.stop();
   }
 
@@ -158,6 +185,7 @@ function localFile(stack: Stack, brokers: LocalBrokers, prometheus: BrokerHandle
     ...stack.queries,
     ...stack.commands,
     ...stack.telemetries,
+    ...stack.postures,
     ...stack.apis,
     ...stack.agents,
   ];

@@ -15,7 +15,7 @@ export interface RunOptions {
   /** Brokers that run already and are used instead of own ones. */
   readonly natsUrl?: string;
   readonly redisUrl?: string;
-  /** `own`: each kind of service has its own user at NATS, with its own rights. Not with a NATS that runs already. */
+  /** `own`, the default: each kind of service has its own user at NATS, with its own rights. A NATS that runs already is used with all rights. */
   readonly natsRights: 'own' | 'all';
   readonly logLevel: string;
   /** The variables of the environment for single programs. */
@@ -34,7 +34,7 @@ Runs all of Muster on this machine until Ctrl-C: brokers, gateways, query and co
   --fresh        delete the data of earlier runs first
   --help         show this
 
-MUSTER_NATS_URL and MUSTER_REDIS_URL name brokers that run already. MUSTER_NATS_RIGHTS=own bounds each kind of service to its own subjects. MUSTER_LOG_LEVEL sets the level of .muster/logs.
+MUSTER_NATS_URL and MUSTER_REDIS_URL name brokers that run already. MUSTER_NATS_RIGHTS=all gives every service all rights there. MUSTER_LOG_LEVEL sets the level of .muster/logs.
 MUSTER_GATEWAY_*, MUSTER_QUERY_*, MUSTER_COMMAND_*, MUSTER_API_* and MUSTER_AGENT_* are passed to these programs, except those that the runner sets.`;
 
 export type ParsedOptions =
@@ -80,7 +80,7 @@ export function parseRunOptions(args: readonly string[], env: NodeJS.ProcessEnv,
       ...(observe === undefined ? {} : { observe }),
       ...(natsUrl === undefined ? {} : { natsUrl }),
       ...(redisUrl === undefined ? {} : { redisUrl }),
-      natsRights: natsUrl === undefined && env['MUSTER_NATS_RIGHTS'] === 'own' ? 'own' : 'all',
+      natsRights: natsUrl !== undefined || env['MUSTER_NATS_RIGHTS'] === 'all' ? 'all' : 'own',
       logLevel: env['MUSTER_LOG_LEVEL'] || 'info',
       settings: settingsOf(env),
       ...(env['npm_lifecycle_event'] === 'start' ? { parentPid: process.ppid } : {}),

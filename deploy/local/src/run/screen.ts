@@ -8,16 +8,19 @@ export interface Running {
   readonly stack: Stack;
   readonly brokers: LocalBrokers;
   readonly prometheus: BrokerHandle | undefined;
+  /** The address of the console, which signs in once; absent where the console is not built. */
+  readonly consoleUrl: string | undefined;
 }
 
 /** The programs with their addresses, and the commands to try first. */
-export function renderScreen({ stack, brokers, prometheus }: Running, seconds: number): string {
+export function renderScreen({ stack, brokers, prometheus, consoleUrl }: Running, seconds: number): string {
   const programs = [
     ...stack.apis,
     ...stack.gateways,
     ...stack.queries,
     ...stack.commands,
     ...stack.telemetries,
+    ...stack.postures,
     ...stack.agents,
   ];
   const lines = programs.map(({ name, pid, url }) => line(name, url ?? (name === 'agent' ? 'live' : ''), pid));
@@ -28,7 +31,7 @@ export function renderScreen({ stack, brokers, prometheus }: Running, seconds: n
 Muster runs on this machine (${seconds.toFixed(1)} s).
 
 ${lines.join('\n')}
-
+${consoleUrl === undefined ? '' : `\n  console    ${consoleUrl}\n             (signs in once, within an hour)\n`}
   logs       ${folder}/logs/*.log
   for tools  ${folder}/local.json  (addresses, token, CA; readable by you only)
 

@@ -24,7 +24,7 @@ const OTEL = { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://collector' };
 const SETTING: StackSetting = {
   folder: '/stack',
   nats: () => ({ url: 'nats://broker', user: 'muster', passwordPath: '/np' }),
-  redis: { url: 'redis://broker' },
+  redis: () => ({ url: 'redis://broker' }),
   secrets: {
     token: 't',
     tokenPath: '/t',
@@ -51,6 +51,7 @@ test('a program gets the settings with its prefix, a service those of traces, an
     query: { MUSTER_QUERY_PER_ORG: '3', ...OTEL },
     command: { MUSTER_COMMAND_POLICY_FILE: '/policy.json', ...OTEL },
     telemetry: { MUSTER_HEALTH_POLICY_FILE: '/health.json', ...OTEL },
+    posture: OTEL,
     api: { MUSTER_API_MAX_VIEWERS: '5', ...OTEL },
     agent: { MUSTER_AGENT_QUERY_ROWS: '9' },
   });

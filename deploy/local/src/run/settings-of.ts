@@ -1,6 +1,6 @@
 import type { ProgramKind, ProgramSettings } from '../stack/programs.js';
 
-const KINDS: readonly ProgramKind[] = ['setup', 'gateway', 'query', 'command', 'telemetry', 'api', 'agent'];
+const KINDS: readonly ProgramKind[] = ['setup', 'gateway', 'query', 'command', 'telemetry', 'posture', 'api', 'agent'];
 
 /** Settings whose prefix names another program than the one that reads them. The stack sets them itself. */
 const MISLEADING = [

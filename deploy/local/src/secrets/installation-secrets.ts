@@ -1,12 +1,19 @@
 import { chmod, mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { BROKER_RIGHTS, type BrokerUser } from '@muster/messages';
+import {
+  BROKER_RIGHTS,
+  natsAuthorization,
+  REDIS_RIGHTS,
+  redisAcl,
+  type BrokerUser,
+  type RedisUser,
+} from '@muster/messages';
 import { newPassword, writePrivateFile } from '../brokers/broker-login.js';
 import { ensureCertificates } from '../stack/certificates.js';
 import { readOrCreate } from '../stack/command-keys.js';
 import { ensureSecrets } from '../stack/secrets.js';
 
-/** Each has a user of its own name at NATS; `setup` has none at Redis. */
+/** Each has a user of its own name at NATS; those of streams alone have none at Redis. */
 const BROKER_USERS = Object.keys(BROKER_RIGHTS) as BrokerUser[];
 
 export interface InstallationOptions {
@@ -100,20 +107,21 @@ async function ensureLogins(folder: string): Promise<Login[]> {
     BROKER_USERS.map(async (user) => ({
       user,
       nats: await password(`nats-${user}`),
-      redis: user === 'setup' ? undefined : await password(`redis-${user}`),
+      redis: !Object.hasOwn(REDIS_RIGHTS, user) ? undefined : await password(`redis-${user}`),
     })),
   );
 }
 
+/** Each kind of service with its own rights. */
 function natsUsers(logins: readonly Login[]): string {
-  const users = logins.map(({ user, nats }) => `    { user: ${user}, password: "${nats}" }`);
-  return ['authorization {', '  users: [', ...users, '  ]', '}'].join('\n');
+  const passwords = Object.fromEntries(logins.map(({ user, nats }) => [user, nats]));
+  return natsAuthorization({ users: passwords as Record<BrokerUser, string> }).trim();
 }
 
-/** No user may change users, settings or the server itself. */
+/** Each kind of service with its own rights; no user may change users, settings or the server itself. */
 function redisUsers(logins: readonly Login[]): string {
-  const users = logins.flatMap(({ user, redis }) =>
-    redis === undefined ? [] : [`user ${user} on >${redis} ~* &* +@all -@admin -flushall -flushdb +info`],
+  const passwords = Object.fromEntries(
+    logins.flatMap(({ user, redis }) => (redis === undefined ? [] : [[user, redis]])),
   );
-  return ['user default off', ...users].join('\n');
+  return `user default off\n${redisAcl(passwords as Record<RedisUser, string>)}`;
 }

@@ -1,6 +1,6 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { BROKER_RIGHTS, type BrokerUser } from '@muster/messages';
+import { BROKER_RIGHTS, REDIS_RIGHTS, type BrokerUser, type RedisUser } from '@muster/messages';
 import { newPassword, servicePassword, writePrivateFile, type BrokerLogin } from '../brokers/index.js';
 import { readOrCreate } from './command-keys.js';
 
@@ -20,7 +20,7 @@ export interface BrokerAddress {
   readonly url: string;
   readonly user?: string;
   readonly passwordPath?: string;
-  readonly rights?: 'own';
+  readonly rights?: 'own' | 'all';
 }
 
 /** Where each kind of service finds NATS: with its own user, where that NATS is one of `natsAccess`. */
@@ -30,13 +30,31 @@ export async function natsAddresses(
   rights: 'own' | 'all',
 ): Promise<(kind: string) => BrokerAddress> {
   const tools = await brokerAddress(folder, 'nats', url);
-  if (rights === 'all') return () => tools;
+  if (rights === 'all') return () => ({ ...tools, rights });
   const { username, password } = new URL(url);
   const own = new Map<string, BrokerAddress>();
   for (const user of Object.keys(BROKER_RIGHTS) as BrokerUser[]) {
     const passwordPath = join(folder, `nats-${user}-password`);
     await writePrivateFile(passwordPath, `${servicePassword({ user: username, password }, user)}\n`);
     own.set(user, { url: tools.url, user, passwordPath, rights });
+  }
+  return (kind) => own.get(kind) ?? tools;
+}
+
+/** Where each kind of service finds Redis: with its own user, where that Redis has them (`redisAccess`). */
+export async function redisAddresses(
+  folder: string,
+  url: string,
+  rights: 'own' | 'all',
+): Promise<(kind: string) => BrokerAddress> {
+  const tools = await brokerAddress(folder, 'redis', url);
+  if (rights === 'all') return () => tools;
+  const { username, password } = new URL(url);
+  const own = new Map<string, BrokerAddress>();
+  for (const user of Object.keys(REDIS_RIGHTS) as RedisUser[]) {
+    const passwordPath = join(folder, `redis-${user}-password`);
+    await writePrivateFile(passwordPath, `${servicePassword({ user: username, password }, user)}\n`);
+    own.set(user, { url: tools.url, user, passwordPath });
   }
   return (kind) => own.get(kind) ?? tools;
 }

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { join } from 'node:path';
 import type { BrokerAddress } from './broker-logins.js';
@@ -5,19 +6,25 @@ import type { ChildSpec } from './child.js';
 import type { CertificateFiles } from './certificates.js';
 import { LOCAL_ORG, type StackSecrets } from './secrets.js';
 
-export type ProgramKind = 'setup' | 'gateway' | 'query' | 'command' | 'telemetry' | 'api' | 'agent';
+export type ProgramKind = 'setup' | 'gateway' | 'query' | 'command' | 'telemetry' | 'posture' | 'api' | 'agent';
 
 /** Variables for each kind of program. */
 export type ProgramSettings = Partial<Record<ProgramKind, Readonly<Record<string, string>>>>;
 
 const SERVICES = fileURLToPath(new URL('../../../../services/', import.meta.url));
 
+/** The built files of the console; `undefined` where it is not built. */
+export function consoleFolder(services = SERVICES): string | undefined {
+  const folder = join(services, 'console/dist/web');
+  return existsSync(join(folder, 'index.html')) ? folder : undefined;
+}
+
 /** The settings that all programs of one stack share. */
 export interface StackSetting {
   readonly folder: string;
   /** By kind of program. */
   readonly nats: (kind: ProgramKind) => BrokerAddress;
-  readonly redis: BrokerAddress;
+  readonly redis: (kind: ProgramKind) => BrokerAddress;
   readonly secrets: StackSecrets;
   /** Without it all programs use plain HTTP and WebSocket on loopback. */
   readonly tls?: CertificateFiles;
@@ -80,7 +87,7 @@ function inherited(): Record<string, string> {
 
 const brokers = (kind: ProgramKind, { nats, redis, secrets }: StackSetting): Record<string, string> => ({
   ...brokerSettings('NATS', nats(kind)),
-  ...brokerSettings('REDIS', redis),
+  ...brokerSettings('REDIS', redis(kind)),
   MUSTER_RECORD_PUBLIC_KEYS_FILE: secrets.recordPublicKeysPath,
   MUSTER_UNSIGNED_RECORDS: 'refuse',
 });
@@ -96,6 +103,11 @@ function brokerSettings(broker: string, { url, user, passwordPath, rights }: Bro
 
 const serverTls = ({ tls }: StackSetting): Record<string, string> =>
   tls === undefined ? {} : { MUSTER_TLS_CERT_FILE: tls.certPath, MUSTER_TLS_KEY_FILE: tls.keyPath };
+
+function consoleSettings({ services }: StackSetting): Record<string, string> {
+  const folder = consoleFolder(services);
+  return folder === undefined ? {} : { MUSTER_API_CONSOLE_DIR: folder };
+}
 
 const ENVIRONMENTS: Readonly<Record<ProgramKind, (setting: StackSetting) => Record<string, string>>> = {
   setup: ({ nats }) => brokerSettings('NATS', nats('setup')),
@@ -133,6 +145,11 @@ const ENVIRONMENTS: Readonly<Record<ProgramKind, (setting: StackSetting) => Reco
     MUSTER_HEALTH_HOST: '127.0.0.1',
     MUSTER_HEALTH_PORT: '0',
   }),
+  posture: (setting) => ({
+    ...brokers('posture', setting),
+    MUSTER_HEALTH_HOST: '127.0.0.1',
+    MUSTER_HEALTH_PORT: '0',
+  }),
   api: (setting) => ({
     ...brokers('api', setting),
     ...serverTls(setting),
@@ -140,9 +157,11 @@ const ENVIRONMENTS: Readonly<Record<ProgramKind, (setting: StackSetting) => Reco
     MUSTER_API_PORT: '0',
     MUSTER_HEALTH_HOST: '127.0.0.1',
     MUSTER_HEALTH_PORT: '0',
+    ...consoleSettings(setting),
     MUSTER_BOOTSTRAP_TOKEN_FILE: setting.secrets.tokenPath,
     MUSTER_BOOTSTRAP_ORG: LOCAL_ORG,
     MUSTER_RECORD_KEYS_FILE: setting.secrets.recordKeysPath,
+    MUSTER_API_AUDIT_HEADS_FILE: join(setting.folder, 'audit-heads.ndjson'),
     MUSTER_COMMAND_REQUEST_KEY_FILE: setting.secrets.commandRequestKeyPath,
   }),
   agent: (setting) => ({
@@ -158,6 +177,7 @@ const PORT_VARIABLES: Readonly<Record<ProgramKind, Readonly<Record<string, strin
   query: { health: 'MUSTER_HEALTH_PORT' },
   command: { health: 'MUSTER_HEALTH_PORT' },
   telemetry: { health: 'MUSTER_HEALTH_PORT' },
+  posture: { health: 'MUSTER_HEALTH_PORT' },
   api: { api: 'MUSTER_API_PORT', health: 'MUSTER_HEALTH_PORT' },
   agent: {},
 };

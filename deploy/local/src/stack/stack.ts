@@ -7,6 +7,8 @@ export interface StackOptions {
   /** `own`: the URL is of a NATS of `natsAccess`, where each kind of service has a user with its own rights. Default `all`. */
   readonly natsRights?: 'own' | 'all';
   readonly redisUrl: string;
+  /** `own`: the URL is of a Redis that was started with a login, where each kind of service has a user with its own rights. Default `all`. */
+  readonly redisRights?: 'own' | 'all';
   /** Whether NATS has records of a version that did not sign them; they are signed before anything starts. */
   readonly signsKept?: boolean;
   /** How many of each. Default: 1 of each service, and no agent. */
@@ -14,6 +16,8 @@ export interface StackOptions {
   readonly queries?: number;
   readonly commands?: number;
   readonly telemetries?: number;
+  /** Default: none. */
+  readonly postures?: number;
   readonly apis?: number;
   readonly agent?: boolean;
   /** Default true. */
@@ -67,6 +71,7 @@ export interface Stack {
   readonly queries: readonly Program[];
   readonly commands: readonly Program[];
   readonly telemetries: readonly Program[];
+  readonly postures: readonly Program[];
   readonly apis: readonly ServerProgram[];
   readonly agents: readonly Program[];
   /** Undefined without TLS. */

@@ -1,6 +1,6 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { brokerAddress, natsAddresses } from './broker-logins.js';
+import { natsAddresses, redisAddresses } from './broker-logins.js';
 import { ensureCertificates, type CertificateFiles } from './certificates.js';
 import { Child, type ChildSpec } from './child.js';
 import { mainOf, programSpec, signRecordsSpec, type ProgramKind, type StackSetting } from './programs.js';
@@ -14,11 +14,12 @@ const STOP_ORDER: readonly (readonly ProgramKind[])[] = [
   ['agent'],
   ['api'],
   ['gateway'],
+  ['posture'],
   ['query', 'command', 'telemetry'],
 ];
 
 /**
- * Starts gateways, query, command and telemetry services, APIs and agents as processes, with brokers that run already. Resolves when all are ready.
+ * Starts gateways, query, command, telemetry and posture services, APIs and agents as processes, with brokers that run already. Resolves when all are ready.
  * The caller stops the brokers. When one program does not start, the others are stopped again.
  * @throws ChildError names the program and quotes the end of its log.
  */
@@ -42,7 +43,7 @@ async function prepare(options: StackOptions): Promise<StackSetting> {
   return {
     folder,
     nats: await natsAddresses(keys, natsUrl, options.natsRights ?? 'all'),
-    redis: await brokerAddress(keys, 'redis', redisUrl),
+    redis: await redisAddresses(keys, redisUrl, options.redisRights ?? 'all'),
     secrets,
     logLevel,
     settings,
@@ -64,6 +65,7 @@ class RunningStack implements Stack {
   readonly queries: Program[] = [];
   readonly commands: Program[] = [];
   readonly telemetries: Program[] = [];
+  readonly postures: Program[] = [];
   readonly apis: ServerProgram[] = [];
   readonly agents: Program[] = [];
   readonly #setting: StackSetting;
@@ -89,17 +91,31 @@ class RunningStack implements Stack {
 
   /** Services do not need each other to start, so they start in parallel. An agent needs a gateway's address. */
   async start(): Promise<void> {
-    const { gateways = 1, queries = 1, commands = 1, telemetries = 1, apis = 1, agent = false } = this.#options;
-    if (this.#options.signsKept === true) await this.#runOnce(signRecordsSpec(this.#setting));
+    const {
+      gateways = 1,
+      queries = 1,
+      commands = 1,
+      telemetries = 1,
+      postures = 0,
+      apis = 1,
+      agent = false,
+    } = this.#options;
+    // With rights of their own services wait for the streams; else they make them themselves.
+    const isSetUp =
+      this.#options.natsRights === 'own' ? this.#runOnce(programSpec('setup', 'setup', this.#setting)) : undefined;
+    if (this.#options.signsKept === true) {
+      await isSetUp;
+      await this.#runOnce(signRecordsSpec(this.#setting));
+    }
     const times = (count: number): number[] => Array.from({ length: count }, (_, i) => i + 1);
     const edge = Promise.all(times(gateways).map(() => this.addGateway()));
     const all = await Promise.allSettled([
-      // With rights of their own services wait for the streams; else they make them themselves.
-      ...(this.#options.natsRights === 'own' ? [this.#runOnce(programSpec('setup', 'setup', this.#setting))] : []),
+      isSetUp,
       edge,
       ...times(queries).map(async (i) => this.queries.push(await this.#program('query', `query-${i}`))),
       ...times(commands).map(async (i) => this.commands.push(await this.#program('command', `command-${i}`))),
       ...times(telemetries).map(async (i) => this.telemetries.push(await this.#program('telemetry', `telemetry-${i}`))),
+      ...times(postures).map(async (i) => this.postures.push(await this.#program('posture', `posture-${i}`))),
       ...times(apis).map(async (i) => this.apis.push(withUrl(await this.#program('api', `api-${i}`)))),
       ...(agent ? [edge.then(() => this.#startAgent({}))] : []),
     ]);

@@ -4,6 +4,7 @@ import { endpoint } from './endpoint.js';
 import { fleetHealth } from './fleet-health.js';
 import { gateways } from './gateways.js';
 import { hostMetrics } from './host-metrics.js';
+import { posture } from './posture.js';
 import { queriesAndCommands } from './queries-and-commands.js';
 import { services } from './services.js';
 import { serviceLevels } from './slos.js';
@@ -14,6 +15,7 @@ export const DASHBOARDS: readonly DashboardSpec[] = [
   endpoint,
   gateways,
   queriesAndCommands,
+  posture,
   brokers,
   services,
   hostMetrics,

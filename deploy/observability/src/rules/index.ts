@@ -4,6 +4,7 @@ import { brokers } from './brokers.js';
 import { commands } from './commands.js';
 import { enrolment } from './enrolment.js';
 import { gateways } from './gateways.js';
+import { posture } from './posture.js';
 import { queries } from './queries.js';
 import { services } from './services.js';
 import { slos } from './slos.js';
@@ -17,5 +18,6 @@ export const RULE_GROUPS: readonly RuleGroup[] = [
   commands,
   audit,
   enrolment,
+  posture,
   slos,
 ];

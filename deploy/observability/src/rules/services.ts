@@ -7,13 +7,18 @@ const certificate = (days: number): Record<string, string> => ({
   'muster_gateway_certificate_expiry_timestamp_seconds{job="muster-gateway",instance="a"}': `${days * DAY}x60`,
 });
 
+const notReread = (values: string): Record<string, string> => ({
+  'muster_gateway_secret_reloads_total{job="muster-gateway",instance="a",setting="MUSTER_ENROLL_SECRETS",result="failed"}':
+    values,
+});
+
 /** What every service has: a process with an event loop, a clock, perhaps a certificate. */
 export const services: RuleGroup = {
   name: 'services',
   rules: [
     {
       alert: 'MusterServiceDown',
-      expr: 'up{job=~"muster-(query|command|telemetry|api).*"} == 0',
+      expr: 'up{job=~"muster-(query|command|telemetry|posture|api).*"} == 0',
       for: '1m',
       severity: 'critical',
       summary: 'A service of Muster does not answer Prometheus.',
@@ -117,6 +122,17 @@ export const services: RuleGroup = {
         },
         at: '20m',
       },
+    },
+    {
+      alert: 'MusterSecretNotReread',
+      expr: 'sum by (job, instance, setting) (increase({__name__=~"muster_.+_secret_reloads_total",result="failed"}[5m])) > 0',
+      for: '10m',
+      severity: 'warning',
+      summary: 'The file of a key or secret has changed, and what is in it cannot be used.',
+      description:
+        '{{ $labels.job }} {{ $labels.instance }} goes on with what it had read before from the file of {{ $labels.setting }}.',
+      fires: { series: notReread('0x2 12+12x20'), at: '20m' },
+      quiet: { series: notReread('0x2 1x20'), at: '20m' },
     },
   ],
 };

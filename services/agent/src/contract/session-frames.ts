@@ -4,6 +4,7 @@ import type {
   MetricsBody,
   MetricsHistoryBody,
   ModeBody,
+  PackBody,
   QueryBody,
   ReconnectBody,
   ReportKeptBody,
@@ -16,6 +17,7 @@ export interface SessionFrames {
   readonly query: QueryBody;
   readonly cancel: { readonly reason: string };
   readonly credit: { readonly bytes: number };
+  readonly pack: PackBody;
   readonly command: CommandBody;
   readonly commandCancel: CommandCancelBody;
   readonly reportKept: ReportKeptBody;

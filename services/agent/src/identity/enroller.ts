@@ -1,6 +1,6 @@
 import type { Facts } from '@muster/protocol';
 import type { NamedKey } from '@muster/identity/agent';
-import type { Clock, Secret } from '@muster/runtime/program';
+import { reread, type Clock, type Secret } from '@muster/runtime/program';
 import type { Dialer } from '../network/dialer.js';
 import { enrolUrl } from '../network/gateway-urls.js';
 import type { AgentIdentity } from './agent-identity.js';
@@ -44,7 +44,8 @@ export class Enroller {
       ca: dialer.ca,
       agent: dialer.agentFor(url, 'enrol'),
       org,
-      secret,
+      // One that was replaced, as the answer to a refusal, needs no restart.
+      secret: reread(secret),
       keys: identity.keys,
       facts,
       labels: labels.read(),

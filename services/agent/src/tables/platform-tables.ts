@@ -1,5 +1,7 @@
 import { type Platform, type TableProvider, TABLES, type TableSpec } from '@muster/tables';
 import type { TrafficRow } from '../traffic/traffic-meter.js';
+import { agentState } from './agent-state.js';
+import { aboutAgent } from './about-agent.js';
 import { LINUX_COLLECTORS } from './linux/collectors.js';
 import { type Collector, System, type SystemOptions } from './contract/system.js';
 
@@ -9,17 +11,35 @@ export interface PlatformTables {
   readonly provider: TableProvider;
 }
 
+/** What tables tell of the running agent. */
+export interface RunningAgent {
+  readonly agentId?: string;
+  readonly dataDir?: string;
+}
+
 export interface PlatformTablesOptions extends SystemOptions {
   /** Root folder of a copied file tree to read instead of the machine. */
   readonly root?: string;
+  /** Of this program. */
+  readonly version?: string;
+  /** The running agent; asked at each statement. */
+  readonly about?: () => RunningAgent;
   /** Traffic counters of the running agent. */
   readonly traffic?: () => readonly TrafficRow[];
 }
 
 /** The tables of `platform`. Collectors are synchronous and may take long, so run them in a worker process. */
 export function platformTables(platform: Platform, options: PlatformTablesOptions = {}): PlatformTables {
-  const own = agentTraffic(options.traffic ?? (() => []));
-  const collectors = new Map([...collectorsOf(platform), own].map((one) => [one.table, one]));
+  const about = options.about ?? ((): RunningAgent => ({}));
+  const own = [
+    agentTraffic(options.traffic ?? (() => [])),
+    ...aboutAgent({
+      ...{ platform, version: options.version ?? '', agentPid: options.agentPid ?? process.pid },
+      agentId: () => about().agentId,
+    }),
+    ...agentState(() => about().dataDir),
+  ];
+  const collectors = new Map([...collectorsOf(platform), ...own].map((one) => [one.table, one]));
   return {
     specs: TABLES.filter((table) => collectors.has(table.name)),
     provider: {

@@ -1,4 +1,4 @@
-import { decodeRows, type SqlValue } from '@muster/protocol';
+import { decodeRows, type SqlParameter, type SqlValue } from '@muster/protocol';
 import { createSqlEngine, type ExecuteResult, type SqlEngine, TABLES } from '@muster/tables';
 import { platformTables } from './platform-tables.js';
 
@@ -21,10 +21,15 @@ export class LinuxTables {
     return new LinuxTables(await createSqlEngine({ tables: TABLES, provider, platform: 'linux' }));
   }
 
-  query(sql: string, limits: { ms?: number; bytes?: number } = {}): QueryResult {
+  query(
+    sql: string,
+    limits: { ms?: number; bytes?: number } = {},
+    parameters: readonly SqlParameter[] = [],
+  ): QueryResult {
     let names: string[] = [];
     const rows: Record<string, SqlValue>[] = [];
     const result = this.#engine.execute(sql, {
+      parameters,
       onColumns: (columns) => {
         names = columns.map((column) => column.name);
       },

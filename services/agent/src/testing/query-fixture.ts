@@ -5,10 +5,13 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach } from '@jest/globals';
 import { FRAME, decodeBody, type QueryBody, type QueryEndBody } from '@muster/protocol';
 import { silentLogger, systemClock } from '@muster/runtime/program';
+import { PackRunner, type PackTrust } from '../capabilities/queries/pack-runner.js';
+import { PackStore } from '../capabilities/queries/pack-store.js';
 import { QueryDenylist } from '../capabilities/queries/query-denylist.js';
 import { QueryHandler } from '../capabilities/queries/query-handler.js';
 import { QueryRunner } from '../capabilities/queries/query-runner.js';
 import type { SendResult } from '../contract/session.js';
+import type { MachineLoad } from '../worker/machine-load.js';
 import { WorkerPool } from '../worker/worker-pool.js';
 import { WorkerProcesses } from '../worker/worker-processes.js';
 
@@ -65,6 +68,11 @@ export function createAgent(
     maxHeldBytes?: number;
     env?: Record<string, string>;
     args?: string[];
+    /** It runs packs, of whom this says. */
+    trust?: PackTrust;
+    checkMs?: number;
+    maxLowMs?: number;
+    load?: MachineLoad;
   } = {},
 ) {
   const folder = options.folder ?? mkdtempSync(join(tmpdir(), 'muster-agent-'));
@@ -86,13 +94,16 @@ export function createAgent(
   processes.onChange(() => wake());
   const runner = new QueryRunner({
     denylist,
+    clock: systemClock,
     maxBudget: options.maxBudget ?? BUDGET,
+    maxLowMs: options.maxLowMs ?? 600_000,
     ...(options.maxQueued === undefined ? {} : { maxQueued: options.maxQueued }),
     ...(options.maxHeldBytes === undefined ? {} : { maxHeldBytes: options.maxHeldBytes }),
-    createPool: (onRoom) =>
+    createPool: (kind, onRoom) =>
       new WorkerPool({
         processes,
-        workers: options.workers ?? 1,
+        workers: kind === 'low' ? 1 : (options.workers ?? 1),
+        ...(options.load === undefined ? {} : { load: options.load }),
         clock: systemClock,
         logger: silentLogger,
         onRoom: () => {
@@ -101,7 +112,17 @@ export function createAgent(
         },
       }),
   });
-  const handler = new QueryHandler({ runner, clock: systemClock, logger: silentLogger });
+  const common = { clock: systemClock, logger: silentLogger };
+  const packs =
+    options.trust === undefined
+      ? {}
+      : {
+          packs: new PackRunner({
+            ...{ ...common, trust: options.trust, processes, checkMs: options.checkMs ?? BUDGET.ms },
+            store: new PackStore({ folder, logger: silentLogger }),
+          }),
+        };
+  const handler = new QueryHandler({ ...common, runner, ...packs });
   handler.ready({ mode: 'live', serverTimeMs: 1, send: (...frame) => connection.send(...frame) });
   cleanups.push(() => handler.ended());
   const until = async <T>(look: () => T | undefined | false): Promise<T> => {
@@ -120,6 +141,7 @@ export function createAgent(
     handler,
     until,
     poolSize: () => processes.size,
+    workerPids: () => processes.pids,
     ask(ref: number, sql: string, columns: string[], body: Partial<QueryBody> = {}): void {
       const whole = { id: `q${ref}`, sql, columns, remainingMs: 20_000, budget: BUDGET, credit: 10_000_000, ...body };
       handler.frames.query!(whole, ref);

@@ -31,6 +31,7 @@ const KINDS = {
   [FRAME.query]: 'query',
   [FRAME.cancel]: 'cancel',
   [FRAME.credit]: 'credit',
+  [FRAME.pack]: 'pack',
   [FRAME.command]: 'command',
   [FRAME.commandCancel]: 'commandCancel',
   [FRAME.reportKept]: 'reportKept',

@@ -1,5 +1,6 @@
 import { createSqlEngine, type SqlEngine, TABLES } from '@muster/tables';
 import { thisPlatform } from '../host/facts.js';
+import { agentVersion } from '../host/program-files.js';
 import { platformTables, type PlatformTablesOptions } from '../tables/platform-tables.js';
 
 /**
@@ -8,5 +9,6 @@ import { platformTables, type PlatformTablesOptions } from '../tables/platform-t
  */
 export function createLocalEngine(options: Omit<PlatformTablesOptions, 'root'> = {}): Promise<SqlEngine> {
   const platform = thisPlatform();
-  return createSqlEngine({ tables: TABLES, provider: platformTables(platform, options).provider, platform });
+  const { provider } = platformTables(platform, { version: agentVersion(), ...options });
+  return createSqlEngine({ tables: TABLES, provider, platform });
 }

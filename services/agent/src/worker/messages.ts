@@ -1,16 +1,36 @@
-import type { AgentOutcome, Binding, Budget, Params, WarningsBody } from '@muster/protocol';
+import type { AgentOutcome, Binding, Budget, Params, SqlParameter, WarningsBody } from '@muster/protocol';
+import type { JudgedCheck } from '@muster/packs/verdict';
 import type { ActionHost, ActionResult, JsonValue } from '../actions/contract/action.js';
+import type { RunningAgent } from '../tables/platform-tables.js';
 import type { TrafficRow } from '../traffic/traffic-meter.js';
 
 /** One statement. */
 export interface QueryRequest {
   readonly sql: string;
+  /** Values for its `:name`. */
+  readonly parameters?: readonly SqlParameter[];
   /** The column names that the result must have; absent for statements typed on this machine, which are not checked. */
   readonly columns?: readonly string[];
   readonly budget: Budget;
+  /** When it ends at the latest, by the clock of this machine: loading the engine takes time too. */
+  readonly untilMs?: number;
   readonly chunkBytes: number;
+  /** The running agent, for tables about it. */
+  readonly about?: RunningAgent;
   /** The agent's traffic until now; a worker cannot read it. */
   readonly traffic?: readonly TrafficRow[];
+}
+
+/** The checks of a pack, from one of them on. */
+export interface ChecksRequest extends Pick<QueryRequest, 'about' | 'traffic'> {
+  readonly checks: readonly JudgedCheck[];
+  /** The first that runs. */
+  readonly from: number;
+  /** What all of them may take, and what one may. */
+  readonly budgetMs: number;
+  readonly checkMs: number;
+  /** UTF-16 code units of evidence that may still be told. */
+  readonly evidenceChars: number;
 }
 
 /** One run of an action, or the undo of one. */
@@ -34,6 +54,8 @@ export interface ActionRequest {
 export type WorkerRequest =
   /** `hung`: paths at which work hangs. */
   | { readonly t: 'query'; readonly query: QueryRequest; readonly hung: readonly string[] }
+  /** The checks of a pack, one after the other. */
+  | { readonly t: 'checks'; readonly scan: ChecksRequest; readonly hung: readonly string[] }
   | { readonly t: 'action'; readonly call: ActionRequest; readonly hung: readonly string[] }
   /** The action is told to end; `isLate`: because its time is over. */
   | { readonly t: 'abort'; readonly isLate: boolean }

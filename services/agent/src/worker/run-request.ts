@@ -15,26 +15,46 @@ export function runRequest(
   onRows: (rows: Uint8Array<ArrayBuffer>) => void,
   note: { readonly refused: HungPathError | undefined } = { refused: undefined },
 ): Done {
-  const compiled = engine.compile(request.sql);
+  const { sql, parameters = [], untilMs = Infinity } = request;
+  const compiled = engine.compile(sql, parameters);
   if (!compiled.ok) return { t: 'done', columns: [], failure: failureOf(compiled) };
   const columns = compiled.columns.map((column) => column.name);
   if (request.columns !== undefined && !sameNames(columns, request.columns)) {
     return { t: 'done', columns, failure: mismatch(columns, request.columns) };
   }
-  const result = engine.execute(request.sql, { limits: request.budget, chunkBytes: request.chunkBytes, onRows });
+  const result = engine.execute(sql, {
+    parameters,
+    limits: { ...request.budget, ms: Math.max(1, Math.min(request.budget.ms, untilMs - Date.now())) },
+    chunkBytes: request.chunkBytes,
+    keepRows: request.budget.priority === 'low',
+    onRows,
+  });
   if (note.refused !== undefined) return { t: 'done', columns, failure: hungFailure(note.refused) };
-  if (!result.ok) return { t: 'done', columns, failure: failureOf(result) };
-  const warnings = result.warnings
+  const ended = result.ok ? undefined : endedEarly(result);
+  if (!result.ok && ended === undefined) return { t: 'done', columns, failure: failureOf(result) };
+  const warnings = [...(ended === undefined ? [] : [ended]), ...('warnings' in result ? (result.warnings ?? []) : [])]
     .slice(0, LIMITS.warnings)
     .map(({ code, count, message }) => ({ code, count, message: clipMessage(message) }));
   return warnings.length === 0 ? { t: 'done', columns } : { t: 'done', columns, warnings };
+}
+
+type Failed = Extract<ExecuteResult, { ok: false }>;
+
+/** What is said of an answer with the rows of a search that was not finished. One that found none until then has no answer: nothing is known. */
+function endedEarly(result: Failed): { code: string; count: number; message: string } | undefined {
+  if (result.code !== 'over_budget' || (result.kept ?? 0) === 0) return undefined;
+  return {
+    code: `over_${result.limit}`,
+    count: 1,
+    message: `not finished: ${result.message}; these are the rows until then`,
+  };
 }
 
 function hungFailure({ message, code }: HungPathError): QueryFailure {
   return { outcome: 'over_budget', code, message: clipMessage(message) };
 }
 
-function failureOf(result: CompileFailure | Extract<ExecuteResult, { ok: false }>): QueryFailure {
+function failureOf(result: CompileFailure | Failed): QueryFailure {
   const message = clipMessage(result.message);
   switch (result.code) {
     case 'over_budget':

@@ -1,4 +1,5 @@
 import { createLocalEngine } from './local-engine.js';
+import type { RunningAgent } from '../tables/platform-tables.js';
 import type { TrafficRow } from '../traffic/traffic-meter.js';
 import { PathNote } from './path-note.js';
 import { serveAgent } from './worker-server.js';
@@ -6,10 +7,15 @@ import { serveAgent } from './worker-server.js';
 /** The main module of the worker processes. It has no access to sessions, keys and tokens. */
 const note = new PathNote();
 let traffic: readonly TrafficRow[] = [];
+let about: RunningAgent = {};
 serveAgent({
   note,
   // The agent is the parent; its environment has secrets.
-  openEngine: () => createLocalEngine({ traffic: () => traffic, touch: note.set, agentPid: process.ppid }),
-  prepare: (query) => (traffic = query.traffic ?? []),
+  openEngine: () =>
+    createLocalEngine({ about: () => about, traffic: () => traffic, touch: note.set, agentPid: process.ppid }),
+  prepare: (query) => {
+    traffic = query.traffic ?? [];
+    about = query.about ?? {};
+  },
   openActions: async (reply) => (await import('./action-server.js')).serveActions(reply, note),
 });

@@ -1,5 +1,7 @@
 import { clipMessage, type WarningsBody } from '@muster/protocol';
 import type { Clock, Logger, Timer } from '@muster/runtime/program';
+import { CourtesyPauses } from './courtesy-pauses.js';
+import type { MachineLoad } from './machine-load.js';
 import type { QueryFailure, QueryRequest, WorkerReply } from './messages.js';
 import type { WorkerExit, WorkerProcess } from './worker-process.js';
 import type { WorkerProcesses } from './worker-processes.js';
@@ -24,6 +26,8 @@ export interface WorkerPoolOptions {
   readonly workers: number;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** While it says so, statements of low priority stand still. Absent: they never do. */
+  readonly load?: MachineLoad;
   /** A place is free, or it is known that there will be none ({@link WorkerPool.fault}). */
   readonly onRoom: () => void;
 }
@@ -36,6 +40,8 @@ export interface WorkerTask {
 
 /** The engine ends a statement when its time is over. It cannot while a collector is stuck in a system call. */
 const GRACE_MS = 1_000;
+/** One of low priority gets less of a busy machine. */
+const LOW_GRACE_MS = 5_000;
 const START_TIMEOUT_MS = 20_000;
 /** Signals by which the kernel ends a program for what it did. All others come from somebody else, such as the OOM killer. */
 const FAULTS: ReadonlySet<NodeJS.Signals> = new Set([
@@ -90,16 +96,21 @@ export class WorkerPool {
 class RunningStatement {
   readonly #options: WorkerPoolOptions;
   readonly #budgetMs: number;
+  readonly #untilMs: number;
+  readonly #isLow: boolean;
   readonly #onOutcome: (outcome: WorkerOutcome) => void;
   readonly #worker: WorkerProcess;
   readonly #chunks: Uint8Array[] = [];
   #bytes = 0;
   #hasStarted = false;
   #timer: Timer | undefined;
+  #pauses: CourtesyPauses | undefined;
 
   constructor(query: QueryRequest, options: WorkerPoolOptions, onOutcome: (outcome: WorkerOutcome) => void) {
     this.#options = options;
     this.#budgetMs = query.budget.ms;
+    this.#untilMs = query.untilMs ?? Infinity;
+    this.#isLow = query.budget.priority === 'low';
     this.#onOutcome = onOutcome;
     this.#worker = options.processes.take();
     this.#worker.use({ onMessage: (reply) => this.#onReply(reply), onExit: (exit) => this.#onExit(exit) });
@@ -110,6 +121,7 @@ class RunningStatement {
   /** Ends it without an outcome. Returns the path at which it hangs, if it does. */
   abandon(): string | undefined {
     this.#options.clock.clear(this.#timer);
+    this.#pauses?.stop();
     const path = this.#hasStarted ? this.#worker.hangsAt() : undefined;
     this.#options.processes.abandon(this.#worker, { path });
     return path;
@@ -119,20 +131,29 @@ class RunningStatement {
     switch (reply.t) {
       case 'started':
         this.#hasStarted = true;
-        return this.#arm(this.#budgetMs + GRACE_MS, () => this.#giveUp((path) => this.#overTime(path)));
+        if (this.#isLow) this.#pauses = this.#startPauses();
+        return this.#arm(Math.max(1, Math.min(this.#budgetMs, this.#untilMs - this.#options.clock.now())), () => {
+          // One that stands still, or waits for others, could not say what it has found.
+          this.#pauses?.stop();
+          if (this.#isLow) this.#worker.raisePriority();
+          this.#arm(this.#isLow ? LOW_GRACE_MS : GRACE_MS, () => this.#giveUp((path) => this.#overTime(path)));
+        });
       case 'rows':
         this.#chunks.push(reply.rows);
         this.#bytes += reply.rows.length;
         return;
       case 'done':
-        this.#options.processes.release(this.#worker);
-        if (reply.failure !== undefined) return this.#settle(failed(reply.failure));
+        this.#pauses?.stop();
+        // Its priority cannot be raised again.
+        if (this.#isLow) this.#options.processes.abandon(this.#worker);
+        else this.#options.processes.release(this.#worker);
+        if (reply.failure !== undefined) return this.#settle(failed(this.#withPauses(reply.failure)));
         return this.#settle({
           kind: 'answer',
           chunks: this.#chunks,
           bytes: this.#bytes,
           columns: reply.columns,
-          warnings: reply.warnings ?? [],
+          warnings: (reply.warnings ?? []).map((one) => this.#withPauses(one)),
         });
       default:
     }
@@ -155,6 +176,19 @@ class RunningStatement {
 
   #giveUp(outcome: (path: string | undefined) => WorkerOutcome): void {
     this.#settle(outcome(this.abandon()));
+  }
+
+  #startPauses(): CourtesyPauses | undefined {
+    const { load, clock } = this.#options;
+    return load === undefined ? undefined : new CourtesyPauses({ worker: this.#worker, load, clock });
+  }
+
+  /** Where the time was used up, how much of it was spent waiting for others. */
+  #withPauses<T extends { readonly code: string; readonly message: string }>(said: T): T {
+    const pausedS = Math.round((this.#pauses?.pausedMs ?? 0) / 1_000);
+    if (said.code !== 'over_time' || pausedS === 0) return said;
+    const why = `it stood still for ${pausedS} s, while the machine was busy or on battery`;
+    return { ...said, message: clipMessage(`${said.message}; ${why}`) };
   }
 
   #overTime(path: string | undefined): WorkerOutcome {

@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
+import { getPriority, setPriority } from 'node:os';
 import { closeSync, openSync, readFileSync, readSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { WorkerReply, WorkerRequest } from './messages.js';
@@ -46,6 +47,7 @@ export class WorkerProcess {
   #user: WorkerUser | undefined;
   readonly #onGone: () => void;
   #isGone = false;
+  #isPaused = false;
 
   constructor({ args, env, folder }: WorkerProcessOptions, onGone: () => void) {
     this.#onGone = onGone;
@@ -85,6 +87,29 @@ export class WorkerProcess {
     this.#child?.kill('SIGKILL');
   }
 
+  /** It stands still and takes no processor time. Not on Windows. */
+  pause(): void {
+    this.#isPaused = process.platform !== 'win32' && this.#child?.kill('SIGSTOP') === true;
+  }
+
+  resume(): void {
+    if (this.#isPaused) this.#child?.kill('SIGCONT');
+    this.#isPaused = false;
+  }
+
+  /** To that of the agent, where the agent may: only root can. */
+  raisePriority(): void {
+    try {
+      setPriority(this.pid, getPriority());
+    } catch {
+      // It has ended, or goes on slowly.
+    }
+  }
+
+  get isPaused(): boolean {
+    return this.#isPaused;
+  }
+
   /** The path that the process touched last, or `undefined` when it touched none in its present task. */
   lastPath(): string | undefined {
     if (this.#note === undefined) return undefined;
@@ -99,6 +124,7 @@ export class WorkerProcess {
    * field 3 of stat); elsewhere the last path is taken.
    */
   hangsAt(): string | undefined {
+    if (this.#isPaused) return undefined;
     return process.platform === 'linux' && stateOf(this.pid) === 'R' ? undefined : this.lastPath();
   }
 

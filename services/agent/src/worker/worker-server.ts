@@ -1,6 +1,9 @@
+import { spawnSync } from 'node:child_process';
+import { setPriority } from 'node:os';
 import type { SqlEngine } from '@muster/tables';
 import type { QueryRequest, WorkerReply, WorkerRequest } from './messages.js';
 import type { PathNote } from './path-note.js';
+import { runChecks } from './run-checks.js';
 import { runRequest } from './run-request.js';
 
 /** What serves the actions of a worker process. */
@@ -15,10 +18,14 @@ export interface WorkerServerOptions {
   /** Loaded with the first statement. */
   readonly openEngine: () => Promise<SqlEngine>;
   /** Called before each statement. */
-  readonly prepare?: (query: QueryRequest) => void;
+  readonly prepare?: (query: Pick<QueryRequest, 'about' | 'traffic'>) => void;
   /** Loaded with the first action. */
   readonly openActions?: (reply: (message: WorkerReply) => void) => Promise<ActionServer>;
 }
+
+/** Of 19: other programs of the machine go first. */
+const SCAN_NICE = 10;
+const LONG_QUERY_NICE = 19;
 
 /** The worker's side: does one thing at a time for the agent that started this process, until that agent ends. */
 export function serveAgent({ note, openEngine, prepare, openActions }: WorkerServerOptions): void {
@@ -29,11 +36,21 @@ export function serveAgent({ note, openEngine, prepare, openActions }: WorkerSer
   process.on('message', (request: WorkerRequest) => {
     switch (request.t) {
       case 'query':
+        if (request.query.budget.priority === 'low') lowerPriority(LONG_QUERY_NICE);
         void (engine ??= openEngine()).then((opened) => {
           reply({ t: 'started' });
           prepare?.(request.query);
           note.begin(request.hung);
           reply(runRequest(opened, request.query, (rows) => reply({ t: 'rows', rows }), note));
+        });
+        return;
+      case 'checks':
+        lowerPriority(SCAN_NICE);
+        void (engine ??= openEngine()).then((opened) => {
+          reply({ t: 'started' });
+          prepare?.(request.scan);
+          runChecks(opened, request, (rows) => reply({ t: 'rows', rows }), note);
+          reply({ t: 'done', columns: [] });
         });
         return;
       case 'action':
@@ -50,4 +67,16 @@ export function serveAgent({ note, openEngine, prepare, openActions }: WorkerSer
   process.on('disconnect', () => process.kill(process.pid, 'SIGKILL'));
   // A terminal or a service manager signals the whole group; the agent ends its workers when they are done.
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {});
+}
+
+/** What is in no hurry must not be felt. Only root could raise it again, so the agent ends this process afterwards. */
+function lowerPriority(nice: number): void {
+  try {
+    setPriority(nice);
+  } catch {
+    // Where the system does not allow it, the budget alone bounds it.
+  }
+  // The disk is its own only while nobody else wants it (ioprio_set(2), class 3). Node has no call for that.
+  if (process.platform === 'linux' && nice === LONG_QUERY_NICE)
+    spawnSync('ionice', ['-c', '3', '-p', String(process.pid)], { stdio: 'ignore', timeout: 1_000 });
 }

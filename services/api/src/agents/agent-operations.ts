@@ -20,12 +20,14 @@ export function agentOperations(parts: AgentParts): Operation[] {
 
 function listOperation(parts: AgentParts): Operation {
   return implement(operations.listAgents, async ({ principal, query }) => {
-    const { selector, revoked, counts, limit } = query;
+    const { selector, id: prefix = '', revoked, counts, limit } = query;
     const after = query.cursor === undefined ? 0 : decodeCursor('agents', query.cursor, [position])[0];
     const { matches, held } = await selectionOf(parts, principal, { selector, needsSessions: counts !== undefined });
     const all = [...parts.directory.endpoints(principal.org)].filter(
       (endpoint) =>
-        (revoked === 'include' || (endpoint.revoked !== undefined) === (revoked === 'only')) && matches(endpoint),
+        endpoint.agentId.startsWith(prefix) &&
+        (revoked === 'include' || (endpoint.revoked !== undefined) === (revoked === 'only')) &&
+        matches(endpoint),
     );
     const rest = after === 0 ? all : all.filter(({ num }) => num > after);
     const page = rest.slice(0, limit);

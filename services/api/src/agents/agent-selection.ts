@@ -42,7 +42,7 @@ export async function selectionOf(
   }
   const healthOf = usesHealth(selector) ? await health.of(principal.org) : undefined;
   const matches = (endpoint: Endpoint) => {
-    const label = endpointLabel(endpoint, held?.get(endpoint.agentId)?.mode);
+    const label = endpointLabel(endpoint, held && (held.get(endpoint.agentId)?.mode ?? 'offline'));
     if (healthOf === undefined) return selectorMatches(selector, label);
     return selectorMatches(selector, (key) => (key === 'health' ? healthOf(endpoint.num) : label(key)));
   };

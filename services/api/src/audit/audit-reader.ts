@@ -50,7 +50,7 @@ export async function readAudit(
         if (seq >= end) break;
         scanned += 1;
         const record = decodeRecord<AuditRecord>(data);
-        if (matches(record, filter)) window.push({ seq, record });
+        if (matchesAudit(record, filter)) window.push({ seq, record });
       }
       found.push(...window.toReversed());
       end = start;
@@ -65,7 +65,7 @@ export async function readAudit(
   }
 }
 
-function matches(record: AuditRecord, { actor, action, outcome }: AuditFilter): boolean {
+export function matchesAudit(record: AuditRecord, { actor, action, outcome }: AuditFilter): boolean {
   if (actor !== undefined && record.actor !== actor && record.actorName !== actor) return false;
   if (action !== undefined && record.action !== action && !record.action.startsWith(`${action}.`)) return false;
   return outcome === undefined || record.outcome === outcome;

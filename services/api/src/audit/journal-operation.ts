@@ -2,21 +2,21 @@ import { operations, type AuditedEntryJson } from '@muster/api-contract';
 import { entryRecord, replayJournal } from '@muster/audit';
 import { AppError, type OrgId } from '@muster/protocol';
 import { journalPosition, RequestKeys } from '@muster/records';
-import { implement, type Operation, type StreamAnswer } from '../http/operation.js';
+import { implement, type LinesAnswer, ndjson, type Operation } from '../http/operation.js';
 import { isoTime } from '../http/json-members.js';
-import { ndjson, type ChainParts } from './chain-operation.js';
+import type { ChainParts } from './chain-operation.js';
 
 /** A record follows its entry within seconds, when nothing is down. */
 const PENDING_MS = 60_000;
 
 /** What of the command journal must be in the audit record, with which a client finds what is missing there. */
 export function auditedJournalOperation({ streams, clock }: ChainParts): Operation {
-  return implement(operations.readAuditedJournal, ({ principal, query, negotiate, signal }): StreamAnswer => {
+  return implement(operations.readAuditedJournal, ({ principal, query, negotiate, signal }): LinesAnswer => {
     if (principal.bound.length > 0) {
       throw new AppError('forbidden', 'the journal has commands to all endpoints, and a selector bounds your token');
     }
     negotiate('application/x-ndjson');
-    return ndjson(clock, entries({ streams, clock }, principal.org, query.after ?? 0, signal));
+    return ndjson(entries({ streams, clock }, principal.org, query.after ?? 0, signal));
   });
 }
 

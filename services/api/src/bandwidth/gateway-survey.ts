@@ -2,7 +2,7 @@ import type { Bus } from '@muster/bus';
 import { decodeBusMessage, encodeBusMessage, SUBJECTS, type TrafficCounters } from '@muster/messages';
 import { AppError, type GatewayId } from '@muster/protocol';
 import type { Registry } from '@muster/registry';
-import { nothingDone } from '../upstream/service-reply.js';
+import { nothingDone } from '@muster/service-base';
 
 /** The answer of one gateway. `no_answer`: it has a lease, but did not answer in time. `gone`: it no longer listens. */
 export type GatewayAnswer =

@@ -79,6 +79,18 @@ describe('the events of a command', () => {
     expect((await api.get(path(record, '?targets=some'))).body.code).toBe('bad_request');
   });
 
+  test('tell of a target what the list of targets tells', async () => {
+    const { num } = await api.agent({ facts: { host: 'we"b\\1' } });
+    const record = await api.commands.make({}, [num, 998]);
+    const told = { code: 'o"k', message: 'line\n\u2028"two"', effects: ['pid "7"'] };
+    await api.commands.settle(record, 'succeeded', [1], told);
+    await api.commands.settle(record, 'expired', [2], told);
+    const events = parseSse((await api.get(path(record))).text).filter(({ event }) => event === 'targets');
+    const { items } = (await api.get(`/v1/commands/${record.id}/targets`)).body;
+    expect(items[0]).toMatchObject({ host: 'we"b\\1', ...told });
+    expect(events.flatMap(({ data }) => data.targets)).toEqual(items);
+  });
+
   test('resume after any event: nothing is missed, and at most the events of one entry are repeated', async () => {
     const record = await finished();
     const seen = parseSse((await api.get(path(record))).text);

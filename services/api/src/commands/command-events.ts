@@ -5,7 +5,7 @@ import type { CommandFold, CommandRecord, FoldStep } from '@muster/records';
 import type { Clock } from '@muster/runtime';
 import { TimedReader } from '../http/timed-reader.js';
 import type { StreamItem } from '../http/viewers.js';
-import { commandJson, commandLedgerJson, targetJson, type EndpointVisibility } from './command-json.js';
+import { commandJson, commandLedgerJson, targetText, type EndpointVisibility } from './command-json.js';
 import { applyEntry, type Applied, type CommandStore } from './command-store.js';
 
 export interface CommandEventsOptions {
@@ -21,6 +21,7 @@ export interface CommandEventsOptions {
 
 /** Targets in one event: large enough to be cheap, small enough to be read as they come. */
 const TARGETS_PER_EVENT = 500;
+const TARGETS_PER_PIECE = 100;
 
 /**
  * The events of one command, to its end. One journal entry makes several events: changed targets, then the ledger.
@@ -94,15 +95,18 @@ function* namedEvents({ fold, entry, step }: Applied, place: EntryPlace): Genera
   if (step.ended) yield { name: 'ended', rest: command };
 }
 
+/** One piece for many targets: each piece costs the writer a turn of its own. */
 function* targetPieces(
   fold: CommandFold,
   { outcome, targets }: FoldStep['changes'][number],
   visibility: EndpointVisibility,
 ): Generator<string> {
+  const textOf = targetText(outcome, visibility);
   yield '"targets":[';
-  for (const [i, number] of targets.entries()) {
-    const target = { number, num: fold.nums[number - 1] ?? 0, state: outcome.state };
-    yield `${i === 0 ? '' : ','}${JSON.stringify(targetJson(target, outcome, visibility))}`;
+  for (let at = 0; at < targets.length; at += TARGETS_PER_PIECE) {
+    const some = targets.slice(at, at + TARGETS_PER_PIECE);
+    const texts = some.map((number) => textOf(number, fold.nums[number - 1] ?? 0));
+    yield `${at === 0 ? '' : ','}${texts.join(',')}`;
   }
   yield ']}';
 }

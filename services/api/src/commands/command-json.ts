@@ -70,7 +70,7 @@ export function visibilityOf(principal: Principal, directory: Pick<Directory, 'b
 }
 
 /** One target and its state. `outcome` is absent while nothing was reported of it. */
-export function targetJson(
+function targetJson(
   target: { readonly number: number; readonly num: number; readonly state: CommandState },
   outcome: TargetOutcome | undefined,
   visibility: EndpointVisibility,
@@ -81,6 +81,21 @@ export function targetJson(
     ...(seen ?? UNNAMED),
     state: target.state,
     ...outcomeJson(outcome, seen !== undefined),
+  };
+}
+
+/** Writes the JSON that {@link targetJson} has for targets with one outcome. What they share is made once. */
+export function targetText(
+  outcome: TargetOutcome,
+  visibility: EndpointVisibility,
+): (number: number, num: number) => string {
+  const shared = (isVisible: boolean): string =>
+    JSON.stringify({ state: outcome.state, ...outcomeJson(outcome, isVisible) }).slice(1);
+  const [shown, hidden] = [shared(true), shared(false)];
+  return (number, num) => {
+    const seen = visibility(num);
+    const { agentId, host } = seen ?? UNNAMED;
+    return `{"number":${number},"agentId":${JSON.stringify(agentId)},"host":${JSON.stringify(host)},${seen === undefined ? hidden : shown}`;
   };
 }
 

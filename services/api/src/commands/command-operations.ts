@@ -1,7 +1,7 @@
 import { operations } from '@muster/api-contract';
 import type { Directory } from '@muster/directory';
 import { type CommandSummary, summaryOf } from '@muster/messages';
-import { COMMAND_STATES, type CommandId } from '@muster/protocol';
+import { COMMAND_STATES, firstIdAt, type CommandId } from '@muster/protocol';
 import type { CommandStatus } from '@muster/records';
 import type { Principal } from '../http/principal.js';
 import { decodeCursor, encodeCursor, idPosition, position } from '../http/cursor.js';
@@ -22,9 +22,18 @@ export function commandOperations(parts: CommandParts): Operation[] {
 }
 
 function listOperation({ client }: CommandParts): Operation {
-  return implement(operations.listCommands, async ({ principal, query: { status, limit, cursor } }) => {
-    const before = cursor === undefined ? undefined : decodeCursor('commands', cursor, [idPosition])[0];
-    const page = await listPage(client, principal, { before: before as CommandId | undefined, status, limit });
+  return implement(operations.listCommands, async ({ principal, query }) => {
+    const { id: prefix = '', status, operator, since, until, limit, cursor } = query;
+    const page = await listPage(client, principal, {
+      ...{ status, operator, limit },
+      before: earliest(
+        cursor === undefined ? undefined : decodeCursor('commands', cursor, [idPosition])[0],
+        until === undefined ? undefined : firstIdAt('c', until),
+        // After every id that begins so.
+        prefix === '' ? undefined : `${prefix}~`,
+      ),
+      from: latest(prefix, since === undefined ? '' : firstIdAt('c', since)),
+    });
     return json(200, {
       items: page.items.map(commandJson),
       ...(page.next === undefined ? {} : { nextCursor: encodeCursor('commands', [page.next]) }),
@@ -32,8 +41,19 @@ function listOperation({ client }: CommandParts): Operation {
   });
 }
 
+/** Before which id the list begins. */
+function earliest(...ids: readonly (string | undefined)[]): CommandId | undefined {
+  return ids.filter((id) => id !== undefined).toSorted()[0] as CommandId | undefined;
+}
+
+const latest = (one: string, other: string): string => (one > other ? one : other);
+
 interface ListQuestion {
   readonly before: CommandId | undefined;
+  /** The first id that may be listed. */
+  readonly from: string;
+  /** An id or a name. */
+  readonly operator: string | undefined;
   readonly status: CommandStatus | undefined;
   readonly limit: number;
 }
@@ -43,10 +63,11 @@ const ASKED_AT_ONCE = 40;
 /** How many commands one request reads at most for a bounded principal. */
 const MAX_LOOKED_AT = 2_000;
 
-async function listPage(
+/** A page of commands that this principal may see, the newest first. */
+export async function listPage(
   client: Pick<CommandClient, 'list'>,
   { org, id, bound }: Principal,
-  { status, limit, ...question }: ListQuestion,
+  { status, limit, operator: wanted, from, ...question }: ListQuestion,
 ): Promise<{ readonly items: CommandSummary[]; readonly next?: CommandId }> {
   const items: CommandSummary[] = [];
   let { before } = question;
@@ -60,7 +81,10 @@ async function listPage(
     });
     for (const command of commands) {
       if (items.length === limit) return { items, ...(before === undefined ? {} : { next: before }) };
-      if (bound.length === 0 || command.record.operator.id === id) items.push(command);
+      const { operator } = command.record;
+      if (command.record.id < from) return { items };
+      const isOf = wanted === undefined || operator.id === wanted || operator.name === wanted;
+      if (isOf && (bound.length === 0 || operator.id === id)) items.push(command);
       before = command.record.id;
     }
     lookedAt += commands.length;

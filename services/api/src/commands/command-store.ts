@@ -118,7 +118,7 @@ export function applyEntry(fold: CommandFold | undefined, data: Uint8Array): App
  * A bounded principal sees their own commands, and commands whose targets are all within the bound as it is now.
  * Other commands could reveal endpoints outside the bound.
  */
-function maySee(principal: Principal, fold: CommandFold, directory: Pick<Directory, 'byNum'>): boolean {
+export function maySee(principal: Principal, fold: CommandFold, directory: Pick<Directory, 'byNum'>): boolean {
   const { bound, id } = principal;
   if (bound.length === 0 || fold.record.operator.id === id) return true;
   return fold.nums.every((num) => {

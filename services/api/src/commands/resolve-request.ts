@@ -19,7 +19,7 @@ import type { EndpointByNum } from '../queries/result-json.js';
 import type { CommandRequest, RequestRow, RequestTarget } from '@muster/api-contract';
 
 export interface ResolveParts {
-  readonly queries: Pick<QueryStore, 'find'>;
+  readonly queries: Pick<QueryStore, 'findReadable'>;
   readonly streams: StreamStore;
   readonly byNum: EndpointByNum;
   readonly health: Pick<KnownHealth, 'among'>;
@@ -41,7 +41,7 @@ const MAX_FAULTS = 20;
 
 /**
  * Checks a request against its action, and reads the rows of a query that it names. Collects the faults of parameters and rows.
- * Throws `unknown_action`, `bad_params`; for the rows of a query also `not_found`, `conflict`, `bad_request`, `no_targets`.
+ * Throws `unknown_action`, `bad_params`; for the rows of a query also `not_found`, `table_forbidden`, `conflict`, `bad_request`, `no_targets`.
  */
 export async function resolveRequest(
   parts: ResolveParts,
@@ -107,7 +107,7 @@ async function rowsOfQuery(
   id: string,
   signal: AbortSignal,
 ): Promise<RequestRow[]> {
-  const record = await queries.find(principal, id);
+  const record = await queries.findReadable(principal, id);
   if (record.mode !== 'raw') {
     throw queryFault(
       'bad_request',

@@ -1,8 +1,9 @@
-import express, { type Express, type NextFunction, type Request, type Response } from 'express';
+import express, { type Express, type NextFunction, type Request, type RequestHandler, type Response } from 'express';
 import helmet from 'helmet';
 import { randomUUID } from 'node:crypto';
 import { AppError } from '@muster/protocol';
 import { clientAddress, NO_SPAN, type Logger, type TrustedProxies } from '@muster/runtime';
+import { clientConnection } from './client-connection.js';
 import type { HttpMetrics } from './http-metrics.js';
 import { refuseUnclear } from './unclear-requests.js';
 import { localsOf } from './locals.js';
@@ -16,10 +17,12 @@ export interface AppParts {
   readonly proxies: TrustedProxies;
   readonly metrics: HttpMetrics;
   readonly logger: Logger;
+  /** Takes what is no operation. */
+  readonly console?: RequestHandler;
 }
 
 /** The Express application: routes requests to operations, and answers every error with a problem document. */
-export function createApp({ operations, pipeline, proxies, metrics, logger }: AppParts): Express {
+export function createApp({ operations, pipeline, proxies, metrics, logger, console }: AppParts): Express {
   const app = express();
   app.disable('x-powered-by');
   app.disable('etag');
@@ -43,6 +46,7 @@ export function createApp({ operations, pipeline, proxies, metrics, logger }: Ap
       throw new AppError('method_not_allowed', `this path allows ${allowedMethods(ofPath).join(', ')}`);
     });
   }
+  if (console !== undefined) app.use(console);
   app.use((request) => {
     throw new AppError('not_found', `there is nothing at ${request.path.slice(0, 200)}`);
   });
@@ -85,6 +89,7 @@ function begin(request: Request, response: Response, { proxies, metrics, logger 
   locals.span = NO_SPAN;
   locals.requestId = given !== undefined && /^[\w.-]{1,64}$/.test(given) ? given : randomUUID();
   locals.from = clientAddress(request.socket.remoteAddress, request.header('x-forwarded-for'), proxies);
+  locals.client = clientConnection(request, locals.from, proxies);
   locals.route = 'unmatched';
   response.setHeader('x-request-id', locals.requestId);
   response.on('close', () => {

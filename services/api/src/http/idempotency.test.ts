@@ -9,7 +9,7 @@ import { json, type JsonAnswer } from './operation.js';
 import { RunningCalls } from './running-calls.js';
 
 const CALL: IdempotentCall = {
-  ...{ org: 'acme' as OrgId, principalId: 'token:ann', key: 'k', request: ['startQuery'], isPassedOn: false },
+  ...{ org: 'acme' as OrgId, principalId: 'token:ann', key: 'k', request: ['createToken'], onceBy: 'process' },
 };
 const LOST: AppendResult = { kind: 'unavailable', maybeStored: true, cause: new Error('no acknowledgement') };
 
@@ -47,8 +47,8 @@ class ApiProcess {
     processes.push(this);
   }
 
-  run(perform: (queryId: QueryId) => Promise<JsonAnswer>): Promise<JsonAnswer> {
-    return this.idempotency.run(CALL, perform);
+  run(perform: (queryId: QueryId) => Promise<JsonAnswer>, call: Partial<IdempotentCall> = {}): Promise<JsonAnswer> {
+    return this.idempotency.run({ ...CALL, ...call }, perform);
   }
 
   /** What the broker had not read is stored now. */
@@ -154,10 +154,10 @@ describe('a query under a key is started once', () => {
       ids.push(id);
       throw new AppError(code, 'no answer');
     };
-    expect(await codeOf(one.run(async (id) => fails(id)))).toBe(code);
-    expect(await codeOf(other.run(async (id) => fails(id)))).toBe(code);
+    expect(await codeOf(one.run(async (id) => fails(id), { onceBy: 'query_id' }))).toBe(code);
+    expect(await codeOf(other.run(async (id) => fails(id), { onceBy: 'query_id' }))).toBe(code);
     clock.advance(5_000);
-    await one.run((id) => Promise.resolve(json(201, ids.push(id))));
+    await one.run((id) => Promise.resolve(json(201, ids.push(id))), { onceBy: 'query_id' });
     return ids;
   };
 
@@ -165,7 +165,42 @@ describe('a query under a key is started once', () => {
     expect(new Set(await idsOf('timeout')).size).toBe(1);
   });
 
-  test('a repeat after a refusal begins anew', async () => {
-    expect(new Set(await idsOf('too_many_queries')).size).toBe(3);
+  test('a repeat does not wait for a process that does not answer: it has the id of the first attempt', async () => {
+    const [dead, other] = [new ApiProcess(), new ApiProcess()];
+    const ids: QueryId[] = [];
+    const begun = new Promise<void>((resolve) => {
+      const never = (id: QueryId): Promise<JsonAnswer> => {
+        ids.push(id);
+        resolve();
+        return new Promise(() => undefined);
+      };
+      void dead.run(never, { onceBy: 'query_id' });
+    });
+    await begun;
+    const repeat = (): Promise<string> =>
+      codeOf(other.run((id) => Promise.resolve(json(201, { n: ids.push(id) })), { onceBy: 'query_id' }));
+    expect(await repeat()).toBe('conflict');
+    dead.calls.stop();
+    expect(await repeat()).toBe(JSON.stringify({ n: 2 }));
+    expect(ids[1]).toBe(ids[0]);
+  });
+
+  /** Seed 174 of the simulation: storage was full for the repeat, and had room again for the first attempt, which then began. */
+  test('a refusal of a repeat says nothing of the first attempt, which may still begin: the next one has its id too', async () => {
+    const api = new ApiProcess();
+    const ids: QueryId[] = [];
+    const fails = (code: 'timeout' | 'storage_full') => (id: QueryId) => {
+      ids.push(id);
+      return Promise.reject(new AppError(code, 'no'));
+    };
+    expect(await codeOf(api.run(fails('timeout'), { onceBy: 'query_id' }))).toBe('timeout');
+    expect(await codeOf(api.run(fails('storage_full'), { onceBy: 'query_id' }))).toBe('storage_full');
+    await api.run((id) => Promise.resolve(json(201, ids.push(id))), { onceBy: 'query_id' });
+    expect(ids).toHaveLength(3);
+    expect(new Set(ids).size).toBe(1);
+  });
+
+  test('so does one after a refusal: another service that was asked too may still begin', async () => {
+    expect(new Set(await idsOf('too_many_queries')).size).toBe(1);
   });
 });

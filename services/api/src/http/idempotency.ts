@@ -3,7 +3,7 @@ import type { StreamStore } from '@muster/bus';
 import { AppError, decodeCbor, encodeCbor, newQueryId, type OrgId, type QueryId } from '@muster/protocol';
 import { STREAM_SUBJECTS, STREAMS } from '@muster/records';
 import { sleep, type Clock } from '@muster/runtime';
-import { nothingDone } from '../upstream/service-reply.js';
+import { nothingDone } from '@muster/service-base';
 import type { JsonAnswer } from './operation.js';
 import type { CallRef, RunningCalls } from './running-calls.js';
 
@@ -37,8 +37,11 @@ export interface IdempotentCall {
   readonly key: string;
   /** What must be equal in a repeat of the request. */
   readonly request: readonly string[];
-  /** Whether the call may run again while an earlier one does, because the service behind it does it once per key. */
-  readonly isPassedOn: boolean;
+  /**
+   * Who sees to it that the call has its effect once. `service`: the service behind it, per key, so a repeat may run beside an earlier call.
+   * `query_id`: the query service, per id, so a repeat may run when nothing is known of an earlier one. `process`: nobody else.
+   */
+  readonly onceBy: 'service' | 'query_id' | 'process';
 }
 
 interface Reservation {
@@ -59,12 +62,12 @@ const KEEP_AGAIN_MS = 1_000;
  */
 export class Idempotency {
   readonly #streams: Pick<StreamStore, 'append' | 'last'>;
-  readonly #calls: Pick<RunningCalls, 'begin' | 'end' | 'hasEnded'>;
+  readonly #calls: Pick<RunningCalls, 'begin' | 'end' | 'stateOf'>;
   readonly #clock: Clock;
 
   constructor(options: {
     readonly streams: Pick<StreamStore, 'append' | 'last'>;
-    readonly calls: Pick<RunningCalls, 'begin' | 'end' | 'hasEnded'>;
+    readonly calls: Pick<RunningCalls, 'begin' | 'end' | 'stateOf'>;
     readonly clock: Clock;
   }) {
     this.#streams = options.streams;
@@ -85,9 +88,9 @@ export class Idempotency {
       try {
         answer = await perform(queryId);
       } catch (error) {
-        const mayHaveBegun = error instanceof AppError && error.code === 'timeout';
         const free: KeptAnswer = { state: 'free', fingerprint, atMs: this.#clock.now() };
-        await this.#keep(subject, mayHaveBegun ? { ...free, queryId } : free, seq);
+        // A refusal of one service says nothing of another that was asked too and may still begin: a repeat has the same id.
+        await this.#keep(subject, call.onceBy === 'query_id' ? { ...free, queryId } : free, seq);
         throw error;
       }
       const done = this.#done(fingerprint, answer);
@@ -131,9 +134,11 @@ export class Idempotency {
   }
 
   /** Whether a call that has no answer may run, or run again. */
-  async #isFree({ state, atMs, by }: KeptAnswer, { isPassedOn }: IdempotentCall): Promise<boolean> {
-    if (isPassedOn || state === 'free' || this.#clock.now() - atMs > ABANDONED_MS) return true;
-    return by !== undefined && (await this.#calls.hasEnded(by));
+  async #isFree({ state, atMs, by, queryId }: KeptAnswer, { onceBy }: IdempotentCall): Promise<boolean> {
+    if (onceBy === 'service' || state === 'free' || this.#clock.now() - atMs > ABANDONED_MS) return true;
+    if (by === undefined) return false;
+    const call = await this.#calls.stateOf(by);
+    return call === 'ended' || (call === 'unknown' && onceBy === 'query_id' && queryId !== undefined);
   }
 
   #done(fingerprint: string, { status, body, headers, unrepeatable = [] }: JsonAnswer): KeptAnswer {

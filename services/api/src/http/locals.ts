@@ -1,5 +1,6 @@
 import type { Span } from '@muster/runtime';
 import type { Response } from 'express';
+import type { ClientConnection } from './client-connection.js';
 
 /** What the first middleware records of a request. */
 export interface RequestLocals {
@@ -9,6 +10,7 @@ export interface RequestLocals {
   /** From the moment that the caller is known. */
   span: Span;
   from: string;
+  client: ClientConnection;
   /** The route's template, for metrics and logs. */
   route: string;
   /** Set for event streams and downloads, whose duration is not a latency. */

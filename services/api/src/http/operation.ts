@@ -4,6 +4,7 @@ import type { Traced } from '@muster/messages';
 import type { QueryId } from '@muster/protocol';
 import type { AuditRecord } from '@muster/records';
 import type { z } from 'zod';
+import type { ClientConnection } from './client-connection.js';
 import type { Principal } from './principal.js';
 
 /** The fields of the audit record that only the handler knows. */
@@ -20,11 +21,17 @@ export interface Call<P = Record<string, never>, Q = Record<string, never>, B = 
   readonly trace: Traced;
   /** The caller's address; `X-Forwarded-For` counts only behind trusted proxies. */
   readonly from: string;
+  /** How the caller's browser reaches this server. */
+  readonly client: ClientConnection;
   /** The first of the offered media types that the caller accepts. Throws `not_acceptable` when it accepts none of them. */
   readonly negotiate: (...offered: readonly string[]) => string;
   readonly header: (name: string) => string | undefined;
   /** Adds to the audit record of this call. */
   readonly note: (note: AuditNote) => void;
+  /** Says who the caller of a public operation has proven to be, for the audit record. */
+  readonly identified: (principal: Principal) => void;
+  /** The answer of a public operation, whatever its status, is a refusal of who signs in: it is audited and limited as one. */
+  readonly refused: (reason: string) => void;
   /** Another service keeps the audit record of this call, so the API keeps none. */
   readonly auditedElsewhere: () => void;
   /**
@@ -44,6 +51,7 @@ export interface JsonAnswer<Body = unknown> {
   /** No body at all when absent. */
   readonly body?: Body;
   readonly headers?: Readonly<Record<string, string>>;
+  readonly cookies?: readonly string[];
   /** Members of `body` that are never stored for a repeat under the same idempotency key. */
   readonly unrepeatable?: readonly string[];
 }
@@ -56,7 +64,16 @@ export interface StreamAnswer {
   readonly write: (response: ServerResponse) => Promise<void>;
 }
 
-export type Answer<Body = unknown> = JsonAnswer<Body> | StreamAnswer;
+/** A download: what there is now, line by line. */
+export interface LinesAnswer {
+  readonly kind: 'lines';
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  /** A rejection cuts the connection, so that no reader takes a part for the whole. */
+  readonly lines: AsyncIterable<string>;
+}
+
+export type Answer<Body = unknown> = JsonAnswer<Body> | StreamAnswer | LinesAnswer;
 
 type Parsed<O, K extends 'params' | 'query' | 'body', None> = O extends { readonly [P in K]: infer S extends z.ZodType }
   ? z.output<S>
@@ -80,6 +97,18 @@ export function implement<O extends OperationContract>(
 ): Operation {
   // Sound: the pipeline hands the handler exactly what the contract's schemas gave.
   return { ...contract, handle: handle as unknown as Operation['handle'] };
+}
+
+/** A download of JSON values, one on each line. */
+export function ndjson(values: AsyncIterable<unknown>): LinesAnswer {
+  return {
+    ...{ kind: 'lines', status: 200, headers: { 'content-type': 'application/x-ndjson; charset=utf-8' } },
+    lines: jsonLines(values),
+  };
+}
+
+async function* jsonLines(values: AsyncIterable<unknown>): AsyncGenerator<string> {
+  for await (const value of values) yield `${JSON.stringify(value)}\n`;
 }
 
 /** An answer with a JSON body, or with none at all. */

@@ -1,10 +1,13 @@
-import { parseSelector, usesHealth, type AppError, type OrgId, type Selector } from '@muster/protocol';
+import { AppError, parseSelector, usesHealth, type OrgId, type Selector } from '@muster/protocol';
 import type { Principal as VerifiedPrincipal, Standing } from '@muster/identity';
+import type { ClientConnection } from './client-connection.js';
 
 /** Who makes a request, with the selector that bounds them already parsed. */
 export interface Principal extends VerifiedPrincipal, Standing {
   /** The parsed `selector`; empty when the principal is not bounded. */
   readonly bound: Selector;
+  /** The console's session that asks; absent for a token or a JWT. */
+  readonly sessionId?: string;
 }
 
 /** `undefined` when the selector cannot be parsed, or bounds by `health`, which nobody knows everywhere: the principal must not become unbounded by that. */
@@ -24,8 +27,26 @@ export type AuthResult =
   | { readonly ok: true; readonly principal: Principal }
   | { readonly ok: false; readonly reason: string; readonly error: AppError };
 
+/** What a request has to show who makes it. */
+export interface Credentials {
+  /** The header as it was sent. */
+  readonly authorization: string | undefined;
+  /** Absent where only a header can count. */
+  readonly client?: ClientConnection;
+  readonly method: string;
+  /** Whether it has the header that no other origin can send. */
+  readonly isMarked: boolean;
+}
+
 /** Finds out who makes a request. */
 export interface Authenticator {
-  /** `authorization` is the header as it was sent. */
-  authenticate(authorization: string | undefined): Promise<AuthResult>;
+  authenticate(credentials: Credentials): Promise<AuthResult>;
+}
+
+export function refused(reason: string, message: string): AuthResult & { ok: false } {
+  return { ok: false, reason, error: new AppError('unauthenticated', message) };
+}
+
+export function expired(message: string): AuthResult & { ok: false } {
+  return { ok: false, reason: 'expired', error: new AppError('token_expired', message) };
 }

@@ -70,17 +70,25 @@ function customParams(error: z.ZodError): { readonly code?: ErrorCode } {
   return {};
 }
 
+/** The problem document of an error, without the id of a request. */
+export function problemBody(error: AppError) {
+  const { retryAfterMs: _retryAfterMs, ...details } = error.details;
+  const problem = problemOf({ code: error.code, message: error.message, details });
+  return { ...problem, type: `/problems/${error.code}`, retryable: error.retryable };
+}
+
 /** Answers with an RFC 9457 problem document. */
 export function sendProblem(response: ServerResponse, error: AppError, requestId: string): void {
-  const { retryAfterMs, ...details } = error.details;
-  const problem = problemOf({ code: error.code, message: error.message, details });
-  const body = JSON.stringify({ ...problem, retryable: error.retryable, requestId });
+  const { retryAfterMs } = error.details;
+  const body = JSON.stringify({ ...problemBody(error), requestId });
   response.statusCode = error.status;
   if (error.status === 401) response.setHeader('www-authenticate', 'Bearer realm="muster"');
   if (typeof retryAfterMs === 'number' || error.status === 429 || error.status === 503) {
     const ms = typeof retryAfterMs === 'number' && Number.isFinite(retryAfterMs) ? retryAfterMs : 1_000;
     response.setHeader('retry-after', String(Math.max(1, Math.ceil(ms / 1_000))));
   }
+  // A download had begun to say what it is.
+  for (const name of ['content-encoding', 'content-disposition']) response.removeHeader(name);
   response.setHeader('content-type', 'application/problem+json; charset=utf-8');
   response.setHeader('content-length', Buffer.byteLength(body));
   response.setHeader('cache-control', 'no-store');

@@ -1,21 +1,25 @@
 import express, { type Request, type Response } from 'express';
 import type { Socket } from 'node:net';
+import { promisify } from 'node:util';
+import { gzip } from 'node:zlib';
 import type { AuditTrail } from '@muster/audit';
 import { leastRole, roleAllows, UNKNOWN_ORIGIN } from '@muster/identity';
 import { traced } from '@muster/messages';
 import { AppError, type OrgId, type QueryId } from '@muster/protocol';
 import type { AuditRecord } from '@muster/records';
-import type { Tracer } from '@muster/runtime';
+import type { Clock, Tracer } from '@muster/runtime';
 import { isPlatformAdmin, type Authenticator, type Principal } from './principal.js';
 import type { RateLimits } from './rate-limits.js';
 import { HOLDERS, type Shares } from './shares.js';
 import type { HttpMetrics } from './http-metrics.js';
+import { CONSOLE_HEADER } from '@muster/api-contract';
 import { canonicalJson } from './canonical-json.js';
-import { requestKeyOf, type Idempotency } from './idempotency.js';
+import { requestKeyOf, type Idempotency, type IdempotentCall } from './idempotency.js';
 import { localsOf } from './locals.js';
 import type { Answer, AuditNote, Call, JsonAnswer, Operation } from './operation.js';
 import { isDeeperThan, MAX_JSON_DEPTH } from './json-depth.js';
 import { asAppError, bodyFault, schemaFault } from './problems.js';
+import { writeLines } from './write-lines.js';
 
 export interface PipelineParts {
   readonly authenticator: Authenticator;
@@ -27,6 +31,7 @@ export interface PipelineParts {
   readonly idempotency: Idempotency;
   readonly metrics: HttpMetrics;
   readonly tracer: Tracer;
+  readonly clock: Clock;
   /** Its unbounded admins see what is not counted by org. Its audit record keeps refusals of unknown callers. */
   readonly platformOrg: OrgId;
   /** Called with the connection of each request whose credentials are valid. */
@@ -60,14 +65,19 @@ export class RequestPipeline {
   }
 
   async run(operation: Operation, request: Request, response: Response): Promise<void> {
-    const draft: AuditDraft = { principal: undefined, note: undefined, elsewhere: false };
+    const draft: AuditDraft = { principal: undefined, note: undefined, elsewhere: false, refusal: undefined };
     try {
       const answer = await this.#answer(operation, request, response, draft);
-      if (operation.audited === true) this.#note(operation, response, draft, { outcome: 'allowed' });
-      await send(answer, request, response);
+      const outcome: Outcome =
+        draft.refusal === undefined ? { outcome: 'allowed' } : { outcome: 'refused', code: 'unauthenticated' };
+      if (operation.audited === true) this.#note(operation, response, draft, outcome);
+      if (draft.refusal !== undefined) this.#limitFailure(draft.refusal, response);
+      await send(answer, request, response, this.#parts.clock);
     } catch (thrown) {
       const error = asAppError(thrown);
       const refused = error.status < 500;
+      this.#limitPublic(operation, error, response, draft);
+      if (error.code === 'table_forbidden') draft.note = withTables(draft.note, error);
       if (KEPT_REFUSALS.has(error.status) || (operation.audited === true && !response.headersSent)) {
         this.#note(operation, response, draft, { outcome: refused ? 'refused' : 'failed', code: error.code });
       }
@@ -89,9 +99,12 @@ export class RequestPipeline {
       requestId: localsOf(response).requestId,
       trace: traced(localsOf(response).span),
       from: localsOf(response).from,
+      client: localsOf(response).client,
       negotiate: (...offered) => negotiate(request, offered),
       header: (name) => request.header(name),
       note: (note) => (draft.note = { ...draft.note, ...note }),
+      identified: (known) => (draft.principal = known),
+      refused: (reason) => (draft.refusal = reason),
       auditedElsewhere: () => (draft.elsewhere = true),
       requestKey: key === undefined ? undefined : requestKeyOf({ ...caller, key }),
       signal: closeSignal(response),
@@ -99,7 +112,7 @@ export class RequestPipeline {
     const perform = (queryId?: QueryId) => operation.handle({ ...call, queryId } as never);
     if (key === undefined) return await perform();
     const of = [operation.id, request.originalUrl, canonicalJson(body ?? null)];
-    const identity = { ...caller, key, request: of, isPassedOn: operation.idempotent === 'passed_on' };
+    const identity = { ...caller, key, request: of, onceBy: onceBy(operation) };
     // Sound: an operation that takes idempotency keys answers with JSON, never with a stream.
     const answer = await this.#parts.idempotency.run(
       identity,
@@ -112,7 +125,12 @@ export class RequestPipeline {
   /** Authenticates the caller, applies the rate limits, and checks the permission. */
   async #admit(operation: Operation, request: Request, response: Response, draft: AuditDraft): Promise<Principal> {
     const { authenticator, principalLimits, failureLimits, metrics, onAuthenticated, platformOrg } = this.#parts;
-    const result = await authenticator.authenticate(request.header('authorization'));
+    const result = await authenticator.authenticate({
+      authorization: request.header('authorization'),
+      client: localsOf(response).client,
+      method: request.method,
+      isMarked: request.header(CONSOLE_HEADER) !== undefined,
+    });
     if (!result.ok) {
       metrics.authFailures.inc({ reason: result.reason });
       draft.note = { details: { reason: result.reason } };
@@ -123,11 +141,12 @@ export class RequestPipeline {
     draft.principal = result.principal;
     this.#beginSpan(operation, request, response);
     onAuthenticated?.(request.socket);
-    this.#limit(
-      principalLimits,
-      `${result.principal.org}/${result.principal.kind}/${result.principal.id}`,
-      'principal',
-    );
+    const holder = `${result.principal.org}/${result.principal.kind}/${result.principal.id}`;
+    try {
+      this.#limit(principalLimits, holder, 'principal');
+    } finally {
+      response.set(principalLimits.headers(holder));
+    }
     this.#takeShare(result.principal, response);
     const { access } = operation;
     if (access !== 'any' && access !== 'public' && !roleAllows(result.principal.role, access)) {
@@ -141,6 +160,18 @@ export class RequestPipeline {
       });
     }
     return result.principal;
+  }
+
+  /** Failed attempts to sign in are limited like other failed authentications. */
+  #limitPublic({ access }: Operation, error: AppError, response: Response, draft: AuditDraft): void {
+    if (access !== 'public' || error.status !== 401) return;
+    const reason = draft.note?.details?.['reason'];
+    this.#limitFailure(typeof reason === 'string' ? reason : 'unknown', response);
+  }
+
+  #limitFailure(reason: string, response: Response): void {
+    this.#parts.metrics.authFailures.inc({ reason });
+    this.#limit(this.#parts.failureLimits, localsOf(response).from, 'failed_authentications');
   }
 
   /** Only for callers that are known: a stranger must not fill the collector, nor choose what is recorded. */
@@ -182,6 +213,8 @@ export class RequestPipeline {
   #note(operation: Operation, response: Response, { principal, note, elsewhere }: AuditDraft, outcome: Outcome): void {
     if (elsewhere) return;
     const { audit, platformOrg } = this.#parts;
+    const { sessionId } = principal ?? {};
+    const details = sessionId === undefined ? note?.details : { ...note?.details, session: sessionId };
     const record = {
       org: principal?.org ?? platformOrg,
       actor: principal?.id ?? 'unknown',
@@ -190,6 +223,7 @@ export class RequestPipeline {
       from: localsOf(response).from,
       ...(principal?.selector === undefined ? {} : { scope: principal.selector }),
       ...note,
+      ...(details === undefined ? {} : { details }),
       ...outcome,
     };
     if (principal === undefined || outcome.code === 'rate_limited') audit.recordRateLimited(record);
@@ -202,6 +236,12 @@ interface AuditDraft {
   principal: Principal | undefined;
   note: AuditNote | undefined;
   elsewhere: boolean;
+  /** Why somebody who signs in was refused. */
+  refusal: string | undefined;
+}
+
+function withTables(note: AuditNote | undefined, { details }: AppError): AuditNote {
+  return { ...note, details: { ...note?.details, tables: details['tables'] } };
 }
 
 const ANONYMOUS: Principal = {
@@ -220,6 +260,11 @@ function check(where: 'path' | 'query' | 'body', schema: Operation['body'], valu
   const parsed = schema.safeParse(value);
   if (!parsed.success) throw schemaFault(where, parsed.error);
   return parsed.data;
+}
+
+function onceBy({ idempotent }: Operation): IdempotentCall['onceBy'] {
+  if (idempotent === 'query_id') return idempotent;
+  return idempotent === 'passed_on' ? 'service' : 'process';
 }
 
 function idempotencyKey(request: Request): string | undefined {
@@ -253,12 +298,13 @@ function closeSignal(response: Response): AbortSignal {
   return controller.signal;
 }
 
-async function send(answer: Answer, request: Request, response: Response): Promise<void> {
+async function send(answer: Answer, request: Request, response: Response, clock: Clock): Promise<void> {
   response.status(answer.status);
   response.set(answer.headers ?? {});
+  if (answer.kind === 'json' && answer.cookies !== undefined) response.setHeader('set-cookie', answer.cookies);
   if (answer.kind === 'json') {
     if (answer.body === undefined) response.end();
-    else response.json(answer.body);
+    else await sendJson(JSON.stringify(answer.body), request, response);
     return;
   }
   const locals = localsOf(response);
@@ -266,6 +312,25 @@ async function send(answer: Answer, request: Request, response: Response): Promi
   // How long somebody watches is no latency.
   locals.span.set({ 'http.response.status_code': answer.status });
   locals.span.end();
-  if (request.method === 'HEAD') response.end();
+  if (answer.kind === 'lines') await writeLines(answer, request, response, clock);
+  else if (request.method === 'HEAD') response.end();
   else await answer.write(response);
+}
+
+/** Shorter bodies gain nothing. */
+const MIN_COMPRESSED = 1_024;
+const compress = promisify(gzip);
+
+/** Whole answers and downloads are compressed for callers that take it; streams are not, since they must not wait for a block to be full. */
+async function sendJson(text: string, request: Request, response: Response): Promise<void> {
+  response.setHeader('content-type', 'application/json; charset=utf-8');
+  response.vary('Accept-Encoding');
+  if (text.length < MIN_COMPRESSED || request.acceptsEncodings('gzip', 'identity') !== 'gzip') {
+    response.send(text);
+    return;
+  }
+  const body = await compress(text);
+  response.setHeader('content-encoding', 'gzip');
+  response.setHeader('content-length', body.length);
+  response.end(request.method === 'HEAD' ? undefined : body);
 }

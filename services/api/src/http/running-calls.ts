@@ -49,12 +49,13 @@ export class RunningCalls {
     this.#running.delete(call);
   }
 
-  /** Whether it is certain that the call runs no more. Of a process that does not answer, also a dead one, nothing is certain. */
-  async hasEnded({ process, call }: CallRef): Promise<boolean> {
-    if (process === this.#process) return !this.#running.has(call);
+  /** `unknown`: its process does not answer. It is dead, stands still, or has lost the broker. */
+  async stateOf({ process, call }: CallRef): Promise<'running' | 'ended' | 'unknown'> {
+    if (process === this.#process) return this.#running.has(call) ? 'running' : 'ended';
     const request = encodeBusMessage({ t: 'call_status', call });
     const result = await this.#bus.request(SUBJECTS.apiCalls(process), request, { timeoutMs: ASK_MS });
-    if (result.kind !== 'reply') return false;
-    return decodeBusMessage<CallStatus>(result.data, 'call_status_is')?.isRunning === false;
+    const status = result.kind === 'reply' ? decodeBusMessage<CallStatus>(result.data, 'call_status_is') : undefined;
+    if (status === undefined) return 'unknown';
+    return status.isRunning ? 'running' : 'ended';
   }
 }

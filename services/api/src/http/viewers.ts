@@ -14,6 +14,8 @@ export interface ViewersOptions {
   readonly logger: Logger;
   /** Finds out whether the token of a viewer is still valid. */
   readonly tokens: { find(tokenId: string): Pick<OperatorTokenRecord, 'revokedAtMs' | 'expiresAtMs'> | undefined };
+  /** Finds out whether the session of a viewer is over. */
+  readonly sessions?: { endOf(sessionId: string): 'revoked' | 'expired' | undefined };
   readonly metrics: HttpMetrics;
   /** Whether the broker, where all events come from, answers. */
   readonly broker: { readonly reachable: boolean };
@@ -42,7 +44,7 @@ export type StreamItem =
 
 export interface View {
   /** The stream ends when the credentials of this principal are revoked or expire. */
-  readonly principal: Pick<Principal, 'kind' | 'id' | 'org'>;
+  readonly principal: Pick<Principal, 'kind' | 'id' | 'org' | 'sessionId'>;
   readonly format: EventFormat;
   /** The id of the query or command, for the log. */
   readonly subject: string;
@@ -165,6 +167,13 @@ export class Viewers {
     }
   }
 
+  /** Ends the streams that were opened with this session, because it was ended. */
+  endOfSession(sessionId: string): void {
+    for (const { principal, controller } of this.#open.values()) {
+      if (principal.sessionId === sessionId) controller.abort('revoked');
+    }
+  }
+
   /** Ends all streams. Viewers connect to another process and resume after the last event they saw. */
   stop(): void {
     this.#stopping = true;
@@ -172,7 +181,9 @@ export class Viewers {
   }
 
   /** Why the token is no longer valid. Checked before each event: it may have ended after the request was authenticated. */
-  #endReason({ kind, id }: View['principal']): 'revoked' | 'expired' | undefined {
+  #endReason({ kind, id, sessionId }: View['principal']): 'revoked' | 'expired' | undefined {
+    const ended = sessionId === undefined ? undefined : this.#options.sessions?.endOf(sessionId);
+    if (ended !== undefined) return ended;
     const record = kind === 'token' ? this.#options.tokens.find(id) : undefined;
     if (record?.revokedAtMs !== undefined) return 'revoked';
     return (record?.expiresAtMs ?? Infinity) <= this.#options.clock.now() ? 'expired' : undefined;

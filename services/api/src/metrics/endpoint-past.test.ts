@@ -1,5 +1,13 @@
 import { describe, expect, it } from '@jest/globals';
-import { absentValues, encodeHistory, hostMetric, makeShape, MalformedBytes, type Sample } from '@muster/host-metrics';
+import {
+  absentValues,
+  encodeHistory,
+  hostMetric,
+  KeyframeReader,
+  makeShape,
+  MalformedBytes,
+  type Sample,
+} from '@muster/host-metrics';
 import { EndpointPast } from './endpoint-past.js';
 
 const SHAPE = makeShape({ core: ['0'] });
@@ -15,7 +23,7 @@ const range = (from: number, to: number): number[] => Array.from({ length: to - 
 
 function setUp() {
   const faults = { count: 0 };
-  const past = new EndpointPast(() => (faults.count += 1));
+  const past = new EndpointPast(new KeyframeReader(), () => (faults.count += 1));
   const seconds = (afterMs = 0): unknown[] =>
     Array.from(past.after(afterMs), ({ atMs, values }) =>
       atMs === 1_000 * (values[MEMORY] ?? 0) ? atMs / 1_000 : 'wrong',

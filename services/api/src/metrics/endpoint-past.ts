@@ -1,4 +1,11 @@
-import { decodeHistory, HistoryCursor, historySpan, MalformedBytes, type Sample } from '@muster/host-metrics';
+import {
+  decodeHistory,
+  HistoryCursor,
+  historySpan,
+  MalformedBytes,
+  type KeyframeReader,
+  type Sample,
+} from '@muster/host-metrics';
 
 /** A sample whose values are valid until the next one is read. */
 export type SampleView = Pick<Sample, 'seq' | 'atMs' | 'shape' | 'values'>;
@@ -20,6 +27,7 @@ const MAX_BYTES = 4 * 1024 * 1024;
  * looks: they take a tenth of the memory of their samples.
  */
 export class EndpointPast {
+  readonly #keyframes: KeyframeReader;
   readonly #onMalformed: () => void;
   /** In order, and apart from each other. */
   #pieces: Piece[] = [];
@@ -30,7 +38,8 @@ export class EndpointPast {
   #ring: Sample[] = [];
 
   /** `onMalformed` counts pieces that cannot be read to their end. */
-  constructor(onMalformed: () => void) {
+  constructor(keyframes: KeyframeReader, onMalformed: () => void) {
+    this.#keyframes = keyframes;
     this.#onMalformed = onMalformed;
   }
 
@@ -77,7 +86,7 @@ export class EndpointPast {
 
   *#read(piece: Piece): Generator<HistoryCursor> {
     try {
-      const cursor = new HistoryCursor(piece.bytes);
+      const cursor = new HistoryCursor(piece.bytes, this.#keyframes);
       do yield cursor;
       while (cursor.next());
     } catch (error) {

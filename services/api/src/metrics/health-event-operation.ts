@@ -1,12 +1,11 @@
 import { EVENT_TYPES, operations } from '@muster/api-contract';
-import { StreamError, type StreamStore } from '@muster/bus';
+import type { StreamStore } from '@muster/bus';
 import type { Directory } from '@muster/directory';
 import { AppError, parseSelector, type Selector } from '@muster/protocol';
-import { STREAMS } from '@muster/records';
 import type { Clock } from '@muster/runtime';
 import { implement, type Operation } from '../http/operation.js';
 import { lastSeen, type Viewers } from '../http/viewers.js';
-import { healthEvents } from './health-events.js';
+import { healthEvents, newestHealth } from './health-events.js';
 
 export interface HealthEventParts {
   readonly streams: StreamStore;
@@ -23,7 +22,7 @@ export function healthEventOperation({ streams, directory, clock, viewers }: Hea
     const isNew = (lastId === undefined || lastId === '') && query.after === undefined;
     const afterSeq = isNew ? undefined : lastSeen(lastId, query.after);
     const selector = [...readSelector(query.selector), ...principal.bound];
-    const place = { org: principal.org, selector, afterSeq, newestSeq: await newest(streams) };
+    const place = { org: principal.org, selector, afterSeq, newestSeq: await newestHealth(streams) };
     return viewers.answer({
       principal,
       format: type === EVENT_TYPES.sse ? 'sse' : 'ndjson',
@@ -31,15 +30,6 @@ export function healthEventOperation({ streams, directory, clock, viewers }: Hea
       events: (signal, heartbeatMs) => healthEvents({ streams, directory, clock, ...place, signal, heartbeatMs }),
     });
   });
-}
-
-async function newest(streams: StreamStore): Promise<number> {
-  try {
-    return await streams.newestSeq(STREAMS.health.name);
-  } catch (cause) {
-    if (!(cause instanceof Error) || cause.name !== StreamError.name) throw cause;
-    throw new AppError('broker_unavailable', 'changes of health cannot be read now; try again in a moment', { cause });
-  }
 }
 
 function readSelector(text: string): Selector {

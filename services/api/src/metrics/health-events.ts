@@ -4,6 +4,7 @@ import { endpointLabel, type Directory } from '@muster/directory';
 import { AppError, selectorMatches, type OrgId, type Selector } from '@muster/protocol';
 import { decodeRecord, STREAM_SUBJECTS, STREAMS, type HealthRecord } from '@muster/records';
 import type { Clock } from '@muster/runtime';
+import { newestOf } from '../http/newest.js';
 import { TimedReader } from '../http/timed-reader.js';
 import type { StreamItem } from '../http/viewers.js';
 import { failingRulesJson, timeText } from './metrics-json.js';
@@ -66,6 +67,11 @@ export async function* healthEvents(options: HealthEventsOptions): AsyncGenerato
     reading.abort();
     await reader.stop();
   }
+}
+
+/** The newest sequence of its stream. Throws `broker_unavailable`. */
+export function newestHealth(streams: StreamStore): Promise<number> {
+  return newestOf(streams, STREAMS.health.name, undefined);
 }
 
 interface ChangePlace extends Pick<HealthEventsOptions, 'directory' | 'selector'> {

@@ -5,8 +5,20 @@ import type { FailingRule } from '@muster/records';
 
 type EventOf<K extends MetricsEventJson['event']> = Extract<MetricsEventJson, { readonly event: K }>;
 
+/** The text of a `series` event: the series of a shape, in the order of the values of its samples. Made once for all viewers of endpoints of one shape. */
+export function seriesText(shape: Shape): string {
+  let text = seriesTexts.get(shape);
+  if (text === undefined) {
+    text = JSON.stringify(seriesJson(shape));
+    seriesTexts.set(shape, text);
+  }
+  return text;
+}
+
+const seriesTexts = new WeakMap<Shape, string>();
+
 /** The series of a shape, in the order of the values of its samples. */
-export function seriesJson(shape: Shape): EventOf<'series'> {
+function seriesJson(shape: Shape): EventOf<'series'> {
   const series: EventOf<'series'>['series'][number][] = HOST_METRICS.map(({ name, attributes, unit, kind, scale }) => ({
     ...{ name, attributes, unit, kind, scale },
   }));

@@ -9,9 +9,10 @@ test('numbers are written as JSON has them', () => {
     fc.maxSafeInteger(),
     fc.constant(Number.NaN),
   );
+  const out = new NumberText();
   fc.assert(
     fc.property(fc.array(number), (numbers) => {
-      const out = new NumberText('[');
+      out.text('[');
       out.numbers(Float64Array.from([7, ...numbers, 8]), 1, numbers.length + 1);
       out.text(']');
       expect(out.finish().toString()).toBe(JSON.stringify(numbers));

@@ -10,10 +10,11 @@ const MAX_NUMBERS = 262_144;
 const MAX_SAMPLES = { seconds: 720, minutes: 1_440 };
 
 /**
- * Room for the numbers of one event, for all viewers of a process: an event is made in one turn, and half a megabyte for each of them is what the garbage
+ * Room for the numbers of one event and their text, for all viewers of a process: an event is made in one turn, and half a megabyte for each of them is what the garbage
  * collector would have to look for.
  */
 export class ColumnScratch {
+  readonly text = new NumberText();
   #numbers = new Float64Array(0);
 
   /** All 0. */
@@ -81,7 +82,8 @@ export class PastColumns {
     const id = this.#kind === 'seconds' ? (times.at(-1) ?? 0) : null;
     const stepsMs = times.map((atMs, i) => atMs - (times[i - 1] ?? atMs));
     const head = { event: 'past', seq: id, kind: this.#kind, at: timeText(first), stepsMs };
-    const out = new NumberText(`${JSON.stringify(head).slice(0, -1)},"columns":[`);
+    const out = this.#scratch.text;
+    out.text(`${JSON.stringify(head).slice(0, -1)},"columns":[`);
     for (let i = 0; i < this.#changes.length; i += 1) {
       if (i > 0) out.text(',');
       this.#column(out, i);

@@ -2,7 +2,7 @@ import type { MetricsEventJson } from '@muster/api-contract';
 import type { HistoryKind, Shape } from '@muster/host-metrics';
 import type { StreamItem } from '../http/viewers.js';
 import type { SampleView } from './endpoint-past.js';
-import { seriesJson, timeText, valuesJson } from './metrics-json.js';
+import { seriesText, timeText, valuesJson } from './metrics-json.js';
 import { type ColumnScratch, PastColumns } from './past-columns.js';
 import { hasSameNames } from './same-names.js';
 
@@ -25,7 +25,7 @@ export class SampleWriter {
     if (shape === this.#shape) return;
     const isSame = this.#shape !== undefined && hasSameNames(shape, this.#shape);
     this.#shape = shape;
-    if (!isSame) yield item(seriesJson(shape));
+    if (!isSame) yield { kind: 'event', name: 'series', pieces: [seriesText(shape)] };
   }
 
   /** Each sample as an event. */

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { Bus, BusSubscription } from '@muster/bus';
+import { KeyframeReader } from '@muster/host-metrics';
 import { decodeBusMessage, SUBJECTS, type WatchEnded, type WatchFrames, type WatchHistory } from '@muster/messages';
 import type { AgentId } from '@muster/protocol';
 import type { Clock, Metrics } from '@muster/runtime';
@@ -32,6 +33,7 @@ export class WatchHub {
   readonly #api = randomBytes(8).toString('hex');
   readonly #renewer: WatchRenewer;
   readonly #watched = new Map<AgentId, Watched>();
+  readonly #keyframes = new KeyframeReader();
   readonly #dropped: (reason: string) => void;
 
   constructor(options: WatchHubOptions) {
@@ -76,6 +78,7 @@ export class WatchHub {
     let askedMs = clock.monotonic();
     const endpoint: WatchedEndpoint = new WatchedEndpoint({
       dropped: this.#dropped,
+      keyframes: this.#keyframes,
       wantKeyframe: () => {
         if (clock.monotonic() - askedMs < ASK_EVERY_MS) return;
         askedMs = clock.monotonic();
@@ -98,7 +101,7 @@ export class WatchHub {
     if (message === undefined) return this.#dropped('unknown_message');
     if (message.t === 'watch_frames') endpoint.frames(message);
     else if (message.t === 'watch_ended') endpoint.ended(message);
-    else if (message.api === this.#api) endpoint.historyPiece(message);
+    else if (message.api === this.#api) endpoint.historyPieces(message);
   }
 
   #end(agentId: AgentId, endpoint: WatchedEndpoint, listener: WatchListener): void {

@@ -10,6 +10,9 @@ export interface WatchRenewerOptions {
   readonly api: string;
 }
 
+/** Viewers that come within this time after a message are told of together: each message has all endpoints that are watched. */
+const GATHER_MS = 10;
+
 /**
  * Tells all gateways which endpoints are watched here: at once when that changes, and again every two seconds, so that a process that dies is
  * forgotten. Says nothing while nobody watches.
@@ -22,6 +25,8 @@ export class WatchRenewer {
   #timer: Timer | undefined;
   #unwatch: (() => void) | undefined;
   #isDue = false;
+  #toldMs = Number.NEGATIVE_INFINITY;
+  #gathering: Timer | undefined;
 
   constructor(options: WatchRenewerOptions) {
     this.#options = options;
@@ -40,6 +45,7 @@ export class WatchRenewer {
   /** The last word: nobody watches any more. */
   stop(): void {
     this.#options.clock.clear(this.#timer);
+    this.#options.clock.clear(this.#gathering);
     this.#unwatch?.();
     this.#watched.clear();
     this.#begin.clear();
@@ -59,14 +65,20 @@ export class WatchRenewer {
     this.#due();
   }
 
-  /** Many changes of one turn are one message. */
+  /** Many changes of one turn, or soon after a message, are one message. */
   #due(): void {
     if (this.#isDue) return;
     this.#isDue = true;
-    queueMicrotask(() => {
-      this.#isDue = false;
-      this.#publish();
-    });
+    const { clock } = this.#options;
+    const waitMs = this.#toldMs + GATHER_MS - clock.monotonic();
+    if (waitMs > 0) this.#gathering = clock.setTimeout(() => this.#tell(), waitMs);
+    else queueMicrotask(() => this.#tell());
+  }
+
+  #tell(): void {
+    this.#isDue = false;
+    this.#toldMs = this.#options.clock.monotonic();
+    this.#publish();
   }
 
   #publish(): void {
@@ -74,7 +86,7 @@ export class WatchRenewer {
     const begin = [...this.#begin.keys()];
     const secondsOnly = begin.filter((agentId) => this.#begin.get(agentId)?.withMinutes === false);
     const asked = begin.length > 0 ? { begin, secondsOnly } : {};
-    const message = { t: 'watch', api, agents: [...this.#watched], ...asked } as const;
+    const message = { t: 'watch', api, agents: [...this.#watched], joined: true, ...asked } as const;
     // What was not sent is asked for again with the next renewal.
     if (bus.publish(SUBJECTS.allGatewayMetrics, encodeBusMessage(message)) === 'sent') this.#begin = new Map();
   }

@@ -1,11 +1,11 @@
 import {
   decodeDelta,
   decodeHistory,
-  decodeKeyframe,
   deltaHead,
   historyKind,
   MalformedBytes,
   type HistoryKind,
+  type KeyframeReader,
   type Sample,
 } from '@muster/host-metrics';
 import type { WatchEnded, WatchFrames, WatchHistory } from '@muster/messages';
@@ -38,6 +38,7 @@ export class WatchedEndpoint {
   readonly #listeners = new Set<WatchListener>();
   readonly #dropped: (reason: string) => void;
   readonly #wantKeyframe: () => void;
+  readonly #keyframes: KeyframeReader;
   readonly #past: EndpointPast;
   #minutes: Minute[] = [];
   /** Pieces with minutes that nobody has looked at yet: to read a day of them takes a tenth of a second. */
@@ -53,10 +54,15 @@ export class WatchedEndpoint {
   #asksMinutes = false;
   #waiting: { readonly forMinutes: boolean; readonly resolve: () => void }[] = [];
 
-  /** `dropped` counts what cannot be used; `wantKeyframe` asks the gateway to begin again. */
-  constructor(options: { readonly dropped: (reason: string) => void; readonly wantKeyframe: () => void }) {
+  /** `dropped` counts what cannot be used; `wantKeyframe` asks the gateway to begin again; `keyframes` is shared by all endpoints. */
+  constructor(options: {
+    readonly dropped: (reason: string) => void;
+    readonly wantKeyframe: () => void;
+    readonly keyframes: KeyframeReader;
+  }) {
     this.#dropped = options.dropped;
-    this.#past = new EndpointPast(() => this.#dropped('bad_history'));
+    this.#keyframes = options.keyframes;
+    this.#past = new EndpointPast(options.keyframes, () => this.#dropped('bad_history'));
     this.#wantKeyframe = options.wantKeyframe;
   }
 
@@ -122,7 +128,16 @@ export class WatchedEndpoint {
     if (this.#state === undefined) this.#turn('away');
   }
 
-  historyPiece({ body, final, secondsOnly }: WatchHistory): void {
+  historyPieces({ body, more = [], final, secondsOnly }: WatchHistory): void {
+    for (const piece of [body, ...more]) this.#piece(piece);
+    if (final && this.#has !== 'all') this.#has = secondsOnly === true ? 'seconds' : 'all';
+    if (this.#has === 'nothing' || this.#has === 'some_seconds') return;
+    const isReady = ({ forMinutes }: { readonly forMinutes: boolean }): boolean => this.#has === 'all' || !forMinutes;
+    for (const { resolve } of this.#waiting.filter(isReady)) resolve();
+    this.#waiting = this.#waiting.filter((one) => !isReady(one));
+  }
+
+  #piece(body: Uint8Array): void {
     try {
       const kind = historyKind(body);
       if (kind === 'seconds') this.#past.addPiece(body);
@@ -133,11 +148,6 @@ export class WatchedEndpoint {
       if (!(error instanceof MalformedBytes)) throw error;
       this.#dropped('bad_history');
     }
-    if (final && this.#has !== 'all') this.#has = secondsOnly === true ? 'seconds' : 'all';
-    if (this.#has === 'nothing' || this.#has === 'some_seconds') return;
-    const isReady = ({ forMinutes }: { readonly forMinutes: boolean }): boolean => this.#has === 'all' || !forMinutes;
-    for (const { resolve } of this.#waiting.filter(isReady)) resolve();
-    this.#waiting = this.#waiting.filter((one) => !isReady(one));
   }
 
   #addUnread(piece: Uint8Array): void {
@@ -166,7 +176,7 @@ export class WatchedEndpoint {
 
   #frame(type: number, body: Uint8Array): void {
     try {
-      if (type === FRAME.keyframe) return this.#sample((this.#base = decodeKeyframe(body)));
+      if (type === FRAME.keyframe) return this.#sample((this.#base = this.#keyframes.read(body)));
       if (type === FRAME.delta) return this.#delta(body);
     } catch (error) {
       if (!(error instanceof MalformedBytes)) throw error;

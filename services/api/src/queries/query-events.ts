@@ -27,6 +27,8 @@ const BATCH = 2;
 // Viewers are many, and most of the time nothing is new for them.
 const STREAM_HEARTBEAT_MS = 2_500;
 const SETTLING_MS = 60_000;
+/** By then the events of an ended query are there, unless they were deleted. */
+const LATE_MS = 5_000;
 
 /**
  * The events of one query from a sequence on, to its end. The next event is fetched only when the last one has been taken.
@@ -67,12 +69,23 @@ export async function* queryEvents(record: QueryRecord, options: QueryEventsOpti
         if (event.t === 'ended') return;
         continue;
       }
+      if (isFirst && (await areDeleted(record, options))) {
+        yield { kind: 'synthesized_end', record };
+        return;
+      }
       yield { kind: 'idle' };
     }
   } finally {
     reading.abort();
     await reader.stop();
   }
+}
+
+/** Whether nothing is kept of an ended query, although its last events have had their time to come. */
+async function areDeleted(record: QueryRecord, { streams, clock }: QueryEventsOptions): Promise<boolean> {
+  if (record.state === 'running' || clock.now() - (record.endedAtMs ?? 0) < LATE_MS) return false;
+  const subject = STREAM_SUBJECTS.result(record.org, record.id);
+  return (await streams.last(STREAMS.results.name, subject).catch(() => null)) === undefined;
 }
 
 /** The record of an ended query whose results have expired: they are kept for less time than the record. */

@@ -1,15 +1,16 @@
-import { EMPTY_LEDGER, OUTCOMES, type Ledger } from '@muster/protocol';
-import type { LedgerJson, QueryJson } from '@muster/api-contract';
+import { EMPTY_LEDGER, OUTCOMES, parseSelector, usesHealth, type Ledger } from '@muster/protocol';
+import { sqlParametersJson, type LedgerJson, type QueryJson } from '@muster/api-contract';
 import { isoTime } from '../http/json-members.js';
-import type { QueryRecord, ResultEvent } from '@muster/records';
+import { decodeNumberSet, type QueryRecord, type ResultEvent } from '@muster/records';
 
 /** The ledger of a query, and how many of the waiting endpoints poll. */
 export type QueryProgress = Pick<ResultEvent & { readonly t: 'progress' }, 'ledger' | 'polling'>;
 
 /** The outcomes in their fixed order, which the wire does not keep. */
 export function ledgerJson(ledger: Ledger): LedgerJson {
-  const { targeted, waiting } = ledger;
-  return { ...EMPTY_LEDGER, targeted, waiting, ...Object.fromEntries(OUTCOMES.map((name) => [name, ledger[name]])) };
+  const { targeted, waiting, away } = ledger;
+  const outcomes = Object.fromEntries(OUTCOMES.map((name) => [name, ledger[name]]));
+  return { ...EMPTY_LEDGER, targeted, waiting, ...outcomes, ...(away === undefined ? {} : { away }) };
 }
 
 /** `polling` is present only while endpoints that poll are waited for. */
@@ -19,6 +20,13 @@ export function progressJson({ ledger, polling }: QueryProgress) {
     ledger: ledgerJson(ledger),
     ...(waiting === 0 ? {} : { polling: { waiting, answerBy: isoTime(answerByMs) } }),
   };
+}
+
+/** How many endpoints the caller named: a retry and a selector with `health` have a set of their own. */
+function namedJson({ among, retryOf, selector }: QueryRecord): { agents?: number } {
+  if (among === undefined || retryOf !== undefined) return {};
+  const parsed = parseSelector(selector);
+  return parsed.ok && usesHealth(parsed.selector) ? {} : { agents: decodeNumberSet(among).length };
 }
 
 /** The JSON of a query. `progress` may be newer than the record. */
@@ -31,11 +39,19 @@ export function queryJson(record: QueryRecord, progress: QueryProgress = record)
     selector: record.selector,
     scope: record.scope,
     columns: record.columns,
+    ...(record.tables === undefined ? {} : { tables: record.tables }),
     ...(record.reduce === undefined ? {} : { reduce: record.reduce }),
+    ...(record.retryOf === undefined ? {} : { retryOf: record.retryOf }),
+    ...(record.pack === undefined ? {} : { pack: { id: record.pack.id, version: record.pack.version } }),
+    ...namedJson(record),
+    ...(record.parameters === undefined ? {} : { parameters: sqlParametersJson(record.parameters) }),
     timeoutMs: record.timeoutMs,
+    ...(record.budget === undefined ? {} : { budget: record.budget }),
     operator: { id: record.operator, name: record.operatorName },
     createdAt: isoTime(record.createdAtMs),
     deadlineAt: isoTime(record.deadlineMs),
+    ...(record.hunt === undefined ? {} : { waitUntil: isoTime(record.deadlineMs) }),
+    ...(record.hunt !== undefined && record.hunt.through === undefined ? { standing: true as const } : {}),
     ...(record.endedAtMs === undefined ? {} : { endedAt: isoTime(record.endedAtMs) }),
     ...progressJson(progress),
     offline: record.offline,

@@ -1,21 +1,32 @@
-import { operations } from '@muster/api-contract';
+import { operations, readSqlParameters, sqlParametersJson } from '@muster/api-contract';
 import type { z } from 'zod';
 import { roleAllows } from '@muster/identity';
 import type { StartQuery } from '@muster/messages';
+import type { Directory } from '@muster/directory';
 import { AppError, joinSelectors, type QueryId } from '@muster/protocol';
+import type { QueryRecord } from '@muster/records';
 import type { KnownHealth } from '../agents/known-health.js';
 import type { Principal } from '../http/principal.js';
 import { decodeCursor, encodeCursor, idPosition } from '../http/cursor.js';
+import { given } from '../http/json-members.js';
 import { implement, json, type Operation } from '../http/operation.js';
 import type { QueryClient } from '../upstream/query-client.js';
+import type { BudgetPolicy } from './budget-policy.js';
+import { namedAgents } from './named-agents.js';
 import { queryJson } from './query-json.js';
 import type { QueryStore } from './query-store.js';
+import { retryOf } from './retry.js';
+import type { TablePolicy } from './table-policy.js';
 import { valuesJson } from './result-json.js';
+import { waitForResults, type WaitParts } from './waited-results.js';
 
-export interface QueryParts {
+export interface QueryParts extends WaitParts {
   readonly client: QueryClient;
   readonly store: QueryStore;
   readonly health: Pick<KnownHealth, 'among'>;
+  readonly directory: Pick<Directory, 'byId'>;
+  readonly policy: TablePolicy;
+  readonly budgets: BudgetPolicy;
 }
 
 /** Starting, listing, showing, cancelling and reducing queries. */
@@ -29,21 +40,66 @@ export function queryOperations(parts: QueryParts): Operation[] {
   ];
 }
 
-function startOperation({ client, health }: QueryParts): Operation {
-  return implement(operations.startQuery, async ({ principal, body, note, queryId, trace }) => {
-    note({ scope: joinSelectors(body.selector, principal.selector), details: { sql: body.sql, mode: body.mode } });
-    const among = await health.among(principal.org, body.selector);
-    const request = { ...startRequest(principal, body), ...among, ...trace };
+function startOperation(parts: QueryParts): Operation {
+  const { client, policy, budgets } = parts;
+  return implement(operations.startQuery, async ({ principal, body: asked, query, note, queryId, signal, trace }) => {
+    const { outcome: outcomes, ...rest } = asked;
+    const id = rest.retryOf;
+    const retry = id === undefined ? undefined : await retryOf(parts, principal, { id, outcomes, signal });
+    const body =
+      retry === undefined
+        ? rest
+        : { ...given('budget', retry.original.budget), ...rest, ...questionOf(retry.original) };
+    const { sql, mode, parameters } = body;
+    const details = {
+      ...{ sql, mode, ...given('parameters', parameters) },
+      ...{ ...given('agents', asked.agents?.length), ...given('budget', body.budget) },
+    };
+    note({ scope: joinSelectors(body.selector, principal.selector), details });
+    budgets.check(principal, body.budget);
+    const among =
+      retry === undefined
+        ? await amongOf(parts, principal, body)
+        : { among: retry.among, retryOf: retry.original.id, ...given('pack', retry.original.pack) };
+    const sensitivities = policy.allowed(principal);
+    const request = { ...startRequest(principal, body), sensitivities, ...among, ...trace };
+    // A query service of the version before does not check it.
+    if (policy.mentionsForbidden(principal, body.sql))
+      policy.checkAsk(principal, (await client.compile(request)).tables);
     const first = await client.start({ ...request, ...(queryId === undefined ? {} : { id: queryId }) });
     // An earlier attempt under this key began, and broke off before its caller heard of it.
     const record = queryId !== undefined && first.state === 'interrupted' ? await client.start(request) : first;
-    note({ subject: record.id, scope: record.scope });
-    return json(201, queryJson(record), { headers: { location: `/v1/queries/${record.id}` } });
+    note({
+      ...{ subject: record.id, scope: record.scope },
+      details: { ...details, ...given('tables', record.tables) },
+    });
+    const headers = { location: `/v1/queries/${record.id}` };
+    if (query.wait === undefined) return json(201, queryJson(record), { headers });
+    const { record: now, results } = await waitForResults(parts, record, { waitMs: query.wait, signal });
+    const answer = { ...queryJson(now, await parts.store.progress(now)), results };
+    // A repeat is answered with the query as it was; its rows may have grown since.
+    return json(201, answer, { headers, unrepeatable: ['results'] });
   });
 }
 
-function startRequest(principal: Principal, body: z.output<typeof operations.startQuery.body>): StartQuery {
-  const { sql, selector, mode, reduce, timeoutMs } = body;
+/** Whom the selector does not say: by what telemetry services know, and by the ids that were given. */
+async function amongOf({ health, directory }: QueryParts, principal: Principal, { selector, agents }: Question) {
+  const healthy = await health.among(principal.org, selector);
+  if (agents === undefined) return healthy;
+  return { among: namedAgents(directory, principal, agents, healthy.among) };
+}
+
+function questionOf({ sql, selector, mode, reduce, parameters }: QueryRecord) {
+  return {
+    ...{ sql, selector, mode, ...(reduce === undefined ? {} : { reduce }) },
+    ...(parameters === undefined ? {} : { parameters: sqlParametersJson(parameters) }),
+  };
+}
+
+type Question = Omit<z.output<typeof operations.startQuery.body>, 'outcome'>;
+
+function startRequest(principal: Principal, body: Question): StartQuery {
+  const { sql, selector, mode, reduce, parameters, timeoutMs, budget, waitUntilMs, standing } = body;
   return {
     t: 'start',
     org: principal.org,
@@ -54,14 +110,19 @@ function startRequest(principal: Principal, body: z.output<typeof operations.sta
     bound: principal.selector ?? '',
     mode,
     timeoutMs,
+    ...given('budget', budget),
     ...(reduce === undefined ? {} : { reduce }),
+    ...(waitUntilMs === undefined ? {} : { waitUntilMs }),
+    ...(standing === undefined ? {} : { standing }),
+    ...(parameters === undefined ? {} : { parameters: readSqlParameters(parameters).parameters }),
   };
 }
 
 function listOperation({ store }: QueryParts): Operation {
-  return implement(operations.listQueries, async ({ principal, query: { state, limit, cursor } }) => {
+  return implement(operations.listQueries, async ({ principal, query }) => {
+    const { id: prefix, state, operator, since: sinceMs, until: untilMs, limit, cursor } = query;
     const before = cursor === undefined ? undefined : decodeCursor('queries', cursor, [idPosition])[0];
-    const records = await store.list(principal, { before, state, limit });
+    const records = await store.list(principal, { before, prefix, state, operator, sinceMs, untilMs, limit });
     const items = records.slice(0, limit);
     const last = items.at(-1);
     const more = records.length > limit && last !== undefined;
@@ -106,9 +167,10 @@ function mayCancel(principal: Principal, operator: string): void {
 
 function reduceOperation({ client, store }: QueryParts): Operation {
   return implement(operations.reduceQuery, async ({ principal, params, body, note, signal, trace }) => {
-    note({ subject: params.id, details: { sql: body.sql } });
-    const record = await store.find(principal, params.id);
-    const options = { operator: principal.id, signal, trace };
+    note({ subject: params.id, details: body });
+    const record = await store.findReadable(principal, params.id);
+    const { parameters } = readSqlParameters(body.parameters ?? {});
+    const options = { operator: principal.id, parameters, signal, trace };
     const { columns, rows, truncated } = await client.reduce(record, body.sql, options);
     return json(200, { columns, rows: rows.map(valuesJson), truncated });
   });

@@ -1,5 +1,5 @@
 import { followView, StreamError, type Entry, type FollowedView, type StreamStore } from '@muster/bus';
-import { AppError, isQueryId, joinSelectors, newQueryId, type OrgId, type QueryId } from '@muster/protocol';
+import { AppError, firstIdAt, isQueryId, joinSelectors, newQueryId, type OrgId, type QueryId } from '@muster/protocol';
 import {
   decodeQueryRecord,
   STREAM_SUBJECTS,
@@ -11,6 +11,7 @@ import {
 import type { Clock, Logger } from '@muster/runtime';
 import type { StoredQuery } from '@muster/service-base';
 import type { Principal } from '../http/principal.js';
+import type { TablePolicy } from './table-policy.js';
 import type { QueryProgress } from './query-json.js';
 
 // How many entries of the result stream are searched for the newest progress of a running query.
@@ -29,6 +30,7 @@ export class QueryStore {
   readonly #streams: StreamStore;
   readonly #logger: Logger;
   readonly #clock: Clock;
+  readonly #policy: TablePolicy;
   readonly #keptForMs: number;
   /** By org, sorted by id, which is the order of time. */
   readonly #index = new Map<string, Indexed[]>();
@@ -39,17 +41,20 @@ export class QueryStore {
     streams,
     logger,
     clock,
+    policy,
     keptForMs = STREAMS.queries.maxAgeMs,
   }: {
     readonly streams: StreamStore;
     readonly logger: Logger;
     readonly clock: Clock;
+    readonly policy: TablePolicy;
     /** The age at which the stream drops them. */
     readonly keptForMs?: number;
   }) {
     this.#streams = streams;
     this.#logger = logger;
     this.#clock = clock;
+    this.#policy = policy;
     this.#keptForMs = keptForMs;
   }
 
@@ -78,8 +83,15 @@ export class QueryStore {
   async find(principal: Principal, id: string): Promise<QueryRecord> {
     const record = await this.read(principal.org, id as QueryId);
     if (record === undefined || !maySee(principal, record)) {
-      throw new AppError('not_found', `there is no query ${id}; queries are kept for a week`);
+      throw new AppError('not_found', `there is no query ${id}; queries are kept for a month`);
     }
+    return record;
+  }
+
+  /** As `find`, for who wants its rows or what its endpoints said. Throws also `table_forbidden`. */
+  async findReadable(principal: Principal, id: string): Promise<QueryRecord> {
+    const record = await this.find(principal, id);
+    this.#policy.checkRead(principal, record);
     return record;
   }
 
@@ -97,18 +109,22 @@ export class QueryStore {
 
   /** Queries before `before`, newest first. Returns up to `limit + 1`: one more than `limit` means that there is a next page. */
   async list(principal: Principal, options: ListOptions): Promise<QueryRecord[]> {
-    const { before, state, limit } = options;
+    const { before, state, limit, operator, sinceMs, untilMs, prefix = '' } = options;
     const found: QueryRecord[] = [];
     const oldest = this.#clock.now() - this.#keptForMs;
+    const from = sinceMs === undefined ? '' : firstIdAt('q', sinceMs);
+    const end = untilMs === undefined ? before : earlier(before, firstIdAt('q', untilMs));
     const index = (this.#index.get(principal.org) ?? []).filter(
-      (entry) => (before === undefined || entry.id < before) && mayBe(entry, state),
+      ({ id, ...entry }) =>
+        id >= from && id.startsWith(prefix) && (end === undefined || id < end) && mayBe(entry, state),
     );
     while (index.length > 0 && found.length <= limit) {
       const ids = index.splice(-Math.max(limit + 1 - found.length, 16)).toReversed();
       const records = await Promise.all(ids.map(({ id }) => this.read(principal.org, id)));
       for (const record of records) {
         if (record === undefined || record.createdAtMs < oldest) continue;
-        if (maySee(principal, record) && (state === undefined || record.state === state)) found.push(record);
+        if (state !== undefined && record.state !== state) continue;
+        if (maySee(principal, record) && isOf(record, operator)) found.push(record);
       }
     }
     return found.slice(0, limit + 1);
@@ -170,20 +186,32 @@ export class QueryStore {
 export interface ListOptions {
   readonly before?: string | undefined;
   readonly state?: QueryState | undefined;
+  /** Of the id. */
+  readonly prefix?: string | undefined;
+  /** An id or a name. */
+  readonly operator?: string | undefined;
+  readonly sinceMs?: number | undefined;
+  /** Not included. */
+  readonly untilMs?: number | undefined;
   readonly limit: number;
 }
+
+const isOf = ({ operator, operatorName }: QueryRecord, wanted: string | undefined): boolean =>
+  wanted === undefined || operator === wanted || operatorName === wanted;
+
+const earlier = (one: string | undefined, other: string): string => (one !== undefined && one < other ? one : other);
 
 /**
  * A bounded principal sees only their own queries that ran within the bound as it is now.
  * Other queries may have rows of endpoints outside the bound.
  */
-export function maySee(principal: Principal, record: QueryRecord): boolean {
+export function maySee(principal: Principal, record: Pick<QueryRecord, 'operator' | 'scope' | 'selector'>): boolean {
   if (principal.bound.length === 0) return true;
   return record.operator === principal.id && record.scope === joinSelectors(record.selector, principal.selector);
 }
 
 /** A query that runs according to its record may have ended a moment ago. */
-const mayBe = (entry: Indexed, state: QueryState | undefined): boolean =>
+const mayBe = (entry: Pick<Indexed, 'state'>, state: QueryState | undefined): boolean =>
   state === undefined || entry.state === state || entry.state === 'running';
 
 function lowerBound(index: readonly Indexed[], id: string): number {

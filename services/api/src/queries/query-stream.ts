@@ -1,3 +1,4 @@
+import type { RowShape } from '@muster/api-contract';
 import { queryEvents, type QueryEventsOptions } from './query-events.js';
 import { queryJson } from './query-json.js';
 import { eventPieces, type EndpointByNum } from './result-json.js';
@@ -7,7 +8,7 @@ import type { StreamItem } from '../http/viewers.js';
 /** The events of a query as JSON for viewers. */
 export async function* queryView(
   record: QueryRecord,
-  { byNum, ...options }: QueryEventsOptions & { readonly byNum: EndpointByNum },
+  { byNum, shape, ...options }: QueryEventsOptions & { readonly byNum: EndpointByNum; readonly shape: RowShape },
 ): AsyncGenerator<StreamItem> {
   for await (const item of queryEvents(record, options)) {
     switch (item.kind) {
@@ -27,7 +28,7 @@ export async function* queryView(
       }
       case 'event': {
         const { event, seq } = item;
-        const pieces = eventPieces(event, { seq, columns: record.columns.length, byNum });
+        const pieces = eventPieces(event, { seq, columns: record.columns, shape, byNum });
         yield { kind: 'event', name: event.t, id: seq, pieces };
       }
     }

@@ -1,15 +1,18 @@
 import { EVENT_TYPES, operations } from '@muster/api-contract';
 import type { StreamStore } from '@muster/bus';
-import type { QueryId } from '@muster/protocol';
+import { AppError, type QueryId } from '@muster/protocol';
 import { STREAM_SUBJECTS, STREAMS } from '@muster/records';
 import type { Clock } from '@muster/runtime';
 import { lastSeen, type Viewers } from '../http/viewers.js';
 import { decodeCursor, encodeCursor, position } from '../http/cursor.js';
 import { implement, json, type Operation } from '../http/operation.js';
 import type { QueryStore } from './query-store.js';
-import { failureJson, type EndpointByNum } from './result-json.js';
-import { beWhole, failures } from './result-rows.js';
-import { ROW_FORMATS, rowPage, rowStream, type RowFormat } from './row-answers.js';
+import { endpointStates } from './endpoint-states.js';
+import { ledgerJson } from './query-json.js';
+import { unansweredJson, type EndpointByNum } from './result-json.js';
+import { beWhole } from './result-rows.js';
+import { retryChain } from './retry.js';
+import { ROW_FORMATS, rowPage, rowLines, type RowFormat } from './row-answers.js';
 import { queryView } from './query-stream.js';
 
 export interface ResultParts {
@@ -22,7 +25,7 @@ export interface ResultParts {
 
 /** The results of a query: event stream, rows, and endpoints that did not answer. */
 export function resultOperations(parts: ResultParts): Operation[] {
-  return [eventsOperation(parts), rowsOperation(parts), endpointsOperation(parts)];
+  return [eventsOperation(parts), rowsOperation(parts), endpointsOperation(parts), deleteOperation(parts)];
 }
 
 function eventsOperation(parts: ResultParts): Operation {
@@ -30,7 +33,7 @@ function eventsOperation(parts: ResultParts): Operation {
   return implement(operations.streamQueryEvents, async ({ principal, params, query, header, negotiate }) => {
     const type = negotiate(...Object.values(EVENT_TYPES));
     const afterSeq = lastSeen(header('last-event-id'), query.after);
-    const record = await store.find(principal, params.id);
+    const record = await store.findReadable(principal, params.id);
     if (record.state !== 'running' && afterSeq > 0) {
       const last = await streams.last(STREAMS.results.name, STREAM_SUBJECTS.result(record.org, record.id));
       if (last !== undefined && last.seq <= afterSeq) return json(204);
@@ -41,7 +44,7 @@ function eventsOperation(parts: ResultParts): Operation {
       format: type === EVENT_TYPES.sse ? 'sse' : 'ndjson',
       subject: record.id,
       events: (signal, heartbeatMs) =>
-        queryView(record, { streams, clock, byNum, readRecord, afterSeq, signal, heartbeatMs }),
+        queryView(record, { streams, clock, byNum, readRecord, afterSeq, signal, heartbeatMs, shape: query.rows }),
     });
   });
 }
@@ -49,11 +52,12 @@ function eventsOperation(parts: ResultParts): Operation {
 function rowsOperation(parts: ResultParts): Operation {
   const { store } = parts;
   return implement(operations.listQueryRows, async ({ principal, params, query, negotiate, signal }) => {
-    const { format = formatOf(negotiate(...Object.values(ROW_FORMATS))), limit, cursor, formulas } = query;
-    const record = await store.find(principal, params.id);
-    if (format === 'json') return json(200, await rowPage(parts, { record, limit, cursor, signal }));
-    await beWhole(parts.streams, record, signal);
-    return rowStream(parts, { record, format, escapeFormulas: formulas === 'escape', signal });
+    const { format = formatOf(negotiate(...Object.values(ROW_FORMATS))), limit, cursor, formulas, rows: shape } = query;
+    const record = await store.findReadable(principal, params.id);
+    const chain = query.merged ? await retryChain(store, principal, record) : [record];
+    if (format === 'json') return json(200, await rowPage(parts, { record, chain, limit, cursor, shape, signal }));
+    for (const one of chain) await beWhole(parts.streams, one, signal);
+    return rowLines(parts, { record, chain, format, shape, escapeFormulas: formulas === 'escape', signal });
   });
 }
 
@@ -64,17 +68,40 @@ function formatOf(type: string): RowFormat {
 function endpointsOperation({ store, streams, byNum }: ResultParts): Operation {
   return implement(
     operations.listQueryEndpoints,
-    async ({ principal, params, query: { outcome, limit, cursor }, signal }) => {
-      const record = await store.find(principal, params.id);
+    async ({ principal, params, query: { outcome, merged, limit, cursor }, signal }) => {
+      const record = await store.findReadable(principal, params.id);
       const after = cursor === undefined ? 0 : decodeCursor('endpoints', cursor, [position])[0];
-      const all = await failures(streams, record, signal);
+      const chain = merged ? await retryChain(store, principal, record) : [record];
+      const { failures, waiting, ledger } = await endpointStates(streams, chain, signal);
+      const all = outcome === 'waiting' ? waiting.map((num) => [num, 'waiting', '', ''] as const) : failures;
       const rest = all.filter(([num, how]) => num > after && (outcome === undefined || how === outcome));
       const last = rest[limit - 1];
       return json(200, {
         state: record.state,
-        items: rest.slice(0, limit).map((failure) => failureJson(failure, byNum)),
+        ...(merged ? { ledger: ledgerJson(ledger) } : {}),
+        items: rest.slice(0, limit).map((one) => unansweredJson(one, byNum)),
         ...(rest.length > limit && last !== undefined ? { nextCursor: encodeCursor('endpoints', [last[0]]) } : {}),
       });
     },
   );
+}
+
+function deleteOperation({ store, streams }: ResultParts): Operation {
+  return implement(operations.deleteQueryResults, async ({ principal, params, note }) => {
+    note({ subject: params.id });
+    const record = await store.find(principal, params.id);
+    note({ scope: record.scope, details: { sql: record.sql, rows: record.rows } });
+    const isAdmin = principal.role === 'admin' && principal.bound.length === 0;
+    if (record.operator !== principal.id && !isAdmin)
+      throw new AppError('forbidden', 'this query is somebody else’s; deleting its results needs an admin');
+    if (record.state === 'running')
+      throw new AppError('conflict', `query ${record.id} still runs; its results can be deleted when it has ended`);
+    try {
+      // The oldest first: without its beginning a reader refuses the rest.
+      await streams.purge(STREAMS.results.name, STREAM_SUBJECTS.result(record.org, record.id));
+    } catch (cause) {
+      throw new AppError('broker_unavailable', 'not all results are deleted yet; try again', { cause });
+    }
+    return json(204);
+  });
 }

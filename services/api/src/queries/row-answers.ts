@@ -1,14 +1,15 @@
-import type { RawRowJson, RowPageJson } from '@muster/api-contract';
+import type { RawRowJson, RowPageJson, RowShape } from '@muster/api-contract';
 import type { StreamStore } from '@muster/bus';
 import { decodeRow, type SqlValue } from '@muster/protocol';
 import type { QueryRecord } from '@muster/records';
 import type { Clock } from '@muster/runtime';
 import { decodeCursor, encodeCursor, position } from '../http/cursor.js';
-import { DrainWriter } from '../http/drain-writer.js';
-import type { StreamAnswer } from '../http/operation.js';
+import type { LinesAnswer } from '../http/operation.js';
 import { csvLine } from './csv.js';
 import { endpointName, groupJson, valuesJson, type EndpointByNum } from './result-json.js';
-import { allGroups, groupWindow, rawRows } from './result-rows.js';
+import { mergedGroups, mergedRaw, mergedWindow, type MergedPlace } from './merged-rows.js';
+import { groupWindow } from './result-rows.js';
+import { rowMember } from './row-objects.js';
 
 export const ROW_FORMATS = { json: 'application/json', ndjson: 'application/x-ndjson', csv: 'text/csv' } as const;
 export type RowFormat = keyof typeof ROW_FORMATS;
@@ -21,14 +22,17 @@ interface RowParts {
 
 interface PageRequest {
   readonly record: QueryRecord;
+  /** It alone, or with the queries that it asks again, the first one at the beginning. */
+  readonly chain: readonly QueryRecord[];
   readonly limit: number;
   readonly cursor: string | undefined;
+  readonly shape: RowShape;
   readonly signal: AbortSignal;
 }
 
 // A page ends early rather than exceed this size. It has at least one row.
 const PAGE_BYTES = 4 * 1024 * 1024;
-const STALL_MS = 60_000;
+const FIRST_PLACE: MergedPlace = { query: 0, seq: 1, at: 0 };
 
 /** One page of a query's rows. */
 export async function rowPage(parts: RowParts, request: PageRequest): Promise<RowPageJson> {
@@ -37,83 +41,104 @@ export async function rowPage(parts: RowParts, request: PageRequest): Promise<Ro
   return { state: record.state, mode: record.mode, columns: record.columns, ...page };
 }
 
-async function rawPage({ streams, byNum }: RowParts, { record, limit, cursor, signal }: PageRequest) {
-  const [seq, at] = cursor === undefined ? [1, 0] : decodeCursor('rows', cursor, [position.min(1), position]);
+async function rawPage({ streams, byNum }: RowParts, { record, chain, limit, cursor, shape, signal }: PageRequest) {
+  const view = { shape, columns: record.columns };
+  const isMerged = chain.length > 1;
+  const place = placeOf(cursor, isMerged);
   const items: RawRowJson[] = [];
   let bytes = 0;
-  for await (const row of rawRows(streams, record, { seq, at }, signal)) {
+  for await (const row of mergedRaw(streams, chain, place, signal)) {
     if (items.length === limit || (bytes > PAGE_BYTES && items.length > 0)) {
-      return { items, nextCursor: encodeCursor('rows', [row.seq, row.at]) };
+      const nextCursor = isMerged
+        ? encodeCursor('merged-rows', [row.query, row.seq, row.at])
+        : encodeCursor('rows', [row.seq, row.at]);
+      return { items, nextCursor };
     }
     const values = valuesJson(row.values);
     bytes += JSON.stringify(values).length;
-    items.push({ ...endpointName(row.num, byNum), values });
+    // The contract's type is that of arrays.
+    items.push({ ...endpointName(row.num, byNum), ...rowMember(values, view) } as RawRowJson);
   }
   return { items };
 }
 
-async function groupPage({ streams, byNum }: RowParts, { record, limit, cursor, signal }: PageRequest) {
+function placeOf(cursor: string | undefined, isMerged: boolean): MergedPlace {
+  if (cursor === undefined) return FIRST_PLACE;
+  if (isMerged) {
+    const [query, seq, at] = decodeCursor('merged-rows', cursor, [position, position.min(1), position]);
+    return { query, seq, at };
+  }
+  const [seq, at] = decodeCursor('rows', cursor, [position.min(1), position]);
+  return { query: 0, seq, at };
+}
+
+async function groupPage({ streams, byNum }: RowParts, { record, chain, limit, cursor, shape, signal }: PageRequest) {
   const from = cursor === undefined ? 0 : decodeCursor('groups', cursor, [position])[0];
-  const { groups, more } = await groupWindow(streams, record, { from, limit }, signal);
+  const { groups, more } =
+    chain.length > 1
+      ? await mergedWindow(streams, chain, { from, limit }, signal)
+      : await groupWindow(streams, record, { from, limit }, signal);
   let bytes = 0;
   let taken = 0;
   for (; taken < groups.length && bytes <= PAGE_BYTES; taken += 1) bytes += groups[taken]?.row.length ?? 0;
-  const items = groups.slice(0, taken).map((group) => groupJson(group, byNum));
+  const items = groups.slice(0, taken).map((group) => groupJson(group, byNum, { shape, columns: record.columns }));
   const next = groups[taken]?.index ?? (more ? from + limit : undefined);
   return { items, ...(next === undefined ? {} : { nextCursor: encodeCursor('groups', [next]) }) };
 }
 
-interface StreamRequest {
+interface LinesRequest {
   readonly record: QueryRecord;
+  /** It alone, or with the queries that it asks again, the first one at the beginning. */
+  readonly chain: readonly QueryRecord[];
   readonly format: 'ndjson' | 'csv';
+  readonly shape: RowShape;
   readonly escapeFormulas: boolean;
   readonly signal: AbortSignal;
 }
 
-/** All rows that are stored now, written as fast as the reader takes them. */
-export function rowStream(parts: RowParts, request: StreamRequest): StreamAnswer {
+/** All rows that are stored now. */
+export function rowLines(parts: RowParts, request: LinesRequest): LinesAnswer {
   const { format, record } = request;
   const type = format === 'csv' ? 'text/csv; charset=utf-8; header=present' : 'application/x-ndjson; charset=utf-8';
   return {
-    kind: 'stream',
+    kind: 'lines',
     status: 200,
     headers: { 'content-type': type, 'content-disposition': `attachment; filename="${record.id}.${format}"` },
-    write: async (response) => {
-      const writer = new DrainWriter(response, { clock: parts.clock, stallMs: STALL_MS });
-      const lines = format === 'csv' ? csvLines(parts, request) : jsonLines(parts, request);
-      for await (const line of lines) if ((await writer.write(line)) !== 'written') return;
-      await writer.flush();
-      response.end();
-    },
+    lines: format === 'csv' ? csvLines(parts, request) : jsonLines(parts, request),
   };
 }
 
-async function* jsonLines({ streams, byNum }: RowParts, { record, signal }: StreamRequest): AsyncGenerator<string> {
+async function* jsonLines({ streams, byNum }: RowParts, request: LinesRequest): AsyncGenerator<string> {
+  const { record, chain, shape, signal } = request;
   const { columns, mode, state } = record;
-  yield `${JSON.stringify({ columns, mode, state })}\n`;
+  const view = { shape, columns };
+  // Objects name their columns, and are what `muster run --from` reads.
+  if (shape === 'arrays') yield `${JSON.stringify({ columns, mode, state })}\n`;
   if (mode === 'raw') {
-    for await (const { num, values } of rawRows(streams, record, { seq: 1, at: 0 }, signal)) {
-      yield `${JSON.stringify({ ...endpointName(num, byNum), values: valuesJson(values) })}\n`;
+    for await (const { num, values } of mergedRaw(streams, chain, FIRST_PLACE, signal)) {
+      yield `${JSON.stringify({ ...endpointName(num, byNum), ...rowMember(valuesJson(values), view) })}\n`;
     }
     return;
   }
-  for await (const group of allGroups(streams, record, signal)) yield `${JSON.stringify(groupJson(group, byNum))}\n`;
+  for await (const group of mergedGroups(streams, chain, signal)) {
+    yield `${JSON.stringify(groupJson(group, byNum, view))}\n`;
+  }
 }
 
-async function* csvLines(parts: RowParts, request: StreamRequest): AsyncGenerator<string> {
+async function* csvLines(parts: RowParts, request: LinesRequest): AsyncGenerator<string> {
   const { streams, byNum } = parts;
-  const { record, signal, escapeFormulas } = request;
+  const { record, chain, signal, escapeFormulas } = request;
   const line = (values: readonly SqlValue[]) => csvLine(values, escapeFormulas);
   if (record.mode === 'raw') {
     yield line(['agent_id', 'host', ...record.columns]);
-    for await (const { num, values } of rawRows(streams, record, { seq: 1, at: 0 }, signal)) {
+    for await (const { num, values } of mergedRaw(streams, chain, FIRST_PLACE, signal)) {
       const { agentId, host } = endpointName(num, byNum);
       yield line([agentId, host, ...values]);
     }
     return;
   }
   yield line(['endpoints', 'copies', 'sample', ...record.columns]);
-  for await (const { endpoints, copies, sample, row } of allGroups(streams, record, signal)) {
+  for await (const { endpoints, copies, sample, row } of mergedGroups(streams, chain, signal)) {
     const names = sample.map((num) => endpointName(num, byNum)).map(({ num, host }) => host ?? `#${num}`);
     yield line([endpoints, copies, names.join(' '), ...decodeRow(row)]);
   }

@@ -56,6 +56,8 @@ export class ApiHarness {
       main: fileURLToPath(new URL('../main.js', import.meta.url)),
       env: {
         MUSTER_NATS_URL: this.brokers.nats.url,
+        // It makes the streams that it needs.
+        MUSTER_NATS_RIGHTS: 'all',
         MUSTER_REDIS_URL: this.brokers.redis.url,
         MUSTER_API_HOST: '127.0.0.1',
         MUSTER_API_PORT: '0',

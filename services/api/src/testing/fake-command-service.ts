@@ -130,6 +130,8 @@ export class FakeCommandService {
         return await this.#submit(request, { ...recordOf(request), action: 'undo', undoes: request.id });
       case 'plan':
         return { t: 'plan', targets: this.targets, connected: 1, unsupported: 0 };
+      case 'sign_pack':
+        return { t: 'pack_signed', jws: 'a.b.c', keys: 'd.e.f' };
       case 'approve': {
         const { id, name } = request.caller;
         const signature = { jws: 'j', keys: 'k', approver: { id, name } };

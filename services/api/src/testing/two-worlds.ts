@@ -12,9 +12,27 @@ import { AnswerBlockWriter, type OperatorTokenRecord } from '@muster/records';
 import { eventually } from '@muster/runtime/testing';
 import type { QueryStore } from '../queries/query-store.js';
 import { ApiFixture, ORG } from './api-fixture.js';
+import { StreamReader } from './stream-reader.js';
 
 /** Objects by the path segment under which they are found: `/v1/queries/{id}`. */
-export type Objects = Readonly<Record<'agents' | 'queries' | 'commands' | 'tokens' | 'webhooks', string>> & {
+export type Objects = Readonly<
+  Record<
+    | 'agents'
+    | 'queries'
+    | 'commands'
+    | 'tokens'
+    | 'webhooks'
+    | 'sessions'
+    | 'stream'
+    | 'questions'
+    | 'scans'
+    | 'schedules'
+    | 'exceptions'
+    | 'vulnerability-scans'
+    | 'vulnerabilities',
+    string
+  >
+> & {
   readonly pendingCommand: string;
   readonly agentIds: readonly string[];
 };
@@ -81,10 +99,34 @@ async function makeObjects(api: ApiFixture, { org, token, site, at }: Maker): Pr
   const made = await api.ask('POST', '/v1/tokens', { token, body: { name: `made at ${site}`, role: 'viewer' } });
   const hook = { url: 'https://hooks.example/made', events: ['agent.revoked'] };
   const webhook = await api.ask('POST', '/v1/webhooks', { token, body: hook });
+  const session = await api.ask('POST', '/v1/session', { token: null, body: { token } });
+  const stream = await StreamReader.open(api.url, { authorization: `Bearer ${token}` }, []);
+  // The library of questions is the whole org's: whom a selector bounds sees those of the rest of their org.
+  const questions = `made-at-${site}`;
+  const isMade = org !== ORG || site === 'one';
+  if (isMade)
+    await api.ask('PUT', `/v1/questions/${questions}`, { token, body: { version: 0, sql: `SELECT '${site}'` } });
+  const exception = { pack: 'baseline', check: 'one', owner: site, reason: 'known', until: '2999-01-01T00:00:00Z' };
+  const post = async (kind: string, body: object): Promise<string> =>
+    (await api.ask('POST', `/v1/${kind}`, { token, body })).body.id as string;
   return {
+    stream: stream.id,
+    sessions: session.body.id as string,
+    questions: isMade ? questions : 'made-by-nobody',
     webhooks: (webhook.body.id as string | undefined) ?? '',
     agents: agentIds[2] ?? '',
     agentIds,
+    scans: await api.posture.makeScan({
+      ...{ org, operator: operator.id, operatorName: site, selector: '' },
+      scope: (await api.get('/v1/me', { token })).body.selector ?? '',
+    }),
+    schedules: await post('schedules', { name: `at ${site}`, pack: 'baseline', cron: '0 2 * * *' }),
+    exceptions: await post('exceptions', exception),
+    vulnerabilities: site === 'two' ? 'CVE-2026-2' : 'CVE-2026-1',
+    'vulnerability-scans': api.posture.makeVulnerabilityScan({
+      ...{ org, operator: operator.id, operatorName: site, selector: '' },
+      scope: (await api.get('/v1/me', { token })).body.selector ?? '',
+    }),
     queries: await makeQuery(api, { org, token, site, at }),
     commands: command.id satisfies CommandId,
     pendingCommand: pending.id,

@@ -5,7 +5,7 @@ import { decodeServiceMessage, encodeBusMessage, type CommandRequest } from '@mu
 import type { OrgId } from '@muster/protocol';
 import { FakeClock } from '@muster/runtime/testing';
 import { CommandClient } from './command-client.js';
-import type { Encode } from './service-asker.js';
+import type { Encode } from '@muster/service-base';
 
 const caller = { id: 'o', name: 'Ann', role: 'responder', bound: '', from: '' } as const;
 const list = { t: 'list', org: 'acme' as OrgId, caller, limit: 10 } as const;

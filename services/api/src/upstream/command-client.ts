@@ -10,8 +10,7 @@ import {
 import { AppError } from '@muster/protocol';
 import type { RequestSeal } from '@muster/identity';
 import type { Clock } from '@muster/runtime';
-import type { ServiceAsker } from './service-asker.js';
-import { expectReply, replyOf, type ServiceName } from './service-reply.js';
+import { expectReply, replyOf, type ServiceAsker, type ServiceName } from '@muster/service-base';
 
 type Reply<T extends CommandReply['t']> = Extract<CommandReply, { t: T }>;
 type Request<T extends CommandRequest['t']> = Extract<CommandRequest, { t: T }>;
@@ -54,6 +53,11 @@ export class CommandClient {
 
   decide(request: Request<'approve' | 'cancel'>, answered?: () => void): Promise<Reply<'command'>> {
     return this.#ask(request, 'command', { beginMs: CHANGE_TIMEOUT_MS }, answered);
+  }
+
+  /** Has the checks of a pack signed in the caller's name. */
+  signPack(request: Request<'sign_pack'>): Promise<Reply<'pack_signed'>> {
+    return this.#ask(request, 'pack_signed', { beginMs: LOOK_TIMEOUT_MS });
   }
 
   list(request: Request<'list'>): Promise<Reply<'list'>> {

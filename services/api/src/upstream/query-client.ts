@@ -10,17 +10,23 @@ import {
   type StartQuery,
   type Traced,
 } from '@muster/messages';
-import { newQueryId, type CoordinatorId } from '@muster/protocol';
+import { newQueryId, type CoordinatorId, type SqlParameter } from '@muster/protocol';
 import type { QueryRecord } from '@muster/records';
 import type { Clock } from '@muster/runtime';
-import type { ServiceAsker } from './service-asker.js';
-import { expectReply, replyOf, type ServiceName } from './service-reply.js';
+import { expectReply, replyOf, type ServiceAsker, type ServiceName } from '@muster/service-base';
 
 type Reply<T extends QueryReply['t']> = Extract<QueryReply, { t: T }>;
 
 const START_TIMEOUT_MS = 10_000;
 const CANCEL_TIMEOUT_MS = 5_000;
 const REDUCE_TIMEOUT_MS = 60_000;
+
+export interface ReduceOptions {
+  readonly operator: string;
+  readonly parameters: readonly SqlParameter[];
+  readonly signal: AbortSignal;
+  readonly trace: Traced;
+}
 
 export interface QueryClientOptions {
   readonly bus: Pick<Bus, 'publish'>;
@@ -43,6 +49,11 @@ export class QueryClient {
     return expectOf(reply, 'started').record;
   }
 
+  /** Checks the query without running it. */
+  async compile(request: StartQuery & Traced): Promise<Reply<'compiled'>> {
+    return expectOf(await this.#askAny({ ...request, t: 'compile' }, START_TIMEOUT_MS), 'compiled');
+  }
+
   /** Asks the coordinator. When it is gone, stands still or does not have the query, asks another, which ends the query as interrupted. */
   async cancel(record: QueryRecord, by: string, trace: Traced = {}): Promise<void> {
     const request: QueryRequest & Traced = { t: 'cancel', org: record.org, id: record.id, by, ...trace };
@@ -57,7 +68,7 @@ export class QueryClient {
   async reduce(
     record: QueryRecord,
     sql: string,
-    { operator, signal, trace }: { readonly operator: string; readonly signal: AbortSignal; readonly trace: Traced },
+    { operator, parameters, signal, trace }: ReduceOptions,
   ): Promise<Reply<'reduced'>> {
     const { bus } = this.#options;
     const job = randomUUID();
@@ -67,6 +78,7 @@ export class QueryClient {
       org: record.org,
       id: record.id,
       sql,
+      ...(parameters.length === 0 ? {} : { parameters }),
       operator,
       job,
       ...trace,

@@ -12,9 +12,7 @@ import {
 } from '@muster/messages';
 import { AppError, type AgentId, type OrgId, type TelemetryServiceId } from '@muster/protocol';
 import type { Clock } from '@muster/runtime';
-import { ServiceInstances } from '@muster/service-base';
-import { HeartbeatListener } from './heartbeat-listener.js';
-import { replyOf, type ServiceName } from './service-reply.js';
+import { HeartbeatListener, replyOf, ServiceInstances, type ServiceName } from '@muster/service-base';
 
 type Kind = 'fleet_metrics' | 'fleet_top' | 'health_states' | 'health_list';
 type ReplyTo<K extends Kind> = Extract<TelemetryReply, { readonly t: K }>;

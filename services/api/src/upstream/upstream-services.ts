@@ -1,10 +1,14 @@
 import type { Bus } from '@muster/bus';
-import { decodeBusMessage, SUBJECTS, type CommandServiceHeartbeat, type CoordinatorHeartbeat } from '@muster/messages';
-import type { CommandServiceId, CoordinatorId } from '@muster/protocol';
+import {
+  decodeBusMessage,
+  SUBJECTS,
+  type CommandServiceHeartbeat,
+  type CoordinatorHeartbeat,
+  type PostureHeartbeat,
+} from '@muster/messages';
+import type { CommandServiceId, CoordinatorId, PostureServiceId } from '@muster/protocol';
 import type { Clock } from '@muster/runtime';
-import { ServiceInstances } from '@muster/service-base';
-import { HeartbeatListener } from './heartbeat-listener.js';
-import { ServiceAsker } from './service-asker.js';
+import { HeartbeatListener, ServiceAsker, ServiceInstances } from '@muster/service-base';
 
 export interface UpstreamService {
   readonly heartbeats: HeartbeatListener;
@@ -44,4 +48,19 @@ export function commandServices(options: UpstreamOptions): UpstreamService {
   });
   const subjectOf = (id: string): string => SUBJECTS.commandService(id as CommandServiceId);
   return { heartbeats, asker: new ServiceAsker({ ...options, instances, group: SUBJECTS.commands, subjectOf }) };
+}
+
+/** The posture services. */
+export function postureServices(options: UpstreamOptions): UpstreamService {
+  const instances = new ServiceInstances(options.clock);
+  const heartbeats = new HeartbeatListener({
+    ...{ bus: options.bus, instances },
+    subject: SUBJECTS.postureHeartbeats,
+    read: (data) => {
+      const heartbeat = decodeBusMessage<PostureHeartbeat>(data, 'posture_beat');
+      return heartbeat === undefined ? undefined : { ...heartbeat, id: heartbeat.instance };
+    },
+  });
+  const subjectOf = (id: string): string => SUBJECTS.postureService(id as PostureServiceId);
+  return { heartbeats, asker: new ServiceAsker({ ...options, instances, group: SUBJECTS.posture, subjectOf }) };
 }

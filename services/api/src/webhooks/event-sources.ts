@@ -2,23 +2,27 @@ import type { WebhookEvent } from '@muster/api-contract';
 import type { Entry, StreamStore } from '@muster/bus';
 import type { Directory, Endpoint } from '@muster/directory';
 import { summaryOf } from '@muster/messages';
-import type { AgentId, CommandId, OrgId } from '@muster/protocol';
+import type { AgentId, OrgId } from '@muster/protocol';
 import {
+  decodePosture,
+  decodeQueryRecord,
   decodeRecord,
-  parseCommandSubject,
   parseIdentitySubject,
   STREAM_SUBJECTS,
   STREAMS,
   type AuditRecord,
-  type CommandFold,
   type EnrolledRecord,
   type HealthRecord,
+  type QueryRecord,
   type RevokedRecord,
+  type ScanRecord,
 } from '@muster/records';
-import { LRUCache } from 'lru-cache';
 import { commandJson } from '../commands/command-json.js';
 import { applyEntry } from '../commands/command-store.js';
 import { failingRulesJson } from '../metrics/metrics-json.js';
+import { scanJson } from '../posture/posture-json.js';
+import { queryJson } from '../queries/query-json.js';
+import { CommandSteps } from './command-steps.js';
 
 /** An event as its stream has it. */
 export interface SourceEvent {
@@ -26,19 +30,20 @@ export interface SourceEvent {
   readonly data: Readonly<Record<string, unknown>>;
   /** The endpoint that it is about, for selectors. */
   readonly endpoint?: Pick<Endpoint, 'agentId' | 'facts' | 'labels'>;
+  /** Tells events of one entry apart: the same each time the entry is read. */
+  readonly part?: string;
 }
+
+type Events = SourceEvent | readonly SourceEvent[] | undefined;
 
 /** A stream some of whose entries are events of one type. A further type of event is a further source. */
 export interface EventSource {
   readonly type: WebhookEvent;
   readonly stream: string;
   readonly subject: string;
-  /** The event of an entry; `undefined` where it is none. May throw where the entry cannot be read. */
-  readonly read: (entry: Entry) => SourceEvent | undefined | Promise<SourceEvent | undefined>;
+  /** The events of an entry; `undefined` where there are none. May throw where the entry cannot be read. */
+  readonly read: (entry: Entry) => Events | Promise<Events>;
 }
-
-/** Folds of commands are as large as their targets are many. */
-const MAX_FOLDS = 50;
 
 export interface SourceParts {
   readonly streams: StreamStore;
@@ -73,6 +78,24 @@ export function eventSources({ streams, directory }: SourceParts): readonly Even
       },
     },
     {
+      type: 'query.ended',
+      stream: STREAMS.queries.name,
+      subject: STREAM_SUBJECTS.allQueries,
+      read: ({ data }) => queryEnded(decodeQueryRecord(data)),
+    },
+    {
+      type: 'scan.regressed',
+      stream: STREAMS.scans.name,
+      subject: STREAM_SUBJECTS.allScans,
+      read: ({ data }) => scanRegressed(decodePosture(data)),
+    },
+    {
+      type: 'command.approval_wanted',
+      stream: STREAMS.commands.name,
+      subject: STREAM_SUBJECTS.allCommands,
+      read: ({ data }) => approvalWanted(data),
+    },
+    {
       type: 'command.ended',
       stream: STREAMS.commands.name,
       subject: STREAM_SUBJECTS.allCommands,
@@ -104,30 +127,43 @@ function healthChanged(record: HealthRecord, endpoint: Endpoint | undefined): So
   return { atMs, data, ...(endpoint === undefined ? {} : { endpoint }) };
 }
 
+/** A hunt ends too; it has `waitUntil`. */
+function queryEnded(record: QueryRecord): SourceEvent | undefined {
+  if (record.state === 'running') return undefined;
+  return { atMs: record.endedAtMs ?? record.createdAtMs, data: { query: queryJson(record) } };
+}
+
+/** A complete scan in which checks fail that did not fail in the one before it of the same pack and scope. */
+function scanRegressed(scan: ScanRecord): SourceEvent | undefined {
+  const { state, changes, checks, ...summary } = scan;
+  if (state !== 'complete' || changes === undefined || changes.fails.length === 0) return undefined;
+  const now = new Map(checks.map((check) => [check.id, check]));
+  const regressions = changes.fails.flatMap((id) => {
+    const check = now.get(id);
+    if (check === undefined) return [];
+    const { title, severity, fail, excepted = 0 } = check;
+    return [{ check: id, title, severity, endpoints: fail - excepted }];
+  });
+  return { atMs: scan.endedAtMs, data: { scan: scanJson({ ...summary, state, changes }), regressions } };
+}
+
+/** The entry that makes a command says whether somebody else has to approve it; no other entry makes a fold by itself. */
+function approvalWanted(data: Uint8Array): SourceEvent | undefined {
+  const made = applyEntry(undefined, data)?.fold;
+  if (made?.status !== 'awaiting_approval') return undefined;
+  return { atMs: made.record.submittedAtMs, data: { command: commandJson(summaryOf(made)) } };
+}
+
 function audited({ atMs, prev: _prev, ...data }: AuditRecord): SourceEvent {
   return { atMs, data };
 }
 
-/** A command ends with the entry with which its last target settles, so its entries are folded in their sequence. */
+/** A command ends with the entry with which its last target settles. */
 function endedCommands(streams: StreamStore): EventSource['read'] {
-  const folds = new LRUCache<CommandId, { fold: CommandFold }>({ max: MAX_FOLDS });
-  const foldBefore = async (entry: Entry): Promise<CommandFold | undefined> => {
-    let fold: CommandFold | undefined;
-    for await (const earlier of streams.read(STREAMS.commands.name, { subject: entry.subject })) {
-      if (earlier.seq >= entry.seq) break;
-      fold = applyEntry(fold, earlier.data)?.fold;
-    }
-    return fold;
-  };
+  const steps = new CommandSteps(streams);
   return async (entry) => {
-    const id = parseCommandSubject(entry.subject)?.id;
-    if (id === undefined) return undefined;
-    const known = folds.get(id)?.fold ?? (await foldBefore(entry));
-    const applied = applyEntry(known, entry.data);
-    if (applied === undefined) return undefined;
-    if (applied.fold.status === 'ended') folds.delete(id);
-    else folds.set(id, { fold: applied.fold });
-    if (!applied.step.ended) return undefined;
+    const applied = await steps.take(entry);
+    if (applied?.step.ended !== true) return undefined;
     return {
       atMs: applied.fold.endedAtMs ?? entry.timestampMs,
       data: { command: commandJson(summaryOf(applied.fold)) },

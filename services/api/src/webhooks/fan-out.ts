@@ -96,10 +96,10 @@ export class FanOut {
       .filter(({ record, sinceMs }) => record.events.includes(source.type) && sinceMs <= entry.timestampMs);
     if (asking.length === 0) return;
     try {
-      const event = await source.read(entry);
-      if (event === undefined) return;
-      for (const { record } of asking)
-        if (reaches(record, event)) await this.#add(record, source, { entry, event, signal });
+      const events = [(await source.read(entry)) ?? []].flat();
+      for (const event of events)
+        for (const { record } of asking)
+          if (reaches(record, event)) await this.#add(record, source, { entry, event, signal });
     } catch (err) {
       if (err instanceof StreamError) throw err;
       logger.error('unreadable event skipped', { event: source.type, seq: entry.seq, err });
@@ -112,7 +112,8 @@ export class FanOut {
     { entry, event, signal }: { entry: Entry; event: SourceEvent; signal: AbortSignal },
   ): Promise<void> {
     const { deliveries, clock, pendingOf, onAdded, onDropped, maxPending = MAX_PENDING } = this.#options;
-    const body = { id: `${type.replace('.', '-')}-${entry.seq}`, type, atMs: event.atMs, data: event.data };
+    const part = event.part === undefined ? '' : `-${event.part}`;
+    const body = { id: `${type.replace('.', '-')}-${entry.seq}${part}`, type, atMs: event.atMs, data: event.data };
     const full = pendingOf(webhook) >= maxPending;
     const createdAtMs = clock.now();
     while (!signal.aborted) {

@@ -5,6 +5,7 @@ import { Deliverer } from './deliverer.js';
 import type { DeliveryStore } from './delivery-store.js';
 import type { Destinations } from './destination.js';
 import { eventSources } from './event-sources.js';
+import { isolationSources } from './isolation-events.js';
 import { FanOut } from './fan-out.js';
 import { WebhookLease } from './webhook-lease.js';
 import { createWebhookMetrics } from './webhook-metrics.js';
@@ -13,7 +14,7 @@ import type { WebhookStore } from './webhook-store.js';
 
 export interface WebhookServiceOptions {
   readonly streams: StreamStore;
-  readonly directory: Pick<Directory, 'byId'>;
+  readonly directory: Pick<Directory, 'byId' | 'byNum'>;
   readonly webhooks: WebhookStore;
   readonly deliveries: DeliveryStore;
   readonly destinations: Destinations;
@@ -38,7 +39,7 @@ export function createWebhookService(options: WebhookServiceOptions): Component 
     ...options,
     webhooks,
     deliveries,
-    sources: eventSources(options),
+    sources: [...eventSources(options), ...isolationSources(options)],
     pendingOf: (webhook) => deliverer.pendingOf(webhook),
     onAdded: (delivery, signal) => deliverer.added(delivery, signal),
     onDropped: metrics.dropped,

@@ -1,3 +1,4 @@
+import { shortTime } from '../terminal/time-text.js';
 import { randomUUID } from 'node:crypto';
 import type { AgentCountsJson, AgentJson } from '@muster/api-contract';
 import type { Command } from 'commander';
@@ -5,21 +6,24 @@ import type { CommandEnv } from '../environment/command-env.js';
 import { usageError } from '../terminal/cli-error.js';
 import { escapeControls, safeJson } from '../terminal/escape.js';
 import {
+  counted,
   labelText,
-  LIST_OUTPUTS,
+  TABLE_OUTPUTS,
   parseLimit,
   parseOutput,
   printList,
   renderFacts,
-  shortTime,
 } from '../terminal/listing.js';
 import { renderTable, styleFor } from '../terminal/table.js';
 import type { Terminal } from '../terminal/terminal.js';
 import { findAgent } from './find-agent.js';
-import { parseLabelChanges } from './label-changes.js';
+import { agree } from '../commands/confirm.js';
+import { whyNobody } from '../labels/why-nobody.js';
+import { parseLabelChanges, type LabelChanges } from './label-changes.js';
+import { reachOf } from './mode-reach.js';
 import { currentFallback, fallbackText, overrideText } from './mode-text.js';
 
-const WIDE_OUTPUTS = [...LIST_OUTPUTS, 'wide'] as const;
+const WIDE_OUTPUTS = [...TABLE_OUTPUTS, 'wide'] as const;
 const HEADERS = ['id', 'host', 'mode', 'os', 'version', 'agent', 'labels', 'notes'];
 
 interface ListOptions {
@@ -56,10 +60,11 @@ function addList(agents: Command, env: CommandEnv): void {
       const query = { selector: target, revoked: revoked === true ? 'only' : undefined } as const;
       if (counts !== undefined) {
         const page = await env.client().call('GET /v1/agents', { query: { ...query, counts, limit: 1 } });
-        return printCounts(env.terminal, page.counts, form !== 'table');
+        return printCounts(env.terminal, page.counts, form === 'json' || form === 'ndjson');
       }
       const most = limit === undefined ? undefined : parseLimit(limit);
-      await printList(env.terminal, form, env.client().items('GET /v1/agents', { query, limit: most }), {
+      const items = env.client().items('GET /v1/agents', { query, limit: most });
+      const count = await printList(env.terminal, form, items, {
         headers: isWide ? [...HEADERS, 'wanted', 'away'] : HEADERS,
         row: (agent) => [
           agent.agentId,
@@ -76,6 +81,8 @@ function addList(agents: Command, env: CommandEnv): void {
         ],
         nothing: target === undefined ? 'No endpoint is enrolled.' : 'No endpoint matches.',
       });
+      const why = count > 0 ? undefined : await whyNobody(env.client(), target ?? '');
+      if (why !== undefined) await env.terminal.stderr.write(`${escapeControls(why)}\n`);
     });
 }
 
@@ -149,12 +156,14 @@ function addLabel(agents: Command, env: CommandEnv): void {
     .usage('<agent> key=value… key-…\n       muster agents label --target <selector> key=value… key-…')
     .description('Sets (key=value) and removes (key-) labels of one endpoint, or of all that a selector selects.')
     .option('-t, --target <selector>', 'all of these instead of one endpoint')
-    .action(async (args: string[], { target }: { target?: string }) => {
+    .option('-y, --yes', 'do not ask')
+    .action(async (args: string[], { target, yes = false }: { target?: string; yes?: boolean }) => {
       const name = target === undefined ? args[0] : undefined;
       const change = parseLabelChanges(target === undefined ? args.slice(1) : args);
       const idempotencyKey = randomUUID();
       const { stderr, stdout } = env.terminal;
       if (name === undefined) {
+        if (!(await agreeToLabel(env, target ?? '', { change, yes }))) return;
         const body = { selector: target ?? '', ...change };
         const result = await env.client().call('POST /v1/agents/labels', { body, idempotencyKey });
         const { matched, changed, unchanged, failed } = result;
@@ -167,6 +176,30 @@ function addLabel(agents: Command, env: CommandEnv): void {
       const agent = await env.client().call('PATCH /v1/agents/{id}/labels', { params, body: change, idempotencyKey });
       await stdout.write(`${agent.host}  ${labelText(agent.labels)}\n`);
     });
+}
+
+/** On a terminal the count is shown and asked about, as `run` does; scripts need no `--yes`, since the labels can be set back. */
+async function agreeToLabel(
+  env: CommandEnv,
+  selector: string,
+  { change, yes }: { readonly change: LabelChanges; readonly yes: boolean },
+): Promise<boolean> {
+  const prompt = yes ? undefined : env.terminal.openPrompt('input');
+  if (prompt === undefined) return true;
+  try {
+    const { matched } = await reachOf(env.client(), { selector });
+    if (matched === 0) {
+      const why = await whyNobody(env.client(), selector);
+      await env.terminal.stderr.write(`No endpoint matches.${why === undefined ? '' : ` ${escapeControls(why)}`}\n`);
+      return false;
+    }
+    const set = labelText(change.set);
+    const what = [...(set === '' ? [] : [`set ${set}`]), ...change.remove.map((key) => `remove ${key}`)].join(', ');
+    await agree(prompt, [`${counted(matched, 'endpoint')} (${selector === '' ? 'every one' : selector}): ${what}`]);
+    return true;
+  } finally {
+    prompt.close();
+  }
 }
 
 function addRevoke(agents: Command, env: CommandEnv): void {

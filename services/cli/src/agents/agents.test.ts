@@ -60,7 +60,7 @@ test.each([
   const agent = agentJson(more);
   expect(currentFallback(agent, NOW_MS)).toBeUndefined();
   expect(fallbackText(agent, NOW_MS)).toMatch(
-    /^was away from Live for 10 min, told at 2026-01-01 1\d:\d\d: upgrade refused: 403$/,
+    /^was away from Live for 10 min, told at 2026-01-01 1\d:\d\d UTC: upgrade refused: 403$/,
   );
 });
 

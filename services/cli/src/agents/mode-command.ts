@@ -3,7 +3,7 @@ import type { ModeRequestedJson } from '@muster/api-contract';
 import type { Command } from 'commander';
 import type { CommandEnv } from '../environment/command-env.js';
 import { agree } from '../commands/confirm.js';
-import { readAgentIds } from '../commands/target.js';
+import { readAgentList } from '../environment/agent-list.js';
 import { EXIT, usageError } from '../terminal/cli-error.js';
 import { escapedLines, safeJson } from '../terminal/escape.js';
 import { counted, numberText, parseOutput } from '../terminal/listing.js';
@@ -57,7 +57,7 @@ export function addModeCommand(program: Command, env: CommandEnv): void {
     .option('-n, --dry-run', 'say how many would hear of it when, and change nothing')
     .option('-o, --output <form>', 'table|json', 'table')
     .addHelpText('after', HELP)
-    .action(async (mode: string, options: ModeOptions) => run(env, readRequest(mode, options), options));
+    .action(async (mode: string, options: ModeOptions) => run(env, await readRequest(env, mode, options), options));
 }
 
 async function run(env: CommandEnv, request: ModeRequest, options: ModeOptions): Promise<void> {
@@ -89,11 +89,11 @@ async function run(env: CommandEnv, request: ModeRequest, options: ModeOptions):
 const NOBODY = 'No endpoint matches, so there is nothing to order.\n';
 
 /** @throws CliError with what is wrong in the options */
-function readRequest(text: string, options: ModeOptions): ModeRequest {
+async function readRequest(env: CommandEnv, text: string, options: ModeOptions): Promise<ModeRequest> {
   const { interval, for: lease, reason } = options;
   const mode = MODES.find((one) => one === text);
   if (mode === undefined) throw usageError(`"${text}" is not a mode`, `it is one of ${MODES.join(', ')}`);
-  const target = readTarget(options);
+  checkTarget(options);
   for (const [name, duration] of Object.entries({ interval, for: lease })) {
     if (duration === undefined) continue;
     if (mode === 'default')
@@ -102,7 +102,7 @@ function readRequest(text: string, options: ModeOptions): ModeRequest {
       throw usageError(`--${name} takes a duration such as 90s, 15m or 2h, not "${duration}"`);
   }
   return {
-    ...target,
+    ...(await readTarget(env, options)),
     mode,
     ...(interval === undefined ? {} : { interval }),
     ...(lease === undefined ? {} : { for: lease }),
@@ -110,7 +110,7 @@ function readRequest(text: string, options: ModeOptions): ModeRequest {
   };
 }
 
-function readTarget({ target, agents }: ModeOptions): ModeTarget {
+function checkTarget({ target, agents }: ModeOptions): void {
   if ((target === undefined) === (agents === undefined))
     throw usageError(
       target === undefined
@@ -118,7 +118,11 @@ function readTarget({ target, agents }: ModeOptions): ModeTarget {
         : 'only one of --target and --agents can say for which endpoints',
       target === undefined ? "--target '' is every endpoint" : undefined,
     );
-  return target === undefined ? { agentIds: readAgentIds(agents ?? '') } : { selector: target };
+}
+
+async function readTarget(env: CommandEnv, { target, agents }: ModeOptions): Promise<ModeTarget> {
+  if (target !== undefined) return { selector: target };
+  return { agentIds: await readAgentList(env, agents ?? '') };
 }
 
 /** What would happen. */

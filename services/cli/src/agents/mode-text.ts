@@ -1,5 +1,4 @@
-import { durationText, wallTime } from '../terminal/time-text.js';
-import { shortTime } from '../terminal/listing.js';
+import { durationText, wallTime, shortTime } from '../terminal/time-text.js';
 import type { AgentJson } from '@muster/api-contract';
 
 /** A gateway does not record the same fallback again within this time. */

@@ -1,8 +1,10 @@
+import { secondsTime } from '../terminal/time-text.js';
 import type { AuditRecordJson } from '@muster/api-contract';
 import type { Command } from 'commander';
 import type { CommandEnv } from '../environment/command-env.js';
+import { followAudit, type FollowAuditOptions } from './follow.js';
 import { verifyAudit } from './verify.js';
-import { LIST_OUTPUTS, parseLimit, parseOutput, printList } from '../terminal/listing.js';
+import { TABLE_OUTPUTS, parseLimit, parseOutput, printList } from '../terminal/listing.js';
 
 interface AuditOptions {
   readonly limit: string;
@@ -13,21 +15,36 @@ interface AuditOptions {
   readonly output: string;
 }
 
+interface VerifyFlags {
+  readonly expectHead?: string;
+  readonly heads?: string;
+  readonly headsKeys?: string;
+  readonly append?: boolean;
+  readonly output: string;
+}
+
 /** `muster audit`: who did what, and who was refused. */
 export function addAuditCommand(program: Command, env: CommandEnv): void {
   const audit = program
     .command('audit')
-    .description('What people did and were refused: list, and verify that nothing of it was changed.');
+    .description('What people did and were refused: list, follow, and verify that nothing of it was changed.');
   addList(audit, env);
+  addFollow(audit, env);
   audit
     .command('verify')
     .description(
       'Recomputes the hashes that chain the records; ends with 1 and names the first record that does not fit.',
     )
     .option('--expect-head <hash>', 'a head that was printed before and kept elsewhere: it must still be in the chain')
+    .option(
+      '--heads <file>',
+      'heads that were kept elsewhere, a JSON object in each line: all of them must be in the chain',
+    )
+    .option('--heads-keys <file>', 'each of these heads must be signed by one of the keys of this public JWKS')
+    .option('--append', 'adds the head of today to the file, when nothing is wrong; makes the file')
     .option('-o, --output <form>', 'table|json', 'table')
-    .action(async ({ expectHead, output }: { expectHead?: string; output: string }) => {
-      await verifyAudit(env, { expectHead, asJson: parseOutput(output, ['table', 'json']) === 'json' });
+    .action(async ({ output, ...options }: VerifyFlags) => {
+      await verifyAudit(env, { ...options, asJson: parseOutput(output, ['table', 'json']) === 'json' });
     });
 }
 
@@ -39,14 +56,14 @@ function addList(audit: Command, env: CommandEnv): void {
     .option('--actor <name>', 'only of this one')
     .option('--action <name>', 'only this: command.submit, or command for all of its kind')
     .option('--outcome <outcome>', 'allowed, refused or failed')
-    .option('-o, --output <form>', LIST_OUTPUTS.join('|'), 'table')
+    .option('-o, --output <form>', TABLE_OUTPUTS.join('|'), 'table')
     .action(async ({ limit, actor, action, outcome, output }: AuditOptions) => {
       const query = { actor, action, outcome };
       const items = env.client().items('GET /v1/audit', { query, limit: parseLimit(limit) });
-      await printList(env.terminal, parseOutput(output, LIST_OUTPUTS), items, {
+      await printList(env.terminal, parseOutput(output, TABLE_OUTPUTS), items, {
         headers: ['at', 'who', 'action', 'outcome', 'about', 'scope', 'from'],
         row: (entry) => [
-          entry.at.slice(0, 19).replace('T', ' '),
+          secondsTime(entry.at),
           entry.actorName,
           entry.action,
           entry.code === undefined ? entry.outcome : `${entry.outcome} (${entry.code})`,
@@ -56,5 +73,23 @@ function addList(audit: Command, env: CommandEnv): void {
         ],
         nothing: 'There is nothing.',
       });
+    });
+}
+
+function addFollow(audit: Command, env: CommandEnv): void {
+  audit
+    .command('follow')
+    .description(
+      'Writes the records as lines of JSON, oldest first, and new ones as they come, until Ctrl-C. The place to go on from is in each line.',
+    )
+    .option('--after <seq>', 'only records after this one: `seq` of a line, `metadata.sequence` in OCSF')
+    .option('--no-wait', 'end when all that is kept is written')
+    .option('--actor <name>', 'only of this one')
+    .option('--action <name>', 'only this: command.submit, or command for all of its kind')
+    .option('--outcome <outcome>', 'allowed, refused or failed')
+    .option('-o, --output <form>', 'ndjson|ocsf', 'ndjson')
+    .action(async (options: FollowAuditOptions) => {
+      parseOutput(options.output, ['ndjson', 'ocsf']);
+      env.exit(await followAudit(env, options));
     });
 }

@@ -6,17 +6,26 @@ import { counted, numberText, renderFacts } from '../terminal/listing.js';
 import { ProgressLine } from '../terminal/progress-line.js';
 import { styleFor } from '../terminal/table.js';
 import { readChain } from './chain.js';
+import { appendHead, readHeads, type HeadsReport, type HeadsVerifier } from './heads.js';
 import { JournalVerifier, readAuditedJournal, type JournalReport } from './journal.js';
 
 export interface VerifyOptions {
   /** The hash of a record that once was the newest. */
   readonly expectHead?: string | undefined;
+  /** A file with heads that were kept elsewhere. */
+  readonly heads?: string | undefined;
+  /** The public keys that sign them. */
+  readonly headsKeys?: string | undefined;
+  /** Adds the head of a chain without faults to the file. */
+  readonly append?: boolean | undefined;
   readonly asJson: boolean;
 }
 
 interface Verified extends ChainReport {
   /** Undefined when the server does not tell what its journal has. */
   readonly journal: JournalReport | undefined;
+  /** Undefined when no heads were given. */
+  readonly heads: HeadsReport | undefined;
   readonly firstSeq: number;
   /** How many records follow the expected head; undefined when it is not in the chain, or none was expected. */
   readonly sinceHead: number | undefined;
@@ -28,11 +37,15 @@ const FAULTS_SHOWN = 10;
  * `muster audit verify`: recomputes the chain from the records. The server only delivers the records; the verdict is computed here.
  * @throws CliError when the chain is broken, or does not hold the expected head
  */
-export async function verifyAudit(env: CommandEnv, { expectHead, asJson }: VerifyOptions): Promise<void> {
+export async function verifyAudit(env: CommandEnv, options: VerifyOptions): Promise<void> {
+  const { expectHead, asJson } = options;
   const expected = expectHead?.toLowerCase();
   if (expected !== undefined && !/^[0-9a-f]{64}$/.test(expected))
     throw usageError('--expect-head takes the 64 hexadecimal digits that an earlier `muster audit verify` printed');
-  const verified = await verify(env, expected);
+  if (options.heads === undefined && (options.headsKeys !== undefined || options.append === true))
+    throw usageError('--heads-keys and --append need --heads');
+  const heads = await headsOf(env, options);
+  const verified = await verify(env, { expected, heads: heads?.verifier });
   const { stdout } = env.terminal;
   await stdout.write(asJson ? `${safeJson({ ...verified, expected })}\n` : render(verified));
   throwFaults(verified);
@@ -41,9 +54,29 @@ export async function verifyAudit(env: CommandEnv, { expectHead, asJson }: Verif
       hint: 'records were cut off its end since then, or the whole chain was written anew',
     });
   }
+  if (options.append !== true || heads === undefined || verified.records === 0) return;
+  const { headSeq: seq, head: hash } = verified;
+  appendHead(heads.file, { org: heads.org, seq, hash, at: new Date().toISOString() });
 }
 
-async function verify(env: CommandEnv, expected: string | undefined): Promise<Verified> {
+interface KnownHeads {
+  readonly file: string;
+  readonly org: string;
+  readonly verifier: HeadsVerifier;
+}
+
+async function headsOf(env: CommandEnv, { heads, headsKeys, append }: VerifyOptions): Promise<KnownHeads | undefined> {
+  if (heads === undefined) return undefined;
+  const { org } = await env.client().call('GET /v1/me');
+  return { file: heads, org, verifier: readHeads(heads, org, { keysFile: headsKeys, mayBeEmpty: append === true }) };
+}
+
+interface Expected {
+  readonly expected: string | undefined;
+  readonly heads: HeadsVerifier | undefined;
+}
+
+async function verify(env: CommandEnv, { expected, heads }: Expected): Promise<Verified> {
   const { stderr, env: variables } = env.terminal;
   const line = new ProgressLine(stderr, styleFor(stderr.isTTY, variables), 'reading');
   const client = env.client();
@@ -57,6 +90,7 @@ async function verify(env: CommandEnv, expected: string | undefined): Promise<Ve
     for await (const link of readChain(client)) {
       verifier.next(link);
       journal?.next(link);
+      heads?.next(link);
       count += 1;
       firstSeq ||= link.seq;
       if (sinceHead !== undefined) sinceHead += 1;
@@ -66,10 +100,11 @@ async function verify(env: CommandEnv, expected: string | undefined): Promise<Ve
   } finally {
     line.end();
   }
-  return { ...verifier.report(), firstSeq, sinceHead, journal: journal?.report() };
+  const report = verifier.report();
+  return { ...report, firstSeq, sinceHead, journal: journal?.report(), heads: heads?.report(report, firstSeq) };
 }
 
-function render({ records, firstSeq, headSeq, head, unchained, cut, sinceHead, journal }: Verified): string {
+function render({ records, firstSeq, headSeq, head, unchained, cut, sinceHead, journal, heads }: Verified): string {
   if (records === 0) return 'records  0\n';
   return renderFacts([
     ['records', numberText(records)],
@@ -77,6 +112,7 @@ function render({ records, firstSeq, headSeq, head, unchained, cut, sinceHead, j
     ['last', String(headSeq)],
     ['head', head],
     ['journal', journal === undefined ? 'not compared: this server cannot tell' : journalText(journal)],
+    ['heads', heads === undefined ? undefined : headsText(heads)],
     ['unchained', unchained > 0 ? `${unchained} at the start, from before there was a chain` : undefined],
     ['expected head', sinceHead === undefined ? undefined : `found; ${counted(sinceHead, 'record')} since`],
   ]);
@@ -87,11 +123,17 @@ function journalText({ entries, pending }: JournalReport): string | undefined {
   return `compared; ${numberText(entries)} entries${pending > 0 ? `, ${pending} of the last minute not recorded yet` : ''}`;
 }
 
-function throwFaults({ faults, journal }: Verified): void {
+function headsText({ found, aged, signed }: HeadsReport): string {
+  const old = aged > 0 ? `, ${aged} of records that are no longer kept` : '';
+  return `${counted(found, 'head')} found${old}; ${signed ? 'their signatures are valid' : 'signatures not checked (--heads-keys)'}`;
+}
+
+function throwFaults({ faults, journal, heads }: Verified): void {
   throwFirst(
     'the chain is broken',
     faults.map(({ message }) => message),
   );
+  throwFirst('the chain is not the one whose heads were kept', heads?.faults ?? []);
   throwFirst('the chain does not match the journal of commands', journal?.faults ?? []);
 }
 

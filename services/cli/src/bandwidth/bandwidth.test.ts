@@ -174,8 +174,8 @@ describe('of endpoints', () => {
       [
         'The most bytes (2 of 15):',
         'HOST       LIVE/H  POLL/H  POLL/LIVE    BYTES  SINCE',
-        'web\\e[2J  5.90 kB  312 kB      52.9×   400 kB  2026-01-01 00:00',
-        '#8        5.90 kB       -          -  70.8 kB  2026-01-01 00:00',
+        'web\\e[2J  5.90 kB  312 kB      52.9×   400 kB  2026-01-01 00:00 UTC',
+        '#8        5.90 kB       -          -  70.8 kB  2026-01-01 00:00 UTC',
         '',
       ].join('\n'),
     );

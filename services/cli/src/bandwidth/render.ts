@@ -1,3 +1,4 @@
+import { shortTime } from '../terminal/time-text.js';
 import type {
   BytesJson,
   ChannelBandwidthJson,
@@ -5,7 +6,7 @@ import type {
   FleetBandwidthJson,
   Purpose,
 } from '@muster/api-contract';
-import { counted, numberText, shortTime } from '../terminal/listing.js';
+import { counted, numberText } from '../terminal/listing.js';
 import { renderTable, type Style } from '../terminal/table.js';
 import type { Units } from './units.js';
 

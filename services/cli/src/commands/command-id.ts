@@ -1,8 +1,7 @@
-import { isCommandId } from '@muster/protocol';
-import { usageError } from '../terminal/cli-error.js';
+import type { ApiClient } from '@muster/api-client';
+import { wholeId } from '../environment/short-ids.js';
 
-/** The path parameters of calls about one command. @throws CliError unless it is an id */
-export function commandParams(id: string): { readonly id: string } {
-  if (!isCommandId(id)) throw usageError(`"${id}" is not the id of a command`, '`muster commands` lists them');
-  return { id };
+/** The path parameters of calls about one command, whose id may be shortened. @throws CliError unless exactly one begins so */
+export async function commandParams(client: ApiClient, text: string): Promise<{ readonly id: string }> {
+  return { id: await wholeId(client, 'command', text) };
 }

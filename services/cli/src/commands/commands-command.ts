@@ -1,3 +1,5 @@
+import { beganQuery, type BeganOptions } from '../terminal/began-options.js';
+import { secondsTime, shortTime } from '../terminal/time-text.js';
 import type { CommandJson, CommandStatus, CommandTargetJson } from '@muster/api-contract';
 import type { Command } from 'commander';
 import { COMMAND_STATES } from '@muster/protocol';
@@ -7,11 +9,11 @@ import { escapeControls, safeJson } from '../terminal/escape.js';
 import {
   counted,
   LIST_OUTPUTS,
+  TABLE_OUTPUTS,
   parseLimit,
   parseOutput,
   printList,
   renderFacts,
-  shortTime,
 } from '../terminal/listing.js';
 import { commandParams } from './command-id.js';
 import { agree, openPrompt } from './confirm.js';
@@ -33,16 +35,26 @@ export function addCommandsCommand(program: Command, env: CommandEnv): void {
   addApprove(commands, env);
 }
 
+interface CommandListOptions extends BeganOptions {
+  readonly status?: CommandStatus;
+  readonly limit: string;
+  readonly output: string;
+}
+
 function addList(commands: Command, env: CommandEnv): void {
   commands
     .command('list', { isDefault: true })
     .description('Lists commands, newest first.')
     .option('--status <status>', 'awaiting_approval, running or ended')
+    .option('--operator <who>', 'only those of this operator: a name or an id')
+    .option('--since <time>', 'only those submitted since: 2h, 7d, 2026-11-24, 2026-11-24T20:41Z')
+    .option('--until <time>', 'only those submitted before')
     .option('--limit <n>', 'at most so many', '50')
-    .option('-o, --output <form>', LIST_OUTPUTS.join('|'), 'table')
-    .action(async ({ status, limit, output }: { status?: CommandStatus; limit: string; output: string }) => {
-      const items = env.client().items('GET /v1/commands', { query: { status }, limit: parseLimit(limit) });
-      await printList(env.terminal, parseOutput(output, LIST_OUTPUTS), items, {
+    .option('-o, --output <form>', TABLE_OUTPUTS.join('|'), 'table')
+    .action(async ({ status, limit, output, ...options }: CommandListOptions) => {
+      const query = { status, ...beganQuery(options) };
+      const items = env.client().items('GET /v1/commands', { query, limit: parseLimit(limit) });
+      await printList(env.terminal, parseOutput(output, TABLE_OUTPUTS), items, {
         headers: ['id', 'submitted', 'who', 'action', 'on', 'status', 'targets'],
         row: (command) => [
           command.id,
@@ -65,7 +77,9 @@ function addShow(commands: Command, env: CommandEnv): void {
     .option('-o, --output <form>', 'table|json', 'table')
     .action(async (id: string, { output }: { output: string }) => {
       const form = parseOutput(output, ['table', 'json']);
-      const command = await env.client().call('GET /v1/commands/{id}', { params: commandParams(id) });
+      const command = await env
+        .client()
+        .call('GET /v1/commands/{id}', { params: await commandParams(env.client(), id) });
       await env.terminal.stdout.write(form === 'json' ? `${safeJson(command)}\n` : renderCommand(command));
     });
 }
@@ -107,7 +121,9 @@ function addWatch(commands: Command, env: CommandEnv): void {
     .option('-o, --output <form>', LIST_OUTPUTS.join('|'), 'table')
     .action(async (id: string, { output }: { output: string }) => {
       const form = parseOutput(output, LIST_OUTPUTS);
-      const command = await env.client().call('GET /v1/commands/{id}', { params: commandParams(id) });
+      const command = await env
+        .client()
+        .call('GET /v1/commands/{id}', { params: await commandParams(env.client(), id) });
       env.exit(await watchCommand(env, command, form));
     });
 }
@@ -118,11 +134,11 @@ function addTargets(commands: Command, env: CommandEnv): void {
     .description('Lists the targets of a command and where each stands.')
     .option('--state <state>', `only those: ${COMMAND_STATES.join(', ')}`)
     .option('--limit <n>', 'at most so many')
-    .option('-o, --output <form>', LIST_OUTPUTS.join('|'), 'table')
+    .option('-o, --output <form>', TABLE_OUTPUTS.join('|'), 'table')
     .action(async (id: string, { state, limit, output }: { state?: string; limit?: string; output: string }) => {
-      const form = parseOutput(output, LIST_OUTPUTS);
+      const form = parseOutput(output, TABLE_OUTPUTS);
       const items = env.client().items('GET /v1/commands/{id}/targets', {
-        params: commandParams(id),
+        params: await commandParams(env.client(), id),
         query: { state },
         pageSize: TARGETS_PAGE,
         limit: limit === undefined ? undefined : parseLimit(limit),
@@ -133,7 +149,7 @@ function addTargets(commands: Command, env: CommandEnv): void {
           hostOf(target),
           target.agentId ?? '',
           words(target.state),
-          target.at === undefined ? '' : target.at.slice(0, 19).replace('T', ' '),
+          target.at === undefined ? '' : secondsTime(target.at),
           reasonText(target),
         ],
         nothing: 'There are none.',
@@ -155,11 +171,13 @@ function addCancel(commands: Command, env: CommandEnv): void {
     .option('--reason <text>', 'why; kept in the audit record')
     .action(async (id: string, { reason }: { reason?: string }) => {
       const { stderr } = env.terminal;
-      const call = { params: commandParams(id), query: { reason } };
+      const params = await commandParams(env.client(), id);
+      const call = { params, query: { reason } };
       const command = await env.client().call('DELETE /v1/commands/{id}', call);
-      if (command === undefined) return stderr.write(`${id} has ended already, so there is nothing to cancel\n`);
-      const open = command.status === 'ended' ? '' : `; \`muster commands watch ${id}\` shows what becomes of the rest`;
-      await stderr.write(`${id} is cancelled: ${ledgerText(command.ledger)}${open}\n`);
+      if (command === undefined) return stderr.write(`${params.id} has ended already, so there is nothing to cancel\n`);
+      const open =
+        command.status === 'ended' ? '' : `; \`muster commands watch ${params.id}\` shows what becomes of the rest`;
+      await stderr.write(`${params.id} is cancelled: ${ledgerText(command.ledger)}${open}\n`);
     });
 }
 
@@ -169,13 +187,13 @@ function addApprove(commands: Command, env: CommandEnv): void {
     .description("Lets another person's command go, which a policy has held back.")
     .option('-y, --yes', 'do not ask')
     .action(async (id: string, { yes = false }: { yes?: boolean }) => {
-      const params = commandParams(id);
+      const params = await commandParams(env.client(), id);
       const prompt = openPrompt(env.terminal, { yes });
       try {
         if (prompt !== undefined)
           await agree(prompt, approvalLines(await env.client().call('GET /v1/commands/{id}', { params })));
         const command = await env.client().call('POST /v1/commands/{id}/approve', { params, body: {} });
-        await env.terminal.stderr.write(`${id} is approved: ${ledgerText(command.ledger)}\n`);
+        await env.terminal.stderr.write(`${params.id} is approved: ${ledgerText(command.ledger)}\n`);
       } finally {
         prompt?.close();
       }

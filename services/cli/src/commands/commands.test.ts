@@ -16,7 +16,7 @@ test('the list shows operator, action, target and state; filters go to the serve
   const { code, out } = await muster(['commands', '--status', 'ended', '--limit', '7']);
   expect(code).toBe(0);
   expect(out.split('\n')[1]).toBe(
-    `${COMMAND_ID}  2026-01-01 00:00  ann  process.kill name=abc.exe            os=linux  ended              2 succeeded, 1 timed out`,
+    `${COMMAND_ID}  2026-01-01 00:00 UTC  ann  process.kill name=abc.exe            os=linux  ended              2 succeeded, 1 timed out`,
   );
   expect(out).toMatch(/process\.kill name=abc\.exe \(dry run\) {2}os=linux {2}awaiting approval {2}1 queued$/m);
   expect(api.requests[0]?.path).toBe('/v1/commands?status=ended&limit=7');
@@ -35,10 +35,10 @@ test('one command is shown with reason, approval, rollout and cancel', async () 
   const { out } = await muster(['commands', 'show', COMMAND_ID]);
   for (const line of [
     'targets    2 targets: 1 succeeded, 1 cancelled',
-    'submitted  2026-01-01 00:00 by ann (responder)',
+    'submitted  2026-01-01 00:00 UTC by ann (responder)',
     'approval   by cy: destructive',
     'rollout    canary=1,step=10%,pause=30s,abort_over=5%; 1 of 2 released',
-    'stopped    2026-01-01 00:01 by ben (cancelled) enough',
+    'stopped    2026-01-01 00:01 UTC by ben (cancelled) enough',
   ])
     expect(out).toContain(`${line}\n`);
   expect(JSON.parse((await muster(['commands', 'show', COMMAND_ID, '-o', 'json'])).out)).toMatchObject(more);
@@ -50,7 +50,7 @@ test('targets are listed by state, with late reports', async () => {
   api.json(`GET ${PATH}/targets`, { items });
   const { out } = await muster(['commands', 'targets', COMMAND_ID, '--state', 'timed_out']);
   expect(out.split('\n')[1]).toBe(
-    `h1    ${AGENT_ID}  timed out  2026-01-01 00:00:01  no report; reported later: succeeded ended 17`,
+    `h1    ${AGENT_ID}  timed out  2026-01-01 00:00:01 UTC  no report; reported later: succeeded ended 17`,
   );
   expect(api.requests[0]?.path).toContain('state=timed_out');
 });

@@ -18,6 +18,15 @@ const faultsOf = (text: string): readonly string[] => {
 const first = line({ pid: 17, start_time: 1_700_000_000, path: '/x/abc.exe', cmdline: 'secret', name: 'abc.exe' });
 const bound = { pid: 17, start_time: 1_700_000_000, path: '/x/abc.exe' };
 
+test('rows of REST are read: lines, a page, and the answer to a query that was waited for', () => {
+  const row = { num: 7, ...first };
+  const read = { rows: [{ agentId: AGENT_ID, host: 'h1', row: bound }], duplicates: 0 };
+  expect(readRows(kill, lines(row))).toEqual(read);
+  expect(readRows(kill, lines({ state: 'complete', columns: ['pid'], items: [row] }))).toEqual(read);
+  expect(readRows(kill, lines({ id: 'q', state: 'complete', rows: 1, results: { rows: [row] } }))).toEqual(read);
+  expect(faultsOf(lines({ num: 7, agentId: AGENT_ID, values: [1] }))[0]).toContain('ask REST for rows=objects');
+});
+
 test('only the columns that the action compares are kept, and equal rows count once', () => {
   const other = line({ pid: 18, start_time: '1700000000' });
   expect(readRows(kill, lines(first, other, first))).toEqual({

@@ -21,8 +21,8 @@ export interface Rows {
 const FAULTS_SHOWN = 10;
 
 /**
- * Reads rows as `muster query … -o ndjson` prints them (one object per line), the document of `-o json`, or a JSON array of the same
- * objects. Only the columns that the action compares are kept.
+ * Reads rows as `muster query … -o ndjson` and REST with `rows=objects` have them (one object per line), the document of `-o json`, a page
+ * of REST, or a JSON array of the same objects. Only the columns that the action compares are kept.
  * @throws CliError that names the lines which cannot be used, or when the action is bound to no rows
  */
 export function readRows(action: ActionJson, text: string): Rows {
@@ -68,9 +68,12 @@ function placedValues(text: string): Placed[] {
   // Some shells begin a file with a byte order mark.
   const whole = text.replace(/^\ufeff/, '').trim();
   const first = whole.split('\n', 1)[0] ?? '';
-  const parsed = whole.startsWith('[') || parseJson(first) === undefined ? parseJson(whole) : undefined;
+  const isDocument = whole.startsWith('[') || first === whole || parseJson(first) === undefined;
+  const parsed = isDocument ? parseJson(whole) : undefined;
   if (Array.isArray(parsed)) return numbered('item', parsed);
-  if (isObject(parsed) && Array.isArray(parsed['rows'])) return numbered('row', parsed['rows']);
+  for (const list of ['rows', 'items'])
+    if (isObject(parsed) && Array.isArray(parsed[list])) return numbered('row', parsed[list]);
+  if (isObject(parsed) && isObject(parsed['results'])) return placedValues(JSON.stringify(parsed['results']));
   return text
     .replace(/^\ufeff/, '')
     .split('\n')
@@ -107,7 +110,7 @@ function bind(action: ActionJson, value: object): BoundRow | string {
       : 'no agentId: it does not say which endpoint it is of';
   }
   if (!isAgentId(agentId)) return `"${agentId}" is not the id of an agent`;
-  if (!isObject(row)) return 'no row';
+  if (!isObject(row)) return 'values' in value ? 'its values have no names: ask REST for rows=objects' : 'no row';
   const parsed = parseBinding(action, row);
   if (!parsed.ok)
     return parsed.faults.map(({ path, message }) => (path === '' ? message : `${path}: ${message}`)).join('; ');

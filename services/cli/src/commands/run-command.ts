@@ -1,10 +1,12 @@
-import type { ActionJson, BodyOf, operations } from '@muster/api-contract';
+import { ApiProblem } from '@muster/api-client';
+import type { ActionJson, BodyOf, CommandPlanJson, operations } from '@muster/api-contract';
 import type { Command } from 'commander';
 import type { Params } from '@muster/protocol';
 import { getAction } from '../actions/catalogue.js';
 import { commandText, parseParamWords } from '../actions/params.js';
 import type { CommandEnv } from '../environment/command-env.js';
-import { usageError } from '../terminal/cli-error.js';
+import { whyNobody } from '../labels/why-nobody.js';
+import { CliError, usageError } from '../terminal/cli-error.js';
 import { counted, LIST_OUTPUTS, parseOutput } from '../terminal/listing.js';
 import type { Prompt } from '../terminal/terminal.js';
 import { confirm, openPrompt } from './confirm.js';
@@ -70,11 +72,12 @@ async function run(env: CommandEnv, name: string, words: readonly string[], opti
   checkTarget(options);
   const rollout = options.rollout === undefined ? undefined : parseRollout(options.rollout);
   const dryRun = options.dryRun === true;
+  // What is wrong with the order is said before a terminal is missed.
+  const action = await getAction(env.client(), name);
+  const params = parseParamWords(action, words);
+  const target = await readTarget(action, options, env);
   const prompt = openPrompt(env.terminal, { yes: options.yes === true || dryRun, from: options.from });
   try {
-    const action = await getAction(env.client(), name);
-    const params = parseParamWords(action, words);
-    const target = await readTarget(action, options, env.terminal);
     if (target.rows !== undefined && (await isNothing(env, target))) return;
     const expires = options.expires ?? (dryRun ? DRY_RUN_EXPIRES : undefined);
     const body: CommandBody = {
@@ -116,7 +119,7 @@ async function isNothing({ terminal }: CommandEnv, { rows = [], duplicates = 0 }
 }
 
 async function askFirst(env: CommandEnv, prompt: Prompt, { action, params, body, target }: Submission): Promise<void> {
-  const plan = await env.client().call('POST /v1/commands/plan', { body });
+  const plan = await planOf(env, body);
   const { summary, destructive, reversible } = action;
   const intent = {
     command: commandText(action.name, params),
@@ -127,6 +130,18 @@ async function askFirst(env: CommandEnv, prompt: Prompt, { action, params, body,
     rows: target.rows,
   };
   await confirm(prompt, intent, plan);
+}
+
+async function planOf(env: CommandEnv, body: CommandBody): Promise<CommandPlanJson> {
+  try {
+    return await env.client().call('POST /v1/commands/plan', { body });
+  } catch (error) {
+    const selector = 'selector' in body.target ? (body.target.selector ?? '') : '';
+    if (!(error instanceof ApiProblem) || error.code !== 'no_targets' || selector === '') throw error;
+    const fault = env.cliError(error);
+    const why = await whyNobody(env.client(), selector);
+    throw why !== undefined && fault instanceof CliError ? fault.withHint(why) : fault;
+  }
 }
 
 function checkedKey(key: string | undefined): string | undefined {

@@ -61,6 +61,14 @@ describe('muster run', () => {
     expect(api.requests).toEqual([]);
   });
 
+  test('a typo is told before a terminal is missed', async () => {
+    api.command(commandJson(), []);
+    const { code, err } = await muster(['run', 'process.kil', 'name=x', '--target', '']);
+    expect(code).toBe(2);
+    expect(err).toMatch(/process\.kill/);
+    expect(err).not.toContain('terminal');
+  });
+
   test('for an unknown action or parameter a similar one is suggested', async () => {
     api.command(commandJson(), []);
     const action = await muster(['run', 'proces.kill', '-t', 'x', '-y']);
@@ -152,20 +160,21 @@ describe('the confirmation', () => {
     expect(mild.asked[0]?.question).toContain('on 1,500 targets (every endpoint): 1,500 connected\n');
   });
 
-  test('without a terminal it is a usage error, before any request', async () => {
+  test('without a terminal it is a usage error, before anything is submitted', async () => {
     api.command(commandJson(), []);
+    const row = { agentId: AGENT_ID, host: 'h', row: { pid: 1, start_time: 2 } };
     for (const args of [
       KILL,
       ['run', 'process.kill', '--from', '-'],
       ['undo', COMMAND_ID],
       ['commands', 'approve', COMMAND_ID],
     ]) {
-      const result = await muster(args, { input: '{}\n' });
+      const result = await muster(args, { input: `${JSON.stringify(row)}\n` });
       expect(result).toMatchObject({ code: 2, out: '' });
       expect(result.err).toContain('nobody is at a terminal to confirm this');
       expect(result.err).toContain('--yes');
     }
-    expect(api.requests).toEqual([]);
+    expect(api.requests.filter(({ method }) => method !== 'GET')).toEqual([]);
   });
 
   test('the text shown cannot control the terminal', async () => {
@@ -298,7 +307,7 @@ describe('a lost answer', () => {
       response.end(JSON.stringify({ code: 'broker_unavailable', detail: 'nothing was done', carriedOut: false }));
     });
     const { code, err } = await muster([...KILL, '--yes']);
-    expect([code, err]).toEqual([1, expect.stringMatching(/error: nothing was done \(broker_unavailable\)\n$/)]);
+    expect([code, err]).toEqual([1, expect.stringMatching(/: nothing was done \(broker_unavailable\)\n$/)]);
   });
 
   test('a conflict without Retry-After is reported at once', async () => {

@@ -1,7 +1,8 @@
+import { shortTime } from '../terminal/time-text.js';
 import { commandText } from '../actions/params.js';
 import type { CommandEnv } from '../environment/command-env.js';
 import { escapedLines, safeJson } from '../terminal/escape.js';
-import { counted, shortTime, type ListOutput } from '../terminal/listing.js';
+import { counted, type ListOutput } from '../terminal/listing.js';
 import { submit, type SubmitCall, type Submitted } from './submit.js';
 import { ledgerText } from './summary.js';
 import { watchCommand } from './watch.js';
@@ -47,7 +48,7 @@ function acceptedText(command: Submitted, { watch, key }: SubmissionOptions): st
     lines.push(`It waits for the approval of another person${why}. \`muster commands approve ${id}\` gives it.`);
   }
   if (!watch) {
-    lines.push(`${ledgerText(ledger)}; valid until ${shortTime(expiresAt)} UTC.`);
+    lines.push(`${ledgerText(ledger)}; valid until ${shortTime(expiresAt)}.`);
     lines.push(`\`muster commands watch ${id}\` shows what becomes of it.`);
   }
   return escapedLines(lines);

@@ -1,6 +1,9 @@
 import { readFileSync } from 'node:fs';
 import type { ActionJson, RequestTarget } from '@muster/api-contract';
-import { isAgentId, isQueryId, LIMITS } from '@muster/protocol';
+import { LIMITS } from '@muster/protocol';
+import type { CommandEnv } from '../environment/command-env.js';
+import { checkAgentIds, isAgentFile, readAgentList } from '../environment/agent-list.js';
+import { checkId, wholeId } from '../environment/short-ids.js';
 import { CliError, EXIT, usageError } from '../terminal/cli-error.js';
 import { counted } from '../terminal/listing.js';
 import type { Terminal } from '../terminal/terminal.js';
@@ -24,16 +27,23 @@ export interface Target {
 }
 
 /** Reads `--target`, `--agents`, `--from` or `--query`, of which there must be exactly one. @throws CliError */
-export async function readTarget(action: ActionJson, options: TargetOptions, terminal: Terminal): Promise<Target> {
+export async function readTarget(
+  action: ActionJson,
+  options: TargetOptions,
+  env: Pick<CommandEnv, 'terminal' | 'client'>,
+): Promise<Target> {
   checkTarget(options);
   const { target, agents, from, query } = options;
   if (target !== undefined) return { spec: { selector: target }, text: target === '' ? 'every endpoint' : target };
   if (agents !== undefined) {
-    const agentIds = readAgentIds(agents);
+    const agentIds = await readAgentList(env, agents);
     return { spec: { agentIds }, text: counted(agentIds.length, 'endpoint') };
   }
-  if (query !== undefined) return { spec: { query }, text: `the rows of query ${query}` };
-  const { rows, duplicates } = readRows(action, await readSource(from ?? '-', terminal));
+  if (query !== undefined) {
+    const id = await wholeId(env.client(), 'query', query);
+    return { spec: { query: id }, text: `the rows of query ${id}` };
+  }
+  const { rows, duplicates } = readRows(action, await readSource(from ?? '-', env.terminal));
   if (rows.length > LIMITS.commandRows)
     throw usageError(
       `one command acts on at most ${counted(LIMITS.commandRows, 'row')}, and these are ${counted(rows.length, 'row')}`,
@@ -58,19 +68,8 @@ export function checkTarget({ target, agents, from, query }: TargetOptions): voi
         : 'only one of --target, --agents, --from and --query can say on which endpoints',
       given.length === 0 ? "--target '' is every endpoint" : undefined,
     );
-  if (query !== undefined && !isQueryId(query)) throw usageError(`"${query}" is not the id of a query`);
-}
-
-/** `--agents`: ids between commas, duplicates removed. @throws CliError that names what is no id */
-export function readAgentIds(text: string): string[] {
-  const agentIds = [...new Set(text.split(',').map((id) => id.trim()))];
-  const wrong = agentIds.filter((id) => !isAgentId(id));
-  if (wrong.length > 0)
-    throw usageError(
-      `--agents takes ids; ${wrong.map((id) => `"${id}"`).join(', ')} ${wrong.length === 1 ? 'is none' : 'are none'}`,
-      '--target host=NAME selects by name',
-    );
-  return agentIds;
+  if (query !== undefined) checkId('query', query);
+  if (agents !== undefined && !isAgentFile(agents)) checkAgentIds(agents);
 }
 
 async function readSource(from: string, terminal: Terminal): Promise<string> {

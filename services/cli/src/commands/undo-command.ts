@@ -30,7 +30,7 @@ export function addUndoCommand(program: Command, env: CommandEnv): void {
     .action(async (id: string, options: UndoOptions) => {
       const { yes = false, dryRun = false, wait = false, reason } = options;
       const output = parseOutput(options.output, LIST_OUTPUTS);
-      const params = commandParams(id);
+      const params = await commandParams(env.client(), id);
       const prompt = openPrompt(env.terminal, { yes: yes || dryRun });
       try {
         if (prompt !== undefined) {

@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals';
 import { cliHarness } from '../testing/cli-harness.js';
-import { ACTIONS, COMMAND_ID, commandJson } from '../testing/fake-api.js';
+import { ACTIONS, COMMAND_ID, commandJson, QUERY_ID, queryJson } from '../testing/fake-api.js';
 
 const { api, muster } = cliHarness();
 
@@ -11,12 +11,12 @@ async function complete(...words: string[]): Promise<string[]> {
 }
 
 test('commands, their commands, options and values of options complete', async () => {
-  expect(await complete('qu')).toEqual(['query']);
+  expect(await complete('qu')).toEqual(['query', 'questions', 'queries']);
   expect(await complete('agents', '')).toEqual(['list', 'show', 'label', 'revoke']);
   expect(await complete('query', '--ta')).toEqual(['--target']);
   expect(await complete('query', '--output', 'nd')).toEqual(['ndjson']);
   expect(await complete('tokens', 'create', 'x', '--role', '')).toEqual(['viewer', 'analyst', 'responder', 'admin']);
-  expect(await complete('query', '--target', '')).toEqual([]);
+  expect(await complete('query', '--target', '')).toEqual(['host=', 'id=', 'health=']);
   expect(await complete('completion', 'f')).toEqual(['fish']);
   expect(await complete('mode', '')).toEqual(['live', 'poll', 'default']);
   expect(await complete('mode', 'live', '--i')).toEqual(['--interval']);
@@ -47,6 +47,27 @@ test('actions, their parameters and few values, and ids of commands come from th
   expect(await complete('commands', 'approve', '')).toEqual([COMMAND_ID]);
   expect(api.requests.at(-1)?.path).toContain('status=awaiting_approval');
   expect(await complete('commands', 'show', COMMAND_ID, '')).toEqual([]);
+});
+
+test('tables, columns, labels, selectors, hosts and ids of queries come from the server', async () => {
+  api.json('GET /v1/tables', { items: [{ name: 'processes', columns: [{ name: 'pid' }, { name: 'path' }] }] });
+  const values = [
+    { value: 'prod', endpoints: 1 },
+    { value: 'test', endpoints: 1 },
+  ];
+  api.json('GET /v1/labels', { endpoints: 2, items: [{ key: 'env', endpoints: 2, distinct: 2, values }] });
+  api.json('GET /v1/agents', { items: [{ host: 'web-1' }] });
+  api.json('GET /v1/queries', { items: [queryJson()] });
+  expect(await complete('tables', 'pro')).toEqual(['processes']);
+  expect(await complete('labels', '')).toEqual(['env']);
+  expect(await complete('query', 'SELECT pid FROM pro')).toEqual(['SELECT pid FROM processes']);
+  expect(await complete('query', 'SELECT pid FROM processes WHERE pa')).toEqual([
+    'SELECT pid FROM processes WHERE path',
+  ]);
+  expect(await complete('query', '-t', 'e')).toEqual(['env=']);
+  expect(await complete('query', '-t', 'os=linux,env=p')).toEqual(['os=linux,env=prod']);
+  expect(await complete('query', '-t', 'host', '=', 'w')).toEqual(['web-1']);
+  expect(await complete('queries', 'rows', 'q')).toEqual([QUERY_ID]);
 });
 
 test('a value completes whether or not the shell treats "=" as a separate word, as bash does', async () => {

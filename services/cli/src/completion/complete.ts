@@ -3,7 +3,7 @@ import type { DynamicWords } from './dynamic.js';
 
 /** The values of options with few values. */
 const VALUES: Readonly<Record<string, readonly string[]>> = {
-  '--output': ['table', 'json', 'ndjson', 'csv', 'wide'],
+  '--output': ['table', 'vertical', 'json', 'ndjson', 'csv', 'wide'],
   '--role': ['viewer', 'analyst', 'responder', 'admin'],
   '--status': ['awaiting_approval', 'running', 'ended'],
   '--by': ['cpu', 'memory', 'disk', 'load', 'disk_io', 'network'],
@@ -32,6 +32,9 @@ export async function completeWords(
       command = next ?? command;
     }
   }
+  if (expects?.long === '--target') return (await selectorWords(start, dynamic)).map((word) => word.slice(typed));
+  if (expects?.long === '--param' && pathOf(command) !== 'questions save')
+    return (await paramWords(command, args, start, dynamic)).map((word) => word.slice(typed));
   if (expects !== undefined) return matching(VALUES[expects.long ?? ''] ?? [], start);
   if (start.startsWith('-')) {
     const options = [...command.options, ...(command === program ? [] : program.options)];
@@ -64,13 +67,35 @@ function splitWords(words: readonly string[]): { before: readonly string[]; star
   return { before: joined.slice(0, -1), start: joined.at(-1) ?? '', typed };
 }
 
+function pathOf(command: Command): string {
+  return command.parent?.parent ? `${command.parent.name()} ${command.name()}` : command.name();
+}
+
+/** `port=` of the parameters of a saved question, or of those that the SQL names. */
+async function paramWords(
+  command: Command,
+  [first = '']: readonly string[],
+  start: string,
+  dynamic: DynamicWords,
+): Promise<string[]> {
+  const name = command.name() === 'run' ? first.replace(/^@/, '') : /^@(\S+)$/.exec(first)?.[1];
+  const names =
+    name === undefined
+      ? [...first.matchAll(/[^\w:]:([A-Za-z_]\w*)/g)].map((match) => match[1] ?? '')
+      : await dynamic.questionParams(name);
+  return matching(
+    [...new Set(names)].map((one) => `${one}=`),
+    start,
+  );
+}
+
 async function argumentWords(
   command: Command,
   args: readonly string[],
   start: string,
   dynamic: DynamicWords,
 ): Promise<readonly string[]> {
-  const path = command.parent?.parent ? `${command.parent.name()} ${command.name()}` : command.name();
+  const path = pathOf(command);
   const [first, ...others] = args;
   if (path === 'mode') return first === undefined ? ['live', 'poll', 'default'] : [];
   if (path === 'run') return first === undefined ? dynamic.actions() : dynamic.params(first, others, start);
@@ -80,7 +105,32 @@ async function argumentWords(
       return dynamic.actions();
     case 'top':
     case 'agents show':
+    case 'agents label':
+    case 'agents revoke':
       return dynamic.hosts();
+    case 'tables':
+      return dynamic.tables();
+    case 'labels':
+      return dynamic.labels();
+    case 'queries cancel':
+      return dynamic.queries('running');
+    case 'queries delete':
+    case 'queries show':
+    case 'queries rows':
+    case 'queries endpoints':
+    case 'queries reduce':
+    case 'queries rerun':
+      return dynamic.queries();
+    case 'query':
+      return start.startsWith('@')
+        ? (await dynamic.questions()).map((name) => `@${name}`)
+        : await sqlWords(start, dynamic);
+    case 'questions run':
+    case 'questions show':
+      return dynamic.questions();
+    case 'questions save':
+    case 'questions delete':
+      return dynamic.questions('org');
     case 'commands approve':
       return dynamic.commands('awaiting_approval');
     case 'commands cancel':
@@ -93,6 +143,26 @@ async function argumentWords(
     default:
       return [];
   }
+}
+
+/** Inside of quotes: the table after FROM or JOIN, else the columns of the tables that are named. */
+async function sqlWords(start: string, dynamic: DynamicWords): Promise<readonly string[]> {
+  const [, before = '', word = ''] = /^(.*?)(\w*)$/s.exec(start) ?? [];
+  if (before === '') return [];
+  const words = /\b(from|join)\s+$/i.test(before) ? await dynamic.tables() : await dynamic.columns(start);
+  return matching(words, word).map((found) => before + found);
+}
+
+/** The last requirement of a selector: names of labels, then its values. */
+async function selectorWords(start: string, dynamic: DynamicWords): Promise<string[]> {
+  const at = Math.max(start.lastIndexOf(','), start.lastIndexOf('(')) + 1;
+  const [before, last] = [start.slice(0, at), start.slice(at)];
+  const [, key, operator = ''] = /^(!?[\w./-]+?)(==|!=|=)/.exec(last) ?? [];
+  const words =
+    key === undefined
+      ? [...(await dynamic.labels()), 'host', 'id', 'health'].map((label) => `${label}=`)
+      : (await (key === 'host' ? dynamic.hosts() : dynamic.labels(key))).map((value) => `${key}${operator}${value}`);
+  return matching(words, last).map((word) => before + word);
 }
 
 function subcommands(command: Command): Command[] {

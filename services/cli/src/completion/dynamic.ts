@@ -1,7 +1,8 @@
-import type { ActionJson } from '@muster/api-contract';
+import type { ActionJson, QuestionJson, TableJson } from '@muster/api-contract';
 import { listActions } from '../actions/catalogue.js';
 import { choicesOf, paramSchemas } from '../actions/params.js';
 import type { CommandEnv } from '../environment/command-env.js';
+import { findLocal, localNames, orgQuestion, ownFolder } from '../questions/library.js';
 
 /** Candidates that only the server knows. */
 export interface DynamicWords {
@@ -10,6 +11,17 @@ export interface DynamicWords {
   params(action: string, given: readonly string[], start: string): Promise<readonly string[]>;
   /** Ids of the newest commands, of one status or of all. */
   commands(status?: 'awaiting_approval' | 'running'): Promise<readonly string[]>;
+  /** Ids of the newest queries. */
+  queries(state?: 'running'): Promise<readonly string[]>;
+  /** Names of saved questions; of the org's alone. */
+  questions(source?: 'org'): Promise<readonly string[]>;
+  /** Names of the parameters of a saved question. */
+  questionParams(name: string): Promise<readonly string[]>;
+  tables(): Promise<readonly string[]>;
+  /** Columns of the tables that a statement names. */
+  columns(sql: string): Promise<readonly string[]>;
+  /** Names of labels, or the values of one. */
+  labels(key?: string): Promise<readonly string[]>;
   /** Host names of endpoints; of a large fleet only some. */
   hosts(): Promise<readonly string[]>;
 }
@@ -20,7 +32,7 @@ const NEWEST = 20;
 const HOSTS = 500;
 
 /** Asks the server of the context in force. Without a context, or without an answer in time, there are no candidates. */
-export function serverWords(env: Pick<CommandEnv, 'client'>): DynamicWords {
+export function serverWords(env: Pick<CommandEnv, 'client' | 'terminal'>): DynamicWords {
   const signal = (): AbortSignal => AbortSignal.timeout(TIMEOUT_MS);
   const orNothing = async <T>(ask: () => Promise<readonly T[]>): Promise<readonly T[]> => {
     try {
@@ -29,6 +41,11 @@ export function serverWords(env: Pick<CommandEnv, 'client'>): DynamicWords {
       return [];
     }
   };
+  const own = (): string | undefined => ownFolder(env.terminal.env);
+  const savedQuestions = async (): Promise<readonly QuestionJson[]> =>
+    (await env.client().call('GET /v1/questions', { query: { limit: 1_000 }, signal: signal() })).items;
+  const tables = (): Promise<readonly TableJson[]> =>
+    orNothing(async () => (await env.client().call('GET /v1/tables', { signal: signal() })).items);
   const actions = (): Promise<readonly ActionJson[]> => orNothing(async () => listActions(env.client(), signal()));
   return {
     actions: async () => (await actions()).map(({ name }) => name),
@@ -42,6 +59,33 @@ export function serverWords(env: Pick<CommandEnv, 'client'>): DynamicWords {
         const page = await env.client().call('GET /v1/commands', { query, signal: signal() });
         return page.items.map(({ id }) => id);
       }),
+    queries: (state) =>
+      orNothing(async () => {
+        const page = await env.client().call('GET /v1/queries', { query: { limit: NEWEST, state }, signal: signal() });
+        return page.items.map(({ id }) => id);
+      }),
+    questions: async (source) => {
+      const ofOrg = await orNothing(async () => (await savedQuestions()).map(({ name }) => name));
+      return source === 'org' ? ofOrg : [...new Set([...localNames(own()), ...ofOrg])].sort();
+    },
+    questionParams: async (name) => {
+      const local = findLocal(name, own());
+      const [saved] =
+        local?.source === 'file' ? [] : await orNothing(async () => (await savedQuestions()).filter(isNamed(name)));
+      const found = saved === undefined ? local : orgQuestion(saved, local);
+      return found?.question.params?.map((one) => one.name) ?? [];
+    },
+    tables: async () => (await tables()).map(({ name }) => name),
+    columns: async (sql) =>
+      (await tables())
+        .filter(({ name }) => new RegExp(`\\b${name}\\b`, 'i').test(sql))
+        .flatMap((table) => table.columns.map(({ name }) => name)),
+    labels: (key) =>
+      orNothing(async () => {
+        const { items } = await env.client().call('GET /v1/labels', { signal: signal() });
+        if (key === undefined) return items.map((label) => label.key);
+        return items.find((label) => label.key === key)?.values.map(({ value }) => value) ?? [];
+      }),
     hosts: () =>
       orNothing(async () => {
         const page = await env.client().call('GET /v1/agents', { query: { limit: HOSTS }, signal: signal() });
@@ -50,6 +94,11 @@ export function serverWords(env: Pick<CommandEnv, 'client'>): DynamicWords {
       }),
   };
 }
+
+const isNamed =
+  (name: string) =>
+  (one: QuestionJson): boolean =>
+    one.name === name;
 
 const HOST_NAME = /^[A-Za-z0-9][-A-Za-z0-9_.]*$/;
 

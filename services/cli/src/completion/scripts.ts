@@ -1,4 +1,6 @@
-const bash = `_muster_complete() {
+// Bash takes @ for the begin of a host's name, and would complete only what is behind it.
+const bash = `COMP_WORDBREAKS=\${COMP_WORDBREAKS//@}
+_muster_complete() {
   local IFS=$'\\n'
   COMPREPLY=($(muster __complete -- "\${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null))
   [[ \${#COMPREPLY[@]} -eq 0 ]] && compopt -o default

@@ -1,9 +1,11 @@
+import { wholeId } from '../environment/short-ids.js';
+import { shortTime } from '../terminal/time-text.js';
 import { randomUUID } from 'node:crypto';
 import type { BodyOf, operations } from '@muster/api-contract';
 import type { Command } from 'commander';
 import type { CommandEnv } from '../environment/command-env.js';
 import { safeJson } from '../terminal/escape.js';
-import { LIST_OUTPUTS, parseOutput, printList, shortTime } from '../terminal/listing.js';
+import { TABLE_OUTPUTS, parseOutput, printList } from '../terminal/listing.js';
 
 /** Checked by the server. */
 type Role = BodyOf<(typeof operations)['createToken']>['role'];
@@ -22,9 +24,9 @@ export function addTokensCommand(program: Command, env: CommandEnv): void {
   tokens
     .command('list', { isDefault: true })
     .description('Lists the tokens; their secrets are kept nowhere.')
-    .option('-o, --output <form>', LIST_OUTPUTS.join('|'), 'table')
+    .option('-o, --output <form>', TABLE_OUTPUTS.join('|'), 'table')
     .action(async ({ output }: { output: string }) => {
-      await printList(env.terminal, parseOutput(output, LIST_OUTPUTS), env.client().items('GET /v1/tokens'), {
+      await printList(env.terminal, parseOutput(output, TABLE_OUTPUTS), env.client().items('GET /v1/tokens'), {
         headers: ['id', 'name', 'role', 'state', 'expires', 'last used', 'bound'],
         row: (token) => [
           token.tokenId,
@@ -61,7 +63,8 @@ export function addTokensCommand(program: Command, env: CommandEnv): void {
   tokens
     .command('revoke <id>')
     .description('Ends a token.')
-    .action(async (id: string) => {
+    .action(async (text: string) => {
+      const id = await wholeId(env.client(), 'token', text);
       await env.client().call('DELETE /v1/tokens/{id}', { params: { id } });
       await env.terminal.stderr.write(`token ${id} is revoked\n`);
     });

@@ -1,11 +1,19 @@
+import { wholeId } from '../environment/short-ids.js';
+import { shortTime } from '../terminal/time-text.js';
 import { randomUUID } from 'node:crypto';
-import type { BodyOf, operations } from '@muster/api-contract';
+import type { BodyOf, operations, WebhookEvent } from '@muster/api-contract';
 import type { Command } from 'commander';
 import type { CommandEnv } from '../environment/command-env.js';
 import { safeJson } from '../terminal/escape.js';
-import { LIST_OUTPUTS, parseOutput, printList, shortTime } from '../terminal/listing.js';
+import { TABLE_OUTPUTS, parseOutput, printList } from '../terminal/listing.js';
 
 type NewWebhook = BodyOf<(typeof operations)['createWebhook']>;
+
+/** Without the schemas of the contract, which would make every start slower. */
+const EVENTS: readonly WebhookEvent[] = [
+  ...(['agent.enrolled', 'agent.revoked', 'health.changed', 'query.ended', 'command.approval_wanted'] as const),
+  ...(['command.ended', 'isolation.begun', 'isolation.ended', 'scan.regressed', 'audit.recorded'] as const),
+];
 
 interface CreateOptions {
   readonly event: readonly string[];
@@ -22,9 +30,9 @@ export function addWebhooksCommand(program: Command, env: CommandEnv): void {
   webhooks
     .command('list', { isDefault: true })
     .description('Lists the webhooks, without their secrets.')
-    .option('-o, --output <form>', LIST_OUTPUTS.join('|'), 'table')
+    .option('-o, --output <form>', TABLE_OUTPUTS.join('|'), 'table')
     .action(async ({ output }: { output: string }) => {
-      await printList(env.terminal, parseOutput(output, LIST_OUTPUTS), env.client().items('GET /v1/webhooks'), {
+      await printList(env.terminal, parseOutput(output, TABLE_OUTPUTS), env.client().items('GET /v1/webhooks'), {
         headers: ['id', 'url', 'events', 'bound', 'created'],
         row: ({ id, url, events, selector, createdAt }) => [
           ...[id, url, events.join(','), selector ?? '', shortTime(createdAt)],
@@ -36,7 +44,7 @@ export function addWebhooksCommand(program: Command, env: CommandEnv): void {
   webhooks
     .command('create <url>')
     .description('Has events posted to a URL. Prints the secret that signs them: this once.')
-    .requiredOption('--event <type...>', 'agent.enrolled, agent.revoked, health.changed, command.ended, audit.recorded')
+    .requiredOption('--event <type...>', EVENTS.join(', '))
     .option('-t, --target <selector>', 'only events of these endpoints')
     .option('-o, --output <form>', 'table|json', 'table')
     .action(async (url: string, { event, target, output }: CreateOptions) => {
@@ -54,7 +62,8 @@ export function addWebhooksCommand(program: Command, env: CommandEnv): void {
   webhooks
     .command('delete <id>')
     .description('Ends a webhook; what is pending is not delivered.')
-    .action(async (id: string) => {
+    .action(async (text: string) => {
+      const id = await wholeId(env.client(), 'webhook', text);
       await env.client().call('DELETE /v1/webhooks/{id}', { params: { id } });
       await env.terminal.stderr.write(`webhook ${id} is deleted\n`);
     });
@@ -63,11 +72,12 @@ export function addWebhooksCommand(program: Command, env: CommandEnv): void {
     .command('deliveries <id>')
     .description('Lists what became of the events of the last three days.')
     .option('--state <state>', 'pending, delivered, dead or dropped')
-    .option('-o, --output <form>', LIST_OUTPUTS.join('|'), 'table')
-    .action(async (id: string, { state, output }: { state?: string; output: string }) => {
+    .option('-o, --output <form>', TABLE_OUTPUTS.join('|'), 'table')
+    .action(async (text: string, { state, output }: { state?: string; output: string }) => {
+      const id = await wholeId(env.client(), 'webhook', text);
       const query = state === undefined ? {} : { state: state as 'pending' };
       const items = env.client().items('GET /v1/webhooks/{id}/deliveries', { params: { id }, query });
-      await printList(env.terminal, parseOutput(output, LIST_OUTPUTS), items, {
+      await printList(env.terminal, parseOutput(output, TABLE_OUTPUTS), items, {
         headers: ['event', 'type', 'state', 'attempts', 'answer', 'last', 'next', 'why'],
         row: (one) => [
           ...[one.id, one.event, one.state, String(one.attempts), one.lastStatus ? String(one.lastStatus) : ''],
@@ -80,7 +90,8 @@ export function addWebhooksCommand(program: Command, env: CommandEnv): void {
   webhooks
     .command('test <id>')
     .description('Sends an event of type webhook.test; see deliveries for what becomes of it.')
-    .action(async (id: string) => {
+    .action(async (text: string) => {
+      const id = await wholeId(env.client(), 'webhook', text);
       const { id: event } = await env.client().call('POST /v1/webhooks/{id}/test', { params: { id } });
       await env.terminal.stdout.write(`${event}\n`);
     });

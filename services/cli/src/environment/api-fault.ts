@@ -28,7 +28,9 @@ const USAGE_CODES = new Set([
 ]);
 
 function problemError(error: ApiProblem, { token, source }: Context, excerpt = faultLines(error.problem)): CliError {
-  const { problem, status, message } = error;
+  const { problem, status } = error;
+  const isBroker = problem.code === 'broker_unavailable';
+  const message = isBroker ? `the server cannot reach its broker: ${error.message}` : error.message;
   const hint =
     token === undefined
       ? 'set MUSTER_TOKEN, or a token in the context'

@@ -12,6 +12,8 @@ export interface CommandEnv {
   context(): Context;
   /** One client for the whole command, made when it is first needed. @throws CliError when there is no context */
   client(): ApiClient;
+  /** Where the console shows a query; undefined when no console is configured. */
+  link(queryId: string): string | undefined;
   /** An error of the client as the person at the terminal sees it; other errors as they are. */
   cliError(error: unknown, excerpt?: readonly string[]): unknown;
   /** Sets what the process ends with. */
@@ -35,6 +37,11 @@ export class ProcessEnv implements CommandEnv {
 
   client(): ApiClient {
     return (this.#connection ??= connect(this.context())).client;
+  }
+
+  link(queryId: string): string | undefined {
+    const { consoleUrl } = this.context();
+    return consoleUrl === undefined ? undefined : `${consoleUrl.replace(/\/+$/, '')}/ask/${queryId}`;
   }
 
   cliError(error: unknown, excerpt?: readonly string[]): unknown {

@@ -8,6 +8,7 @@ export interface ContextEntry {
   readonly apiUrl: string;
   readonly token?: string;
   readonly caPath?: string;
+  readonly consoleUrl?: string;
 }
 
 export interface ConfigFile {

@@ -10,6 +10,8 @@ export interface Context {
   readonly token: string | undefined;
   /** Path of a PEM file with the authority to trust instead of the system's. */
   readonly caPath: string | undefined;
+  /** Address of the console, for links. */
+  readonly consoleUrl?: string | undefined;
   /** Where this was found, for people. */
   readonly source: string;
 }
@@ -22,7 +24,7 @@ export interface Context {
  * - the current context of the configuration file
  * - `.muster/local.json` of a running local stack, in the working directory or above it
  *
- * MUSTER_TOKEN and MUSTER_CA override its token and authority.
+ * MUSTER_TOKEN, MUSTER_CA and MUSTER_CONSOLE_URL override its token, authority and console.
  * @throws CliError when nothing is configured
  */
 export function resolveContext(terminal: Terminal, named: string | undefined): Context {
@@ -32,6 +34,7 @@ export function resolveContext(terminal: Terminal, named: string | undefined): C
     ...found,
     token: env['MUSTER_TOKEN'] || found.token,
     caPath: env['MUSTER_CA'] || found.caPath,
+    consoleUrl: env['MUSTER_CONSOLE_URL'] || found.consoleUrl,
   };
   if (!URL.canParse(context.apiUrl) || !['http:', 'https:'].includes(new URL(context.apiUrl).protocol)) {
     throw usageError(`the API's address from ${context.source} is not an http(s) URL: ${context.apiUrl}`);

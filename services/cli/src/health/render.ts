@@ -1,8 +1,8 @@
 import type { HealthEventJson } from '@muster/api-contract';
 import { escapeControls } from '../terminal/escape.js';
-import { numberText, shortTime } from '../terminal/listing.js';
+import { numberText } from '../terminal/listing.js';
 import { renderTable, type Paint, type Style } from '../terminal/table.js';
-import { durationText } from '../terminal/time-text.js';
+import { durationText, shortTime } from '../terminal/time-text.js';
 import type { Counts, UnwellList } from './unwell-list.js';
 
 export interface RenderOptions {
@@ -24,7 +24,7 @@ export function renderUnwell({ counts, items }: UnwellList, { width, style, nowM
       ...[state, host === '' ? agentId : host, rule, judgedText(judged)],
       ...[shortTime(since), forText(since, nowMs)],
     ]);
-    const headers = ['health', 'host', 'rule', 'value', 'since (UTC)', 'for'];
+    const headers = ['health', 'host', 'rule', 'value', 'since', 'for'];
     const table = renderTable({ headers, width, style }, rows).trimEnd().split('\n');
     // Painted by the line: cells are measured without colours.
     lines.push(...table.map((line, i) => paintOf(failing[i - 1]?.rule.state, style)(line)));

@@ -26,10 +26,26 @@ describe('muster query', () => {
     ]);
     const { code, out, err } = await muster(['query', SQL, '--target', 'os=linux', '--timeout', '5s']);
     expect(out).toBe('HOST  NAME    VERSION\nh1    Debian  12\nh2    Ubuntu\n');
-    expect(err).toBe('3 targeted = 2 answered + 1 empty; 2 rows in 1.5 s\n');
+    expect(err).toBe(`3 targeted = 2 answered + 1 empty; 2 rows in 1.5 s (${QUERY_ID})\n`);
     expect(code).toBe(0);
     expect(api.requests[0]).toMatchObject({ body: { sql: SQL, selector: 'os=linux', mode: 'raw', timeout: '5s' } });
     expect(api.requests[0]!.headers.authorization).toBe('Bearer t');
+  });
+
+  test('--until prints what there is when there is enough, and leaves the query to go on', async () => {
+    const ledger = { ...queryJson().ledger, targeted: 3, waiting: 2, answered: 1 };
+    api.json('POST /v1/queries', queryJson(), 201);
+    api.on(`GET /v1/queries/${QUERY_ID}/events`, (_, response) => {
+      response.writeHead(200, { 'content-type': 'application/x-ndjson' });
+      const progress: QueryEvent = { event: 'progress', seq: 3, ledger, elapsedMs: 1, gateways: 1 };
+      for (const event of [rowsEvent(2, 1, ['Debian', '12']), progress]) response.write(`${JSON.stringify(event)}\n`);
+    });
+    const { code, out, err } = await muster(['query', SQL, '--until', '1']);
+    expect(out).toBe('HOST  NAME    VERSION\nh1    Debian  12\n');
+    expect(err).toContain('Still running. 3 targeted = 1 answered + 2 waiting');
+    expect(err).toContain(`It goes on: muster queries rows ${QUERY_ID}`);
+    expect(code).toBe(0);
+    expect(api.requests.map(({ method }) => method)).not.toContain('DELETE');
   });
 
   test('ends with 3 and names endpoints that did not answer, without those that recovered', async () => {
@@ -275,6 +291,30 @@ describe('muster query', () => {
     expect(err).toMatch(/^h1 {2,}cut +3 {2,}cmdline has 1700000 bytes$/m);
     const { out } = await muster(['query', SQL, '-o', 'json', '--quiet']);
     expect(JSON.parse(out)).toMatchObject({ warnings: [{ agentId: 'agent1', host: 'h1', code: 'cut', count: 3 }] });
+  });
+
+  test('a search that an endpoint did not finish ends with 3; one that ran out of time names the remedy', async () => {
+    const warning = { ...host(1), code: 'over_time', count: 1, message: 'not finished' };
+    api.query(queryJson(), [
+      { event: 'warnings', seq: 1, warnings: [warning] },
+      { event: 'ended', seq: 2, query: endedQuery({ warned: 1 }, { targeted: 1, answered: 1 }) },
+    ]);
+    expect((await muster(['query', SQL, '--budget', '10m,low'])).code).toBe(3);
+    expect(api.requests.at(0)).toMatchObject({ body: { budget: { time: '10m', priority: 'low' } } });
+    api.query(queryJson(), [
+      {
+        event: 'failures',
+        seq: 1,
+        failures: [{ ...host(1), outcome: 'over_budget', code: 'over_time', message: 'x' }],
+      },
+      { event: 'ended', seq: 2, query: endedQuery({}, { targeted: 1, over_budget: 1 }) },
+    ]);
+    expect((await muster(['query', SQL])).err).toMatch(/Out of time: .*--budget 10m/);
+  });
+
+  test.each(['', 'low', '10m,high', '10m,low,more', 'ten'])('--budget %j is none', async (budget) => {
+    expect((await muster(['query', SQL, '--budget', budget])).code).toBe(2);
+    expect(api.requests).toEqual([]);
   });
 
   test.each(['PRAGMA table_info(os_version)', "pragma TABLE_INFO('os_version');", ' PRAGMA table_info("os_version") '])(

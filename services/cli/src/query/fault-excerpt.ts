@@ -3,7 +3,7 @@ import { escapeControls } from '../terminal/escape.js';
 
 /** The texts that a problem may point into. */
 export interface QuestionTexts {
-  readonly sql: string;
+  readonly sql?: string | undefined;
   readonly selector?: string | undefined;
   readonly reduce?: string | undefined;
 }

@@ -4,7 +4,7 @@ import { escapeControls } from '../terminal/escape.js';
 import { wallTime } from '../terminal/time-text.js';
 import { numberText } from '../terminal/listing.js';
 
-type Running = Pick<QueryJson, 'ledger' | 'deadlineAt'> & { readonly polling?: PollingJson | undefined };
+type Running = Pick<QueryJson, 'ledger' | 'deadlineAt' | 'waitUntil'> & { readonly polling?: PollingJson | undefined };
 
 /** `5,000 targeted · 4,800 answered · 178 waiting · 12 waiting (poll, by 12:00:41) · 10 failed` */
 export function progressText(query: Running, nowMs = Date.now()): string {
@@ -20,6 +20,8 @@ export function progressText(query: Running, nowMs = Date.now()): string {
     ...(polls !== undefined && live === 0 ? [] : [`${numberText(live)} waiting`]),
     ...(polls === undefined ? [] : [polls]),
     ...(polls !== undefined && failed === 0 ? [] : [`${numberText(failed)} failed`]),
+    ...(query.ledger.away === undefined ? [] : [`${numberText(query.ledger.away)} away`]),
+    ...(query.waitUntil === undefined ? [] : [`until ${wallTime(query.waitUntil, nowMs)}`]),
   ];
   return counts.join(' · ');
 }

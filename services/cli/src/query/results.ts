@@ -7,7 +7,8 @@ import type {
   ReducedJson,
   WarningJson,
 } from '@muster/api-contract';
-import type { JsonSqlValue } from '@muster/protocol';
+import { uniqueNames, type JsonSqlValue } from '@muster/protocol';
+import { usageError } from '../terminal/cli-error.js';
 import type { TextOutput } from '../terminal/terminal.js';
 import { escapeControls, safeJson } from '../terminal/escape.js';
 import { TableWriter, type Style } from '../terminal/table.js';
@@ -16,8 +17,15 @@ import { csvLine, valueText } from '../terminal/value-text.js';
 type AnswerJson = Extract<QueryEvent, { event: 'rows' }>['answers'][number];
 type Values = GroupJson['values'];
 
-export const OUTPUTS = ['table', 'json', 'ndjson', 'csv'] as const;
+export const OUTPUTS = ['table', 'vertical', 'json', 'ndjson', 'csv'] as const;
 export type Output = (typeof OUTPUTS)[number];
+
+/** `--excel` is CSV. @throws CliError when another form was asked for */
+export function excelOption(output: Output, excel: boolean | undefined): { output: Output; excel: boolean } {
+  if (excel !== true) return { output, excel: false };
+  if (output !== 'csv' && output !== 'table') throw usageError('--excel is for --output csv');
+  return { output: 'csv', excel: true };
+}
 
 /** Prints the rows of one query in one output form. Each call resolves when the reader has kept up. */
 export interface ResultWriter {
@@ -33,11 +41,14 @@ export interface WriterOptions {
   readonly style: Style;
   readonly mode: QueryJson['mode'];
   readonly columns: readonly string[];
+  /** CSV as spreadsheets need it: they take the text as UTF-8, and run none of it as a formula. */
+  readonly excel?: boolean | undefined;
 }
 
 export function createWriter(options: WriterOptions): ResultWriter {
   switch (options.output) {
     case 'table':
+    case 'vertical':
       return new TableResults(options);
     case 'csv':
       return new CsvResults(options);
@@ -49,6 +60,8 @@ export function createWriter(options: WriterOptions): ResultWriter {
 }
 
 const HOSTS_SHOWN = 3;
+/** Rows whose columns would have less than this many cells are shown with a line for each value. */
+const NARROWEST = 10;
 const nameOf = ({ host, agentId, num }: EndpointNameJson): string => host ?? agentId ?? `#${num}`;
 
 class TableResults implements ResultWriter {
@@ -87,14 +100,18 @@ class TableResults implements ResultWriter {
   }
 
   #open(headers: readonly string[]): TableWriter {
-    const { out, style } = this.#options;
-    return (this.#table ??= new TableWriter({ headers, numeric: this.#numeric, width: out.columns, style }));
+    const { out, style, output } = this.#options;
+    const vertical = output === 'vertical' ? 'always' : NARROWEST;
+    return (this.#table ??= new TableWriter({ headers, numeric: this.#numeric, width: out.columns, style, vertical }));
   }
 
   async #print(text: string): Promise<void> {
     if (text !== '') await this.#options.out.write(text);
   }
 }
+
+/** Without it Excel reads a file as the code page of its machine. */
+const BYTE_ORDER_MARK = '\ufeff';
 
 class CsvResults implements ResultWriter {
   readonly #options: WriterOptions;
@@ -124,11 +141,12 @@ class CsvResults implements ResultWriter {
   async #head(columns: readonly string[]): Promise<void> {
     if (this.#begun) return;
     this.#begun = true;
-    await this.#write(csvLine(columns));
+    const mark = this.#options.excel === true ? BYTE_ORDER_MARK : '';
+    await this.#write(mark + csvLine(columns, this.#options.excel));
   }
 
   async #lines<T>(items: Iterable<T>, values: (item: T) => Values): Promise<void> {
-    for (const item of items) await this.#write(csvLine(values(item)));
+    for (const item of items) await this.#write(csvLine(values(item), this.#options.excel));
   }
 
   /** A file gets the exact bytes; a terminal gets escaped ones. */
@@ -156,24 +174,13 @@ function rowObject(keys: readonly string[], values: Values): Record<string, Json
   return Object.fromEntries(keys.map((key, i) => [key, values[i] ?? null]));
 }
 
-/** SQL allows duplicate column names, JSON objects do not: the second `name` becomes `name_2`. */
-export function uniqueKeys(columns: readonly string[]): string[] {
-  const used = new Set<string>();
-  return columns.map((column) => {
-    let key = column;
-    for (let i = 2; used.has(key); i += 1) key = `${column}_${i}`;
-    used.add(key);
-    return key;
-  });
-}
-
 class JsonLines implements ResultWriter {
   readonly #out: TextOutput;
   readonly #keys: readonly string[];
 
   constructor({ out, columns }: WriterOptions) {
     this.#out = out;
-    this.#keys = uniqueKeys(columns);
+    this.#keys = uniqueNames(columns);
   }
 
   async answers(answers: readonly AnswerJson[]): Promise<void> {
@@ -188,7 +195,7 @@ class JsonLines implements ResultWriter {
   }
 
   async reduced({ columns, rows }: ReducedJson): Promise<void> {
-    const keys = uniqueKeys(columns);
+    const keys = uniqueNames(columns);
     for (const row of rows) await this.#out.write(`${safeJson({ row: rowObject(keys, row) })}\n`);
   }
 
@@ -203,7 +210,7 @@ class JsonDocument implements ResultWriter {
 
   constructor({ out, columns }: WriterOptions) {
     this.#out = out;
-    this.#keys = uniqueKeys(columns);
+    this.#keys = uniqueNames(columns);
   }
 
   async answers(answers: readonly AnswerJson[]): Promise<void> {
@@ -215,7 +222,7 @@ class JsonDocument implements ResultWriter {
   }
 
   async reduced({ columns, rows }: ReducedJson): Promise<void> {
-    const keys = uniqueKeys(columns);
+    const keys = uniqueNames(columns);
     for (const row of rows) await this.#add({ row: rowObject(keys, row) });
   }
 

@@ -1,4 +1,4 @@
-import { isAnswer, ledgerComplete, OUTCOMES } from '@muster/protocol';
+import { isAnswer, ledgerComplete, LIMITS, OUTCOMES } from '@muster/protocol';
 import { EXIT, type ExitCode } from '../terminal/cli-error.js';
 import type { FailureJson, QueryJson, WarningJson } from '@muster/api-contract';
 import { escapeControls } from '../terminal/escape.js';
@@ -14,11 +14,17 @@ export function renderSummary(
   { failures, warnings }: { readonly failures: readonly FailureJson[]; readonly warnings: readonly WarningJson[] },
   style: Style,
   width: number | undefined,
+  link?: string,
 ): string {
   const lines = [headline(query, style)];
+  if (link !== undefined) lines.push(style.dim(link));
   if (query.truncated !== undefined)
     lines.push(style.yellow(`Not everything was kept: ${escapeControls(query.truncated)}`));
-  if (query.ledger.targeted === 0) lines.push(style.yellow(nobody(query)));
+  const { away } = query.ledger;
+  if (away !== undefined) {
+    const them = away === 1 ? 'endpoint in scope was' : 'endpoints in scope were';
+    if (away > 0) lines.push(style.yellow(`${numberText(away)} ${them} away and not asked yet.`));
+  } else if (query.ledger.targeted === 0) lines.push(style.yellow(nobody(query)));
   else if (query.offline > 0)
     lines.push(
       style.dim(
@@ -33,6 +39,10 @@ export function renderSummary(
     text += `Did not answer:\n${renderTable({ headers: ['host', 'agent', 'outcome', 'why'], width, style }, rows)}`;
     if (failures.length > NAMED)
       text += style.dim(`… and ${numberText(failures.length - NAMED)} more; --output json names all of them\n`);
+    if (failures.some(({ code }) => code === 'over_time') && (query.budget?.ms ?? 0) < LIMITS.budgetMaxMs)
+      text += style.dim(
+        'Out of time: constrain an indexed column (muster tables NAME), or give it more at low priority (--budget 10m).\n',
+      );
   }
   return text + warningsText(query, warnings, style, width);
 }
@@ -54,19 +64,30 @@ function warningsText(
   return `${head}\n${table}${more > 0 ? style.dim(`… and ${numberText(more)} more; --output json has them\n`) : ''}`;
 }
 
-function headline({ state, ledger, rows, mode, createdAt, endedAt }: QueryJson, style: Style): string {
+/** `12 answered, 1 timed out`: for lists. */
+export function ledgerWords(ledger: QueryJson['ledger']): string {
+  return [...OUTCOMES, 'waiting' as const]
+    .filter((outcome) => ledger[outcome] > 0)
+    .map((outcome) => `${numberText(ledger[outcome])} ${outcome.replace('_', ' ')}`)
+    .join(', ');
+}
+
+function headline({ id, state, ledger, rows, mode, createdAt, endedAt }: QueryJson, style: Style): string {
   const counts = OUTCOMES.filter((outcome) => ledger[outcome] > 0).map((outcome) => {
     const text = `${numberText(ledger[outcome])} ${outcome.replace('_', ' ')}`;
     return isAnswer(outcome) ? style.green(text) : style.red(text);
   });
-  if (ledger.waiting > 0) counts.push(style.yellow(`${numberText(ledger.waiting)} not waited for`));
+  if (ledger.waiting > 0)
+    counts.push(style.yellow(`${numberText(ledger.waiting)} ${state === 'running' ? 'waiting' : 'not waited for'}`));
   const how =
     state === 'complete'
       ? ''
-      : `${style.yellow(state === 'cancelled' ? 'Cancelled.' : 'Interrupted: its query service went away.')} `;
+      : state === 'running'
+        ? `${style.yellow('Still running.')} `
+        : `${style.yellow(state === 'cancelled' ? 'Cancelled.' : 'Interrupted: its query service went away.')} `;
   const unit = mode === 'group' ? 'distinct row' : 'row';
   const outcomes = counts.length === 0 ? '' : ` = ${counts.join(' + ')}`;
-  return `${how}${numberText(ledger.targeted)} targeted${outcomes}; ${numberText(rows)} ${unit}${rows === 1 ? '' : 's'}${elapsedText(createdAt, endedAt)}`;
+  return `${how}${numberText(ledger.targeted)} targeted${outcomes}; ${numberText(rows)} ${unit}${rows === 1 ? '' : 's'}${elapsedText(createdAt, endedAt)} ${style.dim(`(${id})`)}`;
 }
 
 function nobody({ offline, scope }: QueryJson): string {
@@ -76,7 +97,12 @@ function nobody({ offline, scope }: QueryJson): string {
     : `${where}; ${numberText(offline)} enrolled ${offline === 1 ? 'one is' : 'ones are'} offline.`;
 }
 
-/** 0 when every endpoint answered and everything was kept, else 3. */
-export function exitCodeOf({ state, ledger, truncated }: QueryJson): ExitCode {
-  return state === 'complete' && ledgerComplete(ledger) && truncated === undefined ? EXIT.complete : EXIT.partial;
+/** What endpoints say of a search that they did not finish (docs/failure-modes.md). */
+const UNFINISHED: ReadonlySet<string> = new Set(['over_time', 'over_rows', 'over_bytes']);
+
+/** 0 when every endpoint answered to the end and everything was kept, else 3. */
+export function exitCodeOf({ state, ledger, truncated }: QueryJson, warnings: readonly WarningJson[] = []): ExitCode {
+  const isFinished = !warnings.some(({ code }) => UNFINISHED.has(code));
+  const isComplete = isFinished && ledgerComplete(ledger) && (ledger.away ?? 0) === 0;
+  return state === 'complete' && isComplete && truncated === undefined ? EXIT.complete : EXIT.partial;
 }

@@ -30,12 +30,23 @@ export async function printTableInfo(env: CommandEnv, name: string, output: Outp
       await stdout.write(objects.map((object) => `${safeJson(object)}\n`).join(''));
       break;
     case 'csv':
-      await stdout.write([COLUMNS, ...rows].map(csvLine).join(''));
+      await stdout.write([COLUMNS, ...rows].map((row) => csvLine(row)).join(''));
       break;
-    case 'table': {
+    case 'table':
+    case 'vertical': {
       const style = styleFor(stdout.isTTY, variables);
       const texts = rows.map((row) => row.map(valueText));
-      await stdout.write(renderTable({ headers: [...COLUMNS], width: stdout.columns, style }, texts));
+      await stdout.write(
+        renderTable(
+          {
+            headers: [...COLUMNS],
+            width: stdout.columns,
+            style,
+            vertical: output === 'vertical' ? 'always' : undefined,
+          },
+          texts,
+        ),
+      );
     }
   }
   return EXIT.complete;

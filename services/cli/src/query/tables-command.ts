@@ -23,8 +23,8 @@ export function addTablesCommand(program: Command, env: CommandEnv): void {
       if (name !== undefined) return showTable(env, name, form !== 'table');
       const { items } = await env.client().call('GET /v1/tables', { query: { platform } });
       await printList(env.terminal, form, items, {
-        headers: ['table', 'platforms', 'what it holds'],
-        row: (table) => [table.name, table.platforms.join(','), table.description],
+        headers: ['table', 'platforms', 'sensitivity', 'what it holds'],
+        row: (table) => [table.name, table.platforms.join(','), table.sensitivity ?? '', table.description],
         nothing: 'There are none.',
       });
     });
@@ -42,9 +42,11 @@ async function showTable(env: CommandEnv, name: string, asJson: boolean): Promis
     description,
   ]);
   const needs = table.requiresOneOf ?? [];
+  const { sensitivity } = table;
   const lines = [
     `${style.bold(table.name)} (${table.platforms.join(', ')}): ${table.description}`,
     ...(needs.length === 0 ? [] : [`Needs a condition on ${needs.join(' or ')}.`]),
+    ...(sensitivity === undefined ? [] : [`${SENSITIVITY[sensitivity]} The policy of your org says who may ask it.`]),
   ];
   await stdout.write(
     `${lines.join('\n')}\n\n${renderTable({ headers: ['column', 'type', '', 'what it is'], width: stdout.columns, style }, rows)}`,
@@ -53,3 +55,8 @@ async function showTable(env: CommandEnv, name: string, asJson: boolean): Promis
     await stdout.write(style.dim('\nfast: a condition on this column makes the endpoint read less\n'));
   }
 }
+
+const SENSITIVITY: Readonly<Record<NonNullable<TableJson['sensitivity']>, string>> = {
+  personal: 'It says what people did.',
+  secret: 'It may hold secrets.',
+};

@@ -44,8 +44,9 @@ export function addContextCommand(program: Command, env: CommandEnv): void {
       '--token <token>',
       'operator token; "-" reads it from standard input, which keeps it out of the shell\'s history',
     )
+    .option('--console-url <url>', 'address of the console, for links to queries')
     .option('--ca <file>', "PEM file with the authority to trust instead of the system's")
-    .action(async (name: string, options: { apiUrl?: string; token?: string; ca?: string }) => {
+    .action(async (name: string, options: { apiUrl?: string; token?: string; ca?: string; consoleUrl?: string }) => {
       if (!NAME.test(name)) throw usageError(`"${name}" is no name for a context: letters, digits, "-", "_" and "."`);
       const config = readConfig(path);
       const before = config.contexts[name];
@@ -55,7 +56,15 @@ export function addContextCommand(program: Command, env: CommandEnv): void {
         throw usageError(`--api-url is not an http(s) URL: ${apiUrl}`);
       const token = options.token === '-' ? (await terminal.readInput()).trim() : (options.token ?? before?.token);
       const caPath = options.ca === undefined ? before?.caPath : resolve(terminal.cwd, options.ca);
-      const entry = { apiUrl, ...(token ? { token } : {}), ...(caPath ? { caPath } : {}) };
+      const consoleUrl = options.consoleUrl ?? before?.consoleUrl;
+      if (consoleUrl !== undefined && (!URL.canParse(consoleUrl) || !/^https?:/.test(consoleUrl)))
+        throw usageError(`--console-url is not an http(s) URL: ${consoleUrl}`);
+      const entry = {
+        apiUrl,
+        ...(token ? { token } : {}),
+        ...(caPath ? { caPath } : {}),
+        ...(consoleUrl ? { consoleUrl } : {}),
+      };
       writeConfig(path, { current: config.current ?? name, contexts: { ...config.contexts, [name]: entry } });
       await stderr.write(
         `context ${name} is set${config.current === undefined || config.current === name ? ' and current' : ''}\n`,

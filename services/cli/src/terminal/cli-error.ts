@@ -5,6 +5,8 @@ export const EXIT = {
   usage: 2,
   /** It finished, but some endpoints did not answer, some results were not kept, or some targets of a command did not succeed. */
   partial: 3,
+  /** A check fails that `--fail-on` names. */
+  findings: 4,
   /** Ctrl-C: 128 + SIGINT, as a shell reports it. */
   interrupted: 130,
   /** The reader of the output has closed it: 128 + SIGPIPE. */
@@ -32,6 +34,12 @@ export class CliError extends Error {
     this.exitCode = options.exitCode ?? EXIT.error;
     this.hint = options.hint;
     this.excerpt = options.excerpt ?? [];
+  }
+
+  /** The same with another remedy. */
+  withHint(hint: string): CliError {
+    const { message, exitCode, excerpt, cause } = this;
+    return new CliError(message, { exitCode, excerpt, hint, cause });
   }
 }
 

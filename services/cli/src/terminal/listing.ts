@@ -6,6 +6,13 @@ import type { Terminal } from './terminal.js';
 export const LIST_OUTPUTS = ['table', 'json', 'ndjson'] as const;
 export type ListOutput = (typeof LIST_OUTPUTS)[number];
 
+/** Of lists of rows: `vertical` has a line for each value. */
+export const TABLE_OUTPUTS = [...LIST_OUTPUTS, 'vertical'] as const;
+export type TableOutput = (typeof TABLE_OUTPUTS)[number];
+
+/** A list whose columns would have less than this many cells is shown with a line for each value. */
+const NARROWEST = 6;
+
 export interface Listing<T> {
   readonly headers: readonly string[];
   readonly row: (item: T) => readonly string[];
@@ -16,32 +23,28 @@ export interface Listing<T> {
 /** Prints items as they come: a table for people, or the API's own objects. Returns how many there were. */
 export async function printList<T>(
   terminal: Terminal,
-  output: ListOutput,
+  output: TableOutput,
   items: AsyncIterable<T> | Iterable<T>,
   { headers, row, nothing }: Listing<T>,
 ): Promise<number> {
   const { stdout, stderr, env } = terminal;
-  const table = new TableWriter({ headers, width: stdout.columns, style: styleFor(stdout.isTTY, env) });
+  const vertical = output === 'vertical' ? 'always' : NARROWEST;
+  const table = new TableWriter({ headers, width: stdout.columns, style: styleFor(stdout.isTTY, env), vertical });
   let count = 0;
   for await (const item of items) {
     const text =
-      output === 'table'
-        ? table.add(row(item))
-        : output === 'ndjson'
-          ? `${safeJson(item)}\n`
-          : `${count === 0 ? '[' : ','}\n${safeJson(item)}`;
+      output === 'ndjson'
+        ? `${safeJson(item)}\n`
+        : output === 'json'
+          ? `${count === 0 ? '[' : ','}\n${safeJson(item)}`
+          : table.add(row(item));
     if (text !== '') await stdout.write(text);
     count += 1;
   }
-  if (output === 'table') await stdout.write(table.end());
+  if (output === 'table' || output === 'vertical') await stdout.write(table.end());
   if (output === 'json') await stdout.write(count === 0 ? '[]\n' : '\n]\n');
   if (count === 0) await stderr.write(`${nothing}\n`);
   return count;
-}
-
-/** `2026-11-24 20:41` of an RFC 3339 time, in UTC as the API gives it. */
-export function shortTime(time: string | undefined): string {
-  return time === undefined ? '' : time.slice(0, 16).replace('T', ' ');
 }
 
 /** `env=prod,site=zrh` */

@@ -3,11 +3,12 @@ import type { TextOutput } from './terminal.js';
 
 const REDRAW_MS = 100;
 const CLEAR = '\r\u001b[K';
+const CLEAR_BELOW = '\u001b[J';
 
 /** Shown until the next event, when the server says that it hears nothing. */
 export const STALLED_NOTE = 'the message broker does not answer, waiting for it';
 
-/** The live line on a terminal's stderr. Without a terminal it does nothing. */
+/** The live line on a terminal's stderr, and lines above it that change as well. Without a terminal it does nothing. */
 export class ProgressLine {
   readonly #out: TextOutput;
   readonly #style: Style;
@@ -16,6 +17,9 @@ export class ProgressLine {
   #text = '';
   #note: string;
   #shown = false;
+  #above: readonly string[] = [];
+  /** How many lines above it are on the terminal now. */
+  #drawn = 0;
 
   /** `note` is shown until the first update. */
   constructor(out: TextOutput, style: Style, note: string) {
@@ -42,7 +46,13 @@ export class ProgressLine {
   hide(): void {
     if (!this.#shown) return;
     this.#shown = false;
-    void this.#out.write(CLEAR).catch(() => undefined);
+    void this.#out.write(this.#top() + CLEAR + CLEAR_BELOW).catch(() => undefined);
+    this.#drawn = 0;
+  }
+
+  /** Lines above it, none of which is as wide as the terminal. */
+  showAbove(lines: readonly string[]): void {
+    this.#above = lines;
   }
 
   end(): void {
@@ -56,6 +66,14 @@ export class ProgressLine {
     const parts = [this.#text, this.#note, `${seconds} s`];
     const text = cutToWidth(parts.filter((part) => part !== '').join(' · '), (this.#out.columns ?? 80) - 1);
     this.#shown = true;
-    void this.#out.write(CLEAR + this.#style.dim(text)).catch(() => undefined);
+    const above = this.#above.map((line) => `${CLEAR}${line}\n`).join('');
+    // One write, over what is there: the terminal does not flicker.
+    void this.#out.write(this.#top() + above + CLEAR + this.#style.dim(text) + CLEAR_BELOW).catch(() => undefined);
+    this.#drawn = this.#above.length;
+  }
+
+  /** To the first of the lines that are on the terminal. */
+  #top(): string {
+    return this.#drawn === 0 ? '' : `\r\u001b[${this.#drawn}A`;
   }
 }

@@ -57,3 +57,25 @@ test('colours are for terminals that want them', () => {
   expect(styleFor(true, { TERM: 'dumb' }).red('x')).toBe('x');
   expect(styleFor(false, {}).red('x')).toBe('x');
 });
+
+test('ids and hosts are cut last, and never both', () => {
+  const headers = ['id', 'host', 'why'];
+  const row = ['q'.repeat(27), 'h'.repeat(30), 'w'.repeat(60)];
+  const line = (width: number): string => renderTable({ headers, width, style }, [row]).split('\n')[1] ?? '';
+  expect(line(80)).toBe(`${row[0]}  ${row[1]}  ${'w'.repeat(18)}…`);
+  expect(line(50)).toBe(`${row[0]}  ${'h'.repeat(12)}…  wwwww…`);
+  expect(line(30)).toContain('hhhhh…');
+});
+
+test('a row is a line for each value when that is asked for, or the terminal is too narrow', () => {
+  const headers = ['host', 'name', 'path'];
+  const rows = [
+    ['web-1', 'a\nb', '/x'.repeat(20)],
+    ['web-2', 'c', ''],
+  ];
+  const vertical = `-[ 1 ]----\nhost | web-1\nname | a\\nb\npath | ${'/x'.repeat(20)}\n-[ 2 ]----\nhost | web-2\nname | c\npath |\n`;
+  expect(renderTable({ headers, width: undefined, style, vertical: 'always' }, rows)).toBe(vertical);
+  expect(renderTable({ headers, width: 20, style, vertical: 10 }, rows)).toBe(vertical);
+  expect(renderTable({ headers, width: 40, style, vertical: 10 }, rows)).toMatch(/^HOST /);
+  expect(renderTable({ headers, width: undefined, style, vertical: 10 }, rows)).toMatch(/^HOST /);
+});

@@ -16,6 +16,10 @@ export interface TableOptions {
   readonly numeric?: ReadonlySet<number>;
   /** Lines are cut to this many cells; undefined: they are not cut, and columns are padded to 40 cells at most. */
   readonly width: number | undefined;
+  /**
+   * One line for each value instead of one for each row: always, or when columns would have less than so many cells. Without it never.
+   */
+  readonly vertical?: 'always' | number | undefined;
   readonly style: Style;
 }
 
@@ -55,6 +59,8 @@ export class TableWriter {
   readonly #options: TableOptions;
   #waiting: string[][] | undefined = [];
   #widths: readonly number[] = [];
+  #isVertical = false;
+  #records = 0;
 
   constructor(options: TableOptions) {
     this.#options = options;
@@ -63,7 +69,7 @@ export class TableWriter {
   /** The text that may be printed now. */
   add(values: readonly string[]): string {
     const row = values.map(escapeControls);
-    if (this.#waiting === undefined) return this.#line(row);
+    if (this.#waiting === undefined) return this.#row(row);
     this.#waiting.push(row);
     return this.#waiting.length < SAMPLE_ROWS ? '' : this.#settle();
   }
@@ -76,13 +82,34 @@ export class TableWriter {
   #settle(): string {
     const rows = this.#waiting ?? [];
     this.#waiting = undefined;
-    const { headers, width, style } = this.#options;
+    const { headers, width, style, vertical } = this.#options;
     const heads = headers.map((header) => escapeControls(header).toUpperCase());
+    const weights = headers.map(weightOf);
     const natural = heads.map((head, i) =>
       rows.reduce((most, row) => Math.max(most, stringWidth(row[i] ?? '')), stringWidth(head)),
     );
-    this.#widths = width === undefined ? natural.map((one) => Math.min(one, MAX_PADDED)) : fitWidths(natural, width);
+    this.#isVertical =
+      vertical === 'always' || (vertical !== undefined && isTooNarrow(natural, weights, vertical, width));
+    if (this.#isVertical) return rows.map((row) => this.#record(row)).join('');
+    this.#widths =
+      width === undefined ? natural.map((one) => Math.min(one, MAX_PADDED)) : fitWidths(natural, width, weights);
     return style.bold(this.#line(heads).trimEnd()) + '\n' + rows.map((row) => this.#line(row)).join('');
+  }
+
+  #row(cells: readonly string[]): string {
+    return this.#isVertical ? this.#record(cells) : this.#line(cells);
+  }
+
+  /** As `\\x` of psql shows a row. */
+  #record(cells: readonly string[]): string {
+    const { headers, style } = this.#options;
+    this.#records += 1;
+    const names = headers.map((header) => escapeControls(header));
+    const widest = Math.max(...names.map((name) => stringWidth(name)));
+    const lines = names.map((name, i) =>
+      `${name}${' '.repeat(widest - stringWidth(name))} | ${cells[i] ?? ''}`.trimEnd(),
+    );
+    return `${style.bold(`-[ ${this.#records} ]${'-'.repeat(Math.max(4, widest))}`)}\n${lines.join('\n')}\n`;
   }
 
   #line(cells: readonly string[]): string {
@@ -106,12 +133,44 @@ export function renderTable(options: TableOptions, rows: Iterable<readonly strin
   return text + writer.end();
 }
 
-/** Makes the widest columns narrower until the line fits. */
-export function fitWidths(natural: readonly number[], width: number): readonly number[] {
+/** How long a column is kept whole: ids the longest, since only a whole one can be copied, then names of hosts. */
+function weightOf(header: string): number {
+  const name = header.toLowerCase();
+  return name === 'id' || name === 'agent' ? 2 : name === 'host' ? 1 : 0;
+}
+
+function isTooNarrow(
+  natural: readonly number[],
+  weights: readonly number[],
+  least: number,
+  width: number | undefined,
+): boolean {
+  const needed = natural.map((one, i) => ((weights[i] ?? 0) > 0 ? one : Math.min(one, least)));
+  return width !== undefined && sumOf(needed) + GAP.length * (natural.length - 1) > width;
+}
+
+/** Makes columns narrower until the line fits: the widest of those of the least weight first. */
+export function fitWidths(
+  natural: readonly number[],
+  width: number,
+  weights: readonly number[] = natural.map(() => 0),
+): readonly number[] {
   const room = width - GAP.length * (natural.length - 1);
-  const total = natural.reduce((sum, one) => sum + one, 0);
-  if (total <= room) return natural;
-  // The largest column width with which the line fits.
+  let widths = natural;
+  for (const weight of [0, 1, 2]) {
+    if (sumOf(widths) <= room) break;
+    const others = sumOf(widths.filter((_, i) => weights[i] !== weight));
+    const cap = capOf(
+      widths.filter((_, i) => weights[i] === weight),
+      room - others,
+    );
+    widths = widths.map((one, i) => (weights[i] === weight ? Math.min(one, Math.max(cap, MIN_WIDTH)) : one));
+  }
+  return widths;
+}
+
+/** The largest width with which columns of these widths fit into the room. */
+function capOf(natural: readonly number[], room: number): number {
   const sorted = [...natural].sort((a, b) => a - b);
   let left = room;
   let cap = MIN_WIDTH;
@@ -120,7 +179,11 @@ export function fitWidths(natural: readonly number[], width: number): readonly n
     if (one > cap) break;
     left -= one;
   }
-  return natural.map((one) => Math.min(one, Math.max(cap, MIN_WIDTH)));
+  return cap;
+}
+
+function sumOf(values: readonly number[]): number {
+  return values.reduce((sum, one) => sum + one, 0);
 }
 
 const graphemes = new Intl.Segmenter();

@@ -1,6 +1,7 @@
 import { closeSync, openSync, writeSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { ReadStream } from 'node:tty';
+import { openLineEditor, type LineEditor, type LineEditorOptions } from './line-editor.js';
 import { ProcessScreen, type Screen, type ScreenListener } from './screen.js';
 
 /** Everything outside the process that commands use; replaced in tests. */
@@ -10,6 +11,8 @@ export interface Terminal {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly cwd: string;
   readonly home: string;
+  /** From now on times are in UTC, whatever `TZ` says. */
+  useUtc(): void;
   /** All of standard input. */
   readInput(): Promise<string>;
   /**
@@ -17,6 +20,8 @@ export interface Terminal {
    * as in a scheduled job.
    */
   openPrompt(at: 'input' | 'controlling'): Prompt | undefined;
+  /** Reads line after line from standard input. */
+  openEditor(options: LineEditorOptions): LineEditor;
   /** Takes over the whole terminal. Undefined where standard output is none, or one that cannot move its cursor (`TERM=dumb`). */
   openScreen(listener: ScreenListener): Screen | undefined;
   /** Calls the listener at every Ctrl-C. Returns a function that removes it. Without a listener Ctrl-C ends the process. */
@@ -44,14 +49,15 @@ export class ClosedPipe extends Error {
   override readonly name = 'ClosedPipe';
 }
 
-/** The real terminal of this process. */
-export function processTerminal(env: Terminal['env']): Terminal {
+/** The real terminal of this process. `setZone` makes times be of another zone than `TZ` said at the start. */
+export function processTerminal(env: Terminal['env'], setZone: (zone: string) => void): Terminal {
   return {
     stdout: streamOutput(process.stdout),
     stderr: streamOutput(process.stderr),
     env,
     cwd: process.cwd(),
     home: env['HOME'] ?? '/',
+    useUtc: () => setZone('UTC'),
     async readInput() {
       let text = '';
       process.stdin.setEncoding('utf8');
@@ -59,6 +65,7 @@ export function processTerminal(env: Terminal['env']): Terminal {
       return text;
     },
     openPrompt: (at) => (at === 'input' ? inputPrompt() : controllingPrompt()),
+    openEditor: openLineEditor,
     openScreen: (listener) =>
       process.stdout.isTTY && env['TERM'] !== 'dumb' ? new ProcessScreen(listener) : undefined,
     onInterrupt(listener) {

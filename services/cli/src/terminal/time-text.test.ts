@@ -20,6 +20,7 @@ test.each([
 
 test('a time of another day has its date', () => {
   const at = new Date(2026, 0, 2, 3, 4, 5);
-  expect(wallTime(at.toISOString(), at.getTime())).toBe('03:04:05');
-  expect(wallTime(at.toISOString(), at.getTime() - 86_400_000)).toBe('2026-01-02 03:04:05');
+  const [today, yesterday] = [at.getTime(), at.getTime() - 86_400_000];
+  expect(wallTime(at.toISOString(), today)).toBe('03:04:05 UTC');
+  expect(wallTime(at.toISOString(), yesterday)).toBe('2026-01-02 03:04:05 UTC');
 });

@@ -23,12 +23,38 @@ export function elapsedText(from: string, to: string | undefined): string {
   return to === undefined ? '' : ` in ${((Date.parse(to) - Date.parse(from)) / 1_000).toFixed(1)} s`;
 }
 
-/** `12:00:41` of an RFC 3339 time in local time, with the date when it is not today's. */
+/** `12:00:41 UTC` of an RFC 3339 time, with the date when it is not today's. */
 export function wallTime(time: string, nowMs: number): string {
   const at = new Date(time);
   const clock = [at.getHours(), at.getMinutes(), at.getSeconds()].map(twoDigits).join(':');
-  if (at.toDateString() === new Date(nowMs).toDateString()) return clock;
-  return `${at.getFullYear()}-${twoDigits(at.getMonth() + 1)}-${twoDigits(at.getDate())} ${clock}`;
+  const isToday = at.toDateString() === new Date(nowMs).toDateString();
+  return `${isToday ? '' : `${dateText(at)} `}${clock} ${zoneText(at)}`;
+}
+
+/** `2026-11-24 20:41 UTC` of an RFC 3339 time; empty without one. */
+export function shortTime(time: string | undefined): string {
+  if (time === undefined) return '';
+  const at = new Date(time);
+  return `${dateText(at)} ${twoDigits(at.getHours())}:${twoDigits(at.getMinutes())} ${zoneText(at)}`;
+}
+
+/** `2026-11-24 20:41:07 UTC`. */
+export function secondsTime(time: string): string {
+  const at = new Date(time);
+  const clock = [at.getHours(), at.getMinutes(), at.getSeconds()].map(twoDigits).join(':');
+  return `${dateText(at)} ${clock} ${zoneText(at)}`;
+}
+
+/** All times are of the zone of the process, which `TZ` and `--utc` set: `UTC`, or what is to be added to UTC, `+01:00`. */
+function zoneText(at: Date): string {
+  const minutes = -at.getTimezoneOffset();
+  if (minutes === 0) return 'UTC';
+  const size = Math.abs(minutes);
+  return `${minutes < 0 ? '-' : '+'}${twoDigits(Math.floor(size / 60))}:${twoDigits(size % 60)}`;
+}
+
+function dateText(at: Date): string {
+  return `${at.getFullYear()}-${twoDigits(at.getMonth() + 1)}-${twoDigits(at.getDate())}`;
 }
 
 const twoDigits = (value: number): string => String(value).padStart(2, '0');

@@ -55,6 +55,7 @@ export function fakeTerminal(options: FakeTerminalOptions = {}): FakeTerminal {
     env,
     cwd,
     home,
+    useUtc: () => undefined,
     readInput: () => Promise.resolve(input),
     asked,
     openPrompt(at) {
@@ -63,6 +64,17 @@ export function fakeTerminal(options: FakeTerminalOptions = {}): FakeTerminal {
       return {
         ask(question) {
           asked.push({ at, question });
+          return Promise.resolve(lines.shift());
+        },
+        close: () => undefined,
+      };
+    },
+    openEditor: () => {
+      const lines = [...(options.answers ?? [])];
+      return {
+        isInteractive: isTTY,
+        read(prompt) {
+          asked.push({ at: 'input', question: prompt });
           return Promise.resolve(lines.shift());
         },
         close: () => undefined,

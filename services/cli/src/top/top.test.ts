@@ -157,6 +157,22 @@ describe('muster top ENDPOINT', () => {
     expect(events.at(-1)).toMatchObject({ cpu: 0.5, swap: { used: 2 ** 30 }, disks: [{ readBytes: 2_048 }] });
   });
 
+  test('shows the past of an API that does not know columns, which it asks for once', async () => {
+    known();
+    const opened: string[] = [];
+    api.on(`GET /v1/agents/${AGENT_ID}/metrics/stream`, ({ path }, response) => {
+      opened.push(path);
+      const faults = [{ name: 'query', fault: 'Unrecognized key: "layout"' }];
+      const problem = { code: 'bad_request', status: 400, detail: 'query: Unrecognized key: "layout"', faults };
+      if (!path.includes('layout')) return write(response, eventsOf(5));
+      response.writeHead(400, { 'content-type': 'application/problem+json' });
+      response.end(JSON.stringify(problem));
+    });
+    const { out } = await piped(['top', 'web-1', '--past', '90s', '-o', 'ndjson'], 5);
+    expect(opened.map(queryOf)).toEqual([{ past: '90s', layout: 'columns' }, { past: '90s' }]);
+    expect(out.match(/"event":"sample"/g)).toHaveLength(5);
+  });
+
   test('goes on by itself when the stream breaks, after the last sample, and marks the gap', async () => {
     const opened: string[] = [];
     known();

@@ -20,7 +20,8 @@ export class CommandAudit {
 
   /** A request that was refused or failed, or that changed nothing because an earlier one had done it. */
   request(request: CommandRequest, reply: CommandReply): void {
-    if (request.t === 'list' || request.t === 'plan' || !isOrgId(request.org)) return;
+    // The API keeps the record of a pack.
+    if (request.t === 'list' || request.t === 'plan' || request.t === 'sign_pack' || !isOrgId(request.org)) return;
     if (reply.t === 'command' && !reply.repeated) return;
     const { org, caller } = request;
     const isProblem = reply.t === 'problem';

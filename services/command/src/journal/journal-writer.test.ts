@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import type { AppendOptions, AppendResult, StreamStore } from '@muster/bus';
+import { StreamError, type AppendOptions, type AppendResult, type StreamStore } from '@muster/bus';
 import type { CommandId, OrgId } from '@muster/protocol';
 import { encodeJournalEntry, STREAM_SUBJECTS, type JournalEntry } from '@muster/records';
 import { createMetrics } from '@muster/runtime';
@@ -85,6 +85,30 @@ describe('an append without acknowledgement', () => {
       expect(await text('muster_command_journal_failures_total')).toMatch(/ 1$/);
       expect(clock.pendingTimers).toBe(0);
     }
+  });
+
+  /** Seeds 892 and 1040 of the simulation: an endpoint was called silent although its outcome could not be kept, for 45 s. */
+  test('tells since when what is reported can be kept: since the first entry after it', async () => {
+    const stored: AppendResult = { kind: 'appended', seq: 1 };
+    const full = { ...away(), cause: new StreamError('storage_full', 'no room') };
+    const { writer, clock } = setUp([full, stored, away(), away(), stored]);
+    const outcome: JournalEntry = { t: 'cancel', atMs: 1 } as JournalEntry;
+    const append = (entry = outcome) => writer.append(COMMAND, entry, { patienceMs: 0 });
+    // What is new is refused without room, and outcomes are kept then.
+    await append(ENTRY);
+    await append();
+    expect(writer.keepsSinceMs).toBe(0);
+    clock.advance(10_000);
+    await append();
+    expect(writer.keepsSinceMs).toBe(clock.now());
+    clock.advance(10_000);
+    await append();
+    clock.advance(10_000);
+    await append();
+    const backMs = clock.now();
+    clock.advance(10_000);
+    await append();
+    expect(writer.keepsSinceMs).toBe(backMs);
   });
 
   test('is tried once when there is no time', async () => {

@@ -42,9 +42,16 @@ function isEssential({ t }: JournalEntry): boolean {
 /** Writes journal entries. An append without acknowledgement is repeated with the same id, so an entry is in the journal once. */
 export class JournalWriter {
   readonly #options: JournalWriterOptions;
+  #isAway = false;
+  #keepsSinceMs = 0;
 
   constructor(options: JournalWriterOptions) {
     this.#options = options;
+  }
+
+  /** Since when what is reported can be kept, as far as this process has tried: when an entry last failed that ends something, or the first one after that was taken. */
+  get keepsSinceMs(): number {
+    return this.#keepsSinceMs;
   }
 
   /** Does not throw when the broker fails. */
@@ -73,6 +80,7 @@ export class JournalWriter {
         metrics.entries.inc({ kind: entry.t });
         metrics.bytes.inc(bytes.length);
         this.#options.lag?.appended(result.seq);
+        this.#note(false);
         return { kind: 'appended', seq: result.seq, bytes };
       }
       if (result.kind === 'conflict') return { kind: 'conflict' };
@@ -80,9 +88,16 @@ export class JournalWriter {
       // Room is not made within the patience of a caller.
       if (clock.monotonic() >= untilMs || isStorageFull(result.cause)) {
         metrics.failed.inc();
+        // What is new is refused while there is no room, and outcomes are kept.
+        if (isEssential(entry)) this.#note(true);
         return { kind: 'unavailable', maybeStored, cause: result.cause };
       }
       await sleep(clock, 20 + waiters.next());
     }
+  }
+
+  #note(isAway: boolean): void {
+    if (isAway || this.#isAway) this.#keepsSinceMs = this.#options.clock.now();
+    this.#isAway = isAway;
   }
 }

@@ -28,7 +28,7 @@ export function countOverdue(commands: Iterable<Pick<OpenCommand, 'record'>>, no
 
 /** Since when endpoints could be heard. */
 export interface Hearing {
-  /** Since when this service hears what it sends over the broker itself. */
+  /** Since when this service hears what it sends over the broker itself, and can keep in the journal what it hears. */
   readonly sinceMs: number;
   /** When the endpoints of targets connected; absent where they did not since the target changed. */
   readonly arrivedMs: ReadonlyMap<number, number>;

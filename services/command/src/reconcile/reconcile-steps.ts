@@ -23,7 +23,7 @@ export interface ReconcileStepsOptions {
   readonly routes: Pick<Routes, 'of'>;
   readonly deliveries: Pick<DeliverySender, 'deliver' | 'cancel'>;
   readonly audit: Pick<CommandAudit, 'delivered'>;
-  /** Since when this service hears what is sent over the broker. */
+  /** Since when this service hears what is sent over the broker, and can keep it in the journal. */
   readonly hearsSinceMs: () => number;
 }
 

@@ -13,11 +13,13 @@ import {
 import { AppError, LIMITS, type CommandServiceId } from '@muster/protocol';
 import type { RequestSeal } from '@muster/identity';
 import { LATENCY_BUCKETS, NO_SPAN, type Clock, type Logger, type Metrics, type Tracer } from '@muster/runtime';
-import { problemReply } from '@muster/service-base';
+import { problemReply, sendReply } from '@muster/service-base';
 import type { CommandAudit } from '../journal/command-audit.js';
 import type { CompletionWaiters } from './completion-waiters.js';
 import type { ManageCommands } from './manage-commands.js';
 import { openRequest } from './open-request.js';
+import type { CommandKeys } from '../signing/command-keys.js';
+import { signPack } from './sign-pack.js';
 import type { SubmitCommands } from './submit-commands.js';
 
 export interface CommandRequestHandlerOptions {
@@ -32,10 +34,11 @@ export interface CommandRequestHandlerOptions {
   readonly audit: Pick<CommandAudit, 'request'>;
   readonly submissions: Pick<SubmitCommands, 'submit' | 'plan' | 'undo'>;
   readonly management: Pick<ManageCommands, 'approve' | 'cancel' | 'list'>;
+  readonly keys: Pick<CommandKeys, 'signPack'>;
   readonly waiters: Pick<CompletionWaiters, 'start' | 'stop' | 'ended'>;
 }
 
-const KINDS = new Set<CommandRequest['t']>(['submit', 'plan', 'undo', 'approve', 'cancel', 'list']);
+const KINDS = new Set<CommandRequest['t']>(['submit', 'plan', 'undo', 'approve', 'cancel', 'sign_pack', 'list']);
 const REQUEST_SPAN = { kind: 'server', attributes: messagingAttributes(SUBJECTS.commands) } as const;
 
 /**
@@ -91,6 +94,8 @@ export class CommandRequestHandler {
         return management.approve(request);
       case 'cancel':
         return management.cancel(request);
+      case 'sign_pack':
+        return signPack(request, this.#options.keys, this.#options.clock.now());
       case 'list':
         return management.list(request);
       default:
@@ -99,7 +104,7 @@ export class CommandRequestHandler {
   }
 
   async #answer(message: BusMessage): Promise<void> {
-    const { metrics, clock, logger, audit, seal, tracer } = this.#options;
+    const { bus, metrics, clock, logger, audit, seal, tracer } = this.#options;
     const startedMs = clock.monotonic();
     let request: (CommandRequest & RequestTerms) | undefined;
     let reply: CommandReply;
@@ -121,7 +126,7 @@ export class CommandRequestHandler {
     if (request !== undefined && kind !== 'unknown' && isComplete(request)) audit.request(request, reply);
     metrics.requests.inc({ kind, result: reply.t === 'problem' ? reply.code : 'ok' });
     metrics.seconds.observe({ kind }, (clock.monotonic() - startedMs) / 1_000);
-    message.reply?.(encodeBusMessage(await this.#whenEnded(request, reply)));
+    sendReply(message, await this.#whenEnded(request, reply), { bus, service: 'command', kind, logger });
   }
 
   /** Neither done nor audited: nobody waits any more, or another service is asked next. */

@@ -23,12 +23,12 @@ beforeEach(async () => {
 afterEach(() => harness.close());
 
 /** The reply of one service that is asked directly, or why there is none. */
-async function askOne(index: number, terms: RequestTerms & { readonly requestKey?: string } = {}) {
+async function askOne(index: number, terms: RequestTerms & { readonly requestKey?: string } = {}, timeoutMs = 10_000) {
   const instance = harness.services[index]?.instance;
   if (instance === undefined) throw new Error('no such service');
   const request = encodeBusMessage({ ...submitRequest(), ...terms });
   const asking = harness.connection.bus.request(SUBJECTS.commandService(instance as CommandServiceId), request, {
-    timeoutMs: 300,
+    timeoutMs,
   });
   await harness.settle();
   const result = await asking;
@@ -55,7 +55,7 @@ describe('a request to one command service', () => {
 
   test('is dropped when its deadline has passed, and leaves no audit record', async () => {
     await harness.service();
-    expect(await askOne(0, { expiresAtMs: harness.clock.now() - 1 })).toBe('timeout');
+    expect(await askOne(0, { expiresAtMs: harness.clock.now() - 1 }, 300)).toBe('timeout');
     expect([await kept(), await harness.audit()]).toEqual([0, []]);
     expect(await askOne(0, { expiresAtMs: harness.clock.now() + 1 })).toMatchObject({ t: 'command' });
   });
@@ -73,12 +73,12 @@ describe('a request to one command service', () => {
         tracer: NO_TRACER,
         metrics: requestMetrics(createMetrics('command')),
       },
-      ...{ audit: unused, submissions: unused, management: unused },
+      ...{ audit: unused, submissions: unused, management: unused, keys: unused },
       waiters: { start: () => undefined, stop: () => undefined, ended: unused },
     });
     requests.start();
     await requests.drain();
-    const ask = (subject: string) => bus.request(subject, encodeBusMessage(submitRequest()), { timeoutMs: 300 });
+    const ask = (subject: string) => bus.request(subject, encodeBusMessage(submitRequest()), { timeoutMs: 5_000 });
     const told = await ask(SUBJECTS.commandService(instance));
     expect(told.kind === 'reply' && decodeServiceMessage(told.data)).toMatchObject({ t: 'problem', code: 'draining' });
     expect(await ask(SUBJECTS.commands)).toEqual({ kind: 'no_responders' });

@@ -72,7 +72,8 @@ async function bySelector(
   for (const endpoint of directory.endpoints(org)) {
     if (++visited % SLICE === 0) await turn();
     if (endpoint.revoked !== undefined || chosen?.has(endpoint.num) === false) continue;
-    if (selectorMatches(selector, endpointLabel(endpoint, early?.get(endpoint.num)?.mode))) found.push(endpoint);
+    if (selectorMatches(selector, endpointLabel(endpoint, early && (early.get(endpoint.num)?.mode ?? 'offline'))))
+      found.push(endpoint);
   }
   if (found.length === 0) {
     throw new AppError('no_targets', 'the selector matches no endpoint that you may touch', {

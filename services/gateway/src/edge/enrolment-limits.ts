@@ -1,9 +1,8 @@
 import type { EnrollSecret, EnrollSecrets } from '@muster/identity';
 import type { AgentId } from '@muster/protocol';
 import { addressBlock, TokenBucket, type Clock, type Logger, type Metrics } from '@muster/runtime';
-import type { LRUCache } from 'lru-cache';
 import type { EnrolledIdentities } from '../foundation/enrolled-identities.js';
-import { expiringCache } from '../foundation/expiring-cache.js';
+import { ExpiringCache } from '../foundation/expiring-cache.js';
 import { FairRate } from '../foundation/fair-rate.js';
 
 export interface EnrolmentLimitsOptions {
@@ -29,6 +28,7 @@ export interface FullBound {
 }
 
 interface Rates {
+  readonly perMinute: number | undefined;
   readonly secret: TokenBucket;
   readonly addresses: FairRate;
 }
@@ -47,20 +47,23 @@ const LOGGED_BOUNDS = 1_000;
 export class EnrolmentLimits {
   readonly #options: EnrolmentLimitsOptions;
   readonly #unproven: FairRate;
-  readonly #bySecret = new Map<EnrollSecret, Rates>();
+  #secrets: EnrollSecrets;
+  /** By org and name. */
+  #bySecret: ReadonlyMap<string, Rates> = new Map();
   readonly #reserved = new Map<string, number>();
   /** Gives back what is reserved for an agent, by org and agent. */
   readonly #expected = new Map<string, () => void>();
-  readonly #logged: LRUCache<string, true>;
+  readonly #logged: ExpiringCache<true>;
 
   constructor(options: EnrolmentLimitsOptions) {
     this.#options = options;
-    const { clock, secrets, metrics, identities } = options;
+    const { clock, metrics, identities } = options;
+    this.#secrets = options.secrets;
+    this.#bySecret = this.#ratesBySecret();
     // In the same turn, so that nobody is counted twice: the broker may bring an identity before it acknowledges it.
     identities.onEnrolled((org, agentId) => this.#expected.get(`${org}/${agentId}`)?.());
     this.#unproven = new FairRate({ clock, own: UNPROVEN_PER_ADDRESS });
-    this.#logged = expiringCache(clock, { max: LOGGED_BOUNDS, ttlMs: LOG_EVERY_MS });
-    for (const secret of secrets.all) this.#bySecret.set(secret, this.#ratesOf(secret));
+    this.#logged = new ExpiringCache(clock, { max: LOGGED_BOUNDS, ttlMs: LOG_EVERY_MS });
     metrics.gauge({
       name: 'muster_gateway_identities',
       help: 'Identities of all orgs, as the stream has them: the same at every gateway.',
@@ -77,6 +80,12 @@ export class EnrolmentLimits {
     });
   }
 
+  /** These secrets from now on. One that goes on under its name, with the same rate, goes on with what is left of it. */
+  renew(secrets: EnrollSecrets): void {
+    this.#secrets = secrets;
+    this.#bySecret = this.#ratesBySecret();
+  }
+
   /** Whether a request without a valid secret is told so. */
   mayHear(address: string): boolean {
     return this.#unproven.take(addressBlock(address)).from === 'own';
@@ -84,7 +93,7 @@ export class EnrolmentLimits {
 
   /** Takes one enrolment of the rates; returns how long to wait when there is none. */
   waitMs(secret: EnrollSecret, address: string): number | undefined {
-    const rates = this.#bySecret.get(secret);
+    const rates = this.#bySecret.get(keyOf(secret));
     if (rates === undefined) return undefined;
     const byAddress = rates.addresses.take(addressBlock(address));
     const taken = byAddress.from === 'none' ? byAddress : rates.secret.take();
@@ -146,12 +155,25 @@ export class EnrolmentLimits {
     return { kind: 'full', bound, message };
   }
 
+  #ratesBySecret(): ReadonlyMap<string, Rates> {
+    return new Map(
+      this.#secrets.all.map((secret) => {
+        const before = this.#bySecret.get(keyOf(secret));
+        return [
+          keyOf(secret),
+          before !== undefined && before.perMinute === secret.perMinute ? before : this.#ratesOf(secret),
+        ];
+      }),
+    );
+  }
+
   #ratesOf({ perMinute }: EnrollSecret): Rates {
     const { clock, enrollRate, enrollBurst } = this.#options;
     const capacity = perMinute ?? enrollBurst;
     const refillPerSecond = perMinute === undefined ? enrollRate : perMinute / 60;
     const half = { capacity: Math.max(1, capacity / 2), refillPerSecond: refillPerSecond / 2 };
     return {
+      perMinute,
       secret: new TokenBucket({ clock, capacity, refillPerSecond }),
       addresses: new FairRate({ clock, own: half }),
     };
@@ -163,10 +185,12 @@ export class EnrolmentLimits {
   }
 
   #fullestSecret(): number {
-    const { identities, secrets } = this.#options;
-    const ratios = secrets.all.flatMap(({ org, name, maxIdentities }) =>
+    const { identities } = this.#options;
+    const ratios = this.#secrets.all.flatMap(({ org, name, maxIdentities }) =>
       maxIdentities === undefined ? [] : [identities.count(org, name) / maxIdentities],
     );
     return Math.max(0, ...ratios);
   }
 }
+
+const keyOf = ({ org, name }: EnrollSecret): string => `${org}/${name}`;

@@ -65,11 +65,15 @@ type RefusalReason =
  */
 export class Enrolment {
   readonly #options: EnrolmentOptions;
+  #secrets: EnrollSecrets;
+  #commandRoots: readonly NamedKey[];
   readonly #enrolments;
   readonly #refusals;
 
   constructor(options: EnrolmentOptions) {
     this.#options = options;
+    this.#secrets = options.secrets;
+    this.#commandRoots = options.commandRoots;
     this.#enrolments = options.metrics.counter({
       name: 'muster_gateway_enrolments_total',
       help: 'Enrolment requests by HTTP status.',
@@ -89,6 +93,17 @@ export class Enrolment {
     });
   }
 
+  /** These secrets from now on; who has enrolled stays enrolled. */
+  renewSecrets(secrets: EnrollSecrets): void {
+    this.#secrets = secrets;
+    this.#options.limits.renew(secrets);
+  }
+
+  /** What enrols from now on trusts these keys. */
+  renewCommandRoots(roots: readonly NamedKey[]): void {
+    this.#commandRoots = roots;
+  }
+
   async handle(request: HttpRequest): Promise<HttpReply> {
     const reply = await this.#enroll(request);
     this.#enrolments.inc({ status: String(reply.status) });
@@ -104,9 +119,9 @@ export class Enrolment {
     }
     const parsed = parseRequest(request.body);
     if (typeof parsed === 'string') return problemReply('bad_request', parsed);
-    const { secrets, limits, clock } = this.#options;
+    const { limits, clock } = this.#options;
     const presented = bearerOf(request.headers.authorization);
-    const secret = presented === undefined ? undefined : secrets.find(parsed.org, presented);
+    const secret = presented === undefined ? undefined : this.#secrets.find(parsed.org, presented);
     const refusal = { org: parsed.org, from: request.address };
     if (secret === undefined) {
       if (!limits.mayHear(request.address)) return this.#later('unproven_rate', 10_000);
@@ -169,7 +184,8 @@ export class Enrolment {
   }
 
   async #issue(agentId: AgentId, request: EnrolRequest, kept: KeptIdentity): Promise<HttpReply> {
-    const { issuer, clock, commandRoots } = this.#options;
+    const { issuer, clock } = this.#options;
+    const commandRoots = this.#commandRoots;
     const { org, publicKey, facts, labels } = request;
     const nowMs = clock.now();
     // A known key may come with other facts than on record; the digest of what was kept first is not known here, so the token names none.

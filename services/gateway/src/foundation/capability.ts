@@ -15,6 +15,8 @@ import type { HubView, SessionView } from './session-view.js';
 export interface Capability extends Component {
   /** What agents that have it say in HELLO. */
   readonly name: string;
+  /** Further words of a HELLO that it looks at. */
+  readonly alsoSaid?: readonly string[];
   /** The frames that it takes from ready sessions. A frame type belongs to one capability at most. */
   readonly frames: readonly FrameRoute[];
   /** Called for each session before WELCOME is sent; returns what it adds to it. */

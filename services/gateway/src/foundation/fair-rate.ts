@@ -21,12 +21,12 @@ const MAX_KEYS = 20_000;
  */
 export class FairRate {
   readonly #options: FairRateOptions;
-  readonly #buckets: LRUCache<string, TokenBucket>;
+  /** Made with the first key: lru-cache sets room for all of them aside at once. */
+  #buckets: LRUCache<string, TokenBucket> | undefined;
   readonly #pool: TokenBucket | undefined;
 
   constructor(options: FairRateOptions) {
     this.#options = options;
-    this.#buckets = new LRUCache({ max: options.maxKeys ?? MAX_KEYS });
     this.#pool = options.pool && new TokenBucket({ ...options.pool, clock: options.clock });
   }
 
@@ -40,7 +40,7 @@ export class FairRate {
 
   /** Like `take`, but what is the key's own is only looked at: `spend` takes it, once it is known that it has to be paid. */
   peek(key: string): FairTake {
-    const bucket = this.#buckets.get(key);
+    const bucket = this.#buckets?.get(key);
     if (bucket === undefined || !bucket.isEmpty) return { from: 'own' };
     const shared = this.#pool?.take();
     if (shared?.ok === true) return { from: 'pool' };
@@ -52,6 +52,7 @@ export class FairRate {
   }
 
   #bucket(key: string): TokenBucket {
+    this.#buckets ??= new LRUCache({ max: this.#options.maxKeys ?? MAX_KEYS });
     const known = this.#buckets.get(key);
     if (known !== undefined) return known;
     const bucket = new TokenBucket({ ...this.#options.own, clock: this.#options.clock });

@@ -22,7 +22,7 @@ it('a gateway that stood still past its lease is fenced before it believes a req
   identity.tick();
   const ask = async (): Promise<string | undefined> => {
     const request = encodeBusMessage({ t: 'superseded', agentId: 'a1' as AgentId, epoch: 2 });
-    const result = await broker.connect().bus.request(SUBJECTS.gateway(identity.id), request, { timeoutMs: 1_000 });
+    const result = await broker.connect().bus.request(SUBJECTS.gateway(identity.id), request, { timeoutMs: 5_000 });
     return result.kind === 'reply' ? decodeBusMessage<GatewayReply>(result.data, 'ok', 'fault')?.t : result.kind;
   };
   expect(await ask()).toBe('ok');

@@ -52,6 +52,8 @@ export class GatewayHarness {
       main: MAIN,
       env: {
         MUSTER_NATS_URL: this.nats.url,
+        // It makes the streams that it needs.
+        MUSTER_NATS_RIGHTS: 'all',
         MUSTER_REDIS_URL: this.redis.url,
         MUSTER_GATEWAY_HOST: '127.0.0.1',
         MUSTER_GATEWAY_PORT: '0',

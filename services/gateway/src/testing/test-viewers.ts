@@ -22,6 +22,9 @@ export class TestViewers {
     this.#bus = bus;
   }
 
+  /** Processes that take several pieces of history in one message. */
+  readonly joining = new Set<string>();
+
   /** What the API process `api` watches from now on. */
   watch(
     api: string,
@@ -34,7 +37,9 @@ export class TestViewers {
       const subscription = this.#bus.subscribe(SUBJECTS.watch(agentId), ({ data }) => this.#heard(data));
       this.#subscriptions.set(agentId, subscription);
     }
-    this.#bus.publish(SUBJECTS.allGatewayMetrics, encodeBusMessage({ t: 'watch', api, agents, begin, secondsOnly }));
+    const joined = this.joining.has(api) ? ({ joined: true } as const) : {};
+    const renewal = { t: 'watch', api, agents, begin, secondsOnly, ...joined } as const;
+    this.#bus.publish(SUBJECTS.allGatewayMetrics, encodeBusMessage(renewal));
   }
 
   of<T extends WatchMessage['t']>(kind: T): Extract<WatchMessage, { readonly t: T }>[] {

@@ -62,6 +62,12 @@ export class AnswerQueue {
     return `the rows of ${this.#lost.answers} endpoints were not kept: ${this.#lost.why}`;
   }
 
+  /** Rows that are in the result stream already. */
+  restore(rows: number, bytes: number): void {
+    this.#rows += rows;
+    this.#totalBytes += bytes;
+  }
+
   addRun(run: AnswerRun): void {
     const { maxQueuedBytes, maxTotalBytes } = this.#options;
     const { length } = run.bytes;

@@ -1,5 +1,5 @@
 import { forEachRow, LIMITS } from '@muster/protocol';
-import { GroupBlockWriter, readGroupBlock } from '@muster/records';
+import { GroupBlockWriter, readGroupBlock, type GroupedRow } from '@muster/records';
 
 export interface GroupMergeOptions {
   readonly columns: number;
@@ -69,6 +69,17 @@ export class GroupMerge {
       else known[1] += 1;
     });
     for (const [row, count] of copies.values()) this.#add(row, 1, count, [num]);
+  }
+
+  /** A group of a result stream; to be called in the order of their numbers, before anything is added. `dirty`: it must be written again. */
+  restore({ row, endpoints, copies, sample }: GroupedRow, dirty: boolean): void {
+    const key = latin1(row);
+    this.#bytes += key.length + GROUP_OVERHEAD_BYTES;
+    const group = { index: this.#groups.size, endpoints, copies, sample: [...sample], dirty };
+    this.#groups.set(key, group);
+    if (!dirty) return;
+    this.#dirty.push([key, group]);
+    this.#dirtyBytes += key.length;
   }
 
   /** Removes and returns up to about `maxBytes` of new or changed groups as one block; `undefined` when there are none. */

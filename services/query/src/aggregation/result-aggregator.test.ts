@@ -86,6 +86,20 @@ describe('result aggregator', () => {
     expect(aggregator.truncated).toMatch(/1 reports of gateways were lost/);
   });
 
+  test('a gateway that speaks, but whose word on whom it asks was lost, is waited for until it has settled', () => {
+    const aggregator = newAggregator('raw');
+    const gateway = 'gw-a' as GatewayId;
+    aggregator.expect(gateway);
+    aggregator.take(update(gateway, 2, { answers: answers(3) }), 0);
+    expect([aggregator.settled, aggregator.speaks(gateway)]).toEqual([false, false]);
+    aggregator.take(targeted(gateway, 3, [4], true), 0);
+    aggregator.take(update(gateway, 4, { answers: answers(4) }), 0);
+    expect([aggregator.settled, aggregator.speaks(gateway)]).toEqual([false, false]);
+    aggregator.take(update(gateway, 5, { settled: true }), 0);
+    // Whom it asked besides is looked for elsewhere: it still does not say.
+    expect([aggregator.settled, aggregator.speaks(gateway)]).toEqual([true, false]);
+  });
+
   test('bytes that are no rows of the query are an error of their endpoint', () => {
     const aggregator = newAggregator('raw');
     aggregator.take(targeted('gw-a', 0, [1, 2]), 0);

@@ -16,6 +16,8 @@ export interface AggregatorOptions {
   readonly maxResultBytes: number;
   /** Approximate upper bound of one event of the result stream. */
   readonly eventBytes: number;
+  /** Of a hunt: every answer names its endpoint, and who was lost with a report is asked again. */
+  readonly isHunt?: boolean;
 }
 
 /** How an update was handled; `partly` after a loss, without its merged rows. */
@@ -23,16 +25,19 @@ export type UpdateResult = 'applied' | 'partly' | 'waiting' | 'repeated';
 
 interface GatewayState {
   readonly sequencer: UpdateSequencer;
-  /** Its first update has arrived. */
-  hasReported: boolean;
-  /** Its first update is waited for, unless it is dead. */
+  /** It has said whom it asks. Other updates of it may arrive without: the first one can be lost. */
+  hasTargeted: boolean;
+  /** Everybody whom it asked has an outcome, and whom it asked was lost on the way: it will not say it again. */
+  isMute: boolean;
+  /** It is waited for until it has said whom it asks, unless it is dead. */
   expected: boolean;
   dead: boolean;
   /** It was dead. Endpoints may have answered elsewhere what it has merged. */
   returned: boolean;
 }
 
-const isAwaited = ({ hasReported, expected, dead }: GatewayState): boolean => expected && !hasReported && !dead;
+const isAwaited = ({ hasTargeted, isMute, expected, dead }: GatewayState): boolean =>
+  expected && !hasTargeted && !isMute && !dead;
 
 /** Everything that one query has collected: ledger, groups, answers, and how updates change them. No clock, no I/O. */
 export class ResultAggregator {
@@ -59,16 +64,17 @@ export class ResultAggregator {
     });
     this.ledger = new QueryLedger({
       form: options.form,
+      attributed: options.isHunt === true,
       onReleased: (num, rows) => this.#addRows(num, rows, countRows(rows, options.columns)),
     });
   }
 
-  /** The query is not complete before this gateway has sent its first update, or is dead. */
+  /** The query is not complete before this gateway has said whom it asks, or is dead. */
   expect(gateway: GatewayId): void {
     this.#gateway(gateway).expected = true;
   }
 
-  /** Every expected gateway has sent its first update, or is dead. */
+  /** Every expected gateway has said whom it asks, or is dead. */
   get initialUpdatesIn(): boolean {
     for (const state of this.#gateways.values()) if (isAwaited(state)) return false;
     return true;
@@ -85,10 +91,10 @@ export class ResultAggregator {
     }
   }
 
-  /** How many gateways have sent their first update and are alive. */
+  /** How many gateways have said whom they ask and are alive. */
   get gateways(): number {
     let count = 0;
-    for (const state of this.#gateways.values()) if (state.hasReported && !state.dead) count += 1;
+    for (const state of this.#gateways.values()) if (state.hasTargeted && !state.dead) count += 1;
     return count;
   }
 
@@ -114,7 +120,8 @@ export class ResultAggregator {
     const faults = [this.groups.truncated, this.answers.truncated];
     if (this.#lostUnknown)
       faults.push('gateways do not say whom they ask, and the registry does not say whom they hold');
-    if (this.lostUpdates > 0) faults.push(`${this.lostUpdates} reports of gateways were lost`);
+    if (this.lostUpdates > 0 && this.#options.isHunt !== true)
+      faults.push(`${this.lostUpdates} reports of gateways were lost`);
     if (this.#countedTwice > 0) {
       faults.push(`${this.#countedTwice} endpoints answered over two gateways and may be counted twice in the rows`);
     }
@@ -128,12 +135,15 @@ export class ResultAggregator {
     if (state.dead) this.gatewayReturned(update.gateway);
     const sequenced = state.sequencer.take(update);
     if (sequenced.kind === 'repeat') return 'repeated';
-    state.hasReported = true;
+    state.expected = true;
     if (sequenced.kind === 'wait') return 'waiting';
+    if (sequenced.updates.some(isFirst)) state.hasTargeted = true;
     this.#apply(sequenced.updates, { gateway: update.gateway, whole: sequenced.kind === 'apply', nowMs });
     const last = sequenced.updates.at(-1);
+    const isEndAfterLoss = last?.t === 'partial' && last.settled && state.sequencer.lost > 0;
+    if (isEndAfterLoss) state.isMute = !state.hasTargeted;
     if (this.initialUpdatesIn) this.ledger.seal();
-    if (last?.t === 'partial' && last.settled && state.sequencer.lost > 0) this.ledger.updatesLost(update.gateway);
+    if (isEndAfterLoss) this.ledger.updatesLost(update.gateway);
     return sequenced.kind === 'apply' ? 'applied' : 'partly';
   }
 
@@ -160,7 +170,7 @@ export class ResultAggregator {
   /** Whether the gateway has said whom it asks, and is alive. */
   speaks(gateway: string): boolean {
     const state = this.#gateways.get(gateway as GatewayId);
-    return state !== undefined && state.hasReported && !state.dead;
+    return state !== undefined && state.hasTargeted && !state.dead;
   }
 
   /** Endpoints of gateways that do not say whom they ask: those that are known. */
@@ -172,7 +182,10 @@ export class ResultAggregator {
   #gateway(id: GatewayId): GatewayState {
     let state = this.#gateways.get(id);
     if (state === undefined) {
-      state = { sequencer: new UpdateSequencer(), hasReported: false, expected: false, dead: false, returned: false };
+      state = {
+        sequencer: new UpdateSequencer(),
+        ...{ hasTargeted: false, isMute: false, expected: false, dead: false, returned: false },
+      };
       this.#gateways.set(id, state);
     }
     return state;
@@ -196,7 +209,8 @@ export class ResultAggregator {
     }
   }
 
-  #target({ gateway, targets, joined, moved, polls }: TargetedUpdate, nowMs: number): void {
+  #target({ gateway, targets, joined, moved, polls, begins }: TargetedUpdate, nowMs: number): void {
+    if (begins === true) this.ledger.begunAnew(gateway);
     const polled = polls && { nums: new Set(decodeNumberSet(polls.nums)), dueMs: nowMs + polls.withinMs };
     this.ledger.target(gateway, decodeNumberSet(targets), joined, polled);
     if (moved !== undefined) this.ledger.target(gateway, decodeNumberSet(moved), true, polled);
@@ -288,5 +302,9 @@ export class ResultAggregator {
     else this.answers.add(num, rows, Math.max(count, 0));
   }
 }
+
+/** The update by which a gateway says whom it asks. */
+const isFirst = (update: GatewayUpdate): boolean =>
+  update.t === 'targeted' && (update.seq === 0 || !update.joined || update.begins === true);
 
 const runFrom = (from: number) => ({ from, to: from, answers: 0, answered: 0, rows: 0, continues: false });

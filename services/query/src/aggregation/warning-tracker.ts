@@ -15,6 +15,12 @@ export class WarningTracker {
     return this.#endpoints.size;
   }
 
+  /** Warnings that are in the result stream already. */
+  restore(warnings: readonly AnswerWarning[]): void {
+    for (const [num] of warnings) this.#endpoints.add(num);
+    this.#kept += warnings.length;
+  }
+
   add(warnings: readonly AnswerWarning[]): void {
     for (const warning of warnings) {
       this.#endpoints.add(warning[0]);

@@ -1,15 +1,20 @@
 import type { Clock, Timer } from '@muster/runtime';
 
-/** Viewers see a change within this time. */
-const FLUSH_EVERY_MS = 250;
-/** Without any change, viewers get a progress event at least this often. */
-const KEEPALIVE_MS = 1_000;
+export interface FlushTimes {
+  /** Viewers see a change within this time. */
+  readonly flushMs: number;
+  /** Without any change, viewers get a progress event at least this often. */
+  readonly keepAliveMs: number;
+}
+
+const QUERY_TIMES: FlushTimes = { flushMs: 250, keepAliveMs: 1_000 };
 /** Groups that change often are written often: until the end at most this many bytes per second. */
 const INTERIM_GROUP_BYTES_PER_MS = 4_000;
 
 /** Decides when summaries of a query (progress, failures, changed groups) are written: the first one immediately, later ones batched. */
 export class FlushScheduler {
   readonly #clock: Clock;
+  readonly #every: FlushTimes;
   readonly #onDue: () => void;
   #timer: Timer | undefined;
   #timerAtMs = Number.POSITIVE_INFINITY;
@@ -22,8 +27,9 @@ export class FlushScheduler {
   #groupsDue = false;
 
   /** `onDue` is called when a flush begins: the writer should take what is due. */
-  constructor(clock: Clock, onDue: () => void) {
+  constructor(clock: Clock, onDue: () => void, every: FlushTimes = QUERY_TIMES) {
     this.#clock = clock;
+    this.#every = every;
     this.#onDue = onDue;
   }
 
@@ -46,7 +52,7 @@ export class FlushScheduler {
   changed(): void {
     this.#changed = true;
     if (this.#due) return;
-    this.#arm(this.#lastMs + FLUSH_EVERY_MS);
+    this.#arm(this.#lastMs + this.#every.flushMs);
   }
 
   flushNow(): void {
@@ -60,7 +66,8 @@ export class FlushScheduler {
     this.#groupsDue = false;
     // While finishing, the flush stays due until nothing is left, including what changed during it.
     if (!this.#finishing) this.#due = false;
-    if (due && !this.#finishing) this.#arm(this.#lastMs + (this.#changed ? FLUSH_EVERY_MS : KEEPALIVE_MS));
+    if (due && !this.#finishing)
+      this.#arm(this.#lastMs + (this.#changed ? this.#every.flushMs : this.#every.keepAliveMs));
     return due;
   }
 

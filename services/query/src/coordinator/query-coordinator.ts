@@ -16,6 +16,8 @@ export interface QueryCoordinatorOptions {
   readonly records: Pick<QueryRecordStore, 'store'>;
   readonly detector: Pick<GatewayFailureDetector, 'probeIfSilent' | 'heard' | 'view'>;
   readonly runningDeps: (record: QueryRecord, span: Span) => RunningQueryDeps;
+  /** Takes the updates of what is no query of this coordinator; false when nobody knows it. */
+  readonly takeOther?: (update: GatewayUpdate) => boolean;
 }
 
 export type LaunchResult =
@@ -107,6 +109,7 @@ export class QueryCoordinator {
     if (update === undefined) return this.#options.metrics.updates.inc({ result: 'malformed' });
     this.#options.detector.heard(update.gateway);
     const query = this.#queries.get(update.query);
+    if (query === undefined && this.#options.takeOther?.(update) === true) return;
     if (query === undefined) return this.#options.metrics.updates.inc({ result: 'unknown_query' });
     query.takeUpdate(update);
   }

@@ -7,7 +7,8 @@ import {
   type QueryStart,
   type StopReason,
 } from '@muster/messages';
-import { DEFAULT_BUDGET, OUTCOMES, type GatewayId } from '@muster/protocol';
+import { askedParameters, budgetOf } from './asked-parameters.js';
+import { OUTCOMES, type GatewayId } from '@muster/protocol';
 import type { QueryRecord, ResultEvent } from '@muster/records';
 import type { Clock, Logger, Span, SpanAttributes, Timer } from '@muster/runtime';
 import type { StoredQuery } from '@muster/service-base';
@@ -109,9 +110,13 @@ export class RunningQuery {
   /** The message that starts the query on gateways. Heartbeats repeat it for gateways that missed it. */
   startMessage(): QueryStart {
     const { id, org, owner, sql, columns, scope, among, mode } = this.record;
-    const times = { nowMs: this.#deps.clock.now(), deadlineMs: this.#deadlineMs, budget: DEFAULT_BUDGET };
+    const times = { nowMs: this.#deps.clock.now(), deadlineMs: this.#deadlineMs, budget: budgetOf(this.record) };
     const scoped = { selector: scope, ...(among === undefined ? {} : { among }) };
-    return { t: 'query_start', id, org, owner, sql, columns, ...scoped, mode, ...times, ...traced(this.#deps.span) };
+    return {
+      ...{ t: 'query_start', id, org, owner, sql, columns, ...scoped, mode, ...times },
+      ...askedParameters(this.record),
+      ...traced(this.#deps.span),
+    };
   }
 
   /** Opens the result stream, before the query is sent. */
@@ -236,6 +241,7 @@ export class RunningQuery {
     const lost = this.#aggregator.lostUpdates - this.#lostUpdates;
     if (lost === 0) return;
     this.#lostUpdates += lost;
+    this.#survey.isDue ||= !this.#aggregator.speaks(gateway);
     this.#deps.metrics.lostUpdates.inc(lost);
     this.#deps.logger.warn('gateway updates were lost', { query: this.record.id, gateway, lost });
   }

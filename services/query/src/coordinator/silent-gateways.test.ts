@@ -100,8 +100,25 @@ describe('a running query', () => {
     const record = await harness.launch();
     await harness.pass(1_500);
     await expect(harness.ended(record)).rejects.toThrow('has not ended');
-    await harness.pass(1_000);
+    await harness.pass(2_000);
     expect(await harness.ended(record)).toMatchObject({ state: 'complete' });
+  });
+
+  test('a registry that was emptied just before does not tell that nobody is there', async () => {
+    harness.registry.store.empty();
+    harness.broker.interrupt();
+    await harness.pass(1_000);
+    harness.broker.restore();
+    await harness.pass(1_000);
+    const record = await harness.launch();
+    await harness.pass(300);
+    await expect(harness.ended(record)).rejects.toThrow('has not ended');
+    const gateway = harness.gateway('gw-a', [1]);
+    gateway.sendHeartbeat();
+    await harness.pass(1_000);
+    gateway.answer(1);
+    await harness.pass(3_000);
+    expect(await harness.ended(record)).toMatchObject({ ledger: { targeted: 1, answered: 1 } });
   });
 
   test('a broker that stood still is not the death of gateways, and their endpoints are no less the targets', async () => {
@@ -118,7 +135,7 @@ describe('a running query', () => {
     await harness.settle();
     await expect(harness.ended(record)).rejects.toThrow('has not ended');
     b.answer(2);
-    await harness.pass(2_000);
+    await harness.pass(4_500);
     expect(await harness.ended(record)).toMatchObject({ ledger: { targeted: 2, answered: 2 } });
     expect(of(await harness.events(running), 'progress').at(-1)?.ledger).toMatchObject({ waiting: 2, unreachable: 0 });
   });

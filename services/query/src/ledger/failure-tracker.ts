@@ -23,6 +23,12 @@ export class FailureTracker {
     this.#unpublished.set(failure[0], failure);
   }
 
+  /** A failure that is in the result stream already. */
+  restore(num: number, outcome: Outcome): void {
+    this.#published.set(num, outcome);
+    this.#list(outcome, 1);
+  }
+
   /** The endpoint is waiting again or has answered, so it has no failure. */
   recovered(num: number): void {
     this.#unpublished.delete(num);

@@ -33,6 +33,8 @@ export type AnswerVerdict = 'accepted' | 'held' | 'refused';
 
 export interface LedgerOptions {
   readonly form: ResultForm;
+  /** Every answer names its endpoint, as in a hunt: nothing is merged before it arrives. */
+  readonly attributed?: boolean;
   /** Called with the rows of a held answer that counts now; empty when the endpoint had none. */
   readonly onReleased: (num: number, rows: Uint8Array) => void;
 }
@@ -69,13 +71,16 @@ export class QueryLedger {
   readonly #endpoints = new EndpointTable();
   readonly #moving = new MovingEndpoints();
   readonly #contested = new ContestedEndpoints();
+  readonly #attributed: boolean;
   #sealed: boolean;
+  #away: Set<number> | undefined;
 
   constructor(options: LedgerOptions) {
     this.#form = options.form;
     this.changes = new UnwrittenChanges(options.form);
     this.#onReleased = options.onReleased;
-    this.#sealed = options.form === 'raw';
+    this.#attributed = options.attributed === true;
+    this.#sealed = options.form === 'raw' || this.#attributed;
   }
 
   /** Rises with every change of any endpoint's state. */
@@ -107,7 +112,58 @@ export class QueryLedger {
 
   snapshot(): Ledger {
     const counts = Object.fromEntries(STATES.map((state, code) => [state, this.#endpoints.count(code)]));
-    return { targeted: this.targeted, ...counts } as Ledger;
+    return { targeted: this.targeted, ...counts, ...this.#awayCount } as Ledger;
+  }
+
+  /** Of a hunt: endpoints in scope of which the ledger knows nothing. Undefined while they were not counted. */
+  get away(): number | undefined {
+    return this.#away?.size;
+  }
+
+  /** Who is in scope; those that were targeted do not count. From now on an endpoint leaves them when it is targeted. */
+  setAway(nums: Iterable<number>): void {
+    const away = new Set<number>();
+    for (const num of nums) if (!this.has(num)) away.add(num);
+    this.#away = away;
+  }
+
+  /** Endpoints that answered or said why they do not, which is final. */
+  *settled(): Generator<number> {
+    for (const [num, entry] of this.#endpoints.entries()) {
+      const state = stateOf(entry);
+      if (state !== WAITING && !isRecoverable(state)) yield num;
+    }
+  }
+
+  /** Nobody is waited for, away, or may still answer. */
+  get isFinal(): boolean {
+    if (this.waiting > 0 || this.#away?.size !== 0) return false;
+    return STATES.every((_, state) => !isRecoverable(state) || this.#endpoints.count(state) === 0);
+  }
+
+  /** A gateway has begun anew: who waited there is asked again if it is still there. */
+  begunAnew(gateway: GatewayId): void {
+    const index = this.#endpoints.knownIndexOf(gateway);
+    if (index === undefined) return;
+    this.#settleWaiting(index, [
+      'disconnected',
+      'asked_anew',
+      'its gateway began anew, and asks it again if it is there',
+    ]);
+  }
+
+  /** The coordinator that waited for the endpoint is gone, and with it what may have come: it may join again. */
+  restoreWaiting(num: number): void {
+    const waiting = entryOf(BETWEEN, true, WAITING);
+    this.#endpoints.set(num, undefined, waiting);
+    const message = 'the query service that waited for it has stopped; it is asked again';
+    this.#settleFailed(num, waiting, BETWEEN, [num, 'disconnected', 'asked_anew', message]);
+  }
+
+  /** Puts back what a result stream says of an endpoint, as something that is written already. */
+  restore(num: number, outcome: Outcome): void {
+    this.#endpoints.set(num, undefined, settledAt(BETWEEN, codeOf(outcome)));
+    if (codeOf(outcome) > EMPTY) this.failures.restore(num, outcome);
   }
 
   /**
@@ -119,7 +175,11 @@ export class QueryLedger {
     const answered = this.#endpoints.count(ANSWERED) - unwritten;
     const written = { ...EMPTY_LEDGER, ...this.failures.listed, answered, empty: this.#endpoints.count(EMPTY) };
     const settled = OUTCOMES.reduce((sum, outcome) => sum + written[outcome], 0);
-    return { ...written, targeted, waiting: targeted - settled };
+    return { ...written, targeted, waiting: targeted - settled, ...this.#awayCount };
+  }
+
+  get #awayCount(): { readonly away?: number } {
+    return this.#away === undefined ? {} : { away: this.#away.size };
   }
 
   /** A gateway has sent the query to these endpoints. `joined`: they connected while the query ran, so their answers name them. */
@@ -273,6 +333,7 @@ export class QueryLedger {
   /** Every change of state goes through here. Returns the gateway that has the endpoint now. */
   #set(num: number, before: Entry | undefined, after: Entry): number {
     this.#endpoints.set(num, before, after);
+    if (before === undefined) this.#away?.delete(num);
     const state = stateOf(after);
     if (state !== WAITING) this.#contested.take(num);
     if (before !== undefined && state <= EMPTY) this.failures.recovered(num);
@@ -281,7 +342,7 @@ export class QueryLedger {
   }
 
   #mayBeMerged(entry: Entry): boolean {
-    return this.#form === 'group' && !isAttributed(entry);
+    return this.#form === 'group' && !this.#attributed && !isAttributed(entry);
   }
 
   /**

@@ -9,6 +9,14 @@ export interface CoordinatorHeartbeatsOptions {
   readonly coordinatorId: CoordinatorId;
   readonly clock: Clock;
   readonly active: () => Iterable<ActiveQuery>;
+  /** Gateways ask for the terms of those that they do not know. */
+  readonly hunts?: () => Iterable<ActiveHunt>;
+}
+
+interface ActiveHunt {
+  readonly record: Pick<QueryRecord, 'id'>;
+  readonly announced: boolean;
+  readonly revision: number;
 }
 
 interface ActiveQuery {
@@ -17,6 +25,8 @@ interface ActiveQuery {
   readonly announced: boolean;
   startMessage(): QueryStart;
 }
+
+type Hunts = NonNullable<CoordinatorHeartbeat['hunts']>;
 
 const HEARTBEAT_MS = 1_000;
 /** Statements may be long: a heartbeat above this size is split into several messages. */
@@ -56,9 +66,10 @@ export class CoordinatorHeartbeats {
     let operators: CoordinatorHeartbeat['operators'][number][] = [];
     let bytes = 0;
     let published = false;
-    const publish = (): void => {
+    const publish = (hunts: Hunts = []): void => {
       const nowMs = clock.now();
-      this.#publish({ t: 'owner_beat', owner: coordinatorId, queries, operators, stopping: this.#stopping, nowMs });
+      const named = { queries, operators, ...(hunts.length === 0 ? {} : { hunts }) };
+      this.#publish({ t: 'owner_beat', owner: coordinatorId, ...named, stopping: this.#stopping, nowMs });
       queries = [];
       operators = [];
       bytes = 0;
@@ -77,7 +88,13 @@ export class CoordinatorHeartbeats {
         record.columns.join().length;
       if (bytes > MESSAGE_BYTES) publish();
     }
-    if (operators.length > 0 || !published) publish();
+    const hunts = this.#hunts();
+    if (operators.length > 0 || hunts.length > 0 || !published) publish(hunts);
+  }
+
+  #hunts(): Hunts {
+    const announced = [...(this.#options.hunts?.() ?? [])].filter((hunt) => hunt.announced);
+    return announced.map(({ record, revision }) => [record.id, revision] as const);
   }
 
   #publish(heartbeat: CoordinatorHeartbeat): void {

@@ -65,8 +65,8 @@ const DEAD_SILENCE_MS = 15_000;
 export const LOST_MS = 120_000;
 /** When this process begins to hear, gateways may still be reconnecting: "no responders" proves nothing for this long. */
 const RECONNECT_GRACE_MS = 5_000;
-/** Gateways send a heartbeat every 1.5 s: who lives was heard within this time. */
-const HEARD_ALL_MS = 2_000;
+/** Gateways send a heartbeat every 1.5 s and connect again within 1 s: who lives was heard within this time. */
+const HEARD_ALL_MS = 3_000;
 const LOOK_MS = 1_000;
 
 /**
@@ -132,7 +132,8 @@ export class GatewayFailureDetector {
       if (known.dead) anyLost = true;
       else expected.push(gateway);
     }
-    return { expected, anyLost, certain: this.#hasReadLeases || (this.#options.hearing.forMs ?? 0) >= HEARD_ALL_MS };
+    // The leases alone do not tell who lives: the registry may have been emptied since they were renewed.
+    return { expected, anyLost, certain: (this.#options.hearing.forMs ?? 0) >= HEARD_ALL_MS };
   }
 
   known(): KnownGateways {

@@ -10,6 +10,7 @@ export function livenessMetrics(metrics: Metrics) {
       labels: ['result'],
       initial: [
         { result: 'interrupted' },
+        { result: 'resumed' },
         { result: 'repaired' },
         { result: 'settled' },
         { result: 'alive' },

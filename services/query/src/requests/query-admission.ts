@@ -4,6 +4,8 @@ import type { QueryRecord } from '@muster/records';
 export interface AdmissionLimits {
   readonly perOperator: number;
   readonly perOrg: number;
+  /** What is limited; default `queries running`. */
+  readonly what?: string;
 }
 
 /**
@@ -27,8 +29,9 @@ export class QueryAdmission {
    */
   enter(query: Pick<QueryRecord, 'id' | 'org' | 'operator'>): () => void {
     const { operator: byOperator, org: byOrg } = this.#count(query.org, query.operator);
-    refuseOver('operator', byOperator, this.#limits.perOperator);
-    refuseOver('org', byOrg, this.#limits.perOrg);
+    const { perOperator, perOrg, what = 'queries running' } = this.#limits;
+    refuseOver('operator', byOperator, perOperator, what);
+    refuseOver('org', byOrg, perOrg, what);
     this.#starting.set(query.id, query);
     return () => void this.#starting.delete(query.id);
   }
@@ -46,12 +49,10 @@ export class QueryAdmission {
   }
 }
 
-function refuseOver(scope: 'operator' | 'org', running: number, limit: number): void {
+function refuseOver(scope: 'operator' | 'org', running: number, limit: number, what: string): void {
   if (running < limit) return;
   const whose = scope === 'operator' ? 'you have' : 'your org has';
-  throw new AppError(
-    'too_many_queries',
-    `${whose} ${running} queries running, ${limit} are allowed; cancel one or wait`,
-    { details: { scope, limit, running } },
-  );
+  throw new AppError('too_many_queries', `${whose} ${running} ${what}, ${limit} are allowed; cancel one or wait`, {
+    details: { scope, limit, running },
+  });
 }

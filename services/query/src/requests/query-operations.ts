@@ -3,10 +3,11 @@ import { decodeServiceMessage, encodeBusMessage, SUBJECTS, type QueryReply, type
 import { AppError, type OrgId, type CoordinatorId, type QueryId } from '@muster/protocol';
 import type { Logger } from '@muster/runtime';
 import type { CoordinatorMonitor, InterruptResult, StoredQuery } from '@muster/service-base';
-import type { QueryCoordinator } from '../coordinator/query-coordinator.js';
+import type { RunningQuery } from '../coordinator/running-query.js';
 import type { QueryRecordStore } from '../results/query-record-store.js';
 import type { Reductions } from '../sql/reductions.js';
 import type { SqlCompiler } from '../sql/sql-compiler.js';
+import { checkParameters } from './plan-query.js';
 
 export interface QueryOperationsOptions {
   readonly bus: Bus;
@@ -14,7 +15,7 @@ export interface QueryOperationsOptions {
   readonly logger: Logger;
   readonly compiler: Pick<SqlCompiler, 'compileReduce'>;
   readonly records: Pick<QueryRecordStore, 'get'>;
-  readonly coordinator: Pick<QueryCoordinator, 'get'>;
+  readonly coordinator: { readonly get: (id: QueryId) => Pick<RunningQuery, 'record' | 'running' | 'end'> | undefined };
   readonly reductions: Pick<Reductions, 'reduce'>;
   readonly monitor: Pick<CoordinatorMonitor, 'isAlive' | 'silenceMs'>;
   readonly interrupt: (orphan: StoredQuery) => Promise<InterruptResult>;
@@ -48,14 +49,19 @@ export class QueryOperations {
   }
 
   /** @throws AppError `not_found` and what {@link Reductions.reduce} throws. */
-  async reduce({ org, id, sql, operator = '', job }: Request<'reduce'>): Promise<QueryReply> {
+  async reduce({ org, id, sql, parameters = [], operator = '', job }: Request<'reduce'>): Promise<QueryReply> {
     const { compiler, reductions } = this.#options;
     const { signal, done } = this.#stoppable(job);
     try {
       const { record } = await this.#find(org, id);
       // Before any row is read, so that a typing error costs nothing.
-      await compiler.compileReduce(sql, { form: record.mode, columns: record.columns }, `${org}/${operator}`);
-      return { t: 'reduced', ...(await reductions.reduce(record, sql, { owner: { org, operator }, signal })) };
+      checkParameters(parameters);
+      const shape = { form: record.mode, columns: record.columns };
+      await compiler.compileReduce(sql, shape, { owner: `${org}/${operator}`, parameters });
+      return {
+        t: 'reduced',
+        ...(await reductions.reduce(record, sql, { owner: { org, operator }, signal, parameters })),
+      };
     } finally {
       done();
     }

@@ -16,7 +16,7 @@ import {
 } from '@muster/messages';
 import { AppError, type CoordinatorId } from '@muster/protocol';
 import { NO_SPAN, type Clock, type Logger, type Metrics, type Tracer } from '@muster/runtime';
-import { problemReply } from '@muster/service-base';
+import { problemReply, sendReply } from '@muster/service-base';
 import type { QueryOperations } from './query-operations.js';
 import type { QueryStarter } from './query-starter.js';
 
@@ -85,7 +85,7 @@ export class QueryRequestHandler {
   }
 
   async #answer(message: BusMessage, handle: (request: QueryRequest & Traced) => Promise<QueryReply>): Promise<void> {
-    const { metrics, logger, clock, tracer } = this.#options;
+    const { bus, metrics, logger, clock, tracer } = this.#options;
     let kind = 'unknown';
     let reply: QueryReply;
     let span = NO_SPAN;
@@ -98,9 +98,10 @@ export class QueryRequestHandler {
     } catch (error) {
       reply = problemReply(error, { service: 'query', kind, logger: span.logger(logger) });
     }
-    span.end(reply.t === 'problem' ? reply.code : undefined);
-    metrics.requests.inc({ kind, result: reply.t === 'problem' ? reply.code : 'ok' });
-    message.reply?.(encodeBusMessage(reply));
+    const sent = sendReply(message, reply, { bus, service: 'query', kind, logger: span.logger(logger) });
+    const fault = sent.t === 'problem' ? sent.code : undefined;
+    span.end(fault);
+    metrics.requests.inc({ kind, result: fault ?? 'ok' });
   }
 
   #handle(request: QueryRequest & Traced): Promise<QueryReply> {

@@ -3,11 +3,13 @@ import { AppError, EMPTY_LEDGER, newQueryId, type CoordinatorId } from '@muster/
 import { writeFailure } from '@muster/service-base';
 import type { QueryRecord } from '@muster/records';
 import { traceIdOf, type Clock, type Logger } from '@muster/runtime';
+import { checkWait } from '../hunts/check-wait.js';
+import type { HuntCoordinator } from '../hunts/hunt-coordinator.js';
 import type { QueryCoordinator } from '../coordinator/query-coordinator.js';
 import type { SqlCompiler } from '../sql/sql-compiler.js';
 import type { QueryRecordStore } from '../results/query-record-store.js';
 import type { QueryAdmission } from './query-admission.js';
-import { planQuery } from './plan-query.js';
+import { planQuery, type QueryPlan } from './plan-query.js';
 
 export interface QueryStarterOptions {
   readonly coordinatorId: CoordinatorId;
@@ -17,6 +19,14 @@ export interface QueryStarterOptions {
   readonly admission: QueryAdmission;
   readonly coordinator: Pick<QueryCoordinator, 'launch'>;
   readonly records: Pick<QueryRecordStore, 'get'>;
+  readonly hunts: {
+    readonly admission: QueryAdmission;
+    readonly coordinator: Pick<HuntCoordinator, 'launch'>;
+    /** The sequence of the newest identity: whoever enrols later has a higher number. @throws StreamError */
+    readonly newestIdentity: () => Promise<number>;
+    /** How long the broker keeps results and records. */
+    readonly keptMs: number;
+  };
 }
 
 /** Starts queries: check, admit, store the record, broadcast. */
@@ -35,9 +45,11 @@ export class QueryStarter {
   /** @throws AppError what {@link planQuery} and {@link QueryAdmission.enter} throw; `draining`; `broker_unavailable`. */
   async start(request: StartQuery & Traced): Promise<QueryReply> {
     if (this.#draining) throw new AppError('draining', 'the query service is stopping; ask again');
-    const { compiler, admission, coordinator, logger } = this.#options;
-    const { scope, columns } = await planQuery(compiler, request);
-    const record = this.#recordOf(request, scope, columns);
+    const { compiler, logger, hunts } = this.#options;
+    checkWait(request, this.#options.clock.now(), hunts.keptMs);
+    const plan = await planQuery(compiler, request);
+    const record = { ...this.#recordOf(request, plan), ...(await this.#huntTerms(request)) };
+    const { admission, coordinator } = record.hunt === undefined ? this.#options : hunts;
     const release = admission.enter(record);
     try {
       const launched = await coordinator.launch(record, request.traceparent);
@@ -62,13 +74,24 @@ export class QueryStarter {
 
   /** Checks a query without running it. */
   async compile(request: QueryRequest & { readonly t: 'compile' }): Promise<QueryReply> {
+    checkWait(request, this.#options.clock.now(), this.#options.hunts.keptMs);
     const { columns, tables } = await planQuery(this.#options.compiler, request);
     return { t: 'compiled', columns, tables };
   }
 
-  #recordOf(request: StartQuery, scope: string, columns: readonly string[]): QueryRecord {
+  async #huntTerms({ waitUntilMs, standing }: StartQuery): Promise<Partial<Pick<QueryRecord, 'hunt' | 'deadlineMs'>>> {
+    if (waitUntilMs === undefined) return {};
+    if (standing === true) return { hunt: {}, deadlineMs: waitUntilMs };
+    try {
+      return { hunt: { through: await this.#options.hunts.newestIdentity() }, deadlineMs: waitUntilMs };
+    } catch (cause) {
+      throw new AppError('broker_unavailable', 'it cannot be read who is enrolled; nobody was asked', { cause });
+    }
+  }
+
+  #recordOf(request: StartQuery, { scope, columns, tables, parameters: asked }: QueryPlan): QueryRecord {
     const { coordinatorId, clock } = this.#options;
-    const { org, operator, operatorName, sql, selector, among, mode, reduce, timeoutMs } = request;
+    const { org, operator, operatorName, sql, selector, among, mode, reduce, parameters = [], timeoutMs } = request;
     const createdAtMs = clock.now();
     return {
       ...{
@@ -81,10 +104,16 @@ export class QueryStarter {
         scope,
         mode,
         columns,
+        tables,
         timeoutMs,
       },
       ...(among === undefined ? {} : { among }),
+      ...(request.budget === undefined ? {} : { budget: request.budget }),
+      ...(request.pack === undefined ? {} : { pack: request.pack }),
+      ...(request.retryOf === undefined ? {} : { retryOf: request.retryOf }),
       ...(reduce === undefined ? {} : { reduce }),
+      ...(parameters.length === 0 ? {} : { parameters }),
+      ...(parameters.every(({ name }) => asked.includes(name)) ? {} : { askedParameters: asked }),
       ...{ owner: coordinatorId, state: 'running', createdAtMs, deadlineMs: createdAtMs + timeoutMs },
       ...{ ledger: EMPTY_LEDGER, offline: 0, rows: 0 },
     };

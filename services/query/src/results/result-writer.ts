@@ -23,6 +23,8 @@ export interface ResultWriterOptions {
   readonly retryForMs: number;
   /** Called once when the results cannot be written any more. */
   readonly onBroken: (result: Exclude<WriteResult, 'written'>) => void;
+  /** The sequence of the last event that is stored; default 0, there is none. */
+  readonly lastSeq?: number;
 }
 
 const RETRY_MS = 250;
@@ -39,7 +41,7 @@ export class ResultWriter {
    * sequences.
    */
   readonly #name = randomUUID();
-  #seq = 0;
+  #seq: number;
   #count = 0;
   #broken: Exclude<WriteResult, 'written'> | undefined;
   #busy = false;
@@ -48,6 +50,7 @@ export class ResultWriter {
 
   constructor(options: ResultWriterOptions) {
     this.#options = options;
+    this.#seq = options.lastSeq ?? 0;
     this.#subject = STREAM_SUBJECTS.result(options.org, options.id);
   }
 

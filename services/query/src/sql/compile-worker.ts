@@ -6,8 +6,11 @@ import type { CompileReply, CompileRequest } from './sql-compiler.js';
 if (parentPort !== null) {
   const port = parentPort;
   const engine = await createSqlEngine({ tables: TABLES });
-  port.on('message', ({ id, sql, reduceOver }: CompileRequest) => {
-    const compiled = reduceOver === undefined ? Promise.resolve(engine.compile(sql)) : compileReduce(sql, reduceOver);
+  port.on('message', ({ id, sql, parameters, reduceOver }: CompileRequest) => {
+    const compiled =
+      reduceOver === undefined
+        ? Promise.resolve(engine.compile(sql, parameters))
+        : compileReduce(sql, reduceOver, parameters);
     compiled.then(
       (result) => port.postMessage({ id, result } satisfies CompileReply),
       (error: unknown) => port.postMessage({ id, fault: String(error) } satisfies CompileReply),

@@ -1,4 +1,5 @@
 import { Worker } from 'node:worker_threads';
+import type { SqlParameter } from '@muster/protocol';
 import type { CompileFailure, ReduceShape, StatementLimits } from '@muster/tables';
 
 export type ReduceRequest =
@@ -11,7 +12,12 @@ export type ReduceRequest =
     }
   /** With `more` they count together with the next block that has none. */
   | { readonly t: 'groups'; readonly block: Uint8Array; readonly more: boolean }
-  | { readonly t: 'run'; readonly sql: string; readonly limits: Partial<StatementLimits> };
+  | {
+      readonly t: 'run';
+      readonly sql: string;
+      readonly parameters: readonly SqlParameter[];
+      readonly limits: Partial<StatementLimits>;
+    };
 
 export type ReduceReply =
   | { readonly t: 'taken' }

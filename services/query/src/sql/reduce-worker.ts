@@ -41,12 +41,12 @@ class Reduction {
     for (const { index, endpoints, row } of readGroupBlock(block)) this.#groups.set(index, { endpoints, row });
   }
 
-  #run({ sql, limits }: ReduceRequest & { t: 'run' }): ReduceReply {
+  #run({ sql, parameters, limits }: ReduceRequest & { t: 'run' }): ReduceReply {
     for (const { endpoints, row } of this.#groups.values()) {
       const inserted = this.#reducer.insertGroup(endpoints, row);
       if (!inserted.ok) return { t: 'failed', message: inserted.message };
     }
-    const result = this.#reducer.run(sql, limits);
+    const result = this.#reducer.run(sql, limits, parameters);
     if (result.ok) return { t: 'reduced', columns: result.columns.map((column) => column.name), rows: result.rows };
     if (result.code === 'over_budget' || result.code === 'failed' || result.code === 'stopped') {
       return { t: 'failed', message: result.message };

@@ -1,6 +1,6 @@
 import type { StreamStore } from '@muster/bus';
 import type { Directory } from '@muster/directory';
-import { AppError, decodeRow, forEachRow, type SqlValue } from '@muster/protocol';
+import { AppError, decodeRow, forEachRow, type SqlParameter, type SqlValue } from '@muster/protocol';
 import { readAnswerBlock, type QueryRecord, type ResultEvent } from '@muster/records';
 import { type Clock, type Logger, LATENCY_BUCKETS, type Metrics } from '@muster/runtime';
 import { readWholeResults } from '@muster/service-base';
@@ -25,6 +25,8 @@ export interface ReduceLimits extends ReduceSlotLimits {
 
 export interface ReduceCall {
   readonly owner: ReduceOwner;
+  /** Values for the `:name` of the statement. */
+  readonly parameters?: readonly SqlParameter[] | undefined;
   /** Aborted when nobody waits for it any more. */
   readonly signal?: AbortSignal;
   /** The query's own reduce statement. It waits for its turn, however many wait. */
@@ -41,6 +43,7 @@ export interface Reduced {
 interface ReduceRun {
   readonly query: QueryRecord;
   readonly sql: string;
+  readonly parameters: readonly SqlParameter[];
   readonly signal: AbortSignal;
   /** Called when the thread has loaded its engine. */
   readonly started: () => void;
@@ -77,17 +80,18 @@ export class Reductions {
    * @throws AppError `sql_*`: the statement does not compile. `reduce_failed`: it cannot be run within its limits, or was ended.
    * `too_many_queries`: too many wait already.
    */
-  async reduce(query: QueryRecord, sql: string, { owner, signal, isOwn = false }: ReduceCall): Promise<Reduced> {
+  async reduce(query: QueryRecord, sql: string, call: ReduceCall): Promise<Reduced> {
+    const { owner, signal, isOwn = false, parameters = [] } = call;
     const end = this.#open(signal);
     try {
       const leave = await this.#slots.enter(owner, { isOwn, signal: end.signal });
-      return await this.#timed(query, sql, end).finally(leave);
+      return await this.#timed({ query, sql, parameters }, end).finally(leave);
     } finally {
       this.#ends.delete(end);
     }
   }
 
-  async #timed(query: QueryRecord, sql: string, end: AbortController): Promise<Reduced> {
+  async #timed(what: Pick<ReduceRun, 'query' | 'sql' | 'parameters'>, end: AbortController): Promise<Reduced> {
     const { clock, metrics, limits } = this.#options;
     const { signal } = end;
     if (signal.aborted) throw new AppError('reduce_failed', String(signal.reason));
@@ -100,7 +104,7 @@ export class Reductions {
       timer = clock.setTimeout(() => end.abort(`the reduce step took longer than ${limits.ms} ms`), limits.ms);
     };
     try {
-      const reduced = toReduced(await this.#run(thread, { query, sql, signal, started }));
+      const reduced = toReduced(await this.#run(thread, { ...what, signal, started }));
       metrics.runs.inc({ result: 'ok' });
       return reduced;
     } catch (error) {
@@ -127,7 +131,10 @@ export class Reductions {
   /** Runs the query's own reduce statement. Never throws: a failure is in the event's `error`. */
   async reducedEvent(query: QueryRecord): Promise<ResultEvent & { readonly t: 'reduced' }> {
     try {
-      return { t: 'reduced', ...(await this.reduce(query, query.reduce ?? '', { owner: query, isOwn: true })) };
+      return {
+        t: 'reduced',
+        ...(await this.reduce(query, query.reduce ?? '', { owner: query, isOwn: true, parameters: query.parameters })),
+      };
     } catch (error) {
       this.#options.logger.warn('reduce failed', { query: query.id, err: error });
       const message = AppError.is(error) ? error.message : 'the reduce step failed';
@@ -158,7 +165,7 @@ export class Reductions {
     return thread;
   }
 
-  async #run(thread: ReduceThread, { query, sql, signal, started }: ReduceRun): Promise<ReduceReply> {
+  async #run(thread: ReduceThread, { query, sql, parameters, signal, started }: ReduceRun): Promise<ReduceReply> {
     const { heapBytes } = this.#options.limits;
     const opened = await thread.send({ t: 'open', shape: { form: query.mode, columns: query.columns }, heapBytes });
     if (opened.t !== 'taken') return opened;
@@ -169,7 +176,7 @@ export class Reductions {
       const reply = await thread.send(request);
       if (reply.t !== 'taken') return reply;
     }
-    return thread.send({ t: 'run', sql, limits: { ...STATEMENT_LIMITS, ms: this.#options.limits.ms } });
+    return thread.send({ t: 'run', sql, parameters, limits: { ...STATEMENT_LIMITS, ms: this.#options.limits.ms } });
   }
 
   #requestFor(event: ResultEvent): ReduceRequest | undefined {

@@ -12,15 +12,18 @@ const codeOf = (compiled: Promise<unknown>): Promise<string> =>
   );
 
 test('one operator may have so many statements checked at once; those of others are checked', async () => {
-  const mine = Array.from({ length: 25 }, () => codeOf(compiler.compile('SELECT 1', 'acme/ann')));
-  const others = [codeOf(compiler.compile('SELECT 1', 'acme/bob')), codeOf(compiler.compile('SELEC 1', 'other/ann'))];
+  const mine = Array.from({ length: 25 }, () => codeOf(compiler.compile('SELECT 1', { owner: 'acme/ann' })));
+  const others = [
+    codeOf(compiler.compile('SELECT 1', { owner: 'acme/bob' })),
+    codeOf(compiler.compile('SELEC 1', { owner: 'other/ann' })),
+  ];
   const codes = await Promise.all(mine);
   expect([codes.filter((code) => code === 'ok').length, new Set(codes.slice(20))]).toEqual([
     20,
     new Set(['too_many_queries']),
   ]);
   expect(await Promise.all(others)).toEqual(['ok', 'sql_error']);
-  expect(await codeOf(compiler.compile('SELECT 1', 'acme/ann'))).toBe('ok');
+  expect(await codeOf(compiler.compile('SELECT 1', { owner: 'acme/ann' }))).toBe('ok');
 });
 
 test('a statement that nests too deep is told so', async () => {

@@ -1,11 +1,12 @@
 import { Worker } from 'node:worker_threads';
-import { AppError, columnsFault, type ErrorCode } from '@muster/protocol';
+import { AppError, columnsFault, type ErrorCode, type SqlParameter } from '@muster/protocol';
 import type { Clock, Logger, Timer } from '@muster/runtime';
 import type { CompiledSelect, CompileFailure, CompileFailureCode, ReduceShape } from '@muster/tables';
 
 export interface CompileRequest {
   readonly id: number;
   readonly sql: string;
+  readonly parameters: readonly SqlParameter[];
   /** Present for a reduce statement: what it may read. */
   readonly reduceOver?: ReduceShape;
 }
@@ -19,6 +20,15 @@ export interface CompileReply {
 export interface CompiledSql {
   readonly columns: readonly string[];
   readonly tables: readonly string[];
+  /** The names of its parameters. */
+  readonly parameters: readonly string[];
+}
+
+export interface CompileTerms {
+  /** Whose statement it is. */
+  readonly owner?: string;
+  /** Values for its `:name`. */
+  readonly parameters?: readonly SqlParameter[];
 }
 
 const TIMEOUT_MS = 5_000;
@@ -74,16 +84,20 @@ export class SqlCompiler {
   }
 
   /**
-   * Whatever it returns, agents can be asked: the bounds of the wire are checked here. `owner` names whose statement it is.
+   * Whatever it returns, agents can be asked: the bounds of the wire are checked here.
    * @throws AppError `sql_*` with `offset`, `line` and `column` in its details where there is one place to point at; `too_many_queries`.
    */
-  compile(sql: string, owner = ''): Promise<CompiledSql> {
-    return this.#compile({ sql }, 'sql', owner);
+  compile(sql: string, { owner = '', parameters = [] }: CompileTerms = {}): Promise<CompiledSql> {
+    return this.#compile({ sql, parameters }, 'sql', owner);
   }
 
   /** As `compile`, for a statement over the table `rows` of a query of this shape. */
-  compileReduce(sql: string, reduceOver: ReduceShape, owner = ''): Promise<CompiledSql> {
-    return this.#compile({ sql, reduceOver }, 'reduce', owner);
+  compileReduce(
+    sql: string,
+    reduceOver: ReduceShape,
+    { owner = '', parameters = [] }: CompileTerms = {},
+  ): Promise<CompiledSql> {
+    return this.#compile({ sql, parameters, reduceOver }, 'reduce', owner);
   }
 
   async #compile(request: Omit<CompileRequest, 'id'>, field: 'sql' | 'reduce', owner: string): Promise<CompiledSql> {
@@ -93,7 +107,7 @@ export class SqlCompiler {
     const columns = result.columns.map(({ name }) => name);
     const wide = columnsFault(columns);
     if (wide !== undefined) throw new AppError('sql_too_wide', wide, { details: { field } });
-    return { columns, tables: result.tables };
+    return { columns, tables: result.tables, parameters: result.parameters };
   }
 
   #send(request: Omit<CompileRequest, 'id'>, owner: string): Promise<CompileReply> {

@@ -53,6 +53,8 @@ export class ServiceHarness {
       main: MAIN,
       env: {
         MUSTER_NATS_URL: this.#brokers.nats.url,
+        // It makes the streams that it needs.
+        MUSTER_NATS_RIGHTS: 'all',
         MUSTER_REDIS_URL: this.#brokers.redis.url,
         MUSTER_HEALTH_HOST: '127.0.0.1',
         MUSTER_HEALTH_PORT: '0',

@@ -7,6 +7,8 @@ import { SampleWriter } from './sample-writer.js';
 
 export interface RemoteWriteDeps {
   readonly config: Parameters<typeof remoteWriteOptions>[0];
+  /** The value of a secret at any later time. */
+  readonly latest: NonNullable<Parameters<typeof remoteWriteOptions>[1]>;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: Metrics;
@@ -18,7 +20,7 @@ export interface RemoteWriteDeps {
 export function createRemoteWriter(
   deps: RemoteWriteDeps,
 ): { readonly writer: RemoteWriter; readonly samples: SampleWriter } | undefined {
-  const options = remoteWriteOptions(deps.config);
+  const options = remoteWriteOptions(deps.config, deps.latest);
   if (options === undefined) return undefined;
   const { clock, logger, table, endpointOf } = deps;
   const metrics = createRemoteWriteMetrics(deps.metrics);

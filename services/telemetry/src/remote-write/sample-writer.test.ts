@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals';
 import type { Endpoint } from '@muster/directory';
 import type { EndpointSamples } from '@muster/remote-write';
-import { latin1, EndpointTable } from '../samples/endpoint-table.js';
+import { EndpointTable } from '../samples/endpoint-table.js';
 import { FakeEndpoint } from '../testing/fake-endpoint.js';
 import { metricDefinitions } from './metric-definitions.js';
 import { SampleWriter } from './sample-writer.js';
@@ -38,8 +38,8 @@ test('names are those of the OpenTelemetry collector, and every value of a sampl
     },
   });
   const slot = table.add(7, 0);
-  table.keyframes[slot] = latin1(fake.sample({ cpu: 0.5 }, 1_000, 'keyframe')[6]);
-  table.deltas[slot] = latin1(fake.sample({ cpu: 0.75 }, 2_000, 'delta')[6]);
+  table.setKeyframe(slot, fake.sample({ cpu: 0.5 }, 1_000, 'keyframe')[6]);
+  table.setDelta(slot, fake.sample({ cpu: 0.75 }, 2_000, 'delta')[6]);
   table.receivedMs[slot] = 2_020;
   writer.write(slot);
   writer.write(slot);

@@ -1,7 +1,6 @@
 import type { Bus, BusMessage, BusSubscription } from '@muster/bus';
 import {
   decodeServiceMessage,
-  encodeBusMessage,
   isExpired,
   SUBJECTS,
   type RequestTerms,
@@ -10,11 +9,11 @@ import {
 } from '@muster/messages';
 import type { TelemetryServiceId } from '@muster/protocol';
 import type { Clock, Counter, Logger, Metrics } from '@muster/runtime';
-import { problemReply } from '@muster/service-base';
+import { problemReply, sendReply } from '@muster/service-base';
 import type { TelemetryRequests } from './telemetry-requests.js';
 
 export interface TelemetryRequestHandlerOptions {
-  readonly bus: Pick<Bus, 'subscribe'>;
+  readonly bus: Pick<Bus, 'subscribe' | 'maxPayloadBytes'>;
   readonly instance: TelemetryServiceId;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -51,7 +50,7 @@ export class TelemetryRequestHandler {
   }
 
   async #answer(message: BusMessage): Promise<void> {
-    const { metrics, logger, clock, requests, beforeRead } = this.#options;
+    const { bus, metrics, logger, clock, requests, beforeRead } = this.#options;
     let kind = 'unknown';
     let reply: TelemetryReply;
     try {
@@ -63,8 +62,8 @@ export class TelemetryRequestHandler {
     } catch (error) {
       reply = problemReply(error, { service: 'telemetry', kind, logger });
     }
-    metrics.requests.inc({ kind, result: reply.t === 'problem' ? reply.code : 'ok' });
-    message.reply?.(encodeBusMessage(reply));
+    const sent = sendReply(message, reply, { bus, service: 'telemetry', kind, logger });
+    metrics.requests.inc({ kind, result: sent.t === 'problem' ? sent.code : 'ok' });
   }
 }
 

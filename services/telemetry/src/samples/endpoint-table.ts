@@ -1,13 +1,15 @@
+import { copyOf, RecordStore } from './record-store.js';
 import { SlotIndex } from './slot-index.js';
 import { COUNTERS, VITALS } from './vitals.js';
 
 /** Slots are added in steps of this share of those there are. */
-const GROWTH = 0.25;
+const GROWTH = 0.125;
 const FIRST_SLOTS = 256;
+const NOTHING = new Uint8Array(0);
 
 /**
  * What is known of each endpoint, in columns: a slot per endpoint, so that 100,000 endpoints are some typed arrays and not 100,000 objects. The
- * bytes of frames are kept as strings of one byte a character, which take less room than a `Uint8Array` each.
+ * bytes of frames are in pages that many endpoints share.
  */
 export class EndpointTable {
   /** The numbers of identities; a free slot has 0. */
@@ -29,11 +31,10 @@ export class EndpointTable {
   vitals = new Float32Array(0);
   /** The group of the fleet that it is counted in. */
   groups = new Uint16Array(0);
-  readonly keyframes: string[] = [];
-  readonly deltas: string[] = [];
+  readonly #keyframes = new RecordStore();
+  readonly #deltas = new RecordStore();
   readonly #slots = new SlotIndex((slot) => this.nums[slot] as number);
   readonly #free: number[] = [];
-  readonly #scratch = Buffer.alloc(128 * 1024);
   #used = 0;
 
   get size(): number {
@@ -70,16 +71,16 @@ export class EndpointTable {
     this.ended[slot] = 0;
     this.counters.fill(Number.NaN, slot * COUNTERS, (slot + 1) * COUNTERS);
     this.vitals.fill(Number.NaN, slot * VITALS.length, (slot + 1) * VITALS.length);
-    this.keyframes[slot] = '';
-    this.deltas[slot] = '';
+    this.#keyframes.delete(slot);
+    this.#deltas.delete(slot);
     return slot;
   }
 
   remove(slot: number): void {
     this.#slots.remove(slot);
     this.nums[slot] = 0;
-    this.keyframes[slot] = '';
-    this.deltas[slot] = '';
+    this.#keyframes.delete(slot);
+    this.#deltas.delete(slot);
     this.#free.push(slot);
   }
 
@@ -87,19 +88,32 @@ export class EndpointTable {
     return this.vitals[slot * VITALS.length + vital] as number;
   }
 
-  /** A view that the next call overwrites. */
+  /** A view, valid until this endpoint's keyframe changes. */
   keyframe(slot: number): Uint8Array {
-    return this.#scratch.subarray(0, this.#scratch.write(this.keyframes[slot] as string, 'latin1'));
+    return this.#keyframes.get(slot) ?? NOTHING;
   }
 
+  /** A copy of the newest delta; undefined where the keyframe is newer. */
   delta(slot: number): Uint8Array | undefined {
-    const text = this.deltas[slot] as string;
-    return text === '' ? undefined : Buffer.from(text, 'latin1');
+    const delta = this.#deltas.get(slot);
+    return delta === undefined ? undefined : copyOf(delta);
+  }
+
+  /** Keeps a copy of a keyframe. The deltas of the one before do not fit it. */
+  setKeyframe(slot: number, body: Uint8Array): void {
+    this.#keyframes.set(slot, body);
+    this.#deltas.delete(slot);
+  }
+
+  setDelta(slot: number, body: Uint8Array): void {
+    this.#deltas.set(slot, body);
   }
 
   #grow(): void {
     const slots = Math.max(FIRST_SLOTS, Math.ceil(this.nums.length * (1 + GROWTH)));
     const float64 = (from: Float64Array<ArrayBuffer>, each = 1) => resized(new Float64Array(slots * each), from);
+    this.#keyframes.resize(slots);
+    this.#deltas.resize(slots);
     this.nums = float64(this.nums);
     this.epochs = float64(this.epochs);
     this.atMs = float64(this.atMs);
@@ -119,9 +133,4 @@ export class EndpointTable {
 function resized<T extends { set(from: ArrayLike<number>): void } & ArrayLike<number>>(to: T, from: T): T {
   to.set(from);
   return to;
-}
-
-/** The bytes as a string of one byte a character. */
-export function latin1(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1');
 }

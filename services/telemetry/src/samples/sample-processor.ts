@@ -3,7 +3,7 @@ import { deltaHead, MalformedBytes, metricsPartition, SampleScanner } from '@mus
 import type { SampleItem, SessionsEnded } from '@muster/messages';
 import { FRAME, LIMITS, type AgentId } from '@muster/protocol';
 import type { Clock } from '@muster/runtime';
-import { latin1, type EndpointTable } from './endpoint-table.js';
+import type { EndpointTable } from './endpoint-table.js';
 import { COUNTERS, VITALS, VitalsReader, type Before, type ValueFault } from './vitals.js';
 
 /** What became of a frame. All but `keyframe` and `delta` are dropped. */
@@ -101,8 +101,7 @@ export class SampleProcessor {
     this.#keep(slot, receivedMs, isSameSession);
     table.epochs[slot] = epoch;
     table.baseSeqs[slot] = seq;
-    table.keyframes[slot] = latin1(body);
-    table.deltas[slot] = '';
+    table.setKeyframe(slot, body);
     observer.join(slot);
     return 'keyframe';
   }
@@ -122,7 +121,7 @@ export class SampleProcessor {
     this.#scanner.scan(table.keyframe(slot), body);
     observer.leave(slot);
     this.#keep(slot, receivedMs, true);
-    table.deltas[slot] = latin1(body);
+    table.setDelta(slot, body);
     observer.join(slot);
     return 'delta';
   }

@@ -9,6 +9,8 @@ export interface HttpPostOptions {
   readonly ca?: string;
   /** Sent with every request. */
   readonly headers: Readonly<Record<string, string>>;
+  /** The `Authorization` of each request. */
+  readonly authorization?: () => string;
   readonly clock: Clock;
   /** How many connections there may be. */
   readonly connections: number;
@@ -70,9 +72,10 @@ export class HttpPost {
   }
 
   #exchange(body: Uint8Array, own: Readonly<Record<string, string>>, signal: AbortSignal): Promise<PostResult> {
-    const { url, headers: common } = this.#options;
+    const { url, headers: common, authorization } = this.#options;
     const request = url.protocol === 'https:' ? httpsRequest : httpRequest;
-    const headers = { ...common, ...own, 'Content-Length': body.length };
+    const login = authorization === undefined ? {} : { Authorization: authorization() };
+    const headers = { ...common, ...login, ...own, 'Content-Length': body.length };
     return new Promise((resolve, reject) => {
       const sent = request(url, { method: 'POST', agent: this.#agent, headers, signal }, (answer) => {
         readAnswer(answer).then(resolve, reject);

@@ -30,8 +30,9 @@ export interface InterruptDeps {
 /**
  * `interrupted`: the end was written here. `repaired`: the results had an end already, only the record was stale.
  * `settled`: another service was faster. `alive`: its coordinator still writes.
+ * `resumed`: a hunt goes on here.
  */
-export type InterruptResult = 'interrupted' | 'repaired' | 'settled' | 'alive' | 'unavailable';
+export type InterruptResult = 'interrupted' | 'resumed' | 'repaired' | 'settled' | 'alive' | 'unavailable';
 
 /**
  * Ends a query whose coordinator is gone, with the results so far. Any number of services may try at once: the end is appended on the

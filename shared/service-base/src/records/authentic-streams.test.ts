@@ -59,6 +59,8 @@ describe('what nobody has signed', () => {
     const tokens: unknown[] = [];
     await plain.append(STREAM_SUBJECTS.operatorToken(ORG, 'evil'), encodeRecord({ atMs: 1, num: 1 }));
     for await (const entry of gateway.read(STREAMS.operatorTokens.name)) tokens.push(entry);
+    await plain.append(STREAM_SUBJECTS.session(ORG, 'evil'), encodeRecord({ atMs: 1, num: 1 }));
+    for await (const entry of gateway.read(STREAMS.sessions.name)) tokens.push(entry);
     expect(tokens).toEqual([]);
   });
 

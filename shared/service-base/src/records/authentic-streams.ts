@@ -24,7 +24,9 @@ export interface AuthenticStreamsOptions {
   readonly onFault: (record: UnauthenticRecord) => void;
 }
 
-const AUTHENTICATED: ReadonlySet<string> = new Set([STREAMS.identities.name, STREAMS.operatorTokens.name]);
+const AUTHENTICATED: ReadonlySet<string> = new Set(
+  [STREAMS.identities, STREAMS.operatorTokens, STREAMS.sessions].map(({ name }) => name),
+);
 
 /**
  * A {@link StreamStore} in which records that decide rights are signed when they are written, and left out when they are read without a valid

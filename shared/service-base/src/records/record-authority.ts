@@ -1,12 +1,15 @@
 import type { StreamStore } from '@muster/bus';
 import { publicJwks, RecordSigner, RecordVerifier, type PrivateJwks, type PublicJwks } from '@muster/identity';
-import type { Logger, Metrics } from '@muster/runtime';
+import type { LogFields, Logger, Metrics } from '@muster/runtime';
 import { AuthenticStreams, type UnauthenticRecord } from './authentic-streams.js';
 
-export interface RecordAuthorityOptions {
+export interface RecordKeys {
   readonly publicKeys: PublicJwks | undefined;
   /** Only APIs have them. Theirs are trusted too. */
   readonly privateKeys: PrivateJwks | undefined;
+}
+
+export interface RecordAuthorityOptions extends RecordKeys {
   readonly unsigned: 'accept' | 'refuse';
   readonly logger: Logger;
   readonly metrics: Metrics;
@@ -25,6 +28,8 @@ export class RecordAuthority {
   /** Each is told once: it is read again after every loss of the connection. */
   readonly #told = new Set<string>();
   #hasWarned = false;
+  #verifier: RecordVerifier | undefined;
+  #signer: RecordSigner | undefined;
 
   constructor(options: RecordAuthorityOptions) {
     this.#options = options;
@@ -35,8 +40,8 @@ export class RecordAuthority {
   }
 
   streams(streams: StreamStore): StreamStore {
-    const { publicKeys, privateKeys, unsigned, logger, metrics } = this.#options;
-    const keys = [...(publicKeys?.keys ?? []), ...(privateKeys === undefined ? [] : publicJwks(privateKeys).keys)];
+    const { privateKeys, unsigned, logger, metrics } = this.#options;
+    const keys = verifyingKeys(this.#options);
     if (keys.length === 0) {
       logger.warn('records of tokens, revocations, labels and modes are not authenticated', {
         advice: 'set MUSTER_RECORD_PUBLIC_KEYS',
@@ -49,9 +54,11 @@ export class RecordAuthority {
       labels: ['result'],
       initial: [{ result: 'ignored' }, { result: 'accepted' }],
     });
+    this.#verifier = new RecordVerifier(keys);
+    if (privateKeys !== undefined) this.#signer = new RecordSigner(privateKeys);
     return new AuthenticStreams({
-      ...{ streams, unsigned, verifier: new RecordVerifier(keys) },
-      ...(privateKeys === undefined ? {} : { signer: new RecordSigner(privateKeys) }),
+      ...{ streams, unsigned, verifier: this.#verifier },
+      ...(this.#signer === undefined ? {} : { signer: this.#signer }),
       onFault: (record) => {
         const key = `${record.stream} ${record.seq}`;
         if (this.#told.has(key)) return;
@@ -62,6 +69,18 @@ export class RecordAuthority {
         else this.#ignored(record);
       },
     });
+  }
+
+  /**
+   * Believes these keys, and no others, for what is read from now on; the first private one signs. What was read before stays as it was
+   * judged then. Throws a `TypeError` for an invalid key, and goes on with those before.
+   */
+  renew(keys: RecordKeys): LogFields {
+    const verifying = verifyingKeys(keys);
+    this.#verifier?.renew(verifying);
+    if (keys.privateKeys !== undefined) this.#signer?.renew(keys.privateKeys);
+    const signs = keys.privateKeys?.keys[0]?.kid;
+    return { ...(signs === undefined ? {} : { signs }), verifies: verifying.map(({ kid }) => kid) };
   }
 
   #warnOnce(record: UnauthenticRecord): void {
@@ -75,4 +94,8 @@ export class RecordAuthority {
     this.#options.logger.error('a record without a valid signature is ignored', { ...record });
     for (const listener of this.#listeners) listener(record);
   }
+}
+
+function verifyingKeys({ publicKeys, privateKeys }: RecordKeys): PublicJwks['keys'] {
+  return [...(publicKeys?.keys ?? []), ...(privateKeys === undefined ? [] : publicJwks(privateKeys).keys)];
 }

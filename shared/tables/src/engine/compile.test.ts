@@ -16,6 +16,7 @@ describe('compiling a statement', () => {
       ok: true,
       columns: [{ name: 'pid', type: 'BIGINT' }, { name: 'n', type: 'TEXT' }, { name: '1 + 1' }],
       tables: ['file', 'processes'],
+      parameters: [],
     });
     expect(engine.compile('SELECT * FROM processes')).toMatchObject({
       columns: ['pid', 'name', 'path', 'cpu', 'raw'].map((name) => expect.objectContaining({ name })),

@@ -1,6 +1,8 @@
+import type { SqlParameter } from '@muster/protocol';
 import type { TableSpec } from '../schema/table-spec.js';
 import type { Denial } from './authorizer.js';
 import type { HookHost } from './hooks.js';
+import { bindParameters } from './bind-parameters.js';
 import { withPushableLikes } from './like-escape.js';
 import { limitDatabase, type LimitName, type StatementLimits } from './limits.js';
 import { StatementTimeout } from './request.js';
@@ -10,9 +12,18 @@ import { RESULT, type SqliteModule } from './sqlite-module.js';
 import type { CompileFailure } from './sql-text.js';
 import { type PreparedSelect, prepareSelect } from './statement.js';
 
+export interface OverBudget {
+  readonly ok: false;
+  readonly code: 'over_budget';
+  readonly limit: LimitName;
+  readonly message: string;
+  /** With `keepRows`: whole rows that were delivered before. */
+  readonly kept?: number;
+}
+
 /** The statement ended before its last row. Rows delivered so far are not a valid answer. */
 export type RunFailure =
-  | { readonly ok: false; readonly code: 'over_budget'; readonly limit: LimitName; readonly message: string }
+  | OverBudget
   | { readonly ok: false; readonly code: 'failed'; readonly message: string }
   | { readonly ok: false; readonly code: 'stopped'; readonly message: string };
 
@@ -24,6 +35,8 @@ export interface RunOptions {
   readonly chunkBytes: number;
   /** Gets encoded rows (a CBOR sequence) and their count. Returning `false` stops the statement. */
   readonly onRows: (rows: Uint8Array<ArrayBuffer>, count: number) => boolean | void;
+  /** When time, rows or bytes are used up, the rows until then are delivered, and counted in the failure. */
+  readonly keepRows?: boolean;
 }
 
 export interface DatabaseOptions {
@@ -85,8 +98,16 @@ export class GuardedDatabase implements HookHost {
     return Math.max(0, this.#deadline - performance.now());
   }
 
-  /** Compiles `sql`, passes the statement to `use`, and always frees it. The deadline includes the compilation. */
-  withSelect<T>(sql: string, ms: number, use: (stmt: number) => T): T | CompileFailure {
+  /**
+   * Compiles `sql`, binds the parameters that it has, passes the statement to `use`, and always frees it. The deadline includes the
+   * compilation.
+   */
+  withSelect<T>(
+    sql: string,
+    ms: number,
+    use: (stmt: number) => T,
+    parameters: readonly SqlParameter[] = [],
+  ): T | CompileFailure {
     const { sqlite, hooks } = this.#runtime;
     this.#begin(ms);
     const guard = hooks.guard(this.db, this);
@@ -94,7 +115,7 @@ export class GuardedDatabase implements HookHost {
       const prepared = this.#prepare(sql);
       if (!prepared.ok) return prepared;
       try {
-        return use(prepared.stmt);
+        return bindParameters(sqlite, prepared.stmt, sql, parameters) ?? use(prepared.stmt);
       } finally {
         sqlite.c.sqlite3_finalize(prepared.stmt);
       }
@@ -134,19 +155,30 @@ export class GuardedDatabase implements HookHost {
     let rows = 0;
     let bytes = 0;
     let inChunk = 0;
+    const keep = (failure: OverBudget): RunFailure => {
+      if (options.keepRows !== true) return failure;
+      if (inChunk > 0 && options.onRows(encoder.take(), inChunk) === false) return STOPPED;
+      return { ...failure, kept: rows };
+    };
     for (;;) {
       const code = c.sqlite3_step(stmt);
       if (code === RESULT.done) break;
-      if (code !== RESULT.row) return this.#explain(code, limits);
-      if (rows === limits.rows) return overBudget('rows', `the answer has more than ${limits.rows} rows`);
+      if (code !== RESULT.row) {
+        const failure = this.#explain(code, limits);
+        return failure.code === 'over_budget' && failure.limit === 'time' ? keep(failure) : failure;
+      }
+      if (rows === limits.rows) return keep(overBudget('rows', `the answer has more than ${limits.rows} rows`));
       const before = encoder.length;
       encoder.row(stmt, columns);
       const size = encoder.length - before;
       if (size > limits.rowBytes) return overBudget('row_bytes', `a row has more than ${limits.rowBytes} bytes`);
+      if (bytes + size > limits.bytes) {
+        encoder.truncate(before);
+        return keep(overBudget('bytes', `the answer has more than ${limits.bytes} bytes`));
+      }
       rows += 1;
       inChunk += 1;
       bytes += size;
-      if (bytes > limits.bytes) return overBudget('bytes', `the answer has more than ${limits.bytes} bytes`);
       if (encoder.length < options.chunkBytes) continue;
       if (options.onRows(encoder.take(), inChunk) === false) return STOPPED;
       inChunk = 0;
@@ -176,7 +208,7 @@ function acceptDoubleQuotedStrings(sqlite: SqliteModule, db: number): void {
 
 const STOPPED: RunFailure = { ok: false, code: 'stopped', message: 'the reader wants no more rows' };
 
-function overBudget(limit: LimitName, message: string): RunFailure {
+function overBudget(limit: LimitName, message: string): OverBudget {
   return { ok: false, code: 'over_budget', limit, message };
 }
 

@@ -1,4 +1,6 @@
+import type { SqlParameter } from '@muster/protocol';
 import { LIMITS } from '@muster/protocol/limits';
+import { parameterNames } from './bind-parameters.js';
 import { GuardedDatabase, type RunFailure } from './guarded-database.js';
 import { DEFAULT_LIMITS, type StatementLimits } from './limits.js';
 import { RowBinder } from './row-binder.js';
@@ -100,22 +102,29 @@ export class Reducer {
   }
 
   /** Checks a statement against `rows` without running it. */
-  compile(sql: string): CompiledSelect | CompileFailure {
-    return this.#database.withSelect(sql, COMPILE_MS, (stmt) => ({
-      ok: true as const,
-      columns: resultColumns(this.#runtime.sqlite, stmt),
+  compile(sql: string, parameters: readonly SqlParameter[] = []): CompiledSelect | CompileFailure {
+    const { sqlite } = this.#runtime;
+    const describe = (stmt: number): CompiledSelect => ({
+      ok: true,
+      columns: resultColumns(sqlite, stmt),
       tables: [],
-    }));
+      parameters: parameterNames(sqlite, stmt),
+    });
+    return this.#database.withSelect(sql, COMPILE_MS, describe, parameters);
   }
 
   /** Runs `sql` on the rows inserted so far. More rows may follow. */
-  run(sql: string, limits: Partial<StatementLimits> = {}): ReduceResult | RunFailure | CompileFailure {
+  run(
+    sql: string,
+    limits: Partial<StatementLimits> = {},
+    parameters: readonly SqlParameter[] = [],
+  ): ReduceResult | RunFailure | CompileFailure {
     if (this.#full?.ok === false)
       return { ok: false, code: 'over_budget', limit: 'memory', message: this.#full.message };
     this.#commit();
     const { sqlite } = this.#runtime;
     const bounds = { ...DEFAULT_LIMITS, ...limits };
-    return this.#database.withSelect(sql, bounds.ms, (stmt): ReduceResult | RunFailure => {
+    const run = (stmt: number): ReduceResult | RunFailure => {
       const chunks: Uint8Array[] = [];
       const result = this.#database.run(stmt, new RowEncoder(sqlite), {
         limits: bounds,
@@ -124,7 +133,8 @@ export class Reducer {
       });
       if (!result.ok) return result;
       return { ok: true, columns: resultColumns(sqlite, stmt), rows: join(chunks, result.bytes), count: result.rows };
-    });
+    };
+    return this.#database.withSelect(sql, bounds.ms, run, parameters);
   }
 
   close(): void {
@@ -193,13 +203,17 @@ export async function createReducer(options: ReducerOptions): Promise<Reducer> {
 }
 
 /** Checks a reduce statement before the query starts. */
-export async function compileReduce(sql: string, shape: ReduceShape): Promise<CompiledSelect | CompileFailure> {
+export async function compileReduce(
+  sql: string,
+  shape: ReduceShape,
+  parameters: readonly SqlParameter[] = [],
+): Promise<CompiledSelect | CompileFailure> {
   const room = LIMITS.resultColumns - LEADING[shape.form].length;
   if (shape.columns.length > room)
     return compileFailure('sql_error', `the query has ${shape.columns.length} columns, and rows has room for ${room}`);
   const reducer = await createReducer(shape);
   try {
-    return reducer.compile(sql);
+    return reducer.compile(sql, parameters);
   } finally {
     reducer.close();
   }

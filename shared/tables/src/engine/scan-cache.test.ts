@@ -114,6 +114,19 @@ describe('a table that is scanned again and again', () => {
     expect(reads.folder).toBeGreaterThanOrEqual(PEOPLE);
   });
 
+  it('of such places only some are kept, so that a search of a whole disk has room', async () => {
+    const places = 5_000;
+    await open((_table, request) => {
+      const place = request.equal('place')?.[0];
+      return place === undefined ? [] : [{ place, entry: 'x' }];
+    });
+    const numbers = `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT ${places})`;
+    const once = `SELECT count(*) AS c FROM n JOIN folder f ON f.place = 'p' || n.i`;
+    expect(run(`${numbers} SELECT sum(c) FROM (${once} UNION ALL ${once})`)).toEqual([[2 * places]]);
+    expect(reads.folder).toBeGreaterThan(2 * places - 3_000);
+    expect(reads.folder).toBeLessThan(2 * places - 1_000);
+  });
+
   it('is read once for both sides of an OR, and once for a list', async () => {
     await open();
     expect(run("SELECT uid FROM people WHERE name = 'n3' OR mail = 'm4@x'")).toEqual([[3], [4]]);

@@ -8,6 +8,8 @@ const MAX_ROWS = 200_000;
 const MAX_TEXT = 32 * 1024 * 1024;
 /** After so many reads for single values, the whole table is read and looked up in. */
 const SINGLE_READS = 8;
+/** Where that cannot be, since the value says where to read (the paths of a search of a whole disk), no more are kept. */
+const MAX_SINGLE_READS = 2_048;
 
 type Collect = (constraints: readonly Constraint[]) => Iterator<TableRow>;
 
@@ -54,6 +56,7 @@ export class ScanCache {
     const wide = constraints.filter((one) => !isFilter(spec, one));
     const kept = state.kept.get(signature(wide)) ?? state.kept.get(signature(constraints));
     if (kept !== undefined) return lookUp(kept, plan, values);
+    if (state.kept.size >= MAX_SINGLE_READS) return collect(constraints);
     const isWorthAll = state.kept.size >= SINGLE_READS && meetsRequirement(spec, wide);
     const read = isWorthAll ? wide : constraints;
     return this.#keep(state, signature(read), collect(read), (one) => lookUp(one, plan, values));

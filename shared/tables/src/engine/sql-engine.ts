@@ -1,6 +1,8 @@
+import type { SqlParameter } from '@muster/protocol';
 import { LIMITS } from '@muster/protocol/limits';
 import type { TableSpec } from '../schema/table-spec.js';
 import type { AnswerWarning } from './answer-warnings.js';
+import { parameterNames } from './bind-parameters.js';
 import type { TableProvider } from './collect.js';
 import { GuardedDatabase, type RunFailure, type RunOptions, type RunResult } from './guarded-database.js';
 import { DEFAULT_LIMITS, type StatementLimits } from './limits.js';
@@ -17,18 +19,23 @@ export interface CompiledSelect {
   readonly columns: readonly ResultColumn[];
   /** Catalogue tables that the statement reads, sorted. */
   readonly tables: readonly string[];
+  /** The names of its parameters, without the colon. */
+  readonly parameters: readonly string[];
 }
 
 export interface ExecuteOptions {
+  /** Values for the `:name` of the statement. */
+  readonly parameters?: readonly SqlParameter[];
   /** Called once before any row. */
   readonly onColumns?: (columns: readonly ResultColumn[]) => void;
   readonly onRows: RunOptions['onRows'];
   readonly limits?: Partial<StatementLimits>;
   readonly chunkBytes?: number;
+  readonly keepRows?: boolean;
 }
 
 export type ExecuteResult =
-  | RunFailure
+  | (RunFailure & { readonly warnings?: readonly AnswerWarning[] })
   | (Extract<RunResult, { ok: true }> & {
       /** What the answer lacks; empty when it is whole. */
       readonly warnings: readonly AnswerWarning[];
@@ -99,21 +106,24 @@ export class SqlEngine implements TableHost {
     this.#database.recordFailure(error);
   }
 
-  /** Checks that `sql` is one read-only SELECT on known tables with the required constraints. Runs nothing. */
-  compile(sql: string): CompiledSelect | CompileFailure {
+  /** Checks that `sql` is one read-only SELECT on known tables with the required constraints, whose parameters have values. Runs nothing. */
+  compile(sql: string, parameters: readonly SqlParameter[] = []): CompiledSelect | CompileFailure {
     this.#begin();
-    return this.#database.withSelect(sql, COMPILE_MS, (stmt) => ({
-      ok: true as const,
-      columns: resultColumns(this.#runtime.sqlite, stmt),
+    const { sqlite } = this.#runtime;
+    const describe = (stmt: number): CompiledSelect => ({
+      ok: true,
+      columns: resultColumns(sqlite, stmt),
       tables: [...this.#tables].sort(),
-    }));
+      parameters: parameterNames(sqlite, stmt),
+    });
+    return this.#database.withSelect(sql, COMPILE_MS, describe, parameters);
   }
 
   /** Compiles and runs `sql`. Errors of the statement and of collectors are results, not exceptions. */
   execute(sql: string, options: ExecuteOptions): ExecuteResult {
     const limits = { ...DEFAULT_LIMITS, ...options.limits };
     this.#begin(limits.bytes);
-    return this.#database.withSelect(sql, limits.ms, (stmt): ExecuteResult => {
+    const run = (stmt: number): ExecuteResult => {
       const missing = [...this.#tables].sort().filter((table) => this.provider?.has(table) !== true);
       if (missing.length > 0) return unsupported(missing, this.#platform);
       options.onColumns?.(resultColumns(this.#runtime.sqlite, stmt));
@@ -121,9 +131,12 @@ export class SqlEngine implements TableHost {
         limits,
         chunkBytes: options.chunkBytes ?? LIMITS.chunkBytes,
         onRows: options.onRows,
+        ...(options.keepRows === undefined ? {} : { keepRows: options.keepRows }),
       });
-      return result.ok ? { ...result, warnings: this.scope.warnings.list() } : result;
-    });
+      const isAnswer = result.ok || (result.code === 'over_budget' && result.kept !== undefined);
+      return isAnswer ? { ...result, warnings: this.scope.warnings.list() } : result;
+    };
+    return this.#database.withSelect(sql, limits.ms, run, options.parameters);
   }
 
   close(): void {

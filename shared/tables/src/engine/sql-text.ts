@@ -69,3 +69,15 @@ export function findWord(sql: string, word: string): number {
   }
   return -1;
 }
+
+/** UTF-16 index of the first parameter that is written so (`:name`, `?`), outside of strings and comments. -1 when there is none. */
+export function findParameter(sql: string, marker: string): number {
+  let before: { readonly text: string; readonly index: number } | undefined;
+  for (const token of sqlTokens(sql)) {
+    const isSplit = before !== undefined && before.index + 1 === token.index && before.text + token.text === marker;
+    if (isSplit) return (before as typeof token).index;
+    if (token.text === marker) return token.index;
+    before = token;
+  }
+  return -1;
+}

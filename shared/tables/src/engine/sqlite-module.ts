@@ -28,6 +28,7 @@ export interface SqliteExports {
   sqlite3_column_blob(stmt: number, column: number): number;
   sqlite3_column_bytes(stmt: number, column: number): number;
   sqlite3_bind_parameter_count(stmt: number): number;
+  sqlite3_bind_parameter_name(stmt: number, index: number): number;
   sqlite3_bind_null(stmt: number, index: number): number;
   sqlite3_bind_int(stmt: number, index: number, value: number): number;
   sqlite3_bind_int64(stmt: number, index: number, value: bigint): number;

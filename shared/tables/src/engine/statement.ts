@@ -120,9 +120,6 @@ function checkStatement(sqlite: SqliteModule, stmt: number, sql: string): Compil
   if (c.sqlite3_stmt_readonly(stmt) === 0 || c.sqlite3_column_count(stmt) === 0) {
     return compileFailure('not_select', 'only one read-only SELECT is allowed');
   }
-  if (c.sqlite3_bind_parameter_count(stmt) > 0) {
-    return compileFailure('sql_error', 'the statement has parameters, and nothing gives them a value');
-  }
   return undefined;
 }
 

@@ -4,6 +4,7 @@ import {
   type ColumnType,
   type ConstraintOp,
   type Platform,
+  type Sensitivity,
   type TableSpec,
 } from './table-spec.js';
 
@@ -46,6 +47,11 @@ export const text = column('TEXT');
 export const integer = column('INTEGER');
 export const bigint = column('BIGINT');
 export const double = column('DOUBLE');
+
+/** The table, with what its rows may tell. */
+export function sensitive(sensitivity: Sensitivity, spec: TableSpec): TableSpec {
+  return { ...spec, sensitivity };
+}
 
 export function table(
   name: string,

@@ -1,4 +1,4 @@
-import { bigint, EQUAL, SOURCE_OR_LIKE, integer, NO_CASE, only, table, text, UNIX } from './column.js';
+import { bigint, EQUAL, SOURCE_OR_LIKE, integer, LINUX, NO_CASE, only, table, text, UNIX } from './column.js';
 import type { TableSpec } from './table-spec.js';
 
 /** Files, hashes and mounts. */
@@ -56,6 +56,16 @@ export const FILE_TABLES: readonly TableSpec[] = [
       text('sha1', 'SHA-1 of the content', NO_CASE),
       text('sha256', 'SHA-256 of the content', NO_CASE),
     ],
+  },
+  {
+    ...table('extended_attributes', 'Extended attributes of files, read by getfattr', LINUX, [
+      text('path', 'Absolute path', SOURCE_OR_LIKE),
+      text('directory', 'Folder that holds it', SOURCE_OR_LIKE),
+      text('key', 'Name, such as user.comment'),
+      text('value', 'Value; of security.capability as getcap writes it'),
+      integer('base64', '1 when the value is in base64'),
+    ]),
+    requiresOneOf: ['path', 'directory'],
   },
   table('mounts', 'Mounted file systems', UNIX, [
     text('device', 'What is mounted'),

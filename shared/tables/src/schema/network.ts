@@ -1,4 +1,4 @@
-import { bigint, EVERY_PLATFORM, integer, NO_CASE, only, table, text, UNIX } from './column.js';
+import { bigint, EVERY_PLATFORM, integer, LINUX, NO_CASE, only, table, text, UNIX } from './column.js';
 import type { TableSpec } from './table-spec.js';
 
 /** Interfaces, addresses, routes and names. */
@@ -90,5 +90,39 @@ export const NETWORK_TABLES: readonly TableSpec[] = [
     text('protocol', 'tcp, udp or another transport'),
     text('aliases', 'Other names, separated by spaces'),
     text('comment', 'Remark in the file'),
+  ]),
+  table('iptables', 'IPv4 rules of iptables, of both its kinds, and a row for each chain; from iptables-save', LINUX, [
+    text('filter_name', 'Table, such as filter'),
+    text('chain', 'Chain'),
+    text('policy', "Policy of the chain; empty for one of somebody's own"),
+    text('target', 'What is done; empty in the row of a chain'),
+    integer('protocol', 'IP protocol number, 0 for all, with ! before it when it is another one'),
+    text('src_port', 'Source ports of TCP and UDP, first:last'),
+    text('dst_port', 'Destination ports of TCP and UDP, first:last'),
+    text('src_ip', 'Source address'),
+    text('src_mask', 'Its mask'),
+    text('iniface', 'Interface that it came in by, or all'),
+    text('iniface_mask', 'Which letters of the name count, in hex'),
+    text('dst_ip', 'Destination address'),
+    text('dst_mask', 'Its mask'),
+    text('outiface', 'Interface that it goes out by, or all'),
+    text('outiface_mask', 'Which letters of the name count, in hex'),
+    text('match', 'yes; empty in the row of a chain'),
+    integer('packets', 'Packets that matched'),
+    integer('bytes', 'Bytes of them'),
+  ]),
+  table('nftables', 'Rules of nftables, from nft; without the elements of sets', LINUX, [
+    text('family', 'ip, ip6, inet, arp, bridge or netdev'),
+    text('table_name', 'Table'),
+    text('chain', 'Chain'),
+    text('type', 'Type of the chain; empty for one that no hook calls'),
+    text('hook', 'Where the kernel calls it'),
+    integer('priority', 'When, among the chains of the hook'),
+    text('policy', 'Policy of the chain'),
+    bigint('handle', 'Handle of the rule'),
+    text('comment', 'Comment of the rule'),
+    bigint('packets', 'Packets that its counter has; NULL without one'),
+    bigint('bytes', 'Bytes that its counter has'),
+    text('expression', 'The rule, as JSON'),
   ]),
 ];

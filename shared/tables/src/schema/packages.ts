@@ -41,7 +41,7 @@ export const PACKAGE_TABLES: readonly TableSpec[] = [
   ]),
   table('python_packages', 'Python distributions in the usual package folders', EVERY_PLATFORM, [
     text('name', 'Name of the distribution'),
-    bigint('uid', 'User that owns it'),
+    bigint('uid', 'User in whose home folder it is; 0 elsewhere'),
     text('version', 'Version'),
     text('summary', 'One-line summary'),
     text('author', 'Author'),
@@ -60,7 +60,7 @@ export const PACKAGE_TABLES: readonly TableSpec[] = [
       text('author', 'Author'),
       text('license', 'License'),
       text('homepage', 'Home page'),
-      text('path', 'Folder of the package'),
+      text('path', 'Its package.json'),
       text('directory', 'Folder that holds node_modules', SOURCE),
       integer('depth', 'How deep it is nested; 0 is a direct dependency'),
     ],

@@ -1,4 +1,4 @@
-import { bigint, EQUAL, EVERY_PLATFORM, integer, only, table, text, UNIX } from './column.js';
+import { bigint, EQUAL, EVERY_PLATFORM, integer, only, sensitive, table, text, UNIX } from './column.js';
 import type { TableSpec } from './table-spec.js';
 
 const PID = 'Process id';
@@ -49,15 +49,18 @@ export const PROCESS_TABLES: readonly TableSpec[] = [
     integer('cpu_subtype', 'Subkind of processor it was built for', only('darwin')),
     integer('translated', '1 when it runs under Rosetta', only('darwin')),
   ]),
-  table(
-    'process_envs',
-    'Environment variables that each process was started with; of the agent itself, secrets have no value',
-    UNIX,
-    [
-      integer('pid', PID, EQUAL),
-      text('key', 'Name of the variable'),
-      text('value', 'Its value; NULL for a variable of the agent whose name holds SECRET, TOKEN, PASSWORD or KEY'),
-    ],
+  sensitive(
+    'secret',
+    table(
+      'process_envs',
+      'Environment variables that each process was started with; of the agent itself, secrets have no value',
+      UNIX,
+      [
+        integer('pid', PID, EQUAL),
+        text('key', 'Name of the variable'),
+        text('value', 'Its value; NULL for a variable of the agent whose name holds SECRET, TOKEN, PASSWORD or KEY'),
+      ],
+    ),
   ),
   table('process_open_files', 'Files on disk that each process holds open', UNIX, [
     bigint('pid', PID, EQUAL),

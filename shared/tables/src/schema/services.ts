@@ -29,7 +29,7 @@ export const SERVICE_TABLES: readonly TableSpec[] = [
     text('username', 'User whose item it is'),
   ]),
   table('crontab', 'Jobs of cron: system, drop-in and per-user tables', UNIX, [
-    text('event', 'Event such as reboot or daily, in place of a time'),
+    text('event', 'Event such as @reboot or @daily, in place of a time'),
     text('minute', 'Minutes field'),
     text('hour', 'Hours field'),
     text('day_of_month', 'Days of the month field'),

@@ -5,6 +5,13 @@ export type Platform = (typeof PLATFORMS)[number];
 /** Column types of SQLite. `BIGINT` and `INTEGER` differ only in the values a reader can expect. */
 export type ColumnType = 'TEXT' | 'INTEGER' | 'BIGINT' | 'DOUBLE' | 'BLOB';
 
+/**
+ * What the rows of a table may tell. `secret`: credentials, or texts that often hold some. `personal`: what a person did, and where.
+ * A policy says who may ask such tables.
+ */
+export const SENSITIVITIES = ['personal', 'secret'] as const;
+export type Sensitivity = (typeof SENSITIVITIES)[number];
+
 /** A comparison that a table can use to read less. `like` and `glob` have a pattern as their value. */
 export type ConstraintOp = '=' | '>' | '>=' | '<' | '<=' | 'like' | 'glob';
 
@@ -31,6 +38,8 @@ export interface TableSpec {
   readonly description: string;
   readonly platforms: readonly Platform[];
   readonly columns: readonly ColumnSpec[];
+  /** Only those may ask it whom the policy of their org allows it. */
+  readonly sensitivity?: Sensitivity;
   /** The statement must constrain one of these columns with one of its `pushdown` comparisons. Otherwise it does not compile. */
   readonly requiresOneOf?: readonly string[];
 }

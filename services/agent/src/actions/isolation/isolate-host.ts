@@ -32,8 +32,8 @@ async function isolate(call: ActionCall, isolation: Isolation): Promise<ActionRe
   if (call.dryRun) return wouldDo(`would isolate this host until ${until}`, [cut, `release ${end}`]);
   await call.keepUndo({ previous: previous === undefined ? null : { ...previous } });
   call.signal.throwIfAborted();
-  await isolation.enforce(state, allowList);
-  return succeeded(`isolated until ${until}`, [cut, `releases ${end}`]);
+  const seen = await isolation.enforce(state, allowList);
+  return succeeded(`isolated until ${until}`, [cut, `releases ${end}`, ...(seen === undefined ? [] : [seen])]);
 }
 
 async function release(call: ActionCall, isolation: Isolation): Promise<ActionResult> {

@@ -86,7 +86,7 @@ describe('an isolated host', () => {
     const isolated = await act('host.isolate', { params: { releaseAfter: '10m' } });
     expect(isolated).toMatchObject({
       state: 'succeeded',
-      effects: [expect.stringContaining(GATEWAY), expect.anything()],
+      effects: [expect.stringContaining(GATEWAY), expect.anything(), expect.stringContaining('three hooks')],
     });
     expect(await reach()).toEqual(GATEWAY_ONLY);
     expect(await act('host.release')).toMatchObject({ state: 'succeeded', effects: ['opened the network again'] });

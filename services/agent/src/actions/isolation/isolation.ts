@@ -53,17 +53,18 @@ export class Isolation {
 
   /**
    * Applies the rules for the remaining time, then stores the state. In this order, because rules expire by themselves
-   * and a state does not.
+   * and a state does not. Resolves to what a look at the firewall showed.
    */
-  async enforce(state: IsolationState, allowList: AllowList): Promise<void> {
+  async enforce(state: IsolationState, allowList: AllowList): Promise<string | undefined> {
     const leftMs = Math.min(state.releaseAtMs - this.#host.clock.now(), state.lastsMs);
-    await this.firewall.apply(allowList, Math.max(1, Math.ceil(leftMs / 1000)));
+    const seen = await this.firewall.apply(allowList, Math.max(1, Math.ceil(leftMs / 1000)));
     try {
       this.#store.save({ ...state, gateways: endpointsOf(allowList) });
     } catch (error) {
       await this.firewall.remove();
       throw error;
     }
+    return seen;
   }
 
   /** Applies the rules again when gateways have addresses that the rules do not contain, as with load balancers. */

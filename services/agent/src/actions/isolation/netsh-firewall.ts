@@ -33,7 +33,7 @@ export class NetshFirewall implements FirewallBackend {
     return code === 0 ? undefined : 'Windows Firewall does not answer on this machine';
   }
 
-  async apply(allowList: AllowList, seconds: number): Promise<void> {
+  async apply(allowList: AllowList, seconds: number): Promise<undefined> {
     // Keep the policy from before the first isolation when a second one replaces it.
     if (!existsSync(this.#policy)) await this.#netsh(['export', this.#policy]);
     const releaseAt = new Date(this.#host.clock.now() + seconds * 1000);

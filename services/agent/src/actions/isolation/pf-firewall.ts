@@ -30,7 +30,7 @@ export class PfFirewall implements FirewallBackend {
     return code === 0 ? undefined : 'pf cannot be used on this machine';
   }
 
-  async apply(allowList: AllowList, seconds: number): Promise<void> {
+  async apply(allowList: AllowList, seconds: number): Promise<undefined> {
     writeFileAtomic(this.#job, releaseJob(seconds));
     // Fails unless this replaces an isolation.
     await this.#host.run(LAUNCHCTL, ['bootout', `system/${LABEL}`], OPTIONS);

@@ -95,4 +95,27 @@ describe('arp.flush (recorded)', () => {
       code: 'no_ip',
     });
   });
+
+  test('an entry that is older than the order was not forgotten; one that is younger was learned anew', async () => {
+    const shown = '10.0.0.1 dev eth0 lladdr 02:00:00:00:00:01 STALE\n';
+    const after = (used: string) => ({ stdout: `10.0.0.1 dev eth0 lladdr 02:00:00:00:00:01 used ${used} STALE\n` });
+    const run = (used: string) =>
+      flushArp.run(
+        testCall(
+          recordedHost({
+            'ip neigh show': { stdout: shown },
+            'ip neigh flush all': {},
+            'ip -s neigh show': after(used),
+          }),
+          'arp.flush',
+        ),
+      );
+    expect(await run('400/395/360')).toMatchObject({ state: 'failed', code: 'still_known' });
+    expect(await run('0/395/0')).toMatchObject({
+      state: 'succeeded',
+      effects: ['1 learned anew since', 'forgot 10.0.0.1 at 02:00:00:00:00:01 on eth0'],
+    });
+    const blind = recordedHost({ 'ip neigh show': { stdout: shown }, 'ip neigh flush all': {} });
+    expect(await flushArp.run(testCall(blind, 'arp.flush'))).toMatchObject({ state: 'failed', code: 'not_seen' });
+  });
 });

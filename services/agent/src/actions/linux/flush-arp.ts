@@ -19,6 +19,8 @@ export interface Neighbour {
   readonly mac: string;
   /** Set by hand, or not learned by ARP. Such entries are never removed. */
   readonly isPermanent: boolean;
+  /** Seconds since the kernel changed the entry; only of `ip -s`. */
+  readonly updatedS?: number;
 }
 
 /** `arp.flush`: removes learned neighbour entries with ip(8). Entries set by hand stay. */
@@ -65,6 +67,7 @@ async function forget(call: ActionCall, filter: NeighbourFilter, learned: readon
       ? [['neigh', 'flush', ...where]]
       : learned.map((one) => ['neigh', 'del', one.address, 'dev', one.interface]);
   const faults: string[] = [];
+  const beganMs = call.host.clock.monotonic();
   for (const args of commands) {
     const { code, stderr } = await call.host.run('ip', args, { signal: call.signal });
     // The kernel has already removed the entry.
@@ -74,11 +77,28 @@ async function forget(call: ActionCall, filter: NeighbourFilter, learned: readon
   const effects = withVerb('forgot', learned.map(line));
   const [fault] = faults;
   if (fault !== undefined) return failed(/not permitted/i.test(fault) ? 'not_permitted' : 'ip_failed', fault);
-  const after = await list(call, filter);
-  const again = 'state' in after ? 0 : after.filter((one) => !one.isPermanent).length;
+  const after = await list(call, filter, ['-s']);
+  if ('state' in after)
+    return failed('not_seen', `ip ended well, and what is known now cannot be seen: ${after.message}`);
+  const again = after.filter((one) => !one.isPermanent);
+  const passedS = (call.host.clock.monotonic() - beganMs) / 1_000;
+  // A new entry is not older than the order.
+  const kept = again.filter(({ updatedS }) => updatedS !== undefined && updatedS > passedS + 1);
+  const [first] = kept;
+  if (first !== undefined) {
+    const gone = withVerb(
+      'forgot',
+      learned.filter((one) => !kept.some((other) => line(other) === line(one))).map(line),
+    );
+    return failed(
+      'still_known',
+      `ip ended well, and ${counted(kept.length, 'neighbour')} stayed: ${line(first)}`,
+      gone,
+    );
+  }
   return succeeded(
     `${counted(learned.length, 'neighbour')} forgotten`,
-    again === 0 ? effects : [`${again} learned anew since`, ...effects],
+    again.length === 0 ? effects : [`${again.length} learned anew since`, ...effects],
   );
 }
 
@@ -86,9 +106,10 @@ async function forget(call: ActionCall, filter: NeighbourFilter, learned: readon
 async function list(
   { host, signal }: ActionCall,
   filter: NeighbourFilter,
+  options: readonly string[] = [],
 ): Promise<readonly Neighbour[] | ActionResult> {
   const where = filter.interface === undefined ? [] : ['dev', filter.interface];
-  const { code, stdout, stderr } = await host.run('ip', ['neigh', 'show', ...where], { signal });
+  const { code, stdout, stderr } = await host.run('ip', [...options, 'neigh', 'show', ...where], { signal });
   if (signal.aborted) return stopped(signal);
   if (code === 127) return unsupported('no_ip', 'this endpoint has no ip(8)');
   if (code !== 0 && /Cannot find device/i.test(stderr)) {
@@ -111,7 +132,10 @@ export function parseNeighbours(text: string, device?: string): Neighbour[] {
     const [address] = words;
     const [mac, on] = [after('lladdr'), after('dev') ?? device];
     if (address === undefined || mac === undefined || on === undefined) return [];
-    return [{ address, interface: on, mac, isPermanent: words.includes('PERMANENT') || words.includes('NOARP') }];
+    const isPermanent = words.includes('PERMANENT') || words.includes('NOARP');
+    // Seconds since it was used, confirmed and updated.
+    const updated = /^\d+\/\d+\/(\d+)$/.exec(after('used') ?? '')?.[1];
+    return [{ address, interface: on, mac, isPermanent, ...(updated !== undefined && { updatedS: Number(updated) }) }];
   });
 }
 

@@ -24,6 +24,7 @@ describe('dns.flush', () => {
     const host = recordedHost({
       'resolvectl flush-caches': {},
       'nscd --invalidate=hosts': {},
+      'resolvectl statistics': {},
       'unbound-control flush_zone .': { stdout: 'ok removed 5 rrsets\n' },
       'rndc flush': {},
     });
@@ -32,13 +33,41 @@ describe('dns.flush', () => {
     expect(result).toMatchObject({
       state: 'succeeded',
       message: 'caches emptied: systemd-resolved, nscd, unbound, named',
+      effects: [
+        'emptied systemd-resolved: it took the order, and does not count its names',
+        'emptied nscd: nscd says nothing, and ended well',
+        'emptied unbound: unbound-control says ok removed 5 rrsets',
+        'emptied named: rndc says nothing, and ended well',
+      ],
     });
     expect(host.ran).toEqual([
+      'resolvectl statistics',
       'resolvectl flush-caches',
+      'resolvectl statistics',
       'nscd --invalidate=hosts',
       'unbound-control flush_zone .',
       'rndc flush',
     ]);
+  });
+
+  test('systemd-resolved that took the order and forgot nothing is a failure', async () => {
+    const counting = (...sizes: readonly number[]) => {
+      const host = recordedHost({ 'resolvectl flush-caches': {} });
+      const left = [...sizes];
+      return {
+        ...host,
+        run: (...call: Parameters<typeof host.run>) =>
+          call[1][0] === 'statistics'
+            ? Promise.resolve({ code: 0, stdout: `Cache\n  Current Cache Size: ${left.shift()}\n`, stderr: '' })
+            : host.run(...call),
+      };
+    };
+    expect(await flush(machine([RESOLVED]), counting(12, 12))).toMatchObject({ state: 'failed', code: 'not_emptied' });
+    expect(await flush(machine([RESOLVED]), counting(12, 1))).toMatchObject({
+      state: 'succeeded',
+      effects: ['emptied systemd-resolved: 12 names before, 1 after'],
+    });
+    expect(await flush(machine([RESOLVED]), counting(0, 0))).toMatchObject({ state: 'succeeded' });
   });
 
   test('uses the command of older systemd versions', async () => {
@@ -55,13 +84,14 @@ describe('dns.flush', () => {
   test('a failed flush reports which caches were flushed', async () => {
     const host = recordedHost({
       'resolvectl flush-caches': {},
+      'resolvectl statistics': {},
       'nscd --invalidate=hosts': { code: 1, stderr: 'no permission\n' },
     });
     const result = await flush(machine([RESOLVED, '/run/nscd/socket'], ['/usr/sbin/unbound']), host);
     expect(result).toMatchObject({
       state: 'failed',
       message: 'nscd: no permission; unbound: there is no unbound-control to tell it',
-      effects: ['emptied systemd-resolved'],
+      effects: ['emptied systemd-resolved: it took the order, and does not count its names'],
     });
   });
 
@@ -75,14 +105,18 @@ describe('dns.flush', () => {
     expect(await flush(machine([]), recordedHost({}))).toMatchObject({ state: 'unsupported', code: 'no_cache' });
   });
 
-  test('dnsmasq gets SIGHUP, unless its process id was reused', async () => {
+  test.each([
+    ['takes it', '/bin/bash', ['-c', 'trap : HUP; echo ready; while :; do read -t 0.05 <> <(:); done']],
+    ['does not take it', '/bin/sleep', ['1000']],
+  ])('dnsmasq that %s gets SIGHUP, unless its process id was reused or it would end', async (kind, source, args) => {
     if (process.platform !== 'linux') return;
     const folder = mkdtempSync(join(tmpdir(), 'muster-dns-'));
     const program = join(folder, 'dnsmasq');
-    copyFileSync('/bin/sleep', program);
-    const child = spawn(program, ['1000'], { stdio: 'ignore' });
+    copyFileSync(source, program);
+    const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'ignore'] });
     try {
       await once(child, 'spawn');
+      if (kind === 'takes it') await once(child.stdout, 'data');
       let view = viewProcess(child.pid!)!;
       while (view.path !== program) view = viewProcess(child.pid!)!;
       const call = (startTicks: number) =>
@@ -90,12 +124,13 @@ describe('dns.flush', () => {
           testCall(testHost(), 'dns.flush'),
         );
       expect(await call(view.startTicks + 1)).toMatchObject({ state: 'failed' });
-      const exited = once(child, 'exit');
-      expect(await call(view.startTicks)).toMatchObject({
-        state: 'succeeded',
-        effects: [`emptied dnsmasq (${view.pid})`],
-      });
-      expect(await exited).toEqual([null, 'SIGHUP']);
+      const result = await call(view.startTicks);
+      expect(result).toMatchObject(
+        kind === 'takes it'
+          ? { state: 'succeeded', effects: [`emptied dnsmasq (${view.pid}): it took SIGHUP and runs`] }
+          : { state: 'failed', message: expect.stringContaining('does not take SIGHUP') },
+      );
+      expect(viewProcess(child.pid!)?.startTicks).toBe(view.startTicks);
     } finally {
       child.kill('SIGKILL');
       rmSync(folder, { recursive: true });

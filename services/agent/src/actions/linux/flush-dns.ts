@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { basename } from 'node:path';
 import { System } from '../../tables/contract/system.js';
 import type { ActionCall, ActionHost, ActionImplementation, ActionResult } from '../contract/action.js';
+import { pollUntil } from '../contract/poll-until.js';
 import { failed, stopped, succeeded, unsupported, withVerb, wouldDo } from '../contract/results.js';
 import { configuredProtection } from './process-protection.js';
 import { describeProcess, hasEnded, type ProcessView, viewProcess, viewProcesses } from './process-view.js';
@@ -12,9 +13,11 @@ interface NameCache {
   readonly what: string;
   /** Why it may not be touched, if it is protected. */
   readonly protection?: (host: ActionHost) => string | undefined;
-  /** Flushes the cache. Resolves to an error message, or `undefined` on success. */
-  readonly empty: (call: ActionCall) => Promise<string | undefined>;
+  readonly empty: (call: ActionCall) => Promise<Emptied>;
 }
+
+/** What was seen after the cache was told, or why it is not empty. */
+type Emptied = { readonly seen: string } | { readonly fault: string };
 
 /** How caches are detected. Tests replace it. */
 export interface CacheProbe {
@@ -53,9 +56,10 @@ async function flush(call: ActionCall, caches: readonly NameCache[]): Promise<Ac
   const faults: string[] = [];
   for (const { what, empty, protection } of caches) {
     if (call.signal.aborted) return stopped(call.signal, effects);
-    const fault = protection?.(call.host) ?? (await empty(call));
-    if (fault === undefined) effects.push(`emptied ${what}`);
-    else faults.push(`${what}: ${fault}`);
+    const why = protection?.(call.host);
+    const result = why === undefined ? await empty(call) : { fault: why };
+    if ('seen' in result) effects.push(`emptied ${what}: ${result.seen}`);
+    else faults.push(`${what}: ${result.fault}`);
   }
   return faults.length === 0
     ? succeeded(`caches emptied: ${names}`, effects)
@@ -91,38 +95,87 @@ function findCaches({ exists, processes }: CacheProbe): NameCache[] {
     ...dnsmasqs.map((view) => ({
       what: describeProcess(view),
       protection: (host: ActionHost) => configuredProtection(view, host),
-      empty: () => sendHangup(view),
+      empty: (call: ActionCall) => sendHangup(call, view),
     })),
   ];
 }
 
-/** Older versions call resolvectl systemd-resolve. */
-const emptyResolved = byPrograms(['resolvectl', ['flush-caches']], ['systemd-resolve', ['--flush-caches']]);
+const RESOLVED = {
+  // Older versions call resolvectl systemd-resolve.
+  empty: [
+    ['resolvectl', ['flush-caches']],
+    ['systemd-resolve', ['--flush-caches']],
+  ],
+  count: [
+    ['resolvectl', ['statistics']],
+    ['systemd-resolve', ['--statistics']],
+  ],
+} as const;
 
-function byProgram(what: string, file: string, args: readonly string[]): NameCache {
-  return { what, empty: byPrograms([file, args]) };
+/** Counts before and after. What others look up meanwhile is in the cache again. */
+async function emptyResolved(call: ActionCall): Promise<Emptied> {
+  const count = async (): Promise<number | undefined> => {
+    const answer = await runFirst(call, RESOLVED.count);
+    const found = 'stdout' in answer ? /Current Cache Size:\s*(\d+)/i.exec(answer.stdout)?.[1] : undefined;
+    return found === undefined ? undefined : Number(found);
+  };
+  const before = await count();
+  const answer = await runFirst(call, RESOLVED.empty);
+  if ('fault' in answer) return answer;
+  const after = await count();
+  if (before === undefined || after === undefined) return { seen: 'it took the order, and does not count its names' };
+  if (before > 0 && after >= before)
+    return { fault: `it took the order, and had ${before} names before and ${after} after` };
+  return { seen: `${before} names before, ${after} after` };
 }
+
+/** The program answers when its cache has taken the order. */
+function byProgram(what: string, file: string, args: readonly string[]): NameCache {
+  const empty = async (call: ActionCall): Promise<Emptied> => {
+    const answer = await runFirst(call, [[file, args]]);
+    if ('fault' in answer) return answer;
+    return { seen: `${file} says ${answer.stdout.trim().split('\n')[0] || 'nothing, and ended well'}` };
+  };
+  return { what, empty };
+}
+
+type CommandLine = readonly [file: string, args: readonly string[]];
 
 /** Runs the first of these programs that is installed. */
-function byPrograms(...lines: readonly (readonly [file: string, args: readonly string[]])[]): NameCache['empty'] {
-  return async ({ host, signal }) => {
-    for (const [file, args] of lines) {
-      const { code, stdout, stderr } = await host.run(file, args, { signal });
-      if (code === 0) return undefined;
-      if (code !== 127) return stderr.trim() || stdout.trim() || `${file} ended with ${code}`;
-    }
-    return `there is no ${lines[0]?.[0] ?? 'program'} to tell it`;
-  };
+async function runFirst(
+  { host, signal }: ActionCall,
+  lines: readonly CommandLine[],
+): Promise<{ readonly stdout: string } | { readonly fault: string }> {
+  for (const [file, args] of lines) {
+    const { code, stdout, stderr } = await host.run(file, args, { signal });
+    if (code === 0) return { stdout };
+    if (code !== 127) return { fault: stderr.trim() || stdout.trim() || `${file} ended with ${code}` };
+  }
+  return { fault: `there is no ${lines[0]?.[0] ?? 'program'} to tell it` };
 }
 
+const TAKEN = { timeoutMs: 2_000, intervalMs: 20 };
+
 /** On SIGHUP dnsmasq clears its cache and reads its files again (dnsmasq(8)). */
-function sendHangup(view: ProcessView): Promise<string | undefined> {
+async function sendHangup(call: ActionCall, view: ProcessView): Promise<Emptied> {
   // The process id may belong to another program by now.
-  if (viewProcess(view.pid)?.startTicks !== view.startTicks) return Promise.resolve('it has ended meanwhile');
+  if (viewProcess(view.pid)?.startTicks !== view.startTicks) return { fault: 'it has ended meanwhile' };
+  // One that has just started may not have asked for the signal yet, which would end it then.
+  if (!hangupIs('SigCgt', view.pid)) return { fault: 'it does not take SIGHUP, which would end it' };
   try {
     process.kill(view.pid, 'SIGHUP');
-    return Promise.resolve(undefined);
   } catch (error) {
-    return Promise.resolve(error instanceof Error ? error.message : String(error));
+    return { fault: error instanceof Error ? error.message : String(error) };
   }
+  const isTaken = await pollUntil(call, TAKEN, () => !['SigPnd', 'ShdPnd'].some((set) => hangupIs(set, view.pid)));
+  const now = viewProcess(view.pid);
+  if (now?.startTicks !== view.startTicks || hasEnded(now)) return { fault: 'it ended after SIGHUP' };
+  return isTaken ? { seen: 'it took SIGHUP and runs' } : { fault: 'it has not taken SIGHUP in two seconds' };
+}
+
+/** Whether SIGHUP is in a set of signals of the process (proc_pid_status(5)); its bit is the lowest. */
+function hangupIs(set: string, pid: number): boolean {
+  const status = new System().head(`/proc/${pid}/status`, 4_096) ?? '';
+  const mask = new RegExp(`^${set}:\\s*([0-9a-f]+)$`, 'm').exec(status)?.[1];
+  return mask !== undefined && (parseInt(mask.slice(-1), 16) & 1) === 1;
 }

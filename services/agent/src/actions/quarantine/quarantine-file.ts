@@ -58,7 +58,14 @@ function fileTarget(call: ActionCall): FileTarget {
   };
 }
 
+/** More cannot be read and hashed in the time of the action, holes included. */
+const MAX_FILE_BYTES = 16n * 1024n ** 3n;
+
 function refuseUnfit({ host }: ActionCall, { path, stats }: SourceFile, { columns }: FileTarget): void {
+  if (stats.size > MAX_FILE_BYTES) {
+    const sizes = `${stats.size} bytes (${stats.blocks * 512n} on disk)`;
+    throw new ActionStop(refused('too_large', `${path} has ${sizes}; the quarantine takes ${MAX_FILE_BYTES} at most`));
+  }
   const why = protectionReason(path, stats, host);
   if (why !== undefined) throw new ActionStop(refused('protected', `${path} is protected: ${why}`));
   const now = { inode: stats.ino, size: stats.size, mtime: stats.mtimeNs / 1_000_000_000n };

@@ -91,6 +91,18 @@ describe('a quarantined file', () => {
     expect(onDisk(file)).toBeLessThan(1024 * 1024);
   });
 
+  test.each([false, true])('of 500 GB of holes is refused at once, and stays (dry run: %s)', async (dryRun) => {
+    writeFileSync(file, 'evil');
+    truncateSync(file, 500e9);
+    const begin = performance.now();
+    expect(await runAction(host(), 'file.quarantine', { params: { path: file }, dryRun })).toMatchObject({
+      state: 'refused',
+      code: 'too_large',
+    });
+    expect(performance.now() - begin).toBeLessThan(5_000);
+    expect([statSync(file).size, vaultFiles()]).toEqual([500e9, []]);
+  });
+
   test('is found by a name that is not UTF-8, and put back under the same bytes', async () => {
     if (process.platform !== 'linux') return;
     const folder = Buffer.from(join(root, 'home', 'd\xfe'), 'latin1');

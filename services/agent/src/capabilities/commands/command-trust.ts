@@ -1,6 +1,6 @@
 import { join } from 'node:path';
-import { CommandVerifier, type NamedKey, type VerifiedCommand } from '@muster/identity/agent';
-import { LIMITS } from '@muster/protocol';
+import { CommandVerifier, type NamedKey, type VerifiedCommand, type VerifiedPack } from '@muster/identity/agent';
+import { LIMITS, type PackClaims, type PackTicket } from '@muster/protocol';
 import type { Clock, Logger } from '@muster/runtime/program';
 import { z } from 'zod';
 import { readFileIfThere, writeFileAtomic } from '../../store/atomic-file.js';
@@ -110,6 +110,23 @@ export class CommandTrust {
     return this.#verifier.verify(jws);
   }
 
+  /** Checks who vouched for a pack of checks, for this org. */
+  verifyPack(
+    { jws, keys }: PackTicket,
+    org: string,
+  ): { readonly ok: true; readonly claims: PackClaims } | { readonly ok: false; readonly message: string } {
+    if (this.#verifier === undefined)
+      return {
+        ok: false,
+        message: 'this agent has pinned no root of trust, so it cannot know who vouched for the pack',
+      };
+    this.acceptKeys(keys);
+    const verified = this.#verifier.verifyPack(jws);
+    if (!verified.ok) return { ok: false, message: PACK_FAULTS[verified.reason] };
+    if (verified.claims.org === org) return verified;
+    return { ok: false, message: `the pack is of the org ${verified.claims.org}, this endpoint belongs to ${org}` };
+  }
+
   /**
    * `false` while the trust cannot be stored. An older key list would count after a restart, so no command may start.
    */
@@ -152,6 +169,15 @@ export class CommandTrust {
     throw new Error(`${this.#path} cannot be read; restore it, or remove it to trust whom the next enrolment names`);
   }
 }
+
+const PACK_FAULTS: Readonly<Record<Extract<VerifiedPack, { ok: false }>['reason'], string>> = {
+  malformed: 'the signed text is not about a pack',
+  wrong_type: 'the signed text was made for another purpose',
+  wrong_algorithm: 'the signature is of another algorithm than EdDSA',
+  unknown_key: 'the key that signed the pack is in no list that this agent trusts',
+  retired_key: 'the key that signed the pack is retired: an admin applies the pack again',
+  bad_signature: 'the signature of the pack does not fit',
+};
 
 function idsOf(roots: readonly NamedKey[]): string[] {
   return roots.map(({ kid }) => kid);

@@ -1,24 +1,40 @@
-import { CAPABILITY, clipMessage, encodeBody, FRAME, LIMITS, type QueryBody } from '@muster/protocol';
+import { CAPABILITY, clipMessage, encodeBody, FRAME, LIMITS, type PackTicket, type QueryBody } from '@muster/protocol';
 import type { Clock, Logger, Timer } from '@muster/runtime/program';
 import type { Capability } from '../../contract/capability.js';
 import type { SendResult, Session } from '../../contract/session.js';
 import type { FrameHandlers } from '../../contract/session-frames.js';
 import type { QueryFailure } from '../../worker/messages.js';
+import { LinuxLoad } from '../../worker/machine-load.js';
 import { hangs, WorkerPool, type WorkerPoolOptions } from '../../worker/worker-pool.js';
 import { AnswerSender } from './answer-sender.js';
+import { PackRunner, type PackTrust, type ScanHandle } from './pack-runner.js';
+import { PackStore } from './pack-store.js';
 import type { QueryDenylist } from './query-denylist.js';
-import { type Answer, type JobHandle, type JobResult, QueryRunner, type QueryRunnerOptions } from './query-runner.js';
+import {
+  type Answer,
+  type Job,
+  type JobHandle,
+  type JobResult,
+  type Priority,
+  QueryRunner,
+  type QueryRunnerOptions,
+} from './query-runner.js';
 
 export interface QueryHandlerOptions {
   readonly runner: QueryRunner;
+  /** Absent: this agent runs no packs. */
+  readonly packs?: PackRunner;
   readonly clock: Clock;
   readonly logger: Logger;
 }
 
-export interface OpenQueriesOptions extends Pick<QueryRunnerOptions, 'maxBudget' | 'traffic'> {
+export interface OpenQueriesOptions extends Pick<QueryRunnerOptions, 'maxBudget' | 'maxLowMs' | 'traffic' | 'about'> {
   readonly denylist: QueryDenylist;
   readonly processes: WorkerPoolOptions['processes'];
   readonly workers: number;
+  /** The data directory, for the packs. */
+  readonly folder: string;
+  readonly trust: PackTrust;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -33,6 +49,7 @@ interface Query {
   readonly body: QueryBody;
   credit: number;
   job: JobHandle | undefined;
+  scan: ScanHandle | undefined;
   answer: Answer | undefined;
   sender: AnswerSender | undefined;
   deadline: Timer | undefined;
@@ -43,6 +60,7 @@ export class QueryHandler implements Capability {
   readonly frames: FrameHandlers = {
     query: (body, ref) => this.#onQuery(ref, body),
     cancel: (_body, ref) => this.#onCancel(ref),
+    pack: ({ checks }, ref) => this.#queries.get(ref)?.scan?.deliver(checks),
     credit: ({ bytes }, ref) => this.#onCredit(ref, bytes),
     unreadableQuery: (body, ref) => this.#onUnreadable(ref, body),
   };
@@ -55,10 +73,16 @@ export class QueryHandler implements Capability {
     this.#options = options;
   }
 
-  static open({ processes, workers, clock, logger, ...options }: OpenQueriesOptions): QueryHandler {
-    const createPool = (onRoom: () => void): WorkerPool =>
-      new WorkerPool({ processes, workers, clock, logger, onRoom });
-    return new QueryHandler({ runner: new QueryRunner({ ...options, createPool }), clock, logger });
+  static open({ processes, workers, folder, trust, clock, logger, ...options }: OpenQueriesOptions): QueryHandler {
+    const load = process.platform === 'linux' ? { load: new LinuxLoad() } : {};
+    const createPool = (kind: Priority, onRoom: () => void): WorkerPool =>
+      new WorkerPool({ processes, workers: kind === 'low' ? 1 : workers, ...load, clock, logger, onRoom });
+    const packs = new PackRunner({
+      ...{ trust, processes, clock, logger, checkMs: options.maxBudget.ms, store: new PackStore({ folder, logger }) },
+      ...(options.about === undefined ? {} : { about: options.about }),
+      ...(options.traffic === undefined ? {} : { traffic: options.traffic }),
+    });
+    return new QueryHandler({ runner: new QueryRunner({ ...options, createPool, clock }), packs, clock, logger });
   }
 
   get size(): number {
@@ -66,7 +90,8 @@ export class QueryHandler implements Capability {
   }
 
   flags(): readonly string[] {
-    return [CAPABILITY.query];
+    const packs = this.#options.packs === undefined ? [] : [CAPABILITY.packs];
+    return [CAPABILITY.query, CAPABILITY.parameters, ...packs];
   }
 
   ready(session: Session): void {
@@ -85,6 +110,7 @@ export class QueryHandler implements Capability {
   /** Cancels all queries. */
   stop(): void {
     this.#options.runner.stop();
+    this.#options.packs?.stop();
   }
 
   #onQuery(ref: number, body: QueryBody): void {
@@ -98,19 +124,34 @@ export class QueryHandler implements Capability {
       body,
       credit: body.credit,
       job: undefined,
+      scan: undefined,
       answer: undefined,
       sender: undefined,
       deadline: undefined,
     };
-    const taken = runner.submit(body, (result) => this.#onResult(query, result));
+    const taken =
+      body.pack === undefined
+        ? runner.submit(jobOf(body, clock), (result) => this.#onResult(query, result))
+        : this.#submitScan(query, body.pack);
     if ('outcome' in taken) return this.#sendEnd(ref, body.id, taken);
     query.job = taken;
+    if (isScan(taken)) query.scan = taken;
     query.deadline = clock.setTimeout(
       () => this.#onDeadline(query),
       Math.min(body.remainingMs, LIMITS.queryTimeoutMaxMs),
     );
     this.#queries.set(ref, query);
     logger.debug('query accepted', { query: body.id });
+  }
+
+  #submitScan(query: Query, ticket: PackTicket): ScanHandle | QueryFailure {
+    const { packs } = this.#options;
+    if (packs === undefined) return { outcome: 'refused', code: 'no_packs', message: 'this agent runs no packs' };
+    return packs.submit({
+      ...{ ticket, budgetMs: query.body.budget.ms },
+      onWanted: () => this.#send(FRAME.packWanted, query.ref, encodeBody('packWanted', {}), { urgent: true }),
+      onResult: (result) => this.#onResult(query, result),
+    });
   }
 
   #onCancel(ref: number): void {
@@ -191,4 +232,15 @@ export class QueryHandler implements Capability {
   #send(...frame: Parameters<Session['send']>): SendResult {
     return this.#session?.send(...frame) ?? 'closed';
   }
+}
+
+/** Rows of a search that was not finished need the warning that says so. */
+function jobOf(body: QueryBody, clock: Clock): Job {
+  const { priority, ...budget } = body.budget;
+  const untilMs = clock.monotonic() + body.remainingMs;
+  return { ...body, untilMs, budget: body.warnings === true ? { ...budget, priority } : budget };
+}
+
+function isScan(handle: JobHandle | ScanHandle): handle is ScanHandle {
+  return 'deliver' in handle;
 }

@@ -210,8 +210,11 @@ export class System {
     return this.stat(path)?.isDirectory() === true;
   }
 
-  /** Runs a program by its absolute path and returns its output. `undefined` when it is missing, fails or takes over five seconds. */
-  run(program: string, args: readonly string[]): string | undefined {
+  /**
+   * Runs a program by its absolute path and returns its output. `undefined` when it is missing, fails or takes over five seconds.
+   * With `keepOutput`, what it wrote before it failed is kept: it was asked for many things, and one of them is not there.
+   */
+  run(program: string, args: readonly string[], { keepOutput = false } = {}): string | undefined {
     if (!this.live || !this.exists(program)) return undefined;
     // From here on it is the program that may take its time, and no path.
     this.#touch('');
@@ -229,9 +232,16 @@ export class System {
       const code = errorCode(error);
       if (code === 'ETIMEDOUT') this.#warn('too_slow', `${program} took longer than ${COMMAND_MS} ms`);
       if (code === 'ENOBUFS') this.#warn('too_large', `${program} wrote more than ${READ_LIMIT} bytes`);
-      return undefined;
+      return keepOutput && isExit(error) ? error.stdout : undefined;
     }
   }
+}
+
+/** Whether the program ended by itself. */
+function isExit(error: unknown): error is { readonly stdout: string } {
+  // `instanceof` does not hold across realms.
+  if (typeof error !== 'object' || error === null) return false;
+  return 'status' in error && typeof error.status === 'number' && 'stdout' in error;
 }
 
 /** Reads one table of one platform. Skips what it cannot read. Throws only when the time of the statement is over. */

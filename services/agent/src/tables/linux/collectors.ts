@@ -2,18 +2,29 @@ import type { TableRow } from '@muster/tables';
 import type { Collector } from '../contract/system.js';
 import { certificates } from './certificates.js';
 import { chromeExtensions } from './chrome_extensions.js';
+import { DOCKER_COLLECTORS } from './docker/docker-tables.js';
+import { extendedAttributes } from './extended-attributes.js';
 import { FILE_COLLECTORS } from './files.js';
+import { FIREWALL_COLLECTORS } from './firewall.js';
+import { FIRMWARE_COLLECTORS } from './firmware.js';
+import { HARDWARE_COLLECTORS } from './hardware.js';
+import { KERNEL_SETTING_COLLECTORS } from './kernel-settings.js';
 import { NETWORK_COLLECTORS } from './network.js';
+import { PACKAGE_SOURCE_COLLECTORS } from './package-sources.js';
 import { PACKAGE_COLLECTORS } from './packages.js';
 import { parseHosts, parseProtocols, parseResolvConf, parseServices } from './parse/etc.js';
 import { parseArp } from './parse/net.js';
+import { PROCESS_DETAIL_COLLECTORS } from './process-details.js';
 import { PROCESS_COLLECTORS } from './processes.js';
 import { SOCKET_COLLECTORS } from './sockets.js';
 import { STARTUP_COLLECTORS } from './startup.js';
 import { STORAGE_COLLECTORS } from './storage.js';
 import { sudoers } from './sudoers.js';
+import { suidBin } from './suid-bin.js';
 import { SYSTEM_COLLECTORS } from './system.js';
 import { systemdUnits } from './systemd_units.js';
+import { USER_SOFTWARE_COLLECTORS } from './user-software.js';
+import { TRACE_COLLECTORS } from './user-traces.js';
 import { USER_COLLECTORS } from './users.js';
 
 /** A table that is parsed from one text file. */
@@ -28,6 +39,7 @@ export const LINUX_COLLECTORS: readonly Collector[] = [
   textFile('etc_hosts', '/etc/hosts', parseHosts),
   textFile('etc_protocols', '/etc/protocols', parseProtocols),
   textFile('etc_services', '/etc/services', parseServices),
+  ...DOCKER_COLLECTORS,
   ...FILE_COLLECTORS,
   ...NETWORK_COLLECTORS,
   ...PACKAGE_COLLECTORS,
@@ -36,6 +48,16 @@ export const LINUX_COLLECTORS: readonly Collector[] = [
   ...STARTUP_COLLECTORS,
   ...STORAGE_COLLECTORS,
   ...SYSTEM_COLLECTORS,
+  ...FIREWALL_COLLECTORS,
+  ...FIRMWARE_COLLECTORS,
+  ...HARDWARE_COLLECTORS,
+  ...KERNEL_SETTING_COLLECTORS,
+  ...PACKAGE_SOURCE_COLLECTORS,
+  ...PROCESS_DETAIL_COLLECTORS,
+  ...TRACE_COLLECTORS,
+  ...USER_SOFTWARE_COLLECTORS,
+  extendedAttributes,
+  suidBin,
   ...USER_COLLECTORS,
   certificates,
   chromeExtensions,

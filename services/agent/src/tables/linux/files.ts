@@ -23,7 +23,8 @@ export const FILE_COLLECTORS: readonly Collector[] = [
   {
     table: 'hash',
     *collect(system, request) {
-      const buffer = Buffer.allocUnsafe(CHUNK);
+      // In a join there is one scan for each path.
+      const buffer = request.memo('hash buffer', () => Buffer.allocUnsafe(CHUNK));
       for (const { path, directory, mayTouch, mayFollow } of candidatePaths(system, request)) {
         if (!mayTouch || !mayFollow() || system.stat(path)?.isFile() !== true) continue;
         yield { path, directory, ...hashFile(system, request, path, buffer) };

@@ -13,8 +13,13 @@ const CATALOGUED = TABLES.filter((table) => table.platforms.includes('linux'));
 
 function everything(table: string): string {
   const spec = CATALOGUED.find((one) => one.name === table);
-  const columns = spec?.columns.map((column) => column.name).join(', ');
-  return `SELECT ${columns} FROM ${table}${spec?.requiresOneOf === undefined ? '' : " WHERE directory = '/etc'"}`;
+  const columns = spec?.columns.map((column) => `"${column.name}"`).join(', ');
+  return `SELECT ${columns} FROM ${table}${where(spec?.requiresOneOf)}`;
+}
+
+function where(requires: readonly string[] | undefined): string {
+  if (requires === undefined) return '';
+  return requires.includes('directory') ? " WHERE directory = '/etc'" : ` WHERE ${requires[0]} = '/etc/hosts'`;
 }
 
 /** Drops root privileges to those of nobody. Returns the function that restores them. */

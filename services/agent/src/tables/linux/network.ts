@@ -1,7 +1,8 @@
 import { networkInterfaces } from 'node:os';
-import type { TableRow } from '@muster/tables';
+import type { CollectRequest, TableRow } from '@muster/tables';
 import type { Collector, System } from '../contract/system.js';
-import { parseIpAddresses } from './parse/ip-json.js';
+import { readIp } from './ip-program.js';
+import { parseIpAddresses, parseIpRoutes } from './parse/ip-json.js';
 import { parseIpv4Routes, parseIpv6Routes } from './parse/net.js';
 
 const INTERFACES = '/sys/class/net';
@@ -22,14 +23,28 @@ const COUNTERS = {
 export const NETWORK_COLLECTORS: readonly Collector[] = [
   {
     table: 'interface_addresses',
-    *collect(system) {
+    *collect(system, request) {
       if (!system.live) return;
-      const listed = readIpAddresses(system);
+      // From netlink: also those of interfaces that are down or without a carrier, and the other end of a point-to-point one.
+      const listed = readIp(system, request, {
+        args: ['address', 'show'],
+        parse: parseIpAddresses,
+        lacks: 'addresses of interfaces that are down or without a carrier are missing',
+      });
       if (listed !== undefined) return yield* listed;
       for (const [name, addresses] of Object.entries(networkInterfaces())) {
-        for (const { address, netmask, family, internal } of addresses ?? []) {
-          const broadcast = family === 'IPv4' && !internal ? broadcastOf(address, netmask) : '';
-          yield { interface: name, address, mask: netmask, broadcast, point_to_point: '', type: 'unknown' };
+        for (const one of addresses ?? []) {
+          const { netmask, family, internal } = one;
+          const zone = one.family === 'IPv6' && one.scopeid !== 0 ? `%${name}` : '';
+          const broadcast = family === 'IPv4' && !internal ? broadcastOf(one.address, netmask) : '';
+          yield {
+            interface: name,
+            address: `${one.address}${zone}`,
+            mask: netmask,
+            broadcast,
+            point_to_point: '',
+            type: 'unknown',
+          };
         }
       }
     },
@@ -45,28 +60,28 @@ export const NETWORK_COLLECTORS: readonly Collector[] = [
   },
   {
     table: 'routes',
-    *collect(system) {
-      const found = [
-        ...parseIpv4Routes(system.text('/proc/net/route') ?? ''),
-        ...parseIpv6Routes(system.text('/proc/net/ipv6_route') ?? ''),
-      ];
-      for (const route of found) yield { ...route, source: '', hopcount: 0 };
+    *collect(system, request) {
+      yield* routesOf(system, request, 'inet');
+      yield* routesOf(system, request, 'inet6');
     },
   },
 ];
 
-const IP_PROGRAMS = ['/usr/sbin/ip', '/sbin/ip', '/usr/bin/ip', '/bin/ip'];
-
-/**
- * All addresses, from netlink through `ip`: also those of interfaces that are down or without a carrier, which getifaddrs
- * of Node leaves out, and the other end of a point-to-point one. `undefined` without that program.
- */
-function readIpAddresses(system: System): TableRow[] | undefined {
-  for (const program of IP_PROGRAMS) {
-    const output = system.run(program, ['-json', 'address', 'show']);
-    if (output !== undefined) return parseIpAddresses(output);
-  }
-  return undefined;
+/** All tables, from netlink. /proc has the main one for IPv4 only, no preferred source, and flags of another kind. */
+function routesOf(system: System, request: CollectRequest, family: 'inet' | 'inet6'): readonly TableRow[] {
+  const listed = system.live
+    ? readIp(system, request, {
+        args: ['-family', family, 'route', 'show', 'table', 'all'],
+        parse: (json) => parseIpRoutes(json, family),
+        lacks: `${family === 'inet' ? 'routes of other tables than the main one' : 'sources and kinds of IPv6 routes'} are missing`,
+      })
+    : undefined;
+  if (listed !== undefined) return listed;
+  const found =
+    family === 'inet'
+      ? parseIpv4Routes(system.text('/proc/net/route') ?? '')
+      : parseIpv6Routes(system.text('/proc/net/ipv6_route') ?? '');
+  return found.map((route) => ({ ...route, flags: 0, source: '', hopcount: 0 }));
 }
 
 /** The last address of the network. Empty for /31 and /32. */
@@ -90,14 +105,38 @@ function readInterface(system: System, name: string): TableRow {
     type: number('type'),
     mtu: number('mtu'),
     metric: 0,
-    flags: number('flags'),
+    flags: deviceFlags(system, base),
     last_change: -1,
-    link_speed: number('speed'),
+    // The kernel writes -1, or nothing at all, where there is none.
+    link_speed: Math.max(0, number('speed') ?? 0),
     pci_slot: pciSlot(system, base),
     ...Object.fromEntries(counters),
   };
 }
 
+/** Bits that the kernel adds when a program asks for the flags (netdevice(7)); the file lacks them. */
+const STATE_FLAGS = { up: 0x1, running: 0x40, lowerUp: 0x1_0000, dormant: 0x2_0000 } as const;
+
+function deviceFlags(system: System, base: string): number | undefined {
+  const word = system.word(`${base}/flags`);
+  if (word === undefined) return undefined;
+  const flags = Number(word);
+  if ((flags & STATE_FLAGS.up) === 0) return flags;
+  const isSet = (file: string): boolean => system.word(`${base}/${file}`) === '1';
+  const isOperational = ['up', 'unknown'].includes(system.word(`${base}/operstate`) ?? '');
+  return (
+    flags |
+    (isOperational ? STATE_FLAGS.running : 0) |
+    (isSet('carrier') ? STATE_FLAGS.lowerUp : 0) |
+    (isSet('dormant') ? STATE_FLAGS.dormant : 0)
+  );
+}
+
+/** The device, or what carries it: that of a virtual machine is on a bus of its own. */
 function pciSlot(system: System, base: string): string | undefined {
-  return /^PCI_SLOT_NAME=(.+)$/m.exec(system.text(`${base}/device/uevent`) ?? '')?.[1];
+  for (const device of [`${base}/device`, `${base}/device/..`]) {
+    const slot = /^PCI_SLOT_NAME=(.+)$/m.exec(system.text(`${device}/uevent`) ?? '')?.[1];
+    if (slot !== undefined) return slot;
+  }
+  return undefined;
 }

@@ -1,10 +1,9 @@
 import type { CollectRequest, TableRow } from '@muster/tables';
 import type { Collector, System } from '../contract/system.js';
-import { homes } from './users.js';
+import { pythonFolders, readPythonPackage } from './python_packages.js';
 import { aptListName, type AptSource, parseDeb822Sources, parseSourcesList } from './parse/apt.js';
 import { type Paragraph, parseDpkgStatus, parseParagraphs } from './parse/dpkg.js';
 import { parsePackageJson } from './parse/npm.js';
-import { parsePythonMetadata } from './parse/python.js';
 import { parseRpmQuery, RPM_QUERY_FORMAT } from './parse/rpm.js';
 
 const APT_FOLDER = '/etc/apt/sources.list.d';
@@ -12,13 +11,8 @@ const APT_LISTS = '/var/lib/apt/lists';
 
 const DPKG_FOLDER = '/var/lib/dpkg';
 
-const NPM_FOLDERS = ['/usr/lib', '/usr/local/lib'] as const;
+const NPM_FOLDERS = ['/usr/lib/', '/usr/local/lib/'] as const;
 const NPM_MAX_DEPTH = 32;
-
-/** The headers fit in this. Long descriptions follow them. */
-const METADATA_BYTES = 64 * 1024;
-const PYTHON_LIBRARIES = ['/usr/lib', '/usr/lib64', '/usr/local/lib', '/usr/local/lib64'] as const;
-const PYTHON_FOLDERS = ['dist-packages', 'site-packages'] as const;
 
 /** Installed packages of the system and of languages. */
 export const PACKAGE_COLLECTORS: readonly Collector[] = [
@@ -44,18 +38,19 @@ export const PACKAGE_COLLECTORS: readonly Collector[] = [
     table: 'npm_packages',
     *collect(system, request) {
       for (const directory of (request.equal('directory') ?? NPM_FOLDERS).map(String)) {
-        if (directory.startsWith('/')) yield* readModules(system, request, directory, `${directory}/node_modules`, 0);
+        if (!directory.startsWith('/')) continue;
+        yield* readModules(system, request, directory, `${directory.replace(/\/+$/, '')}/node_modules`, 0);
       }
     },
   },
   {
     table: 'python_packages',
     *collect(system, request) {
-      for (const directory of pythonFolders(system, request)) {
+      for (const { directory, uid } of pythonFolders(system, request)) {
         for (const entry of system.list(directory)) {
           request.checkpoint();
           const row = readPythonPackage(system, directory, entry);
-          if (row !== undefined) yield row;
+          if (row !== undefined) yield { ...row, uid };
         }
       }
     },
@@ -83,7 +78,7 @@ function* readModules(
   for (const path of packageFolders(system, folder)) {
     request.checkpoint();
     const info = parsePackageJson(system.text(`${path}/package.json`) ?? '');
-    if (info !== undefined) yield { ...info, path, directory, depth };
+    if (info !== undefined) yield { ...info, path: `${path}/package.json`, directory, depth };
     yield* readModules(system, request, directory, `${path}/node_modules`, depth + 1);
   }
 }
@@ -94,31 +89,6 @@ function packageFolders(system: System, folder: string): string[] {
     if (name.startsWith('.') || system.lstat(path)?.isDirectory() !== true) return [];
     return name.startsWith('@') ? packageFolders(system, path) : [path];
   });
-}
-
-function pythonFolders(system: System, request: CollectRequest): string[] {
-  const wanted = request.equal('directory');
-  if (wanted !== undefined) return wanted.map(String).filter((path) => path.startsWith('/'));
-  const libraries = [...PYTHON_LIBRARIES, ...homes(system, request).map((home) => `${home.directory}/.local/lib`)];
-  return libraries.flatMap((library) =>
-    system
-      .list(library)
-      .filter((name) => /^python\d/.test(name))
-      .flatMap((version) => PYTHON_FOLDERS.map((folder) => `${library}/${version}/${folder}`)),
-  );
-}
-
-function readPythonPackage(system: System, directory: string, entry: string): TableRow | undefined {
-  if (!/\.(dist-info|egg-info)$/.test(entry)) return undefined;
-  const path = `${directory}/${entry}`;
-  // Old distributions are a file, newer ones a folder.
-  const files = [`${path}/METADATA`, `${path}/PKG-INFO`, path];
-  for (const file of files) {
-    const text = system.head(file, METADATA_BYTES);
-    const metadata = text === undefined ? undefined : parsePythonMetadata(text);
-    if (metadata !== undefined) return { ...metadata, uid: system.stat(path)?.uid, path, directory };
-  }
-  return undefined;
 }
 
 function parseSources(file: string, system: System): AptSource[] {

@@ -77,7 +77,8 @@ function readProcess(
     pgroup: stat.group,
     threads: stat.threads,
     nice: stat.nice,
-    total_size: stat.virtualBytes,
+    // Kernel threads and zombies have no memory of their own.
+    total_size: stat.virtualBytes === 0 ? undefined : stat.virtualBytes,
     user_time: milliseconds(stat.userTicks),
     system_time: milliseconds(stat.systemTicks),
     start_time: bootTime === undefined ? -1 : bootTime + Math.floor(stat.startTicks / TICKS_PER_SECOND),
@@ -101,8 +102,7 @@ function statusOf(system: System, base: string): TableRow {
   const status = parseColonLines(system.text(`${base}/status`) ?? '');
   const uids = parseIds(status.get('Uid'));
   const gids = parseIds(status.get('Gid'));
-  // Kernel threads have no memory of their own.
-  const resident = status.size === 0 ? undefined : parseInt(status.get('VmRSS') ?? '0', 10) * 1024;
+  const resident = status.has('VmRSS') ? parseInt(status.get('VmRSS') ?? '', 10) * 1024 : undefined;
   return {
     uid: uids?.[0],
     euid: uids?.[1],

@@ -29,7 +29,7 @@ export const STARTUP_COLLECTORS: readonly Collector[] = [
   {
     table: 'startup_items',
     *collect(system, request) {
-      yield* autostart(system, SYSTEM_AUTOSTART, 'root');
+      yield* autostart(system, SYSTEM_AUTOSTART, '');
       yield* userAutostart(system, request);
       yield* initScripts(system);
     },
@@ -56,7 +56,7 @@ function* autostart(system: System, folder: string, username: string): Iterable<
       path: path.replaceAll('"', ''),
       args,
       type: 'Startup Item',
-      source: folder,
+      source: `${folder}/`,
       status: off ? 'disabled' : 'enabled',
       username,
     };
@@ -71,6 +71,6 @@ function* initScripts(system: System): Iterable<TableRow> {
     const path = `${INIT}/${name}`;
     if (name.startsWith('.') || name === 'README' || system.stat(path)?.isFile() !== true) continue;
     const status = started.has(name) ? 'enabled' : 'disabled';
-    yield { name, path, args: '', type: 'Startup Item', source: INIT, status, username: 'root' };
+    yield { name, path, args: '', type: 'Startup Item', source: `${INIT}/`, status, username: '' };
   }
 }

@@ -18,10 +18,8 @@ function* readSudoers(system: System, source: string, seen: Set<string>, depth: 
   if (seen.has(source) || depth > MAX_DEPTH) return;
   seen.add(source);
   for (const line of parseSudoers(system.text(source) ?? '')) {
-    if (line.kind === 'rule') {
-      yield { source, header: line.header, rule_details: line.details };
-      continue;
-    }
+    yield { source, header: line.header, rule_details: line.details };
+    if (line.kind === 'rule') continue;
     const path = resolve(dirname(source), line.path.replaceAll('%h', hostOf(system)));
     const files = line.kind === 'include' ? [path] : dropIns(system, path);
     for (const file of files) yield* readSudoers(system, file, seen, depth + 1);

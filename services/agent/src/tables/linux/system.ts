@@ -1,4 +1,6 @@
 import { arch } from 'node:os';
+import { smbiosStructures } from './firmware.js';
+import { biosInformation } from './parse/smbios.js';
 import type { Collector } from '../contract/system.js';
 import { parseCpuinfo } from './parse/cpuinfo.js';
 import { parseAssignments } from './parse/etc.js';
@@ -102,15 +104,23 @@ export const SYSTEM_COLLECTORS: readonly Collector[] = [
   },
   {
     table: 'platform_info',
-    *collect(system) {
+    *collect(system, request) {
       const dmi = (name: string): string => system.word(`${DMI}/${name}`) ?? '';
+      const isUefi = system.exists('/sys/firmware/efi');
+      const hasDmi = system.exists(DMI);
+      const bios = smbiosStructures(system, request)
+        .map(biosInformation)
+        .find((one) => one !== undefined);
+      // A virtual machine may have no firmware at all.
+      if (!isUefi && !hasDmi && bios === undefined) return;
       yield {
         vendor: dmi('bios_vendor'),
         version: dmi('bios_version'),
         date: dmi('bios_date'),
         revision: dmi('bios_release'),
         extra: '',
-        firmware_type: system.exists('/sys/firmware/efi') ? 'uefi' : system.exists(DMI) ? 'bios' : 'unknown',
+        firmware_type: isUefi ? 'uefi' : 'bios',
+        ...bios,
       };
     },
   },

@@ -95,7 +95,10 @@ describe('tables of a copied file tree', () => {
       'SELECT source, header FROM sudoers',
       [
         { source: '/etc/sudoers', header: 'Defaults' },
+        { source: '/etc/sudoers', header: '@includedir' },
         { source: '/etc/sudoers.d/ann', header: 'ann' },
+        { source: '/etc/sudoers', header: '@include' },
+        { source: '/etc/sudoers', header: '@include' },
         { source: '/etc/rules.box', header: 'eve' },
       ],
     ],
@@ -103,7 +106,7 @@ describe('tables of a copied file tree', () => {
       'SELECT path, event, command FROM crontab',
       [
         { path: '/etc/crontab', event: '', command: 'root job' },
-        { path: '/var/spool/cron/crontabs/ann', event: 'daily', command: 'backup' },
+        { path: '/var/spool/cron/crontabs/ann', event: '@daily', command: 'backup' },
       ],
     ],
     [
@@ -119,7 +122,7 @@ describe('tables of a copied file tree', () => {
       'SELECT name, path, args, status, username FROM startup_items',
       [
         { name: 'X', path: '/opt/my x', args: '--y', status: 'disabled', username: 'ann' },
-        { name: 'old', path: '/etc/init.d/old', args: '', status: 'enabled', username: 'root' },
+        { name: 'old', path: '/etc/init.d/old', args: '', status: 'enabled', username: '' },
       ],
     ],
     ['SELECT name, version, revision FROM deb_packages', [{ name: 'bash', version: '5.2-1', revision: '1' }]],
@@ -133,12 +136,12 @@ describe('tables of a copied file tree', () => {
       [{ name: 'New', version: '2.0', profile: 'Ann', state: '1', uid: 1000 }],
     ],
     ['SELECT uid FROM chrome_extensions WHERE uid = 0', []],
-    ['SELECT name, directory FROM python_packages', [{ name: 'six', directory: '/usr/lib/python3/dist-packages' }]],
+    ['SELECT name, directory FROM python_packages', [{ name: 'six', directory: '/usr/lib/python3/dist-packages/' }]],
     [
-      'SELECT name, depth FROM npm_packages',
+      'SELECT name, depth, path FROM npm_packages',
       [
-        { name: '@a/b', depth: 0 },
-        { name: 'c', depth: 1 },
+        { name: '@a/b', depth: 0, path: '/usr/lib/node_modules/@a/b/package.json' },
+        { name: 'c', depth: 1, path: '/usr/lib/node_modules/@a/b/node_modules/c/package.json' },
       ],
     ],
     [

@@ -1,4 +1,4 @@
-import { pastSamples, type ApiClient } from '@muster/api-client';
+import { ApiProblem, pastSamples, type ApiClient } from '@muster/api-client';
 import type { MetricsEventJson, ScaledHostSeriesJson } from '@muster/api-contract';
 import { followForever } from '../../environment/follow-forever.js';
 
@@ -15,15 +15,26 @@ export interface EndpointEventsOptions {
 /** All that an endpoint keeps: enough to fill what was missed. */
 const WHOLE_PAST = '10m';
 
-/** The metrics of an endpoint for as long as somebody looks. Throws as {@link followForever}. */
+/** The metrics of an endpoint for as long as somebody looks. An API that does not know `layout=columns` is asked without. Throws as {@link followForever}. */
 export async function* endpointEvents(options: EndpointEventsOptions): AsyncGenerator<MetricsEventJson> {
   const { client, agentId, signal, onLost } = options;
   let { past } = options;
-  const open = (): AsyncIterable<MetricsEventJson> => {
-    const query = { past, layout: 'columns' } as const;
+  let knowsColumns = true;
+  const events = (wanted: string): AsyncIterable<MetricsEventJson> => {
+    const query = knowsColumns ? ({ past: wanted, layout: 'columns' } as const) : { past: wanted };
     const call = { params: { id: agentId }, query, signal, onReconnect: onLost };
-    past = WHOLE_PAST;
     return client.events('GET /v1/agents/{id}/metrics/stream', call);
+  };
+  const open = async function* (): AsyncGenerator<MetricsEventJson> {
+    const wanted = past;
+    past = WHOLE_PAST;
+    try {
+      yield* events(wanted);
+    } catch (error) {
+      if (!knowsColumns || !refusesLayout(error)) throw error;
+      knowsColumns = false;
+      yield* events(wanted);
+    }
   };
   let series: readonly ScaledHostSeriesJson[] = [];
   for await (const event of followForever(open, { signal, onLost })) {
@@ -31,4 +42,9 @@ export async function* endpointEvents(options: EndpointEventsOptions): AsyncGene
     if (event.event === 'past') yield* pastSamples(event, series);
     else yield event;
   }
+}
+
+/** Earlier versions of the API have no `layout`, and refuse parameters that they do not know, by their name. */
+function refusesLayout(error: unknown): boolean {
+  return error instanceof ApiProblem && error.status === 400 && error.message.includes('layout');
 }

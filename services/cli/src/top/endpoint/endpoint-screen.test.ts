@@ -119,7 +119,7 @@ describe('the view of an endpoint', () => {
     expect(screen(state.scene())).toMatch(/away, last sample 12 s ago$/m);
     state.take(sampleEvent(620));
     expect(screen(state.scene())).toMatch(/ live$/m);
-    expect(screen(state.scene())).toMatch(/no samples from \S+ to \S+ \(21 s\)/);
+    expect(screen(state.scene())).toMatch(/no samples from \S+ UTC to \S+ UTC \(21 s\)/);
     expect(screen(stateOf([]).scene())).toContain('Connecting.');
     expect(screen(stateOf([{ event: 'state', seq: null, state: 'away' }]).scene())).toContain('is not connected');
   });

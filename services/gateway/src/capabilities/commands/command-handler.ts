@@ -1,6 +1,7 @@
 import type { BusSubscription } from '@muster/bus';
 import {
   decodeBusMessage,
+  decodeBusMessageInPlace,
   SUBJECTS,
   type CancelDelivery,
   type CommandServiceHeartbeat,
@@ -127,14 +128,14 @@ export class CommandHandler implements Capability {
     }
     const decoded = decodeBody('report', body);
     if (!decoded.ok) return malformed('report');
-    const { id, effects, ...report } = decoded.body;
+    const { id, number, state, code, message, effects, authentic } = decoded.body;
     // Nobody can have given it such a command. Beyond this point the id becomes part of a subject and of records.
     if (!isCommandId(id)) {
       this.#metrics.reports.inc({ result: 'bad_id' });
       return undefined;
     }
-    const known = { org, agentId, num, id };
-    this.#reports.add({ ...report, ...known, ...(effects === undefined ? {} : { effects }) }, body.length);
+    const report = { org, agentId, num, id, number, state, code, message, authentic };
+    this.#reports.add(effects === undefined ? report : { ...report, effects }, body.length);
     return undefined;
   }
 
@@ -162,7 +163,8 @@ export class CommandHandler implements Capability {
   #heard(data: Uint8Array): void {
     const { identity, logger } = this.#options;
     identity.checkLease();
-    const message = decodeBusMessage<DeliverCommand | CancelDelivery | ReportsKept>(
+    // Proofs are read while the message is worked on, and nothing of it is kept.
+    const message = decodeBusMessageInPlace<DeliverCommand | CancelDelivery | ReportsKept>(
       data,
       'command_deliver',
       'command_cancel',

@@ -12,13 +12,22 @@ export interface HistoryRequestsOptions extends Pick<CapabilityContext, 'clock'>
 /** What is asked for: minutes are most of the bytes, and few viewers want them. */
 export type HistoryPart = 'seconds' | 'all';
 
+export interface HistoryWish {
+  readonly part: HistoryPart;
+  /** The process takes several pieces in one message. */
+  readonly joined: boolean;
+}
+
 interface Request {
   readonly sampled: SampledSession;
   readonly api: string;
-  readonly part: HistoryPart;
+  readonly wish: HistoryWish;
   readonly untilMs: number;
   bytes: number;
   pieces: number;
+  /** Pieces that have not been handed on yet. */
+  held: Uint8Array[];
+  heldBytes: number;
   /** Its viewers have left. What the agent still sends of it was asked for, so it is not held against it. */
   isAbandoned: boolean;
 }
@@ -38,6 +47,8 @@ const REPEAT_MS = 5_000;
 /** Ten minutes of seconds and a day of minutes have some hundred KiB. */
 const MAX_BYTES = 8 * 1024 * 1024;
 const MAX_PIECES = 512;
+/** Of one message; the ten minutes of an endpoint have less. */
+const JOINED_BYTES = 128 * 1024;
 const MAX_REF = 0xffffffff;
 
 /** Asks agents for their history, once for each API process that begins to watch, and hands the pieces to it. */
@@ -57,7 +68,8 @@ export class HistoryRequests {
     return this.#requests.size;
   }
 
-  ask(sampled: SampledSession, api: string, part: HistoryPart): void {
+  ask(sampled: SampledSession, api: string, wish: HistoryWish): void {
+    const { part } = wish;
     const { clock, metrics } = this.#options;
     const nowMs = clock.monotonic();
     const key = keyOf(api, part, sampled.session);
@@ -69,14 +81,14 @@ export class HistoryRequests {
     this.#ref = (this.#ref % MAX_REF) + 1;
     if (sampled.session.send(encodeFrame(FRAME.metricsHistory, this.#ref, BODIES[part])) !== 'sent') return;
     const untilMs = nowMs + TIMEOUT_MS + (sampled.session.connection.intervalMs ?? 0);
-    this.#requests.set(this.#ref, { sampled, api, part, untilMs, bytes: 0, pieces: 0, isAbandoned: false });
+    const none = { bytes: 0, pieces: 0, held: [], heldBytes: 0, isAbandoned: false };
+    this.#requests.set(this.#ref, { sampled, api, wish, untilMs, ...none });
     this.#recent.set(key, untilMs);
     metrics.histories.inc({ result: 'asked' });
   }
 
   /** Takes a piece. Returns false when nobody waits for it. */
   take(sampled: SampledSession, { ref, flags }: Header, bytes: Uint8Array): boolean {
-    const { publisher, clock } = this.#options;
     const request = this.#requests.get(ref);
     if (request?.sampled !== sampled) return false;
     request.bytes += bytes.length;
@@ -85,18 +97,33 @@ export class HistoryRequests {
       this.#end(ref, 'too_long');
       return true;
     }
-    const { api, part } = request;
-    const { agentId } = sampled.session;
     const final = flags === FLAG_FINAL;
-    const message = { api, agentId, final, ...(part === 'seconds' ? SECONDS_ONLY : {}) };
-    if (!request.isAbandoned) publisher.history({ ...message, body: bytes });
+    if (!request.isAbandoned) this.#hold(request, bytes, final);
     if (!final) return true;
     if (request.isAbandoned) this.#requests.delete(ref);
     else {
-      this.#recent.set(keyOf(api, part, sampled.session), clock.monotonic() + REPEAT_MS);
+      const untilMs = this.#options.clock.monotonic() + REPEAT_MS;
+      this.#recent.set(keyOf(request.api, request.wish.part, sampled.session), untilMs);
       this.#end(ref, 'complete');
     }
     return true;
+  }
+
+  /** Hands pieces on: each as it comes, or many at once. */
+  #hold(request: Request, bytes: Uint8Array, final: boolean): void {
+    const { api, wish, sampled, held } = request;
+    // A piece is valid during this call only.
+    held.push(wish.joined && !final ? new Uint8Array(bytes) : bytes);
+    request.heldBytes += bytes.length;
+    if (wish.joined && !final && request.heldBytes < JOINED_BYTES) return;
+    const [body = bytes, ...more] = held;
+    request.held = [];
+    request.heldBytes = 0;
+    this.#options.publisher.history({
+      ...{ api, agentId: sampled.session.agentId, final, body },
+      ...(wish.part === 'seconds' ? SECONDS_ONLY : {}),
+      ...(more.length > 0 ? { more } : {}),
+    });
   }
 
   closed(sampled: SampledSession): void {
@@ -107,12 +134,13 @@ export class HistoryRequests {
   expire(isWanted: (api: string, agentId: AgentId) => boolean): void {
     const nowMs = this.#options.clock.monotonic();
     for (const [ref, request] of this.#requests) {
-      const { untilMs, api, part, sampled, isAbandoned } = request;
+      const { untilMs, api, wish, sampled, isAbandoned } = request;
       if (untilMs <= nowMs && isAbandoned) this.#requests.delete(ref);
       else if (untilMs <= nowMs) this.#end(ref, 'timed_out');
       else if (!isAbandoned && !isWanted(api, sampled.session.agentId)) {
         request.isAbandoned = true;
-        this.#recent.delete(keyOf(api, part, sampled.session));
+        request.held = [];
+        this.#recent.delete(keyOf(api, wish.part, sampled.session));
       }
     }
     for (const [key, untilMs] of this.#recent) if (untilMs <= nowMs) this.#recent.delete(key);

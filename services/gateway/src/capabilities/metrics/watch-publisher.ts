@@ -62,7 +62,8 @@ export class WatchPublisher {
   }
 
   history(message: Omit<WatchHistory, 't'>): void {
-    this.#publish({ t: 'watch_history', ...message }, { reason: 'history', count: 1 });
+    const count = 1 + (message.more?.length ?? 0);
+    this.#publish({ t: 'watch_history', ...message }, { reason: 'history', count });
   }
 
   #run(): void {

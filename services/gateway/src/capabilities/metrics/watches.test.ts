@@ -245,6 +245,27 @@ describe('a process that begins to watch', () => {
     handler.stop();
   });
 
+  it('gets the pieces in few messages when it says that it can read them, and a long history in parts', async () => {
+    const { join, viewers, history, pass, handler } = await setUp();
+    const one = join(1);
+    viewers.joining.add('api-1');
+    viewers.watch('api-1', [A1], [A1], [A1]);
+    await pass(100);
+    const large = 'x'.repeat(60 * 1024);
+    const sent = ['h1', 'h2', large, large, large, 'h6'];
+    for (const text of sent) expect(history(one, text, text === 'h6')).toBeUndefined();
+    await turn();
+    const got = viewers.of('watch_history').map(({ body, more = [], final, secondsOnly }) => ({
+      ...{ final, secondsOnly },
+      texts: [body, ...more].map((bytes) => Buffer.from(bytes).toString()),
+    }));
+    expect(got).toEqual([
+      { final: false, secondsOnly: true, texts: sent.slice(0, 5) },
+      { final: true, secondsOnly: true, texts: ['h6'] },
+    ]);
+    handler.stop();
+  });
+
   it('makes the agent send a keyframe at once when there is none', async () => {
     const { join, send, viewers, pass, handler } = await setUp();
     const one = join(1);

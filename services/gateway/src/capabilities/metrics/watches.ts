@@ -70,7 +70,7 @@ export class Watches {
 
   renewed(renewal: WatchRenewal): void {
     const { clock, metrics, find } = this.#options;
-    const { api, agents, begin = [] } = renewal;
+    const { api, agents, begin = [], joined = false } = renewal;
     const secondsOnly = new Set(renewal.secondsOnly);
     const refused = this.#leases.renew(renewal, clock.monotonic());
     if (refused > 0) metrics.refusedWatches.inc({ reason: 'list' }, refused);
@@ -84,7 +84,7 @@ export class Watches {
       const sampled = find(agentId);
       if (sampled?.isWatched !== true || !this.#leases.holds(api, agentId)) continue;
       this.#publisher.addCurrent(sampled);
-      this.#histories.ask(sampled, api, secondsOnly.has(agentId) ? 'seconds' : 'all');
+      this.#histories.ask(sampled, api, { part: secondsOnly.has(agentId) ? 'seconds' : 'all', joined });
     }
     this.#visit();
   }

@@ -2,8 +2,7 @@ import type { DirectoryWriter } from '@muster/directory';
 import type { AgentId, HelloBody } from '@muster/protocol';
 import type { FallbackRecord } from '@muster/records';
 import type { Clock, Logger } from '@muster/runtime';
-import type { LRUCache } from 'lru-cache';
-import { expiringCache } from '../../foundation/expiring-cache.js';
+import { ExpiringCache } from '../../foundation/expiring-cache.js';
 import type { SessionView } from '../../foundation/session-view.js';
 import type { ModeMetrics } from './mode-metrics.js';
 
@@ -36,12 +35,12 @@ export class FallbackRecorder {
   readonly #options: FallbackRecorderOptions;
   readonly #waiting = new Map<AgentId, Waiting>();
   /** What was last recorded of an agent. */
-  readonly #recorded: LRUCache<string, string>;
+  readonly #recorded: ExpiringCache<string>;
   readonly #writers = new Set<Promise<void>>();
 
   constructor(options: FallbackRecorderOptions) {
     this.#options = options;
-    this.#recorded = expiringCache(options.clock, { max: MAX_REMEMBERED, ttlMs: REPEAT_MS });
+    this.#recorded = new ExpiringCache(options.clock, { max: MAX_REMEMBERED, ttlMs: REPEAT_MS });
   }
 
   /** What waits is dropped; resolves when nothing is under way. */

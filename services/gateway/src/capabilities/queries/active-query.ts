@@ -6,12 +6,14 @@ import {
   encodeFrame,
   FRAME,
   LIMITS,
+  scanAnswerFault,
   type AgentOutcome,
   type Outcome,
   type QueryBody,
   type Selector,
   type WarningsBody,
 } from '@muster/protocol';
+import type { NumberBits } from '@muster/records';
 import type { SessionView } from '../../foundation/session-view.js';
 import { ByteStore } from './byte-store.js';
 import type { CreditPool, CreditTaker } from './credit-pool.js';
@@ -22,16 +24,20 @@ class Asked implements CreditTaker {
   readonly session: SessionView;
   /** Asked after the query had begun: the coordinator may have its answer from elsewhere already. */
   readonly joined: boolean;
+  /** Monotonic; when it is not waited for any more, unless the query ends before. */
+  readonly untilMs: number;
   readonly #ref: number;
   credit: number;
   granted = 0;
   received = 0;
   store: ByteStore | undefined;
   warnings: WarningsBody['warnings'] = [];
+  hasPack = false;
 
-  constructor(session: SessionView, options: { joined: boolean; ref: number; credit: number }) {
+  constructor(session: SessionView, options: { joined: boolean; untilMs: number; ref: number; credit: number }) {
     this.session = session;
     this.joined = options.joined;
+    this.untilMs = options.untilMs;
     this.#ref = options.ref;
     this.credit = options.credit;
   }
@@ -53,7 +59,28 @@ export interface ActiveQueryOptions {
   readonly deadlineMs: number;
   readonly credits: CreditPool;
   readonly updateBytes: number;
+  /** Only of a hunt. */
+  readonly hunt?: HuntLimits;
 }
+
+/** What a hunt asks, and of whom. */
+export interface HuntLimits {
+  /** How long one endpoint may take. */
+  readonly askMs: number;
+  /** Agents with a higher number are not asked. */
+  readonly through: number;
+  /** Who has settled; endpoints that settle here are added. */
+  readonly settled: NumberBits;
+  /** Monotonic. */
+  readonly nowMs: () => number;
+}
+
+/** What the endpoint said of itself is final, but for this: it had no room for the query at that moment. */
+const BUSY_CODE = 'busy';
+/** After the first, second … time without an answer a hunt asks an endpoint again no sooner than this. */
+const HUNT_PAUSES_MS = [5_000, 60_000, 600_000, 3_600_000, 21_600_000] as const;
+/** Beyond the time of the endpoint: what it has to say may be on the way. */
+const ASK_GRACE_MS = 5_000;
 
 /** Sessions of one endpoint that ended while its answer was awaited. After so many the endpoint is not asked again here. */
 const LOST_SESSIONS = 3;
@@ -73,9 +100,10 @@ export class ActiveQuery {
   readonly #credits: CreditPool;
   readonly #waiting = new Map<number, Asked>();
   /** Endpoints that answered here, or said why they do not: that is final. */
-  readonly #heard = new Set<number>();
-  /** How many sessions of an endpoint ended while its answer was awaited. */
-  readonly #lost = new Map<number, number>();
+  readonly #heard: Pick<Set<number>, 'has'> & { add(num: number): unknown };
+  readonly #hunt: HuntLimits | undefined;
+  /** How many sessions of an endpoint ended while its answer was awaited; of a hunt, how often it was asked in vain, and when. */
+  readonly #lost = new Map<number, { times: number; atMs: number }>();
 
   constructor(options: ActiveQueryOptions) {
     const { start } = options;
@@ -85,11 +113,16 @@ export class ActiveQuery {
     this.ref = options.ref;
     this.deadlineMs = options.deadlineMs;
     this.#credits = options.credits;
+    this.#hunt = options.hunt;
+    this.#heard = options.hunt?.settled ?? new Set();
+    const { pack } = start;
     this.aggregator = new PartialAggregator({
       form: start.mode,
       columns: start.columns.length,
       maxRows: start.budget.rows,
       updateBytes: options.updateBytes,
+      // Each check once: nothing that an endpoint leaves out or makes up is counted.
+      ...(pack === undefined ? {} : { faultOf: (rows: Uint8Array) => scanAnswerFault(rows, pack.checks) }),
     });
     this.fault = bodyFault('query', this.#body(options.deadlineMs, 0));
   }
@@ -104,12 +137,29 @@ export class ActiveQuery {
 
   /** It may be one of the endpoints that the query is for, whatever its labels are. */
   mayMean(num: number): boolean {
-    return this.#among === undefined || this.#among.has(num);
+    return (
+      (this.#among === undefined || this.#among.has(num)) && (this.#hunt === undefined || num <= this.#hunt.through)
+    );
   }
 
   /** Whether asking an endpoint again is of use: it has neither answered here nor lost a session each time it was asked. */
   mayAsk(num: number): boolean {
-    return this.mayMean(num) && !this.#heard.has(num) && (this.#lost.get(num) ?? 0) < LOST_SESSIONS;
+    return this.mayMean(num) && !this.#heard.has(num) && (this.#lost.get(num)?.times ?? 0) < LOST_SESSIONS;
+  }
+
+  /** Of a hunt: when the endpoint may be asked again (monotonic); 0 when it was not asked in vain. */
+  pausedUntilMs(num: number): number {
+    const lost = this.#lost.get(num);
+    return lost === undefined ? 0 : lost.atMs + (HUNT_PAUSES_MS[lost.times - 1] ?? HUNT_PAUSES_MS.at(-1) ?? 0);
+  }
+
+  /** Of a hunt: those whose time is over have timed out. Returns their sessions, so that the query can be cancelled there. */
+  expireAsked(nowMs: number): SessionView[] {
+    const late = [...this.#waiting.values()].filter(({ untilMs }) => untilMs <= nowMs);
+    for (const asked of late) {
+      this.#fail(asked, 'timed_out', { code: 'deadline', message: 'no whole answer came in time; it is asked again' });
+    }
+    return late.map(({ session }) => session);
   }
 
   /** Notes that these sessions are asked, in place of older ones of the same endpoints. Returns the frame that asks them. */
@@ -119,7 +169,8 @@ export class ActiveQuery {
       const former = this.#waiting.get(session.num);
       if (former !== undefined) this.#credits.release(former);
       this.aggregator.returned(session.num);
-      this.#waiting.set(session.num, new Asked(session, { joined: options.joined, ref: this.ref, credit }));
+      const untilMs = this.#askedUntilMs(session, options.nowMs);
+      this.#waiting.set(session.num, new Asked(session, { joined: options.joined, untilMs, ref: this.ref, credit }));
     }
     return encodeFrame(FRAME.query, this.ref, encodeBody('query', this.#body(options.nowMs, credit)));
   }
@@ -173,6 +224,14 @@ export class ActiveQuery {
     return true;
   }
 
+  /** The agent asks for the checks. It gets them once per question: they are large. */
+  mayWantPack(session: SessionView): boolean {
+    const asked = this.#askedOf(session);
+    if (asked === undefined || asked.hasPack) return false;
+    asked.hasPack = true;
+    return true;
+  }
+
   /** Whether an answer of this session is awaited. */
   awaits(session: SessionView): boolean {
     return this.#askedOf(session) !== undefined;
@@ -185,8 +244,7 @@ export class ActiveQuery {
     const message = 'the session ended before the answer was complete';
     if (hasMoved) this.#fail(asked, 'disconnected', { code: MOVED_CODE, message });
     else {
-      const times = (this.#lost.get(session.num) ?? 0) + 1;
-      this.#lost.set(session.num, times);
+      const times = this.#hunt === undefined ? this.#lose(session.num, 0) : 0;
       const isLast = times >= LOST_SESSIONS ? `, ${times} times: it is not asked again` : '';
       this.#fail(asked, 'disconnected', { code: 'disconnected', message: `${message}${isLast}` });
     }
@@ -217,9 +275,25 @@ export class ActiveQuery {
   }
 
   #body(nowMs: number, credit: number): QueryBody {
-    const { id, sql, columns, budget } = this.start;
-    const remainingMs = Math.max(0, Math.round(this.deadlineMs - nowMs));
-    return { id, sql, columns: [...columns], remainingMs, budget, credit, warnings: true };
+    const { id, sql, columns, budget, parameters, pack } = this.start;
+    const remainingMs = Math.max(0, Math.min(Math.round(this.deadlineMs - nowMs), this.#hunt?.askMs ?? Infinity));
+    const body = {
+      ...{ id, sql, columns: [...columns], remainingMs, budget, credit, warnings: true },
+      ...(pack === undefined ? {} : { pack: { jws: pack.jws, keys: pack.keys } }),
+    };
+    return parameters === undefined ? body : { ...body, parameters: [...parameters] };
+  }
+
+  /** One that polls gets the question with its next poll. */
+  #askedUntilMs({ connection }: SessionView, nowMs: number): number {
+    if (this.#hunt === undefined) return this.deadlineMs;
+    return Math.max(nowMs, connection.dueMs ?? nowMs) + this.#hunt.askMs + ASK_GRACE_MS;
+  }
+
+  #lose(num: number, atMs: number): number {
+    const times = (this.#lost.get(num)?.times ?? 0) + 1;
+    this.#lost.set(num, { times, atMs });
+    return times;
   }
 
   #askedOf(session: SessionView): Asked | undefined {
@@ -256,9 +330,13 @@ export class ActiveQuery {
     }
   }
 
-  #fail(asked: Asked, outcome: Outcome, why: { readonly code: string; readonly message: string }): void {
-    if (outcome !== 'disconnected' && outcome !== 'timed_out') this.#heard.add(asked.session.num);
-    this.aggregator.fail([asked.session.num, outcome, why.code, why.message]);
+  #fail(asked: Asked, said: Outcome, why: { readonly code: string; readonly message: string }): void {
+    const isBusy = this.#hunt !== undefined && said === 'refused' && why.code === BUSY_CODE;
+    const outcome = isBusy ? 'timed_out' : said;
+    const { num } = asked.session;
+    if (outcome !== 'disconnected' && outcome !== 'timed_out') this.#heard.add(num);
+    else if (this.#hunt !== undefined && why.code !== MOVED_CODE) this.#lose(num, this.#hunt.nowMs());
+    this.aggregator.fail([num, outcome, why.code, why.message]);
     this.#settle(asked);
   }
 

@@ -44,6 +44,7 @@ export class PartialAggregator {
   readonly #form: ResultForm;
   readonly #columns: number;
   readonly #maxRows: number;
+  readonly #otherFaultOf: ((rows: Uint8Array) => string | undefined) | undefined;
   readonly #updateBytes: number;
   #distinct = new Map<string, DistinctAnswer>();
   #distinctBytes = 0;
@@ -63,11 +64,14 @@ export class PartialAggregator {
     /** What one endpoint may answer with. */
     readonly maxRows: number;
     readonly updateBytes: number;
+    /** What else is wrong with the bytes of a whole answer. */
+    readonly faultOf?: (rows: Uint8Array) => string | undefined;
   }) {
     this.#form = options.form;
     this.#columns = options.columns;
     this.#maxRows = options.maxRows;
     this.#updateBytes = options.updateBytes;
+    this.#otherFaultOf = options.faultOf;
   }
 
   /** How many endpoints have settled in here. */
@@ -86,6 +90,7 @@ export class PartialAggregator {
    */
   answer(num: number, rows: Uint8Array, attributed: boolean): AnswerResult {
     if (rows.length === 0) {
+      if (this.#otherFaultOf?.(rows) !== undefined) return 'malformed';
       this.#empty.push(num);
     } else if (attributed || this.#form === 'raw') {
       const fault = this.#faultOf(rows);
@@ -159,7 +164,8 @@ export class PartialAggregator {
     const measure = measureRows(rows, this.#columns);
     if (measure === undefined) return 'malformed';
     if (measure.count > this.#maxRows) return 'over_rows';
-    return measure.longest > LIMITS.rowBytes ? 'over_row_bytes' : undefined;
+    if (measure.longest > LIMITS.rowBytes) return 'over_row_bytes';
+    return this.#otherFaultOf?.(rows) === undefined ? undefined : 'malformed';
   }
 
   #combine(num: number, rows: Uint8Array): Exclude<AnswerResult, 'taken'> | undefined {

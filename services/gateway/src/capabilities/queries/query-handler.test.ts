@@ -10,6 +10,7 @@ import {
   type QueryStop,
 } from '@muster/messages';
 import {
+  decodeBody,
   DEFAULT_BUDGET,
   encodeCbor,
   FLAG_FINAL,
@@ -39,7 +40,7 @@ function setUp({ hasSuccessor }: Partial<SuccessorView> = {}) {
   });
   const context = capabilityContext(bus, hasSuccessor);
   const { hub, clock, metrics } = context;
-  const handler = new QueryHandler({ ...context, creditBytes: 64 * 1024 * 1024 });
+  const handler = new QueryHandler({ ...context, creditBytes: 64 * 1024 * 1024, huntRate: 1_000 });
   handler.start();
   const query = (change: Partial<QueryStart> = {}): QueryStart => ({
     t: 'query_start',
@@ -98,6 +99,24 @@ describe('QueryHandler', () => {
       ['partial', 1],
     ]);
     expect(updates.at(-1)).toMatchObject({ settled: true });
+    await handler.stop();
+  });
+
+  it('asks a question with parameters only of agents that say that they bind them, and the others refuse it', async () => {
+    const { handler, hub, updates, query, say } = setUp();
+    const [old, mute] = [join(hub, 1), join(hub, 2, [])];
+    const able = join(hub, 3, ['query', 'parameters']);
+    await say(query({ parameters: [{ name: 'port', type: 'integer', value: 22 }] }));
+    await turn();
+    expect([old, mute, able].map(({ frames }) => frames.length)).toEqual([0, 0, 1]);
+    expect(decodeBody('query', able.frames[0]?.body ?? new Uint8Array())).toMatchObject({
+      body: { parameters: [{ name: 'port', type: 'integer', value: 22 }] },
+    });
+    const failures = updates.flatMap((update) => (update.t === 'partial' ? update.failures : []));
+    expect(failures.map(([num, outcome, code]) => [num, outcome, code])).toEqual([
+      [2, 'refused', 'no_capability'],
+      [1, 'refused', 'no_parameters'],
+    ]);
     await handler.stop();
   });
 

@@ -3,11 +3,14 @@ import {
   decodeBusMessage,
   SUBJECTS,
   type CoordinatorHeartbeat,
+  type HuntStart,
   type QueryStart,
   type QueryStop,
 } from '@muster/messages';
 import {
   CAPABILITY,
+  encodeBody,
+  encodeFrame,
   FLAG_FINAL,
   FRAME,
   LIMITS,
@@ -22,6 +25,8 @@ import { malformed, type Capability, type CapabilityContext, type FrameFault } f
 import type { SessionView, SuccessorView } from '../../foundation/session-view.js';
 import { ActiveQuery } from './active-query.js';
 import { CreditPool } from './credit-pool.js';
+import { Hunts } from './hunts.js';
+import { PackSource } from './pack-source.js';
 import { createQueryMetrics } from './query-metrics.js';
 import { QueryRun, type QueryRunContext } from './query-run.js';
 
@@ -29,6 +34,8 @@ export interface QueryHandlerOptions extends CapabilityContext {
   readonly successors: SuccessorView;
   /** Memory for answers that are not complete. */
   readonly creditBytes: number;
+  /** Sessions that hunts may ask in a second. */
+  readonly huntRate: number;
 }
 
 /** An update at least this often, so that the coordinator can tell a quiet gateway from a dead one. */
@@ -48,9 +55,11 @@ const REMEMBER_GIVEN_UP_MS = LIMITS.queryTimeoutMaxMs;
 /** Queries on this gateway: asks its sessions, gathers what they answer, sends it to the coordinators. */
 export class QueryHandler implements Capability {
   readonly name = CAPABILITY.query;
+  readonly alsoSaid = [CAPABILITY.parameters, CAPABILITY.packs];
   readonly frames: Capability['frames'] = [
     { type: FRAME.rows, hasRef: true, handle: (session, header, body) => this.#rows(session, header, body) },
     { type: FRAME.warnings, hasRef: true, handle: (session, header, body) => this.#warnings(session, header, body) },
+    { type: FRAME.packWanted, hasRef: true, handle: (session, header) => this.#packWanted(session, header) },
     { type: FRAME.queryEnd, hasRef: true, handle: (session, header, body) => this.#queryEnd(session, header, body) },
   ];
   readonly #options: QueryHandlerOptions;
@@ -62,6 +71,8 @@ export class QueryHandler implements Capability {
   readonly #ended = new Map<QueryId, number>();
   /** Those that were given up because their coordinator was silent. Should it be heard again, its updates are numbered on. */
   readonly #givenUp = new Map<QueryId, { readonly seq: number; readonly atMs: number }>();
+  readonly #hunts: Hunts;
+  readonly #packs: PackSource;
   /** Ended sessions of which it is not yet known whether their agents have moved. */
   readonly #leaving = new Set<Promise<void>>();
   #nextRef = 1;
@@ -71,23 +82,44 @@ export class QueryHandler implements Capability {
   constructor(options: QueryHandlerOptions) {
     this.#options = options;
     this.#runContext = { ...options, metrics: createQueryMetrics(options.metrics, () => this.#byId.size) };
+    this.#packs = new PackSource(options);
     this.#credits = new CreditPool({ limitBytes: options.creditBytes, stepBytes: LIMITS.budgetBytes });
+    this.#hunts = new Hunts({
+      ...options,
+      runContext: this.#runContext,
+      credits: this.#credits,
+      updateBytes: UPDATE_BYTES,
+      takeRef: () => this.#takeRef(),
+      byRef: this.#byRef,
+    });
   }
 
   start(): void {
     const { bus, clock, identity } = this.#options;
     this.#tick = clock.setInterval(() => this.#keepAlive(), KEEP_ALIVE_MS / 3);
+    this.#hunts.start();
     this.#subscriptions = [
       bus.subscribe(SUBJECTS.gateways, ({ data }) => {
         identity.checkLease();
-        const message = decodeBusMessage<QueryStart | QueryStop>(data, 'query_start', 'query_stop');
+        const message = decodeBusMessage<QueryStart | QueryStop | HuntStart>(
+          data,
+          'query_start',
+          'query_stop',
+          'hunt_start',
+        );
         if (message?.t === 'query_start') this.#started(message, { late: false });
-        else if (message?.t === 'query_stop') this.#end(message.id, 'ended');
+        else if (message?.t === 'hunt_start') this.#hunts.begin(message);
+        else if (message?.t === 'query_stop') {
+          this.#end(message.id, 'ended');
+          this.#hunts.end(message.id);
+        }
       }),
       bus.subscribe(SUBJECTS.coordinatorHeartbeats, ({ data }) => {
         identity.checkLease();
         const heartbeat = decodeBusMessage<CoordinatorHeartbeat>(data, 'owner_beat');
-        if (heartbeat !== undefined) this.#heard(heartbeat);
+        if (heartbeat === undefined) return;
+        this.#heard(heartbeat);
+        this.#hunts.heard(heartbeat);
       }),
     ];
   }
@@ -97,6 +129,7 @@ export class QueryHandler implements Capability {
     for (const subscription of this.#subscriptions.splice(0)) subscription.unsubscribe();
     this.#options.clock.clear(this.#tick);
     await Promise.all(this.#leaving);
+    this.#hunts.stop();
     for (const run of this.#byId.values()) {
       run.flush();
       run.forget();
@@ -114,6 +147,7 @@ export class QueryHandler implements Capability {
       this.#remove(run);
     }
     this.#givenUp.clear();
+    this.#hunts.fenced();
   }
 
   /** Whatever runs and selects the session is asked of it too. */
@@ -125,6 +159,12 @@ export class QueryHandler implements Capability {
       run.reportTargets({ joined: true, targets: [session] });
       run.ask([session], true);
     }
+    this.#hunts.ready(session);
+  }
+
+  /** Hunts may select it now. */
+  relabelled(session: SessionView): void {
+    this.#hunts.ready(session);
   }
 
   /**
@@ -132,7 +172,7 @@ export class QueryHandler implements Capability {
    * newer one is ready, and the other gateway's word may reach the coordinator after ours.
    */
   closed(session: SessionView): void {
-    const runs = [...this.#byId.values()].filter(({ query }) => query.awaits(session));
+    const runs = [...this.#byId.values(), ...this.#hunts.runs()].filter(({ query }) => query.awaits(session));
     if (runs.length === 0) return;
     const settle = (hasMoved: boolean): void => {
       for (const run of runs) if (run.query.sessionClosed(session, hasMoved)) run.gathered();
@@ -234,6 +274,15 @@ export class QueryHandler implements Capability {
     return undefined;
   }
 
+  /** Its agent does not have the checks of a scan. A session that is not asked, or not any more, gets nothing. */
+  #packWanted(session: SessionView, { ref }: Header): undefined {
+    const query = this.#byRef.get(ref)?.query;
+    if (query?.start.pack === undefined || !query.mayWantPack(session)) return;
+    void this.#packs.checksOf(query.start.org, query.start.pack).then((checks) => {
+      if (query.awaits(session)) session.send(encodeFrame(FRAME.pack, ref, encodeBody('pack', { checks })));
+    });
+  }
+
   #warnings(session: SessionView, { ref }: Header, body: Uint8Array): FrameFault | undefined {
     const query = this.#byRef.get(ref)?.query;
     return query === undefined || query.warnings(session, body) ? undefined : malformed('warnings');
@@ -251,6 +300,7 @@ export class QueryHandler implements Capability {
   }
 
   #keepAlive(): void {
+    this.#hunts.keepAlive();
     const nowMs = this.#options.clock.monotonic();
     for (const run of this.#byId.values()) {
       const { start, deadlineMs } = run.query;

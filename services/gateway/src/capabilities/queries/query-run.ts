@@ -4,6 +4,7 @@ import {
   messagingAttributes,
   SUBJECTS,
   type GatewayUpdate,
+  type QueryStart,
   type TargetedUpdate,
 } from '@muster/messages';
 import { CAPABILITY, clipMessage, encodeBody, encodeFrame, FRAME } from '@muster/protocol';
@@ -30,6 +31,19 @@ const HELD_BYTES = 32 * 1024 * 1024;
 const ASK_SLICE = 500;
 
 const UNABLE = ['refused', 'no_capability', 'the agent does not say that it answers queries'] as const;
+const UNABLE_TO_BIND = [
+  'refused',
+  'no_parameters',
+  'the agent does not say that it takes parameters; a newer version does',
+] as const;
+
+const UNABLE_TO_CHECK = [
+  'refused',
+  'no_packs',
+  'the agent does not say that it runs packs of checks; a newer version does',
+] as const;
+
+type Unable = typeof UNABLE | typeof UNABLE_TO_BIND | typeof UNABLE_TO_CHECK;
 
 /** Asks sessions one query, and sends its coordinator what comes of it: the first update at once, the last at once, the others in time. */
 export class QueryRun {
@@ -67,31 +81,41 @@ export class QueryRun {
   /** Tells the coordinator which endpoints this gateway asks. `joined`: it may know their answers from other gateways. */
   reportTargets(asked: {
     readonly joined: boolean;
+    readonly begins?: true;
     readonly targets: readonly SessionView[];
     readonly moved?: readonly SessionView[];
   }): void {
-    const { joined, targets, moved = [] } = asked;
+    const { joined, begins, targets, moved = [] } = asked;
     const setOf = (sessions: readonly SessionView[]): Uint8Array => encodeNumberSet(sessions.map(({ num }) => num));
     const sets = { targets: setOf(targets), ...(moved.length === 0 ? {} : { moved: setOf(moved) }) };
     const count = targets.length + moved.length;
     this.#span.event('targets', { 'muster.query.targeted': count, 'muster.query.joined': joined });
     if (count === 0) this.#span.end();
     const polls = pollsOf([...targets, ...moved], this.#context.clock.monotonic());
-    this.#update((address) => ({ t: 'targeted', ...address, joined, ...sets, ...polls }));
+    this.#update((address) => ({
+      t: 'targeted',
+      ...address,
+      joined,
+      ...(begins === true ? { begins } : {}),
+      ...sets,
+      ...polls,
+    }));
   }
 
   /** Asks the sessions that can answer; the others have their outcome at once. */
   ask(targets: readonly SessionView[], joined: boolean): void {
     const { clock, metrics } = this.#context;
     const { fault } = this.query;
-    const able = fault === undefined ? targets.filter(canAnswer) : [];
+    const { start } = this.query;
+    const able = fault === undefined ? targets.filter((session) => unableFor(session, start) === undefined) : [];
     if (fault !== undefined)
       this.query.refuse(targets, ['error', 'bad_query', clipMessage(`no agent takes it: ${fault}`)]);
     else if (able.length < targets.length)
-      this.query.refuse(
-        targets.filter((session) => !canAnswer(session)),
-        UNABLE,
-      );
+      for (const why of [UNABLE, UNABLE_TO_BIND, UNABLE_TO_CHECK])
+        this.query.refuse(
+          targets.filter((session) => unableFor(session, start) === why),
+          why,
+        );
     if (able.length < targets.length) this.gathered();
     if (able.length === 0) return;
     const frame = this.query.ask(able, { joined, nowMs: clock.monotonic() });
@@ -117,6 +141,14 @@ export class QueryRun {
       return;
     }
     this.#flushTimer ??= this.#context.clock.setTimeout(() => this.flush(), FLUSH_MS);
+  }
+
+  /** Of a hunt: endpoints whose time is over have timed out, and need not work on it any more. */
+  expireAsked(): void {
+    const late = this.query.expireAsked(this.#context.clock.monotonic());
+    if (late.length === 0) return;
+    this.#cancelAt(late, 'deadline');
+    this.gathered();
   }
 
   /** Sends what was gathered; an empty update too, as a sign of life. */
@@ -186,8 +218,11 @@ export class QueryRun {
   }
 }
 
-function canAnswer({ profile }: SessionView): boolean {
-  return profile?.capabilities.has(CAPABILITY.query) === true;
+/** Why the session's agent is not asked, or `undefined`. One that does not know parameters may take them for NULL. */
+function unableFor({ profile }: SessionView, { parameters, pack }: QueryStart): Unable | undefined {
+  if (profile?.capabilities.has(CAPABILITY.query) !== true) return UNABLE;
+  if (pack !== undefined && !profile.capabilities.has(CAPABILITY.packs)) return UNABLE_TO_CHECK;
+  return parameters !== undefined && !profile.capabilities.has(CAPABILITY.parameters) ? UNABLE_TO_BIND : undefined;
 }
 
 /** The endpoints that get the query only at their next poll. */

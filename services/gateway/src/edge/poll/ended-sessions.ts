@@ -1,6 +1,5 @@
 import type { Clock } from '@muster/runtime';
-import type { LRUCache } from 'lru-cache';
-import { expiringCache } from '../../foundation/expiring-cache.js';
+import { ExpiringCache } from '../../foundation/expiring-cache.js';
 
 export interface SessionEnd {
   readonly code: number;
@@ -14,10 +13,10 @@ const MAX_KEPT = 20_000;
  * How poll sessions ended, by name, as long as their agents may not know. What is forgotten is answered like a session that nobody knows.
  */
 export class EndedSessions {
-  readonly #ends: LRUCache<string, SessionEnd>;
+  readonly #ends: ExpiringCache<SessionEnd>;
 
   constructor(clock: Pick<Clock, 'monotonic'>) {
-    this.#ends = expiringCache(clock, { max: MAX_KEPT, ttlMs: KEPT_MS });
+    this.#ends = new ExpiringCache(clock, { max: MAX_KEPT, ttlMs: KEPT_MS });
   }
 
   note(name: string, { code, reason }: SessionEnd): void {

@@ -85,7 +85,7 @@ describe('polls that other gateways pass on', () => {
     relay.start(({ have }) => Promise.resolve({ kind: 'frames', upTo: have, batch: new Uint8Array() }));
     const poll = encodeBusMessage({ t: 'poll', ...REQUEST });
     const polled = async (id: GatewayId): Promise<string> =>
-      (await bus.request(SUBJECTS.gatewayPolls(id), poll, { timeoutMs: 100 })).kind;
+      (await bus.request(SUBJECTS.gatewayPolls(id), poll, { timeoutMs: 5_000 })).kind;
     return { relay, polled };
   }
 

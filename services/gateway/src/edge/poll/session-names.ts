@@ -12,9 +12,14 @@ const NAME = /^(gw-[a-z2-7]{1,32})\.([\w-]{22})\.([\w-]{16})$/;
  * message. The key of the MAC is derived from the keys of the agents' tokens, which all gateways have.
  */
 export class SessionNames {
-  readonly #keys: readonly Buffer[];
+  #keys: readonly Buffer[] = [];
 
   constructor(tokenKeys: PrivateJwks) {
+    this.renew(tokenKeys);
+  }
+
+  /** Names made with a key that is not in this document are not ours from now on. */
+  renew(tokenKeys: PrivateJwks): void {
     this.#keys = tokenKeys.keys.map(({ d }) => createHash('sha256').update(`muster.v1 poll session\n${d}`).digest());
   }
 

@@ -9,10 +9,9 @@ import {
 import { LIMITS, type ErrorCode, type SessionMode } from '@muster/protocol';
 import { addressBlock, TokenBucket, type Clock } from '@muster/runtime';
 import type { EnrolledIdentities } from '../../foundation/enrolled-identities.js';
-import { expiringCache } from '../../foundation/expiring-cache.js';
+import { ExpiringCache } from '../../foundation/expiring-cache.js';
 import { FairRate } from '../../foundation/fair-rate.js';
 import type { OperatorOverrides } from '../../foundation/operator-overrides.js';
-import type { LRUCache } from 'lru-cache';
 import type { HandshakeContext } from '../hub/session.js';
 import type { SessionTable } from '../hub/session-table.js';
 import type { DenialAuditor } from './denial-auditor.js';
@@ -75,7 +74,7 @@ export class AdmissionControl {
   readonly #all: TokenBucket;
   readonly #agents: FairRate;
   readonly #falseTokens: FairRate;
-  readonly #usedProofs: LRUCache<string, true>;
+  readonly #usedProofs: ExpiringCache<true>;
 
   constructor(options: AdmissionControlOptions) {
     this.#options = options;
@@ -85,7 +84,7 @@ export class AdmissionControl {
     this.#agents = new FairRate({ clock, own: PER_AGENT, pool: { capacity: rest, refillPerSecond: rest } });
     const checks = { capacity: upgradeRate, refillPerSecond: upgradeRate };
     this.#falseTokens = new FairRate({ clock, own: FALSE_PER_ADDRESS, pool: checks });
-    this.#usedProofs = expiringCache(clock, USED_PROOFS);
+    this.#usedProofs = new ExpiringCache(clock, USED_PROOFS);
   }
 
   decide(request: AdmissionRequest): Admission {

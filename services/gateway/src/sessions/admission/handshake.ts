@@ -10,7 +10,7 @@ import type { DenialAuditor } from './denial-auditor.js';
 import { renewToken } from './token-renewal.js';
 
 export interface HandshakeOptions {
-  readonly capabilities: readonly Pick<Capability, 'name'>[];
+  readonly capabilities: readonly Pick<Capability, 'name' | 'alsoSaid'>[];
   readonly issuer: AgentTokenIssuer;
   readonly directory: DirectoryWriter;
   readonly overrides: Pick<OperatorOverrides, 'labelsOf' | 'isRevoked'>;
@@ -30,7 +30,7 @@ export class Handshake {
 
   constructor(options: HandshakeOptions) {
     this.#options = options;
-    this.#capabilities = new Set(options.capabilities.map(({ name }) => name));
+    this.#capabilities = new Set(options.capabilities.flatMap(({ name, alsoSaid = [] }) => [name, ...alsoSaid]));
   }
 
   /** Checks HELLO against the challenge of its own connection. */

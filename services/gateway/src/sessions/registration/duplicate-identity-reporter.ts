@@ -2,8 +2,7 @@ import type { DirectoryWriter } from '@muster/directory';
 import type { AgentId, OrgId } from '@muster/protocol';
 import type { RegistrationResult } from '@muster/registry';
 import type { Clock, Logger } from '@muster/runtime';
-import type { LRUCache } from 'lru-cache';
-import { expiringCache } from '../../foundation/expiring-cache.js';
+import { ExpiringCache } from '../../foundation/expiring-cache.js';
 import type { DenialAuditor } from '../admission/denial-auditor.js';
 import type { Session } from '../hub/session.js';
 
@@ -27,11 +26,11 @@ type Duplicate = Extract<RegistrationResult, { readonly kind: 'duplicate' }>;
  */
 export class DuplicateIdentityReporter {
   readonly #options: DuplicateIdentityReporterOptions;
-  readonly #recent: LRUCache<string, true>;
+  readonly #recent: ExpiringCache<true>;
 
   constructor(options: DuplicateIdentityReporterOptions) {
     this.#options = options;
-    this.#recent = expiringCache(options.clock, { max: options.maxAgents ?? MAX_AGENTS, ttlMs: INTERVAL_MS });
+    this.#recent = new ExpiringCache(options.clock, { max: options.maxAgents ?? MAX_AGENTS, ttlMs: INTERVAL_MS });
   }
 
   /** Returns the reason in words, for the machine that is refused. */

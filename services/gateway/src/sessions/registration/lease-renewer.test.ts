@@ -191,8 +191,10 @@ describe('LeaseRenewer', () => {
     expect(events).toEqual(['fenced']);
     expect(identity.id).not.toBe(former);
     const ping = encodeBusMessage({ t: 'ping' });
-    expect(await bus.request(SUBJECTS.gateway(former), ping, { timeoutMs: 100 })).toEqual({ kind: 'no_responders' });
-    expect(await bus.request(SUBJECTS.gateway(identity.id), ping, { timeoutMs: 100 })).toMatchObject({ kind: 'reply' });
+    expect(await bus.request(SUBJECTS.gateway(former), ping, { timeoutMs: 5_000 })).toEqual({ kind: 'no_responders' });
+    expect(await bus.request(SUBJECTS.gateway(identity.id), ping, { timeoutMs: 5_000 })).toMatchObject({
+      kind: 'reply',
+    });
     await stop();
   });
 
@@ -250,7 +252,9 @@ describe('LeaseRenewer', () => {
     const startedAtMs = clock.now();
     await start();
     expect(registry.renewals[0]?.info).toEqual({ sessions: 3, draining: false, startedAtMs });
-    const ping = await bus.request(SUBJECTS.gateway(identity.id), encodeBusMessage({ t: 'ping' }), { timeoutMs: 100 });
+    const ping = await bus.request(SUBJECTS.gateway(identity.id), encodeBusMessage({ t: 'ping' }), {
+      timeoutMs: 5_000,
+    });
     expect(ping.kind === 'reply' && decodeBusMessage(ping.data, 'ok')).toEqual({ t: 'ok' });
     await stop();
   });

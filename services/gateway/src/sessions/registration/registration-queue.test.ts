@@ -85,7 +85,7 @@ function setUp() {
     return sessions;
   };
   const ask = async (request: GatewayRequest): Promise<GatewayReply | undefined> => {
-    const reply = await bus.request(SUBJECTS.gateway(identity.id), encodeBusMessage(request), { timeoutMs: 1_000 });
+    const reply = await bus.request(SUBJECTS.gateway(identity.id), encodeBusMessage(request), { timeoutMs: 5_000 });
     return reply.kind === 'reply' ? decodeBusMessage<GatewayReply>(reply.data, 'ok', 'holds', 'fault') : undefined;
   };
   return { ...context, registry, queue, events, told, opened, held, ask };

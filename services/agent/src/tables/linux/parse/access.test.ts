@@ -18,7 +18,7 @@ describe('cron, SSH keys and sudo', () => {
         command: 'root    cd / && run-parts /etc/cron.hourly',
       },
       {
-        event: 'reboot',
+        event: '@reboot',
         minute: '',
         hour: '',
         day_of_month: '',
@@ -46,8 +46,8 @@ describe('cron, SSH keys and sudo', () => {
       { kind: 'rule', header: 'Defaults', details: 'env_reset' },
       { kind: 'rule', header: '%sudo', details: 'ALL=(ALL:ALL)  ALL' },
       { kind: 'rule', header: '#1000', details: 'ALL=(ALL) ALL' },
-      { kind: 'includedir', path: '/etc/sudoers.d' },
-      { kind: 'include', path: '/etc/my rules' },
+      { kind: 'includedir', path: '/etc/sudoers.d', header: '@includedir', details: '/etc/sudoers.d' },
+      { kind: 'include', path: '/etc/my rules', header: '#include', details: '"/etc/my rules"' },
     ]);
   });
 });

@@ -40,7 +40,7 @@ export function parseGroup(text: string): Group[] {
 }
 
 /** isspace(3) in the C locale. */
-const LEADING_BLANKS = /^[ \t\v\f\r]+/;
+export const LEADING_BLANKS = /^[ \t\v\f\r]+/;
 const LARGEST_ID = 0xffff_ffffn;
 
 /** Lines that are entries of this machine: no comments, and not those that point to NIS. */

@@ -27,26 +27,29 @@ const SIGNATURES: Readonly<Record<string, string>> = {
 
 const EXTENSION = { subjectKeyId: '2.5.29.14', keyUsage: '2.5.29.15', authorityKeyId: '2.5.29.35' } as const;
 
-/** Bits of the key usage extension, starting with the first. */
+/** Bits of the key usage extension with osquery's names, in its sequence: the last bit of the first byte comes first. */
 const KEY_USAGES = [
-  'Digital Signature',
-  'Non Repudiation',
-  'Key Encipherment',
-  'Data Encipherment',
-  'Key Agreement',
-  'Certificate Sign',
-  'CRL Sign',
-  'Encipher Only',
-  'Decipher Only',
+  [7, 'Encipher Only'],
+  [6, 'CRL Sign'],
+  [5, 'Key Cert Sign'],
+  [4, 'Key Agreement'],
+  [3, 'Data Encipherment'],
+  [2, 'Key Encipherment'],
+  [1, 'Non Repudiation'],
+  [0, 'Digital Signature'],
+  [8, 'Decipher Only'],
 ] as const;
 
-const EXTENDED_USAGES: Readonly<Record<string, string>> = {
-  '1.3.6.1.5.5.7.3.1': 'TLS Web Server Authentication',
-  '1.3.6.1.5.5.7.3.2': 'TLS Web Client Authentication',
-  '1.3.6.1.5.5.7.3.3': 'Code Signing',
-  '1.3.6.1.5.5.7.3.4': 'E-mail Protection',
-  '1.3.6.1.5.5.7.3.8': 'Time Stamping',
-  '1.3.6.1.5.5.7.3.9': 'OCSP Signing',
+/** OpenSSL's long names of what Node calls the types of keys. */
+const KEY_ALGORITHMS: Readonly<Record<string, string>> = {
+  rsa: 'rsaEncryption',
+  'rsa-pss': 'rsassaPss',
+  dsa: 'dsaEncryption',
+  ec: 'id-ecPublicKey',
+  ed25519: 'ED25519',
+  ed448: 'ED448',
+  x25519: 'X25519',
+  x448: 'X448',
 };
 
 const PEM = /-----BEGIN (?:TRUSTED |X509 )?CERTIFICATE-----[\s\S]+?-----END (?:TRUSTED |X509 )?CERTIFICATE-----/g;
@@ -66,7 +69,6 @@ function certificateRow(certificate: X509Certificate): Record<string, string | n
   const subject = certificate.subject.split('\n');
   const issuer = certificate.issuer.split('\n');
   const details = readDetails(certificate.raw);
-  const extended = (certificate.keyUsage ?? []).map((oid) => EXTENDED_USAGES[oid] ?? oid);
   return {
     common_name: valueOf(details.subject, 'CN') ?? '',
     subject: onelineName(details.subject),
@@ -78,11 +80,11 @@ function certificateRow(certificate: X509Certificate): Record<string, string | n
     not_valid_before: Date.parse(certificate.validFrom) / 1000,
     not_valid_after: Date.parse(certificate.validTo) / 1000,
     signing_algorithm: details.signatureAlgorithm,
-    key_usage: [...details.keyUsage, ...extended].join(', '),
+    key_usage: details.keyUsage.join(', '),
     subject_key_id: details.subjectKeyId,
     authority_key_id: details.authorityKeyId,
     sha1: certificate.fingerprint.replaceAll(':', '').toLowerCase(),
-    serial: certificate.serialNumber.toLowerCase(),
+    serial: certificate.serialNumber,
     ...keyColumns(certificate),
   };
 }
@@ -92,7 +94,10 @@ function keyColumns(certificate: X509Certificate): { key_algorithm?: string; key
   try {
     const { asymmetricKeyType: type, asymmetricKeyDetails: details } = certificate.publicKey;
     const strength = details?.namedCurve ?? details?.modulusLength;
-    return { key_algorithm: type ?? '', key_strength: strength === undefined ? '' : String(strength) };
+    return {
+      key_algorithm: KEY_ALGORITHMS[type ?? ''] ?? type ?? '',
+      key_strength: strength === undefined ? '' : String(strength),
+    };
   } catch {
     return {};
   }
@@ -132,5 +137,5 @@ function readKeyUsage(extension: Buffer | undefined): string[] {
   const bits = extension === undefined ? undefined : readDer(extension)[0]?.content;
   if (bits === undefined) return [];
   // The first byte is the number of unused bits in the last one.
-  return KEY_USAGES.filter((_, index) => ((bits[1 + (index >> 3)] ?? 0) & (0x80 >> (index & 7))) !== 0);
+  return KEY_USAGES.flatMap(([bit, name]) => (((bits[1 + (bit >> 3)] ?? 0) & (0x80 >> (bit & 7))) === 0 ? [] : [name]));
 }

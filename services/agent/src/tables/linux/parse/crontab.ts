@@ -7,7 +7,7 @@ export function parseCrontab(text: string): TableRow[] {
   return text.split('\n').flatMap((raw) => {
     const line = raw.trim();
     if (line === '' || line.startsWith('#')) return [];
-    const event = /^@(\w+)\s+(.+)$/.exec(line);
+    const event = /^(@\w+)\s+(.+)$/.exec(line);
     if (event !== null) return [{ event: event[1] ?? '', ...NO_TIME, command: event[2] ?? '' }];
     const job = /^(\S+)\s+(\S+)\s+(\S+)\s+(\S+)\s+(\S+)\s+(.+)$/.exec(line);
     // Assignments such as `MAILTO = root` are not jobs.

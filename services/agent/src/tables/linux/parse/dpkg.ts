@@ -40,7 +40,8 @@ const FIELDS = {
  * Parses dpkg's status file. The file has megabytes, so it is not split in lines: each field is searched from one
  * package to the next. Packages without a version were never installed and are skipped.
  */
-export function* parseDpkgStatus(text: string): Iterable<TableRow> {
+export function* parseDpkgStatus(status: string): Iterable<TableRow> {
+  const text = withFieldNames(status);
   const scans = Object.values(FIELDS).map((field) => new FieldScan(text, field));
   for (let start = 0; start < text.length;) {
     const gap = text.indexOf('\n\n', start);
@@ -51,6 +52,16 @@ export function* parseDpkgStatus(text: string): Iterable<TableRow> {
     const version = values.get(FIELDS.version);
     if (name !== undefined && version !== undefined) yield toPackage(name, version, values);
   }
+}
+
+const BY_LOWER_CASE: ReadonlyMap<string, string> = new Map(
+  Object.values(FIELDS).map((field) => [field.toLowerCase(), field]),
+);
+const NAMED = new RegExp(`^(${Object.values(FIELDS).join('|')}):`, 'gim');
+
+/** To dpkg the case of a field's name is nothing. */
+function withFieldNames(text: string): string {
+  return text.replaceAll(NAMED, (_, name: string) => `${BY_LOWER_CASE.get(name.toLowerCase()) ?? name}:`);
 }
 
 /** Finds one field in consecutive paragraphs. Remembers the next position, so that the text is searched once. */

@@ -26,8 +26,8 @@ describe('files in /etc', () => {
       'nameserver 10.0.0.1\nnameserver 10.0.0.2 # second\ndomain old\nsearch a.test b.test\nsortlist 10.1.0.0/255.255.0.0\noptions rotate edns0 ndots:2\n';
     const options = 0x2c1 | 0x4000 | 0x10_0000;
     expect(parseResolvConf(text)).toEqual([
-      { id: 0, type: 'nameserver', address: '10.0.0.1', netmask: '', options },
-      { id: 1, type: 'nameserver', address: '10.0.0.2', netmask: '', options },
+      { id: 0, type: 'nameserver', address: '10.0.0.1', netmask: '32', options },
+      { id: 1, type: 'nameserver', address: '10.0.0.2', netmask: '32', options },
       { id: 0, type: 'search', address: 'a.test', netmask: '', options },
       { id: 1, type: 'search', address: 'b.test', netmask: '', options },
       { id: 0, type: 'sortlist', address: '10.1.0.0', netmask: '255.255.0.0', options },

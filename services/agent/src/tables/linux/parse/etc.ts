@@ -81,7 +81,9 @@ export function parseResolvConf(text: string): TableRow[] {
     else if (keyword === 'options') for (const value of values) options |= RESOLVER_OPTIONS[value] ?? 0;
   }
   const entry = (type: string) => (value: string, id: number) => {
-    const [address = '', netmask = ''] = type === 'sortlist' ? value.split('/') : [value];
+    // A server is one host, as osquery has it.
+    const whole = type === 'nameserver' ? '32' : '';
+    const [address = '', netmask = whole] = type === 'sortlist' ? value.split('/') : [value];
     return { id, type, address, netmask, options };
   };
   return [...servers.map(entry('nameserver')), ...domains.map(entry('search')), ...sortlist.map(entry('sortlist'))];

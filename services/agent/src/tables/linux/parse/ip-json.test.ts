@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { describe, expect, it } from '@jest/globals';
-import { parseIpAddresses } from './ip-json.js';
+import { parseIpAddresses, parseIpRoutes } from './ip-json.js';
 
 /** A network namespace of its own takes root. */
 const asRoot = process.getuid?.() === 0 ? describe : describe.skip;
@@ -28,6 +28,43 @@ asRoot('addresses in a network of its own', () => {
         { ...row('a0', '10.20.0.1', '255.255.255.255'), broadcast: '', point_to_point: '10.20.0.9' },
         { ...row('b0', '192.0.2.5', '255.255.255.192'), broadcast: '192.0.2.63', point_to_point: '' },
         { ...row('a0', '2001:db8::5', 'ffff:ffff:ffff:f000::'), broadcast: '', point_to_point: '' },
+      ]),
+    );
+  });
+});
+
+const ROUTES = `
+ip link set lo up
+ip link add a0 type veth peer name a1
+ip link set a0 up
+ip addr add 192.0.2.5/26 dev a0
+ip route add 198.51.100.0/24 via 192.0.2.1 metric 5 mtu 1300 src 192.0.2.5
+ip route add 203.0.113.7 via 192.0.2.2 table 100 onlink dev a0
+ip route add default nexthop via 192.0.2.3 nexthop via 192.0.2.4
+ip route add blackhole 198.18.0.0/15
+exec ip -json -family inet route show table all`;
+
+asRoot('routes in a network of its own', () => {
+  it('routes of all tables, one row for each next hop', () => {
+    const json = execFileSync('unshare', ['-n', 'sh', '-ec', ROUTES], { encoding: 'utf8' });
+    const rows = parseIpRoutes(json, 'inet');
+    const hop = { source: '', flags: 16, interface: 'a0', mtu: 0, metric: 0, type: 'gateway', hopcount: 0 };
+    expect(rows).toEqual(
+      expect.arrayContaining([
+        {
+          ...hop,
+          destination: '198.51.100.0',
+          netmask: 24,
+          gateway: '192.0.2.1',
+          metric: 5,
+          mtu: 1300,
+          source: '192.0.2.5',
+        },
+        { ...hop, destination: '203.0.113.7', netmask: 32, gateway: '192.0.2.2', flags: 20 },
+        { ...hop, destination: '0.0.0.0', netmask: 0, gateway: '192.0.2.3' },
+        { ...hop, destination: '0.0.0.0', netmask: 0, gateway: '192.0.2.4' },
+        expect.objectContaining({ destination: '198.18.0.0', netmask: 15, type: 'other' }),
+        expect.objectContaining({ destination: '192.0.2.5', type: 'local', netmask: 32 }),
       ]),
     );
   });

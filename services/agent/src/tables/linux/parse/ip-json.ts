@@ -8,6 +8,7 @@ interface IpAddress {
   readonly address?: string;
   readonly broadcast?: string;
   readonly prefixlen?: number;
+  readonly scope?: string;
 }
 
 interface IpInterface {
@@ -19,13 +20,86 @@ interface IpInterface {
 export function parseIpAddresses(text: string): TableRow[] {
   const interfaces = JSON.parse(text) as readonly IpInterface[];
   return interfaces.flatMap(({ ifname, addr_info: addresses = [] }) =>
-    addresses.flatMap(({ family, local, address, broadcast = '', prefixlen = 0 }): TableRow[] => {
+    addresses.flatMap(({ family, local, address, broadcast = '', prefixlen = 0, scope }): TableRow[] => {
       // Others are no addresses of a network, such as those of tunnels without one.
       if (local === undefined || (family !== 'inet' && family !== 'inet6')) return [];
       const mask = family === 'inet' ? ipv4Mask(prefixlen) : ipv6Mask(prefixlen);
-      return [{ interface: ifname, address: local, mask, broadcast, point_to_point: address ?? '', type: 'unknown' }];
+      // An address of one link says which, as getnameinfo writes it.
+      const zone = family === 'inet6' && scope === 'link' ? `%${ifname}` : '';
+      return [
+        {
+          interface: ifname,
+          address: `${local}${zone}`,
+          mask,
+          broadcast,
+          point_to_point: address ?? '',
+          type: 'unknown',
+        },
+      ];
     }),
   );
+}
+
+interface IpNextHop {
+  readonly gateway?: string;
+  /** A next hop of the other family. */
+  readonly via?: { readonly host?: string };
+  readonly dev?: string;
+  readonly flags?: readonly string[];
+}
+
+interface IpRoute extends IpNextHop {
+  /** Absent for an ordinary one. */
+  readonly type?: string;
+  readonly dst?: string;
+  readonly prefsrc?: string;
+  readonly metric?: number;
+  readonly metrics?: readonly { readonly mtu?: number; readonly hoplimit?: number }[];
+  readonly nexthops?: readonly IpNextHop[];
+}
+
+const ROUTE_TYPES: Readonly<Record<string, string>> = {
+  unicast: 'gateway',
+  local: 'local',
+  broadcast: 'broadcast',
+  anycast: 'anycast',
+};
+
+/** Bits of `rtm_flags` (linux/rtnetlink.h). */
+const ROUTE_FLAGS: Readonly<Record<string, number>> = {
+  dead: 1,
+  pervasive: 2,
+  onlink: 4,
+  offload: 8,
+  linkdown: 16,
+  unresolved: 32,
+  trap: 64,
+};
+
+/** Rows of `routes` from the output of `ip -json -family FAMILY route show table all`: one for each next hop. */
+export function parseIpRoutes(text: string, family: 'inet' | 'inet6'): TableRow[] {
+  const [any, full] = family === 'inet' ? ['0.0.0.0', 32] : ['::', 128];
+  return (JSON.parse(text) as readonly IpRoute[]).flatMap((route) => {
+    const { type = 'unicast', dst = 'default', prefsrc = '', metric = 0, metrics = [] } = route;
+    const [destination, length] = dst === 'default' ? [any, 0] : splitPrefix(dst, full);
+    return (route.nexthops ?? [route]).map((hop) => ({
+      destination,
+      netmask: length,
+      gateway: hop.gateway ?? hop.via?.host ?? '',
+      source: prefsrc,
+      flags: (hop.flags ?? []).reduce((bits, flag) => bits | (ROUTE_FLAGS[flag] ?? 0), 0),
+      interface: hop.dev ?? '',
+      mtu: metrics.find(({ mtu }) => mtu !== undefined)?.mtu ?? 0,
+      metric,
+      type: ROUTE_TYPES[type] ?? 'other',
+      hopcount: metrics.find(({ hoplimit }) => hoplimit !== undefined)?.hoplimit ?? 0,
+    }));
+  });
+}
+
+function splitPrefix(prefix: string, full: number): [address: string, length: number] {
+  const [address = '', length] = prefix.split('/');
+  return [address, length === undefined ? full : Number(length)];
 }
 
 function ipv4Mask(length: number): string {

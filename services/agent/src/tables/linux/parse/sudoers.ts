@@ -1,7 +1,12 @@
 /** A rule, or an include of another file or folder. */
 export type SudoersLine =
   | { readonly kind: 'rule'; readonly header: string; readonly details: string }
-  | { readonly kind: 'include' | 'includedir'; readonly path: string };
+  | {
+      readonly kind: 'include' | 'includedir';
+      readonly header: string;
+      readonly details: string;
+      readonly path: string;
+    };
 
 /** Parses sudoers(5). A backslash continues a line. `#include` and `#` with a user id are not comments. */
 export function parseSudoers(text: string): SudoersLine[] {
@@ -10,10 +15,11 @@ export function parseSudoers(text: string): SudoersLine[] {
     .split('\n')
     .flatMap((raw): SudoersLine[] => {
       const line = raw.trim();
-      const include = /^[@#](include|includedir)\s+(.+)$/.exec(line);
+      const include = /^([@#](include|includedir))\s+(.+)$/.exec(line);
       if (include !== null) {
-        const kind = include[1] === 'include' ? 'include' : 'includedir';
-        return [{ kind, path: unquote(include[2] ?? '') }];
+        const [, header = '', kind, details = ''] = include;
+        const path = unquote(details);
+        return [{ kind: kind === 'include' ? 'include' : 'includedir', header, details, path }];
       }
       if (line === '' || /^#(?!\d)/.test(line)) return [];
       const rule = /^(\S+)\s*(.*)$/.exec(line);

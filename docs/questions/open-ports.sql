@@ -1,6 +1,0 @@
--- Which programs listen on which ports, and on how many machines?
--- group
-SELECT DISTINCT p.name, l.protocol, l.address, l.port
-FROM listening_ports AS l
-JOIN processes AS p USING (pid)
-WHERE l.port > 0

@@ -1,3 +1,0 @@
--- Who may become root without being root? Accounts with user id 0, and their shells.
--- target: os in (linux,darwin)
-SELECT username, uid, shell, directory FROM users WHERE uid = 0

@@ -1,0 +1,105 @@
+import { readFileSync } from 'node:fs';
+import { getPriority } from 'node:os';
+import { describe, expect, test } from '@jest/globals';
+import { decodeBody, decodeRows, FRAME } from '@muster/protocol';
+import { BUDGET, createAgent, FOREVER } from '../../testing/query-fixture.js';
+
+const low = (ms: number) => ({ budget: { ...BUDGET, ms, priority: 'low' as const }, warnings: true });
+const rowsThenForever = (rows: number): string =>
+  `WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT x FROM c WHERE x <= ${rows}`;
+const stateOf = (pid: number): string | undefined => /\) (\w)/.exec(readFileSync(`/proc/${pid}/stat`, 'utf8'))?.[1];
+
+describe('a query with a budget of its own, at low priority', () => {
+  test('what it has found when its time is over is its answer, with a warning that it was not finished', async () => {
+    const agent = createAgent();
+    agent.ask(1, rowsThenForever(3), ['x'], low(700));
+    const { frames } = await agent.outcome(1);
+    expect(frames?.map(({ type }) => type)).toEqual([FRAME.warnings, FRAME.rows]);
+    expect(decodeRows(frames![1]!.body, 1)).toEqual([[1], [2], [3]]);
+    expect(decodeBody('warnings', frames![0]!.body)).toMatchObject({
+      ok: true,
+      body: { warnings: [{ code: 'over_time', count: 1, message: expect.stringContaining('not finished') }] },
+    });
+  });
+
+  test('one that has found nothing until then has no answer: nothing is known', async () => {
+    const agent = createAgent();
+    agent.ask(1, FOREVER, ['x'], low(300));
+    expect(await agent.outcome(1)).toMatchObject({ outcome: 'over_budget', code: 'over_time' });
+  });
+
+  test.each([
+    ['rows', { rows: 5 }, 5],
+    ['bytes', { bytes: 40 }, 20],
+  ] as const)('as many %s as it may give are its answer', async (limit, bound, count) => {
+    const agent = createAgent();
+    agent.ask(1, rowsThenForever(1_000), ['x'], { ...low(5_000), budget: { ...low(5_000).budget, ...bound } });
+    const { frames } = await agent.outcome(1);
+    expect(decodeRows(frames!.at(-1)!.body, 1)).toHaveLength(count);
+    expect(decodeBody('warnings', frames![0]!.body)).toMatchObject({ body: { warnings: [{ code: `over_${limit}` }] } });
+  });
+
+  test('without low priority, or a gateway that takes warnings, such an answer is none', async () => {
+    const agent = createAgent();
+    agent.ask(1, rowsThenForever(3), ['x'], { budget: { ...BUDGET, ms: 300 }, warnings: true });
+    expect(await agent.outcome(1)).toMatchObject({ outcome: 'over_budget', code: 'over_time' });
+    agent.ask(2, rowsThenForever(3), ['x'], { ...low(300), warnings: false });
+    expect(await agent.outcome(2)).toMatchObject({ outcome: 'over_budget', code: 'over_time' });
+  });
+
+  test('the bound of usual queries is not its own, and the owner of the endpoint bounds it too', async () => {
+    const agent = createAgent({ maxBudget: { ...BUDGET, ms: 100 }, maxLowMs: 900 });
+    const fromMs = performance.now();
+    agent.ask(1, rowsThenForever(1), ['x'], low(60_000));
+    expect((await agent.outcome(1)).frames).toHaveLength(2);
+    expect(performance.now() - fromMs).toBeGreaterThanOrEqual(800);
+  });
+
+  test('it ends before nobody waits for it any more', async () => {
+    const agent = createAgent();
+    agent.ask(1, rowsThenForever(1), ['x'], { ...low(60_000), remainingMs: 9_000 });
+    expect((await agent.outcome(1)).frames).toHaveLength(2);
+  });
+
+  test('usual queries go on beside it, in another process; it has the lowest priority', async () => {
+    const agent = createAgent({ env: {} });
+    agent.ask(1, rowsThenForever(1), ['x'], low(60_000));
+    agent.ask(2, 'SELECT 2 AS two', ['two']);
+    expect((await agent.outcome(2)).frames).toHaveLength(1);
+    const [worker = 0] = agent.workerPids();
+    expect(getPriority(worker)).toBe(19);
+    agent.cancel(1);
+    // Nobody gets a process whose priority is low.
+    await agent.until(() => agent.poolSize() === 1);
+    expect(agent.workerPids()).not.toContain(worker);
+  });
+
+  test('it stands still while others need the machine, can be cancelled then, and says how long it stood', async () => {
+    let share = 1;
+    const agent = createAgent({ env: {}, load: { othersShare: () => share, onBattery: () => false } });
+    agent.ask(1, rowsThenForever(1), ['x'], low(60_000));
+    agent.ask(2, rowsThenForever(1), ['x'], low(3_500));
+    const [first = 0] = agent.workerPids();
+    while (stateOf(first) !== 'T') await new Promise((resolve) => setTimeout(resolve, 20));
+    agent.cancel(1);
+    await agent.until(() => !agent.workerPids().includes(first));
+    const { frames } = await agent.outcome(2);
+    expect(decodeBody('warnings', frames![0]!.body)).toMatchObject({
+      body: { warnings: [{ message: expect.stringMatching(/stood still for [23] s/) }] },
+    });
+    share = 0;
+  });
+
+  test('it goes on when they do not', async () => {
+    let share = 1;
+    const agent = createAgent({ env: {}, load: { othersShare: () => share, onBattery: () => false } });
+    agent.ask(1, 'SELECT n FROM numbers LIMIT 2', ['n'], low(60_000));
+    agent.ask(2, rowsThenForever(1), ['x'], low(60_000));
+    await agent.outcome(1);
+    const [worker = 0] = agent.workerPids().slice(-1);
+    while (stateOf(worker) !== 'T') await new Promise((resolve) => setTimeout(resolve, 20));
+    share = 0.1;
+    while (stateOf(worker) === 'T') await new Promise((resolve) => setTimeout(resolve, 20));
+    agent.cancel(2);
+  });
+});

@@ -1,0 +1,64 @@
+import type { Clock, Timer } from '@muster/runtime/program';
+import type { MachineLoad } from './machine-load.js';
+import type { WorkerProcess } from './worker-process.js';
+
+export interface CourtesyPausesOptions {
+  readonly worker: Pick<WorkerProcess, 'pid' | 'pause' | 'resume'>;
+  readonly load: MachineLoad;
+  readonly clock: Clock;
+}
+
+const EVERY_MS = 1_000;
+/** Of all processors. The distance keeps it from stopping and going on each second. */
+const BUSY = 0.7;
+const CALM = 0.5;
+
+/** Stops a worker while others keep the machine busy, or while it is on battery. The time of its statement goes on. */
+export class CourtesyPauses {
+  readonly #options: CourtesyPausesOptions;
+  #timer: Timer | undefined;
+  #sinceMs: number | undefined;
+  #pausedMs = 0;
+
+  constructor(options: CourtesyPausesOptions) {
+    this.#options = options;
+    options.load.othersShare(options.worker.pid);
+    this.#arm();
+  }
+
+  /** How long the worker stood still. */
+  get pausedMs(): number {
+    const { clock } = this.#options;
+    return this.#pausedMs + (this.#sinceMs === undefined ? 0 : clock.monotonic() - this.#sinceMs);
+  }
+
+  /** The worker goes on, for good. */
+  stop(): void {
+    this.#options.clock.clear(this.#timer);
+    this.#resume();
+  }
+
+  #arm(): void {
+    this.#timer = this.#options.clock.setTimeout(() => this.#look(), EVERY_MS);
+    this.#timer.unref();
+  }
+
+  #look(): void {
+    const { worker, load, clock } = this.#options;
+    const share = load.othersShare(worker.pid) ?? 0;
+    const isPaused = this.#sinceMs !== undefined;
+    const mustWait = load.onBattery() || share > (isPaused ? CALM : BUSY);
+    if (mustWait && !isPaused) {
+      worker.pause();
+      this.#sinceMs = clock.monotonic();
+    } else if (!mustWait) this.#resume();
+    this.#arm();
+  }
+
+  #resume(): void {
+    if (this.#sinceMs === undefined) return;
+    this.#pausedMs = this.pausedMs;
+    this.#sinceMs = undefined;
+    this.#options.worker.resume();
+  }
+}

@@ -1,0 +1,28 @@
+import { endpointLabel, type Directory } from '@muster/directory';
+import { parseSelector, selectorMatches } from '@muster/protocol';
+import type { Principal } from '../http/principal.js';
+
+/** A scan of at most so many enrolled endpoints keeps every outcome of every endpoint, unless somebody says otherwise. */
+const MAX_ENDPOINTS = 2_000;
+/** They change, so they bound nothing here. */
+const CHANGING: ReadonlySet<string> = new Set(['mode', 'health']);
+
+/** Whether a scan keeps who has which outcome, where the caller does not say it. */
+export class ScanDetails {
+  readonly #directory: Pick<Directory, 'endpoints'>;
+
+  constructor(directory: Pick<Directory, 'endpoints'>) {
+    this.#directory = directory;
+  }
+
+  of({ org, bound }: Pick<Principal, 'org' | 'bound'>, selector: string): 'checks' | 'endpoints' {
+    const parsed = parseSelector(selector);
+    const scope = [...(parsed.ok ? parsed.selector : []), ...bound].filter(({ key }) => !CHANGING.has(key));
+    let found = 0;
+    for (const endpoint of this.#directory.endpoints(org)) {
+      if (endpoint.revoked === undefined && selectorMatches(scope, endpointLabel(endpoint))) found += 1;
+      if (found > MAX_ENDPOINTS) return 'checks';
+    }
+    return 'endpoints';
+  }
+}

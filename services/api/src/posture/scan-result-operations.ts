@@ -1,0 +1,178 @@
+import { inflateRawSync } from 'node:zlib';
+import { FINDING_FORMATS, operations, type FindingJson, type ScanEndpointJson } from '@muster/api-contract';
+import type { Endpoint } from '@muster/directory';
+import type { EndpointOutcome, ScanFinding } from '@muster/messages';
+import { readPack, type Pack } from '@muster/packs';
+import { AppError, CHECK_OUTCOMES, type CheckOutcome, type OrgId, type QueryId } from '@muster/protocol';
+import { decodeCursor, encodeCursor, position } from '../http/cursor.js';
+import { given, isoTime } from '../http/json-members.js';
+import { implement, json, type LinesAnswer, type Operation } from '../http/operation.js';
+import type { PostureClient } from '../upstream/posture-client.js';
+import type { QueryStore } from '../queries/query-store.js';
+import { csvText } from './finding-csv.js';
+import { ocsfText } from './finding-ocsf.js';
+import { sarifText } from './finding-sarif.js';
+import type { Found } from './found.js';
+import { mendOf } from './mend.js';
+import { findScan, type ScanQuery } from './scan-access.js';
+import { scoreByEndpoint, scoreByLabel } from './scan-scores.js';
+
+export interface ScanResultParts {
+  readonly client: PostureClient;
+  readonly store: Pick<QueryStore, 'findReadable'>;
+  readonly byNum: (num: number) => Endpoint | undefined;
+}
+
+type ToldFinding = Omit<ScanFinding, 'exceptions'> & Partial<Pick<ScanFinding, 'exceptions'>>;
+type Format = keyof typeof FINDING_FORMATS;
+
+const TEXT_BYTES = 4 * 1024 * 1024;
+/** Findings of one export. */
+const MAX_FINDINGS = 50_000;
+
+/** What a scan found, in every form. */
+export function scanResultOperations(parts: ScanResultParts): Operation[] {
+  return [findingsOperation(parts), endpointsOperation(parts), scoresOperation(parts), mendOperation(parts)];
+}
+
+function findingsOperation({ client, store, byNum }: ScanResultParts): Operation {
+  return implement(operations.listFindings, async ({ principal, params, query, negotiate }) => {
+    const { check, format = formatOf(negotiate(...Object.values(FINDING_FORMATS))) } = query;
+    const scan = await findScan(store, principal, params.id);
+    const request = { t: 'scan_findings' as const, org: principal.org, id: scan.id, ...given('check', check) };
+    const { findings, isCut } = await client.ask(request, 'findings');
+    const items = findings.flatMap((finding) => findingJson(finding, byNum));
+    if (format === 'json') return json(200, { items, isCut });
+    let more = isCut;
+    let skip = findings.length;
+    while (more && skip < MAX_FINDINGS) {
+      const next = await client.ask({ ...request, skip }, 'findings');
+      items.push(...next.findings.flatMap((finding) => findingJson(finding, byNum)));
+      skip += next.findings.length;
+      more = next.isCut && next.findings.length > 0;
+    }
+    if (more)
+      throw new AppError('too_large', `scan ${scan.id} has more than ${MAX_FINDINGS} findings: ask for one check`);
+    const pack = await packOf(client, principal.org, scan);
+    return textAnswer(format, FORMATS[format]({ scan, pack, findings: items }));
+  });
+}
+
+const FORMATS: Readonly<Record<Exclude<Format, 'json'>, (found: Found) => string>> = {
+  ndjson: ({ findings }) => findings.map((finding) => `${JSON.stringify(finding)}\n`).join(''),
+  csv: csvText,
+  sarif: sarifText,
+  ocsf: ocsfText,
+};
+
+function formatOf(type: string): Format {
+  return (Object.keys(FINDING_FORMATS) as Format[]).find((one) => FINDING_FORMATS[one] === type) ?? 'json';
+}
+
+function textAnswer(format: Format, text: string): LinesAnswer {
+  const headers = { 'content-type': `${FINDING_FORMATS[format]}; charset=utf-8` };
+  const lines = (async function* () {
+    yield text;
+  })();
+  return { kind: 'lines', status: 200, headers, lines };
+}
+
+/** The version that ran. @throws AppError `not_found` when it is not kept any more */
+async function packOf(client: PostureClient, org: OrgId, { pack: { id, hash } }: ScanQuery): Promise<Pack> {
+  const { text = new Uint8Array() } = await client.ask({ t: 'show_pack', org, id, hash }, 'pack');
+  const read = readPack(inflateRawSync(text, { maxOutputLength: TEXT_BYTES }).toString('utf8'));
+  if (!read.ok) throw new AppError('internal', `the pack ${id} cannot be read any more`);
+  return read.pack;
+}
+
+function findingJson(finding: ToldFinding, byNum: ScanResultParts['byNum']): FindingJson[] {
+  // A posture service of the version before does not tell them.
+  const { check, reason, evidence, endpoints, exceptions = [] } = finding;
+  const outcome = outcomeOf(finding.outcome);
+  if (outcome === undefined) return [];
+  const sample = finding.sample.map((num) => nameOf(num, byNum));
+  const allowed = exceptions.map(({ untilMs, ...rest }) => ({ ...rest, until: isoTime(untilMs) }));
+  return [{ check, outcome, reason, evidence, endpoints, sample, exceptions: allowed }];
+}
+
+const outcomeOf = (text: string): CheckOutcome | undefined => CHECK_OUTCOMES.find((one) => one === text);
+
+function nameOf(num: number, byNum: ScanResultParts['byNum']) {
+  const endpoint = byNum(num);
+  return { num, agentId: endpoint?.agentId ?? null, host: endpoint?.facts?.host ?? null };
+}
+
+function endpointsOperation({ client, store, byNum }: ScanResultParts): Operation {
+  return implement(operations.listScanEndpoints, async ({ principal, params, query }) => {
+    const { check, outcome, limit, cursor } = query;
+    const { id } = await findScan(store, principal, params.id);
+    const after = cursor === undefined ? 0 : decodeCursor('scan-endpoints', cursor, [position])[0];
+    const { endpoints, isWhole, isCut } = await client.ask(
+      { t: 'scan_endpoints', org: principal.org, id, check, ...given('outcome', outcome), after, limit },
+      'scan_endpoints',
+    );
+    const last = endpoints.at(-1);
+    return json(200, {
+      items: endpoints.flatMap((one) => endpointJson(one, byNum)),
+      isWhole,
+      ...(isCut && last !== undefined ? { nextCursor: encodeCursor('scan-endpoints', [last.num]) } : {}),
+    });
+  });
+}
+
+function endpointJson(one: EndpointOutcome, byNum: ScanResultParts['byNum']): ScanEndpointJson[] {
+  const { num, reason, evidence, exception } = one;
+  const outcome = outcomeOf(one.outcome);
+  if (outcome === undefined) return [];
+  return [{ ...nameOf(num, byNum), outcome, reason, evidence, ...given('exception', exception) }];
+}
+
+function scoresOperation({ client, store, byNum }: ScanResultParts): Operation {
+  return implement(operations.listScanScores, async ({ principal, params, query: { by, limit, cursor } }) => {
+    const { id } = await findScan(store, principal, params.id);
+    const from = cursor === undefined ? 0 : decodeCursor('scan-scores', cursor, [position])[0];
+    const scores = [];
+    let isWhole = true;
+    for (let more = true; more;) {
+      const after: number = scores.at(-1)?.num ?? 0;
+      const reply = await client.ask({ t: 'scan_scores', org: principal.org, id, after }, 'scan_scores');
+      scores.push(...reply.scores);
+      isWhole &&= reply.isWhole;
+      more = reply.isCut && reply.scores.length > 0;
+    }
+    const all = by === undefined ? scoreByEndpoint(scores, byNum) : scoreByLabel(scores, byNum, by);
+    const items = all.slice(from, from + limit);
+    const next = from + items.length;
+    return json(200, {
+      ...{ items, isWhole },
+      ...(next < all.length ? { nextCursor: encodeCursor('scan-scores', [next]) } : {}),
+    });
+  });
+}
+
+function mendOperation({ client, store, byNum }: ScanResultParts): Operation {
+  return implement(operations.planMend, async ({ principal, params, query: { check } }) => {
+    const scan = await findScan(store, principal, params.id);
+    const endpoints: EndpointOutcome[] = [];
+    let isWhole = true;
+    for (let more = true; more;) {
+      const place = { after: endpoints.at(-1)?.num ?? 0, limit: 1_000 };
+      const request = {
+        t: 'scan_endpoints' as const,
+        org: principal.org,
+        id: scan.id as QueryId,
+        check,
+        outcome: 'fail',
+      };
+      const reply = await client.ask({ ...request, ...place }, 'scan_endpoints');
+      endpoints.push(...reply.endpoints);
+      isWhole &&= reply.isWhole;
+      more = reply.isCut && reply.endpoints.length > 0;
+    }
+    const pack = await packOf(client, principal.org, scan);
+    const found = pack.checks.find((one) => one.id === check);
+    if (found === undefined)
+      throw new AppError('not_found', `the pack ${pack.id} ${pack.version} has no check ${check}`);
+    return json(200, mendOf(found, { endpoints, isWhole, byNum }));
+  });
+}

@@ -1,0 +1,74 @@
+import type { StreamStore } from '@muster/bus';
+import { AppError, isAnswer, type Outcome, type QueryId } from '@muster/protocol';
+import { encodeNumberSet, KeptResult, type QueryRecord } from '@muster/records';
+import { readWholeResults } from '@muster/service-base';
+import type { Principal } from '../http/principal.js';
+import type { QueryStore } from './query-store.js';
+
+/** A query that is asked again of endpoints that gave no answer. */
+export interface Retry {
+  readonly original: QueryRecord;
+  /** A number set of them. */
+  readonly among: Uint8Array;
+}
+
+interface RetryParts {
+  readonly streams: StreamStore;
+  readonly store: Pick<QueryStore, 'findReadable'>;
+}
+
+/**
+ * Who of a query's endpoints has no answer, only those with one of these outcomes where some are given.
+ * @throws AppError `not_found`; `conflict`: it still runs, or there is nobody to ask again; `results_expired`.
+ */
+export async function retryOf(
+  { streams, store }: RetryParts,
+  principal: Principal,
+  request: { readonly id: string; readonly outcomes?: readonly Outcome[] | undefined; readonly signal: AbortSignal },
+): Promise<Retry> {
+  const { id, outcomes, signal } = request;
+  const original = await store.findReadable(principal, id);
+  if (original.state === 'running')
+    throw new AppError('conflict', `query ${id} still runs; what it lacks can be asked again when it has ended`);
+  const nums: number[] = [];
+  // What earlier queries of the chain answered counts as answered.
+  const states = new Map<number, Outcome | 'waiting'>();
+  for (const record of await retryChain(store, principal, original)) {
+    const kept = new KeptResult(record);
+    for await (const { event } of readWholeResults(streams, record, { batch: 16, signal })) kept.apply(event);
+    for (const [num, state] of kept.states()) states.set(num, state);
+  }
+  for (const [num, state] of states) {
+    const isMissing = state === 'waiting' || !isAnswer(state);
+    if (isMissing && (outcomes === undefined || outcomes.includes(state as Outcome))) nums.push(num);
+  }
+  if (nums.length === 0) {
+    const which = outcomes === undefined ? '' : ` with the outcome ${outcomes.join(' or ')}`;
+    throw new AppError('conflict', `no endpoint of query ${id} is without an answer${which}; nobody was asked`);
+  }
+  return { original, among: encodeNumberSet(nums) };
+}
+
+/** No chain is longer; it also bounds what one request reads. */
+const MAX_CHAIN = 20;
+
+/**
+ * A query and those that it asks again, the first one at the beginning.
+ * @throws AppError `not_found` when one of them is not kept any more; `conflict` when there are too many, or their columns differ.
+ */
+export async function retryChain(
+  store: Pick<QueryStore, 'findReadable'>,
+  principal: Principal,
+  last: QueryRecord,
+): Promise<QueryRecord[]> {
+  const chain = [last];
+  for (let id: QueryId | undefined = last.retryOf; id !== undefined; id = chain[0]?.retryOf) {
+    if (chain.length === MAX_CHAIN)
+      throw new AppError('conflict', `query ${last.id} has more than ${MAX_CHAIN} retries`);
+    const earlier = await store.findReadable(principal, id);
+    if (earlier.columns.join('\0') !== last.columns.join('\0') || earlier.mode !== last.mode)
+      throw new AppError('conflict', `queries ${id} and ${last.id} have different columns, so their rows do not merge`);
+    chain.unshift(earlier);
+  }
+  return chain;
+}

@@ -1,0 +1,29 @@
+import {
+  decodeServiceMessage,
+  encodeBusMessage,
+  type PostureReply,
+  type PostureRequest,
+  type RequestTerms,
+} from '@muster/messages';
+import { expectReply, replyOf, type ServiceAsker, type ServiceName } from '@muster/service-base';
+
+type Reply<T extends PostureReply['t']> = Extract<PostureReply, { t: T }>;
+
+const SERVICE: ServiceName = { name: 'posture service', absent: 'no_posture_service' };
+const TIMEOUT_MS = 12_000;
+
+/** Requests to posture services. Throws an `AppError` for a refusal and when there is no answer. */
+export class PostureClient {
+  readonly #asker: Pick<ServiceAsker, 'ask'>;
+
+  constructor({ asker }: { readonly asker: Pick<ServiceAsker, 'ask'> }) {
+    this.#asker = asker;
+  }
+
+  async ask<const T extends PostureReply['t']>(request: PostureRequest, kind: T): Promise<Reply<T>> {
+    const encode = (terms: RequestTerms): Uint8Array => encodeBusMessage({ ...request, ...terms });
+    const result = await this.#asker.ask(encode, { timeoutMs: TIMEOUT_MS });
+    const reply = replyOf(result, (data) => decodeServiceMessage<PostureReply>(data), SERVICE);
+    return expectReply<PostureReply, T>(reply, kind, SERVICE);
+  }
+}

@@ -1,0 +1,48 @@
+import type { Command } from 'commander';
+import type { CommandEnv } from '../environment/command-env.js';
+import { LIST_OUTPUTS, parseOutput, printList } from '../terminal/listing.js';
+import { escapeControls } from '../terminal/escape.js';
+import { shortTime } from '../terminal/time-text.js';
+import { readSource } from './pack-files.js';
+
+/** `muster pack apply`, `list`, `show`: the packs that endpoints run. They need a server. */
+export function addAppliedPacks(pack: Command, env: CommandEnv): void {
+  pack
+    .command('apply <packs...>')
+    .description(
+      'Applies packs, files or the names of packs that come along, in your name: the server checks and signs them, and endpoints run them. Needs the role admin.',
+    )
+    .action(async (files: string[]) => {
+      for (const file of files) {
+        const { text } = await readSource(file);
+        const applied = await env.client().call('POST /v1/packs', { body: { text } });
+        await env.terminal.stdout.write(`${applied.id} ${applied.version}: ${applied.checks} checks\n`);
+      }
+    });
+  pack
+    .command('list')
+    .description('Lists the packs that are applied.')
+    .option('-o, --output <form>', LIST_OUTPUTS.join('|'), 'table')
+    .action(async ({ output }: { output: string }) => {
+      const { items } = await env.client().call('GET /v1/packs', {});
+      await printList(env.terminal, parseOutput(output, LIST_OUTPUTS), items, {
+        headers: ['id', 'version', 'checks', 'title', 'applied', 'by'],
+        row: (one) => [
+          one.id,
+          one.version,
+          String(one.checks),
+          one.title,
+          shortTime(one.appliedAt),
+          one.appliedBy.name,
+        ],
+        nothing: 'There are none. An admin applies one with muster pack apply linux-baseline.',
+      });
+    });
+  pack
+    .command('show <id>')
+    .description('Prints the text of a pack that is applied.')
+    .action(async (id: string) => {
+      const { text } = await env.client().call('GET /v1/packs/{id}', { params: { id } });
+      await env.terminal.stdout.write(text.split('\n').map(escapeControls).join('\n'));
+    });
+}

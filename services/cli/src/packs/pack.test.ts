@@ -1,0 +1,100 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, expect, test } from '@jest/globals';
+import { cliHarness } from '../testing/cli-harness.js';
+
+const { muster } = cliHarness();
+const folder = mkdtempSync(join(tmpdir(), 'muster-packs-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+function file(name: string, text: string): string {
+  const path = join(folder, name);
+  writeFileSync(path, text);
+  return path;
+}
+
+const PACK = `kind: muster/pack
+format: 1
+id: test
+version: 1.0.0
+title: Test
+checks:
+  - id: one
+    title: One
+    severity: high
+    platforms: [linux]
+    sql: SELECT pid, name FROM processes WHERE pid = 0
+    row_means: fail
+    remediation: Mend it.
+`;
+
+test('lint prints each finding with its place, and fails when there is a fault', async () => {
+  const good = file('good.yaml', PACK);
+  expect(await muster(['pack', 'lint', good])).toMatchObject({ code: 0, out: `${good}: test 1.0.0, 1 check\n` });
+  const bad = file('bad.yaml', PACK.replace('pid = 0', 'pd = 0').replace('[linux]', '[linux]\n    tags: [a]'));
+  const { code, out, err } = await muster(['pack', 'lint', good, bad]);
+  expect({ code, err }).toEqual({ code: 1, err: expect.stringContaining('1 fault') as unknown });
+  expect(out).toContain(`${bad}:12:10: fault: checks[0].sql: no such column: pd`);
+});
+
+test('packs that come along are known by name; what is neither a file nor one of them is said', async () => {
+  expect(await muster(['pack', 'lint', 'linux-baseline', 'suspicious-now'])).toMatchObject({
+    code: 0,
+    out: expect.stringMatching(/^linux-baseline: linux-baseline \d.*\nsuspicious-now: suspicious-now \d/) as unknown,
+  });
+  expect(await muster(['pack', 'lint', 'linux-baselin'])).toMatchObject({
+    code: 2,
+    err: expect.stringContaining('suspicious-now') as unknown,
+  });
+});
+
+test('diff names what changed', async () => {
+  const before = file('before.yaml', PACK);
+  const after = file('after.yaml', PACK.replace('pid = 0', 'pid = 1').replace('1.0.0', '1.1.0'));
+  const { code, out } = await muster(['pack', 'diff', before, after]);
+  expect(code).toBe(0);
+  expect(out.split('\n')).toEqual(
+    expect.arrayContaining(['  pack: version', '~ one: sql', expect.stringContaining('cannot be compared')]),
+  );
+  expect(JSON.parse((await muster(['pack', 'diff', '--json', before, after])).out)).toMatchObject({
+    judgesOtherwise: true,
+  });
+});
+
+test('import writes a pack that lint accepts, and says what it could not take over', async () => {
+  const policies = file(
+    'policies.yml',
+    `kind: policy
+spec: { name: Disk, query: "SELECT 1 FROM mounts WHERE path = '/'", platform: "linux,darwin", resolution: Encrypt it. }
+---
+kind: policy
+spec: { name: Elsewhere, query: SELECT 1 FROM magic_table, platform: linux }
+`,
+  );
+  const out = join(folder, 'imported.yaml');
+  const imported = await muster(['pack', 'import', policies, '--from', 'fleet', '-o', out]);
+  expect(imported).toMatchObject({ code: 3, out: `${out}: 1 check, and 1 that cannot run here\n` });
+  expect(imported.err).toContain('elsewhere: no such table: magic_table');
+  expect(readFileSync(out, 'utf8')).toContain('not_applicable');
+  expect((await muster(['pack', 'lint', out])).code).toBe(0);
+});
+
+test('wrong formats and files are told', async () => {
+  const pack = file('x.yaml', PACK);
+  expect(await muster(['pack', 'import', pack, '--from', 'x', '-o', pack])).toMatchObject({ code: 2 });
+  expect(await muster(['pack', 'lint', join(folder, 'missing.yaml')])).toMatchObject({ code: 2 });
+  const nothing = await muster(['pack', 'import', pack, '--from', 'osquery', '-o', pack]);
+  expect(nothing).toMatchObject({ code: 1, err: expect.stringContaining('nothing could be taken over') as unknown });
+  expect(readFileSync(pack, 'utf8')).toBe(PACK);
+});
+
+test('an agent runs the checks: its program is started, and it is told when there is none', async () => {
+  const pack = file('run.yaml', PACK);
+  const agent = file('agent.js', 'console.log(process.argv.slice(2).join(" ")); process.exitCode = 1;');
+  expect(await muster(['pack', 'test', pack, '--agent', agent, '-o', 'ndjson'])).toMatchObject({
+    code: 3,
+    out: `check --output ndjson ${pack}\n`,
+  });
+  expect(await muster(['pack', 'test', pack, '--agent', join(folder, 'no-agent')])).toMatchObject({ code: 1 });
+});

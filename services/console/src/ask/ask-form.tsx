@@ -1,0 +1,148 @@
+import { useQuery } from '@tanstack/react-query';
+import { lazy, Suspense, useState } from 'react';
+import { client } from '../api/client.js';
+import { LiveCount, useLiveCounts } from '../selector/live-count.js';
+import { SelectorBox, selectorFault } from '../selector/selector-box.js';
+import { Button, Kbd, Select } from '../ui/controls.js';
+import { WAITS, type Draft } from './draft.js';
+import { Parameters } from './parameters.js';
+import { QuestionsPanel } from './questions-panel.js';
+import type { SqlFault } from './sql-editor.js';
+import styles from './ask-form.module.css';
+
+const SqlEditor = lazy(() => import('./sql-editor.js').then(({ SqlEditor: component }) => ({ default: component })));
+
+const TIMEOUTS = ['5s', '10s', '30s', '2m', '10m'];
+const NO_TABLES: readonly never[] = [];
+
+interface AskFormProps {
+  readonly draft: Draft;
+  readonly onDraft: (draft: Draft) => void;
+  /** `typed` is newer than the draft. */
+  readonly onRun: (typed?: Partial<Draft>) => void;
+  readonly isStarting: boolean;
+  readonly fault: { readonly field: 'sql' | 'reduce'; readonly place: SqlFault } | undefined;
+  /** Why this person cannot ask; undefined when they can. */
+  readonly refusal: string | undefined;
+}
+
+/** The question as it would be asked: statement, parameters, endpoints, how. */
+export function AskForm({ draft, onDraft, onRun, isStarting, fault, refusal }: AskFormProps) {
+  const [isChoosing, setChoosing] = useState(false);
+  const [hasReduce, setReduce] = useState(draft.reduce !== '');
+  const tables = useQuery({
+    queryKey: ['tables'],
+    queryFn: ({ signal }) => client.call('GET /v1/tables', { signal }),
+    staleTime: Infinity,
+  });
+  const counts = useLiveCounts(draft.selector);
+  const change = (part: Partial<Draft>): void => onDraft({ ...draft, ...part });
+  const isReduceShown = hasReduce || draft.reduce !== '';
+  const timeouts = [...new Set([...TIMEOUTS, draft.timeout])];
+  return (
+    <form
+      className={styles['form']}
+      aria-label="Question"
+      onSubmit={(event) => {
+        event.preventDefault();
+        onRun();
+      }}
+      onKeyDown={(event) => {
+        if (event.key === 'Enter' && (event.ctrlKey || event.metaKey) && !event.defaultPrevented) onRun();
+      }}
+    >
+      <Suspense fallback={<div className={styles['loading']}>Loading the editor…</div>}>
+        <SqlEditor
+          label="SQL"
+          value={draft.sql}
+          onChange={(sql) => change({ sql })}
+          onRun={(sql) => onRun({ sql })}
+          tables={tables.data?.items ?? NO_TABLES}
+          fault={fault?.field === 'sql' ? fault.place : undefined}
+          hint="SELECT … FROM a table"
+        />
+        {isReduceShown && (
+          <SqlEditor
+            label="Reduce: a second SELECT over all rows"
+            value={draft.reduce}
+            onChange={(reduce) => change({ reduce })}
+            onRun={(reduce) => onRun({ reduce })}
+            tables={NO_TABLES}
+            fault={fault?.field === 'reduce' ? fault.place : undefined}
+            hint="reduce: SELECT … FROM rows, over the rows of the whole fleet"
+          />
+        )}
+      </Suspense>
+      {fault !== undefined && (
+        <p className={styles['fault']} role="alert">
+          {fault.field === 'reduce' ? 'Reduce: ' : ''}
+          {fault.place.message}
+        </p>
+      )}
+      <Parameters draft={draft} onDraft={onDraft} />
+      <div className={styles['target']}>
+        <SelectorBox
+          label="Which endpoints"
+          value={draft.selector}
+          onChange={(selector) => change({ selector })}
+          onEnter={() => onRun()}
+        />
+        <LiveCount counts={selectorFault(draft.selector) === undefined ? counts : undefined} />
+      </div>
+      <div className={styles['options']}>
+        <Select
+          label="Rows"
+          isLabelHidden
+          value={draft.group ? 'group' : 'raw'}
+          choices={[
+            { id: 'raw', label: 'rows with their endpoint' },
+            { id: 'group', label: 'equal rows once' },
+          ]}
+          onChange={(id) => change({ group: id === 'group' })}
+        />
+        <Select
+          label="Time each endpoint has"
+          isLabelHidden
+          value={draft.timeout}
+          choices={timeouts.map((id) => ({ id, label: `within ${id}` }))}
+          onChange={(timeout) => change({ timeout })}
+        />
+        <Select
+          label="Waiting for absent endpoints"
+          isLabelHidden
+          value={draft.wait}
+          choices={[
+            { id: '', label: 'connected ones only' },
+            ...Object.keys(WAITS).map((id) => ({ id, label: `absent ones too, for ${id}` })),
+          ]}
+          onChange={(wait) => change({ wait })}
+        />
+        <Button
+          onPress={() => {
+            setReduce(!isReduceShown);
+            if (isReduceShown) change({ reduce: '' });
+          }}
+        >
+          {isReduceShown ? 'No reduce' : 'Reduce'}
+        </Button>
+        <Button onPress={() => setChoosing(true)}>Questions</Button>
+        <span className={styles['space']} />
+        {refusal !== undefined && <span className={styles['fault']}>{refusal}</span>}
+        <Button look="primary" type="submit" isDisabled={isStarting || refusal !== undefined}>
+          {isStarting ? 'Starting…' : 'Run'} <Kbd>Ctrl ↵</Kbd>
+        </Button>
+      </div>
+      {isChoosing && (
+        <QuestionsPanel
+          draft={draft}
+          onChoose={(chosen) => {
+            onDraft(chosen);
+            setChoosing(false);
+          }}
+          onSaved={(saved) => change({ saved })}
+          onClose={() => setChoosing(false)}
+        />
+      )}
+    </form>
+  );
+}

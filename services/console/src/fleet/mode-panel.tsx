@@ -1,0 +1,67 @@
+import { useMutation, useQueryClient } from '@tanstack/react-query';
+import { useState } from 'react';
+import { client } from '../api/client.js';
+import { plural } from '../text/numbers.js';
+import { Button, Select, TextField } from '../ui/controls.js';
+import { Failure, Notice } from '../ui/notice.js';
+import { Panel } from '../ui/panel.js';
+import type { FleetTarget } from '../act/fleet-target.js';
+import styles from './fleet.module.css';
+
+const MODES = [
+  { id: 'live', label: 'Live: a WebSocket, answers at once' },
+  { id: 'poll', label: 'Poll: asks at an interval' },
+  { id: 'default', label: 'As the policy says' },
+];
+const LEASES = ['', '1h', '8h', '24h', '7d'];
+
+type Mode = 'live' | 'poll' | 'default';
+
+/** Orders endpoints to use Live or Poll. */
+export function ModePanel({ target, onClose }: { target: FleetTarget; onClose: () => void }) {
+  const [mode, setMode] = useState<Mode>('live');
+  const [lease, setLease] = useState('');
+  const [reason, setReason] = useState('');
+  const queryClient = useQueryClient();
+  const order = useMutation({
+    mutationFn: () =>
+      client.call('POST /v1/agents/mode', {
+        body: {
+          mode,
+          ...(target.kind === 'selector' ? { selector: target.selector } : { agentIds: [...target.agentIds] }),
+          ...(lease === '' || mode === 'default' ? {} : { for: lease }),
+          ...(reason.trim() === '' ? {} : { reason }),
+        },
+        idempotencyKey: crypto.randomUUID(),
+      }),
+    onSuccess: () => queryClient.invalidateQueries({ queryKey: ['agent'] }),
+  });
+  const told = order.data;
+  return (
+    <Panel kind="dialog" title="Live or Poll" onClose={onClose}>
+      <div className={styles['fields']}>
+        <Select label="Channel" value={mode} choices={MODES} onChange={(id) => setMode(id as Mode)} />
+        {mode !== 'default' && (
+          <Select
+            label="For how long"
+            value={lease}
+            choices={LEASES.map((id) => ({ id, label: id === '' ? 'until it is changed' : id }))}
+            onChange={setLease}
+          />
+        )}
+        <TextField label="Reason, for the audit record" value={reason} onChange={setReason} />
+        {order.error !== null && <Failure error={order.error} />}
+        {told !== undefined && (
+          <Notice>
+            {plural(told.matched, 'endpoint')}: {told.changed} changed, {told.unchanged} were so already.{' '}
+            {told.connected.live ?? '?'} hear of it now, {told.connected.poll ?? '?'} at their next poll,{' '}
+            {told.connected.offline ?? '?'} when they return.
+          </Notice>
+        )}
+        <Button look="primary" isDisabled={order.isPending} onPress={() => order.mutate()}>
+          Order it for {target.kind === 'agents' ? plural(target.agentIds.length, 'endpoint') : 'all that match'}
+        </Button>
+      </div>
+    </Panel>
+  );
+}

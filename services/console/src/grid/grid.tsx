@@ -1,0 +1,158 @@
+import {
+  columnResizingFeature,
+  columnSizingFeature,
+  columnVisibilityFeature,
+  tableFeatures,
+  useTable,
+  type ColumnDef,
+} from '@tanstack/react-table';
+import { useVirtualizer } from '@tanstack/react-virtual';
+import { useEffect, useId, useMemo, useRef, useState, type KeyboardEvent } from 'react';
+import type { GridColumn, GridSelection, GridSort, PlacedColumn } from './grid-column.js';
+import { GridHead } from './grid-head.js';
+import { GridRow } from './grid-row.js';
+import styles from './grid.module.css';
+
+interface GridProps<T> {
+  readonly label: string;
+  readonly columns: readonly GridColumn<T>[];
+  readonly length: number;
+  readonly rowAt: (place: number) => T | undefined;
+  /** Says which rows are looked at, where they come from elsewhere. */
+  readonly onLook?: (from: number, to: number) => void;
+  readonly sort?: GridSort | undefined;
+  readonly onSort?: ((id: string) => void) | undefined;
+  readonly onOpen?: ((row: T, place: number) => void) | undefined;
+  readonly selection?: GridSelection<T> | undefined;
+  /** Told whether the first row is in sight. */
+  readonly onTop?: ((isAtTop: boolean) => void) | undefined;
+}
+
+const FEATURES = tableFeatures({ columnSizingFeature, columnResizingFeature, columnVisibilityFeature });
+const NO_ROWS: readonly never[] = [];
+const ROW_PX = 26;
+const HEAD_PX = 26;
+const TICK_PX = 30;
+
+/**
+ * A table of any length: only rows and columns in sight are drawn. The columns' state is TanStack Table's, what is in sight TanStack
+ * Virtual's; rows stay where they are, in a worker or a cache.
+ */
+export function Grid<T>(props: GridProps<T>) {
+  const { label, columns, length, rowAt, onLook, onOpen, selection, onTop } = props;
+  const id = useId();
+  const box = useRef<HTMLDivElement>(null);
+  const [active, setActive] = useState(-1);
+  const definitions = useMemo<ColumnDef<typeof FEATURES, never>[]>(
+    () => columns.map(({ id: columnId, size }) => ({ id: columnId, size, minSize: 48, maxSize: 1_600 })),
+    [columns],
+  );
+  const table = useTable({
+    features: FEATURES,
+    columns: definitions,
+    data: NO_ROWS as never[],
+    columnResizeMode: 'onChange',
+  });
+  const leaves = table.getVisibleLeafColumns();
+  const lead = selection === undefined ? 0 : TICK_PX;
+
+  const rows = useVirtualizer({
+    count: length,
+    getScrollElement: () => box.current,
+    estimateSize: () => ROW_PX,
+    overscan: 12,
+    scrollPaddingStart: HEAD_PX,
+  });
+  const across = useVirtualizer({
+    count: leaves.length,
+    horizontal: true,
+    getScrollElement: () => box.current,
+    estimateSize: (at) => leaves[at]?.getSize() ?? 120,
+    paddingStart: lead,
+    overscan: 3,
+  });
+  const sizes = JSON.stringify(table.state.columnSizing);
+  useEffect(() => across.measure(), [across, sizes, columns]);
+
+  const seen = rows.getVirtualItems();
+  const [from, to] = [seen[0]?.index ?? 0, (seen.at(-1)?.index ?? -1) + 1];
+  useEffect(() => onLook?.(Math.max(0, from - 60), to + 60), [onLook, from, to]);
+  useEffect(() => onTop?.((rows.scrollOffset ?? 0) < ROW_PX), [onTop, rows.scrollOffset]);
+
+  const inSight = across.getVirtualItems();
+  const key = inSight.map(({ index, start, size }) => `${index}:${start}:${size}`).join();
+  const placed = useMemo<readonly PlacedColumn<T>[]>(
+    () =>
+      inSight.flatMap(({ index, start, size }) => {
+        const column = columns[index];
+        return column === undefined ? [] : [{ column, start, size, index }];
+      }),
+    // The key says all that is read of `inSight`.
+    [key, columns],
+  );
+  const width = across.getTotalSize();
+
+  const move = (place: number): void => {
+    const next = Math.max(0, Math.min(length - 1, place));
+    setActive(next);
+    rows.scrollToIndex(next, { align: 'auto' });
+  };
+  const onKeyDown = (event: KeyboardEvent): void => {
+    if (event.target !== box.current || length === 0) return;
+    const page = Math.max(1, Math.floor((box.current?.clientHeight ?? 260) / ROW_PX) - 2);
+    const steps: Record<string, number> = {
+      ArrowDown: active + 1,
+      ArrowUp: active - 1,
+      PageDown: active + page,
+      PageUp: active - page,
+      Home: 0,
+      End: length - 1,
+    };
+    const next = steps[event.key];
+    const row = rowAt(active);
+    if (next !== undefined) move(next);
+    else if (event.key === 'Enter' && row !== undefined) onOpen?.(row, active);
+    else if (event.key === ' ' && row !== undefined) selection?.toggle(row, active, event.shiftKey);
+    else return;
+    event.preventDefault();
+  };
+
+  return (
+    <div
+      ref={box}
+      className={styles['grid']}
+      role="grid"
+      aria-label={label}
+      aria-rowcount={length + 1}
+      aria-colcount={leaves.length}
+      aria-multiselectable={selection !== undefined}
+      tabIndex={0}
+      aria-activedescendant={active >= from && active < to ? `${id}-${active}` : undefined}
+      onKeyDown={onKeyDown}
+    >
+      <GridHead placed={placed} lead={lead} width={width} table={table} sort={props.sort} onSort={props.onSort} />
+      <div className={styles['body']} role="rowgroup" style={{ height: rows.getTotalSize(), width }}>
+        {seen.map(({ index, start }) => {
+          const row = rowAt(index);
+          return (
+            <GridRow
+              key={index}
+              id={`${id}-${index}`}
+              place={index}
+              start={start}
+              width={width}
+              row={row}
+              columns={placed}
+              isActive={index === active}
+              isSelected={row !== undefined && selection?.has(row) === true}
+              lead={lead}
+              onOpen={onOpen}
+              onActive={setActive}
+              selection={selection}
+            />
+          );
+        })}
+      </div>
+    </div>
+  );
+}

@@ -1,0 +1,9 @@
+import { createRoot } from 'react-dom/client';
+import { App } from './app/app.js';
+import { applyPreferences } from './preferences/preferences.js';
+import './styles/tokens.css';
+import './styles/base.css';
+
+applyPreferences();
+const root = document.querySelector('#root');
+if (root !== null) createRoot(root).render(<App />);

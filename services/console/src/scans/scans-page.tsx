@@ -1,0 +1,79 @@
+import { useNavigate, useParams, useSearch } from '@tanstack/react-router';
+import { Tab, TabList, TabPanel, Tabs } from 'react-aria-components';
+import { Exceptions } from '../exceptions/exceptions.js';
+import { Schedules } from '../schedules/schedules.js';
+import { Empty, Failure } from '../ui/notice.js';
+import { Vulnerabilities } from '../vulnerabilities/vulnerabilities.js';
+import { Packs } from './packs.js';
+import { RunScan } from './run-scan.js';
+import { usePacks } from './scan-data.js';
+import { ScanList } from './scan-list.js';
+import { ScanView } from './scan-view.js';
+import styles from './scans.module.css';
+
+/** Scans: run one, what they found, the packs that they run; `/scans/ID`: one of them. The address has the tab. */
+export default function ScansPage() {
+  const { scanId } = useParams({ strict: false }) as { scanId?: string };
+  if (scanId !== undefined) return <ScanView key={scanId} scanId={scanId} />;
+  return <Overview />;
+}
+
+const TABS = [
+  { id: 'scans', name: 'Scans' },
+  { id: 'packs', name: 'Packs' },
+  { id: 'schedules', name: 'Schedules' },
+  { id: 'exceptions', name: 'Exceptions' },
+  { id: 'vulnerabilities', name: 'Vulnerabilities' },
+];
+
+function Overview() {
+  const navigate = useNavigate();
+  const search: { tab?: unknown; selector?: unknown } = useSearch({ strict: false });
+  const tab = TABS.find(({ id }) => id === search.tab)?.id ?? 'scans';
+  const packs = usePacks();
+  return (
+    <div className={styles['page']}>
+      <h1>Scans</h1>
+      {packs.error !== null && <Failure error={packs.error} onRetry={() => void packs.refetch()} />}
+      {packs.data?.items.length === 0 && tab === 'scans' && (
+        <Empty title="No pack is applied">
+          <p>
+            A pack is a signed set of checks. An admin applies one under Packs, or with the CLI: Muster comes with
+            linux-baseline, windows-baseline and suspicious-now.
+          </p>
+        </Empty>
+      )}
+      <Tabs
+        className={styles['tabs'] ?? ''}
+        selectedKey={tab}
+        onSelectionChange={(key) =>
+          void navigate({ to: '/scans', search: (key === 'scans' ? {} : { tab: key }) as never, replace: true })
+        }
+      >
+        <TabList className={styles['tablist'] ?? ''} aria-label="About scans">
+          {TABS.map(({ id, name }) => (
+            <Tab key={id} id={id} className={styles['tab'] ?? ''}>
+              {name}
+            </Tab>
+          ))}
+        </TabList>
+        <TabPanel id="scans" className={styles['panel'] ?? ''}>
+          <RunScan {...(typeof search.selector === 'string' ? { selector: search.selector } : {})} />
+          <ScanList />
+        </TabPanel>
+        <TabPanel id="packs" className={styles['panel'] ?? ''}>
+          <Packs />
+        </TabPanel>
+        <TabPanel id="schedules" className={styles['panel'] ?? ''}>
+          <Schedules packs={(packs.data?.items ?? []).map(({ id }) => id)} />
+        </TabPanel>
+        <TabPanel id="exceptions" className={styles['panel'] ?? ''}>
+          <Exceptions />
+        </TabPanel>
+        <TabPanel id="vulnerabilities" className={styles['panel'] ?? ''}>
+          <Vulnerabilities />
+        </TabPanel>
+      </Tabs>
+    </div>
+  );
+}

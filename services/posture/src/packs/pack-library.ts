@@ -1,0 +1,129 @@
+import { inflateRawSync } from 'node:zlib';
+import { followView, type Entry, type FollowedView, type StreamStore } from '@muster/bus';
+import { type Pack, readPack } from '@muster/packs';
+import { AppError, type OrgId } from '@muster/protocol';
+import { decodePosture, encodePosture, STREAM_SUBJECTS, STREAMS, type PackRecord } from '@muster/records';
+import type { Logger } from '@muster/runtime';
+import { writeFailure } from '@muster/service-base';
+
+interface Kept {
+  readonly record: PackRecord;
+  readonly seq: number;
+}
+
+/** What the text of a pack may be when it is unpacked; the reader has its own limits below. */
+const TEXT_BYTES = 4 * 1024 * 1024;
+/** Read packs that are kept in memory. */
+const READ_PACKS = 32;
+
+/** The packs that were applied: the newest version of each in memory, the versions before it in the stream. */
+export class PackLibrary {
+  readonly #streams: StreamStore;
+  readonly #logger: Logger;
+  readonly #newest = new Map<string, Kept>();
+  readonly #read = new Map<string, Pack>();
+  #view: FollowedView | undefined;
+
+  constructor({ streams, logger }: { readonly streams: StreamStore; readonly logger: Logger }) {
+    this.#streams = streams;
+    this.#logger = logger;
+  }
+
+  async start(): Promise<void> {
+    this.#view = await followView(this.#streams, {
+      stream: STREAMS.packs.name,
+      apply: (entry) => this.#apply(entry),
+      reset: () => this.#newest.clear(),
+      logger: this.#logger,
+    });
+  }
+
+  async stop(): Promise<void> {
+    await this.#view?.stop();
+  }
+
+  get size(): number {
+    return this.#newest.size;
+  }
+
+  /** By id. */
+  list(org: OrgId): PackRecord[] {
+    const all = [...this.#newest.values()].map(({ record }) => record).filter((record) => record.org === org);
+    return all.sort((one, other) => (one.id < other.id ? -1 : 1));
+  }
+
+  /** The newest version. @throws AppError `not_found` */
+  find(org: OrgId, id: string): PackRecord {
+    const kept = this.#newest.get(keyOf(org, id));
+    if (kept !== undefined) return kept.record;
+    const names = this.list(org).map((record) => record.id);
+    const there = names.length === 0 ? 'none is applied yet' : `there are ${names.join(', ')}`;
+    throw new AppError('not_found', `there is no pack ${id}: ${there}; an admin applies one with muster pack apply`);
+  }
+
+  /** The version with these checks; also an earlier one, which a hunt may still run. */
+  async version(org: OrgId, id: string, hash: string): Promise<PackRecord | undefined> {
+    const newest = this.#newest.get(keyOf(org, id))?.record;
+    if (newest?.hash === hash) return newest;
+    let found: PackRecord | undefined;
+    for await (const record of this.#versions(org, id)) if (record.hash === hash) found = record;
+    return found;
+  }
+
+  /** The text of a version, read. */
+  read(record: PackRecord): Pack {
+    const key = `${record.org}/${record.id}/${record.version}/${record.atMs}`;
+    const known = this.#read.get(key);
+    if (known !== undefined) return known;
+    const read = readPack(inflateRawSync(record.text, { maxOutputLength: TEXT_BYTES }).toString('utf8'));
+    if (!read.ok) throw new AppError('internal', `the pack ${record.id} ${record.version} cannot be read any more`);
+    this.#read.set(key, read.pack);
+    const [oldest] = this.#read.keys();
+    if (this.#read.size > READ_PACKS && oldest !== undefined) this.#read.delete(oldest);
+    return read.pack;
+  }
+
+  /**
+   * Keeps a version. The same version again is a repeat, with other checks a conflict: findings name versions.
+   * @throws AppError `conflict`, `broker_unavailable`, `storage_full`
+   */
+  async store(record: PackRecord): Promise<PackRecord> {
+    const newest = this.#newest.get(keyOf(record.org, record.id));
+    for await (const { version, hash } of this.#versions(record.org, record.id)) {
+      if (version !== record.version || hash === record.hash) continue;
+      throw new AppError('conflict', `version ${version} of ${record.id} has other checks; give it a new version`);
+    }
+    const result = await this.#streams.append(STREAM_SUBJECTS.pack(record.org, record.id), encodePosture(record), {
+      expectLastSubjectSeq: newest?.seq ?? 0,
+    });
+    if (result.kind === 'conflict')
+      throw new AppError('conflict', `somebody else applied ${record.id} at the same moment; look at it and try again`);
+    if (result.kind === 'unavailable') throw writeFailure('the pack could not be kept', result.cause);
+    this.#newest.set(keyOf(record.org, record.id), { record, seq: result.seq });
+    return record;
+  }
+
+  /** All that were applied, the oldest first. @throws AppError `broker_unavailable` */
+  async *#versions(org: OrgId, id: string): AsyncGenerator<PackRecord> {
+    const subject = STREAM_SUBJECTS.pack(org, id);
+    try {
+      for await (const { data } of this.#streams.read(STREAMS.packs.name, { subject, batch: 4 })) {
+        yield decodePosture<PackRecord>(data.slice());
+      }
+    } catch (cause) {
+      throw new AppError('broker_unavailable', `the versions of ${id} could not be read`, { cause });
+    }
+  }
+
+  #apply({ data, seq }: Entry): void {
+    try {
+      const record = decodePosture<PackRecord>(data.slice());
+      const key = keyOf(record.org, record.id);
+      if ((this.#newest.get(key)?.seq ?? 0) < seq) this.#newest.set(key, { record, seq });
+    } catch (error) {
+      this.#logger.error('unreadable pack skipped', { seq, err: error });
+    }
+  }
+}
+
+const keyOf = (org: OrgId, id: string): string => `${org}/${id}`;

@@ -1,0 +1,87 @@
+import { createHash } from 'node:crypto';
+import { AppError } from '@muster/protocol';
+import type { ScheduleRecord } from '@muster/records';
+import { Cron } from 'croner';
+
+type Terms = Pick<ScheduleRecord, 'cron' | 'timeZone'>;
+
+/** More moments than these are not counted one by one. */
+const MAX_MISSED = 1_000;
+
+/** @throws AppError `bad_request` unless it has five fields: the library takes dates and names too */
+export function checkFields(cron: string): void {
+  if (/^\s*\S+(?:\s+\S+){4}\s*$/.test(cron)) return;
+  throw new AppError(
+    'bad_request',
+    `cron "${cron}": not five fields (minute, hour, day of month, month, day of week)`,
+    {
+      details: { field: 'cron' },
+    },
+  );
+}
+
+/** @throws AppError `bad_request` for an expression or a zone that cannot be read, or that names no moment at all */
+export function checkTimes(terms: Terms, nowMs: number): void {
+  let next: number | undefined;
+  try {
+    next = nextDue(terms, nowMs);
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new AppError('bad_request', `cron "${terms.cron}" in ${terms.timeZone}: ${why}`, {
+      ...{ cause, details: { field: 'cron' } },
+    });
+  }
+  if (next === undefined)
+    throw new AppError('bad_request', `cron "${terms.cron}" names no moment in the future`, {
+      details: { field: 'cron' },
+    });
+}
+
+/** The first moment after this one. `undefined` where there is none. */
+export function nextDue(terms: Terms, afterMs: number): number | undefined {
+  return cronOf(terms).nextRun(new Date(afterMs))?.getTime();
+}
+
+/** When a scan is due, and when it starts: jitter included. */
+export type Moment = Required<ScheduleRecord>['next'];
+type Timed = Terms & Pick<ScheduleRecord, 'id' | 'jitterMs'>;
+
+/**
+ * With the moment at which the scan starts: jitter is another one each time, and the same on every instance. It ends before the next moment, so that each
+ * one has its scan, in sequence.
+ */
+export function nextOf(schedule: Timed, afterMs: number): Pick<ScheduleRecord, 'next'> {
+  const next = nextMoment(schedule, afterMs);
+  return next === undefined ? {} : { next };
+}
+
+function nextMoment(schedule: Timed, afterMs: number): Moment | undefined {
+  const dueMs = nextDue(schedule, afterMs);
+  if (dueMs === undefined) return undefined;
+  const { id, jitterMs } = schedule;
+  if (jitterMs === 0) return { dueMs, atMs: dueMs };
+  const untilMs = Math.min(dueMs + jitterMs, nextDue(schedule, dueMs) ?? Infinity);
+  const random = createHash('sha256').update(`${id}/${dueMs}`).digest().readUInt32BE() / 2 ** 32;
+  return { dueMs, atMs: dueMs + Math.floor(random * (untilMs - dueMs)) };
+}
+
+/** The last moment at which a scan should have started by now, from the first one on; how many came before it; and the moment after it. */
+export function passedBy(
+  schedule: Timed,
+  first: Moment,
+  nowMs: number,
+): { readonly last: Moment; readonly before: number } & Pick<ScheduleRecord, 'next'> {
+  let last = first;
+  for (let before = 0; before < MAX_MISSED; before += 1) {
+    const next = nextMoment(schedule, last.dueMs);
+    if (next === undefined) return { last, before };
+    if (next.atMs > nowMs) return { last, before, next };
+    last = next;
+  }
+  return { last, before: MAX_MISSED - 1, ...nextOf(schedule, nowMs) };
+}
+
+/** Five fields: nobody wants a scan each second. */
+function cronOf({ cron, timeZone }: Terms): Cron {
+  return new Cron(cron, { timezone: timeZone, mode: '5-part', paused: true });
+}

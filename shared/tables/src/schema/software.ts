@@ -1,0 +1,68 @@
+import { bigint, EQUAL, integer, LINUX, SOURCE, table, text } from './column.js';
+import type { TableSpec } from './table-spec.js';
+
+/** Where software comes from, the files that it brought, and what users have added to their programs. */
+export const SOFTWARE_TABLES: readonly TableSpec[] = [
+  table('deb_package_files', 'Files of Debian packages; 100,000 and more, so name a package', LINUX, [
+    text('package', 'Name of the package', EQUAL),
+    text('path', 'Absolute path'),
+    text('admindir', 'Folder of the package database', SOURCE),
+  ]),
+  table('rpm_package_files', 'Files of RPM packages; 100,000 and more, so name a package', LINUX, [
+    text('package', 'Name of the package', EQUAL),
+    text('path', 'Absolute path'),
+    text('username', 'Owner, as the package has it'),
+    text('groupname', 'Group, as the package has it'),
+    text('mode', 'Permissions, as the package has them'),
+    bigint('size', 'Size in bytes'),
+    text('sha256', 'SHA-256 of the content'),
+  ]),
+  table('portage_packages', 'Packages of Gentoo', LINUX, [
+    text('package', 'Category and name'),
+    text('version', 'Version'),
+    text('slot', 'Slot'),
+    bigint('build_time', 'When it was built, Unix seconds'),
+    text('repository', 'Repository of its ebuild'),
+    bigint('eapi', 'EAPI of its ebuild'),
+    bigint('size', 'Bytes'),
+    integer('world', '1 when it was asked for by name'),
+  ]),
+  table('yum_sources', 'Package repositories of yum and dnf', LINUX, [
+    text('name', 'Name for people'),
+    text('source', 'File that has it'),
+    text('baseurl', 'Where it is'),
+    text('mirrorlist', 'Where its list of mirrors is'),
+    text('metalink', 'Where its metalink is'),
+    text('enabled', '1 when it is used; NULL where the file does not say'),
+    text('gpgcheck', '1 when signatures are checked; NULL where the file does not say'),
+    text('gpgkey', 'Where its keys are'),
+  ]),
+  table('firefox_addons', 'Add-ons in the profiles of Firefox', LINUX, [
+    bigint('uid', 'Whose profile it is', EQUAL),
+    text('name', 'Name'),
+    text('identifier', 'Id of the add-on'),
+    text('creator', 'Author'),
+    text('type', 'extension, theme, locale and others'),
+    text('version', 'Version'),
+    text('description', 'What it is'),
+    text('source_url', 'Where it came from'),
+    integer('visible', '1 when it is shown'),
+    integer('active', '1 when it runs'),
+    integer('disabled', '1 when it is disabled'),
+    integer('autoupdate', '1 when it updates by itself'),
+    text('location', 'Kind of installation, such as app-profile'),
+    text('path', 'File of the add-on'),
+  ]),
+  table('vscode_extensions', 'Extensions of Visual Studio Code and editors made from it', LINUX, [
+    text('name', 'Id, such as ms-python.python'),
+    text('uuid', 'UUID of the extension'),
+    text('version', 'Version'),
+    text('path', 'Folder'),
+    text('publisher', 'Name of the publisher'),
+    text('publisher_id', 'Id of the publisher'),
+    bigint('installed_at', 'When it was installed, milliseconds since 1970'),
+    integer('prerelease', '1 for a version before release'),
+    bigint('uid', 'Who has it', EQUAL),
+    text('vscode_edition', 'vscode, vscode_server, vscode_insiders, vscodium, cursor, windsurf or trae'),
+  ]),
+];

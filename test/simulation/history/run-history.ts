@@ -1,0 +1,128 @@
+import { DirectoryWriter } from '@muster/directory';
+import { STREAMS } from '@muster/records';
+import { sleep } from '@muster/runtime';
+import { connectSimulated } from '../brokers/connect-simulated.js';
+import { NatsServer } from '../brokers/nats-server.js';
+import { RedisServer } from '../brokers/redis-server.js';
+import { ApiNode } from '../nodes/api-node.js';
+import { Caller } from '../nodes/caller.js';
+import { CommandNode } from '../nodes/command-node.js';
+import { Endpoint } from '../nodes/endpoint.js';
+import { GatewayNode } from '../nodes/gateway-node.js';
+import { makeIdentities, ORG, type Identity } from '../nodes/identities.js';
+import type { Brokers } from '../nodes/parts.js';
+import { QueryNode } from '../nodes/query-node.js';
+import { violations, type Violation } from '../properties/violations.js';
+import { replaceGlobals } from '../world/replace-globals.js';
+import { EPOCH_MS, World, type TimelineEntry } from '../world/world.js';
+import { SETTLED_MS } from '../plans/make-plan.js';
+import type { Plan } from '../plans/plan.js';
+import { Faults } from './strike.js';
+
+export interface History {
+  readonly violations: readonly Violation[];
+  readonly timeline: readonly TimelineEntry[];
+  readonly events: number;
+  readonly virtualMs: number;
+}
+
+/** Once faults have stopped, everything ends within this. */
+const QUIET_MS = 60_000;
+/** For so long it is watched after everything has ended: what comes late may spoil it. */
+const CALM_MS = 6_000;
+
+let identities: Promise<readonly Identity[]> | undefined;
+const MOST_ENDPOINTS = 16;
+
+/** Runs one history to its end and judges it. Histories run one after the other: the globals of this process are the world's meanwhile. */
+export async function runHistory(plan: Plan): Promise<History> {
+  const known = await (identities ??= makeIdentities(MOST_ENDPOINTS));
+  const world = new World(plan.seed);
+  const restore = replaceGlobals(world);
+  try {
+    return await live(world, plan, known);
+  } finally {
+    restore();
+  }
+}
+
+async function live(world: World, plan: Plan, known: readonly Identity[]): Promise<History> {
+  const brokers: Brokers = { nats: new NatsServer(world), redis: new RedisServer(world) };
+  for (const definition of Object.values(STREAMS)) brokers.nats.store.ensure(definition);
+  await enrol(world, brokers, known.slice(0, plan.endpoints.length));
+  const gateways = named(plan.gateways, (index) => new GatewayNode(world, `gateway-${index}`, brokers));
+  const queries = named(plan.queries, (index) => new QueryNode(world, `query-${index}`, brokers));
+  const commands = named(plan.commands, (index) => new CommandNode(world, `command-${index}`, brokers));
+  const endpoints = plan.endpoints.map((manner, index) => {
+    const identity = known[index];
+    if (identity === undefined) throw new RangeError('more endpoints than identities');
+    return new Endpoint(world, { identity, manner, gateways });
+  });
+  const apis = named(plan.apis, (index) => new ApiNode(world, `api-${index}`, brokers));
+  const nodes = [...gateways, ...queries, ...commands, ...apis, ...endpoints];
+  for (const { process } of nodes) process.pace = plan.paces[process.name] ?? 1;
+  for (const node of nodes) node.start();
+  const caller = new Caller(world, { apis, endpoints });
+  const services = new Map(nodes.map((node) => [node.process.name, node]));
+  const faults = new Faults(world, { brokers, services });
+  for (const fault of plan.faults) faults.plan(fault);
+  const later = (atMs: number, run: () => Promise<void>): void =>
+    void world.schedule(caller.process, EPOCH_MS + atMs - world.nowMs, () => void run());
+  later(SETTLED_MS, async () => world.moments.begin());
+  for (const question of plan.questions) later(question.atMs, () => caller.ask(question));
+  for (const order of plan.orders) later(order.atMs, () => caller.order(order));
+  const judge = async (): Promise<Violation[]> => {
+    const found = await brokers.redis.registry.lookup(endpoints.map(({ identity }) => identity.agentId));
+    const presence = found.kind === 'found' ? found.agents : undefined;
+    return violations(caller, { endpoints, nats: brokers.nats, faults: faults.log, nowMs: world.nowMs, presence });
+  };
+  const askedMs = Math.max(SETTLED_MS, ...[...plan.questions, ...plan.orders].map(({ atMs }) => atMs));
+  const endedMs = Math.max(
+    ...plan.questions.map(({ atMs, timeoutMs }) => atMs + timeoutMs),
+    ...plan.orders.map(({ atMs, expiresInMs }) => atMs + expiresInMs),
+    askedMs,
+  );
+  // Until everything has ended and the faults are over for a while; at the latest until it must have.
+  await world.run(EPOCH_MS + askedMs);
+  for (;;) {
+    const sinceMs = Math.max(askedMs, faults.overMs);
+    const isLate = world.nowMs >= EPOCH_MS + Math.max(endedMs, faults.overMs) + QUIET_MS;
+    if (isLate || (world.nowMs >= EPOCH_MS + sinceMs + CALM_MS && caller.isDone && (await judge()).length === 0)) break;
+    await world.run(world.nowMs + 1_000);
+  }
+  return {
+    violations: await judge(),
+    timeline: world.timeline,
+    events: world.events,
+    virtualMs: world.nowMs - EPOCH_MS,
+  };
+}
+
+/** Writes the identities of all endpoints, as enrolment does. */
+async function enrol(world: World, { nats }: Brokers, identities: readonly Identity[]): Promise<void> {
+  const setup = world.process('setup');
+  const { streams, connection } = connectSimulated(world, setup, nats);
+  const directory = new DirectoryWriter({ streams });
+  let isDone = false;
+  const write = async (): Promise<void> => {
+    for (const { agentId, facts, keys, num } of identities) {
+      const record = { agentId, org: ORG, publicKey: keys.publicKeyX, from: '192.0.2.1', facts, labels: {} };
+      for (;;) {
+        const result = await directory.enroll({ ...record, enrolledAtMs: EPOCH_MS, secret: 'default' });
+        if (result.kind !== 'unavailable' && result.num !== num)
+          throw new Error(`${facts.host} is number ${result.num}`);
+        if (result.kind !== 'unavailable') break;
+        await sleep(connection.clock, 100);
+      }
+    }
+    isDone = true;
+  };
+  world.schedule(setup, 0, () => void write());
+  await world.run(EPOCH_MS + 5_000, () => isDone);
+  if (!isDone) throw new Error('the endpoints could not be enrolled');
+  setup.kill();
+}
+
+function named<T>(count: number, make: (index: number) => T): T[] {
+  return Array.from({ length: count }, (_, index) => make(index + 1));
+}

@@ -1,0 +1,64 @@
+import { fork, type ChildProcess } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { runSeed, type Job, type Outcome } from './worker.js';
+
+const WORKER = fileURLToPath(new URL('./worker.js', import.meta.url));
+
+export interface SeedsOptions extends Omit<Job, 'seed'> {
+  readonly first: number;
+  readonly count: number;
+  /** How many processes; 1: in this one. */
+  readonly workers: number;
+}
+
+/** What came of each seed, in their order, whichever process was quicker. A history replaces the globals of its process, so each runs one. */
+export async function* runSeeds({ first, count, workers, ...job }: SeedsOptions): AsyncGenerator<Outcome> {
+  const seeds = Array.from({ length: count }, (_, index) => first + index);
+  if (workers === 1) {
+    for (const seed of seeds) yield await runSeed({ seed, ...job });
+    return;
+  }
+  const children = Array.from({ length: workers }, () => fork(WORKER));
+  try {
+    const running = new Map<number, Promise<Outcome>>();
+    const idle = [...children];
+    const waiting: ((child: ChildProcess) => void)[] = [];
+    const run = async (seed: number): Promise<Outcome> => {
+      const child = idle.pop() ?? (await new Promise<ChildProcess>((resolve) => waiting.push(resolve)));
+      const outcome = await ask(child, { seed, ...job });
+      const next = waiting.shift();
+      if (next === undefined) idle.push(child);
+      else next(child);
+      return outcome;
+    };
+    for (const seed of seeds) {
+      running.set(seed, run(seed));
+      if (running.size < 4 * workers) continue;
+      yield* oldest(running);
+    }
+    while (running.size > 0) yield* oldest(running);
+  } finally {
+    for (const child of children) child.kill();
+  }
+}
+
+async function* oldest(running: Map<number, Promise<Outcome>>): AsyncGenerator<Outcome> {
+  for (const [seed, outcome] of running) {
+    running.delete(seed);
+    yield await outcome;
+    return;
+  }
+}
+
+function ask(child: ChildProcess, job: Job): Promise<Outcome> {
+  return new Promise((resolve, reject) => {
+    const ended = (code: number | null): void =>
+      reject(new Error(`the process of seed ${job.seed} ended with ${code}`));
+    child.once('exit', ended);
+    child.once('message', (outcome) => {
+      child.off('exit', ended);
+      resolve(outcome as Outcome);
+    });
+    child.send(job);
+  });
+}

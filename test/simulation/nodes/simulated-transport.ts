@@ -1,0 +1,160 @@
+import type { Connection, SendResult } from '@muster/gateway/connection';
+import type { HandshakeContext } from '@muster/gateway/handshake-context';
+import type { Transport, TransportHandlers, UpgradeDecision } from '@muster/gateway/transport';
+import { SUBPROTOCOL, type ByteCounts } from '@muster/protocol';
+import { Channel } from '../world/channel.js';
+import type { SimulatedProcess, World } from '../world/world.js';
+
+/** What an endpoint hears on its connection. */
+export interface EndpointSide {
+  readonly process: SimulatedProcess;
+  readonly opened: (connection: EndpointConnection) => void;
+  readonly refused: () => void;
+  readonly received: (frame: Uint8Array) => void;
+  /** A ping, a heartbeat: the gateway lives. */
+  readonly heard: () => void;
+  readonly closed: (code: number) => void;
+}
+
+/** What an endpoint does with its connection. */
+export interface EndpointConnection {
+  send(frame: Uint8Array): void;
+  ping(): void;
+  /** Drops it without a word. */
+  drop(): void;
+}
+
+const ABNORMAL = 1006;
+
+/** The sockets of one gateway: each connection is a channel between its process and an endpoint's. */
+export class SimulatedTransport implements Transport {
+  readonly process: SimulatedProcess;
+  isListening = false;
+  readonly #world: World;
+  readonly #handlers: TransportHandlers<HandshakeContext>;
+  readonly #open = new Set<Channel>();
+
+  constructor(world: World, process: SimulatedProcess, handlers: TransportHandlers<HandshakeContext>) {
+    this.#world = world;
+    this.process = process;
+    this.#handlers = handlers;
+  }
+
+  listen(): Promise<number> {
+    this.isListening = true;
+    return Promise.resolve(8443);
+  }
+
+  renewCertificate(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  /** Bytes are not what is looked at here; with it, the gateway asks no other program for them. */
+  socketBytes(): ByteCounts {
+    return { bytesIn: 0, bytesOut: 0 };
+  }
+
+  stopListening(): void {
+    this.isListening = false;
+  }
+
+  stop(): void {
+    for (const channel of this.#open) channel.end();
+  }
+
+  /** An endpoint connects. */
+  dial(endpoint: EndpointSide, token: string): void {
+    let connection: GatewaySide | undefined;
+    let code = ABNORMAL;
+    const channel: Channel = new Channel(this.#world, {
+      client: { process: endpoint.process, onEnd: () => endpoint.closed(code) },
+      server: {
+        process: this.process,
+        onEnd: () => {
+          this.#open.delete(channel);
+          if (connection !== undefined) this.#handlers.connections.closed(connection, ABNORMAL);
+        },
+      },
+    });
+    this.#open.add(channel);
+    channel.toServer(() => void this.#upgrade(token).then((decision) => accept(decision)));
+    const accept = (decision: UpgradeDecision<HandshakeContext>): void => {
+      if (decision.kind === 'refuse' || !this.isListening) {
+        channel.toClient(() => endpoint.refused());
+        return channel.end();
+      }
+      const side = new GatewaySide(channel, endpoint, (told) => {
+        code = told;
+      });
+      connection = side;
+      channel.toClient(() => endpoint.opened(this.#endpointSide(channel, side)));
+      this.#handlers.connections.opened(side, decision.context);
+    };
+  }
+
+  #upgrade(token: string): Promise<UpgradeDecision<HandshakeContext>> {
+    return this.#handlers.upgrade({
+      ...{ path: '/v1/live', address: '192.0.2.1', protocols: [SUBPROTOCOL] },
+      ...{ authorization: `Bearer ${token}`, proof: undefined, origin: undefined },
+    });
+  }
+
+  #endpointSide(channel: Channel, side: GatewaySide): EndpointConnection {
+    const { connections } = this.#handlers;
+    return {
+      send: (frame) => channel.toServer(() => side.isOpen && connections.received(side, frame, true)),
+      ping: () =>
+        channel.toServer(() => {
+          if (!side.isOpen) return;
+          connections.pinged(side);
+          side.pong();
+        }),
+      drop: () => channel.end(),
+    };
+  }
+}
+
+/** The gateway's end of a connection. */
+class GatewaySide implements Connection {
+  readonly address = '192.0.2.1';
+  isOpen = true;
+  readonly #channel: Channel;
+  readonly #endpoint: EndpointSide;
+  readonly #onClose: (code: number) => void;
+
+  constructor(channel: Channel, endpoint: EndpointSide, onClose: (code: number) => void) {
+    this.#channel = channel;
+    this.#endpoint = endpoint;
+    this.#onClose = onClose;
+  }
+
+  send(frame: Uint8Array): SendResult {
+    if (!this.isOpen || !this.#channel.isOpen) return 'closed';
+    const copy = new Uint8Array(frame);
+    this.#channel.toClient(() => this.#endpoint.received(copy));
+    return 'sent';
+  }
+
+  ping(): void {
+    this.#channel.toClient(() => this.#endpoint.heard());
+  }
+
+  pong(): void {
+    this.#channel.toClient(() => this.#endpoint.heard());
+  }
+
+  beat(): void {
+    this.#channel.toClient(() => this.#endpoint.heard());
+  }
+
+  close(code: number): void {
+    if (!this.isOpen) return;
+    this.isOpen = false;
+    this.#onClose(code);
+    this.#channel.end();
+  }
+
+  cork(run: () => void): void {
+    run();
+  }
+}

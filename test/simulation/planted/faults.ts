@@ -1,0 +1,212 @@
+/** In this file (below `services/` or `shared/`, as it was built), `is` becomes `was`. */
+export interface Edit {
+  readonly file: string;
+  readonly is: string;
+  readonly was: string;
+}
+
+/** A fault that is put into the product while its modules are loaded. */
+export interface PlantedFault {
+  readonly name: string;
+  readonly edits: readonly Edit[];
+}
+
+const RUNNING_QUERY = 'services/query/dist/coordinator/running-query.js';
+const COORDINATOR = 'services/query/dist/coordinator/query-coordinator.js';
+const AGGREGATOR = 'services/query/dist/aggregation/result-aggregator.js';
+const DETECTOR = 'services/query/dist/liveness/gateway-failure-detector.js';
+const QUERY_HANDLER = 'services/gateway/dist/capabilities/queries/query-handler.js';
+
+/** Faults that were made on purpose, or were found once and mended. A simulation that does not find them proves nothing. */
+export const PLANTED: readonly PlantedFault[] = [
+  {
+    name: 'a fence that was dropped: results are written whoever wrote before',
+    edits: [
+      {
+        file: 'services/query/dist/results/result-writer.js',
+        is: 'expectLastSubjectSeq: this.#seq, msgId:',
+        was: 'msgId:',
+      },
+    ],
+  },
+  {
+    name: 'a report is acknowledged before its outcome is in the journal',
+    edits: [
+      {
+        file: 'services/command/dist/reports/outcome-writer.js',
+        is: 'const result = await writer.append(batch.command',
+        was: 'for (const { received, state } of part) if (isTerminal(state)) this.#options.acks.add(received);\nconst result = await writer.append(batch.command',
+      },
+    ],
+  },
+  {
+    name: 'an answer counts although another gateway was believed already',
+    edits: [
+      {
+        file: AGGREGATOR,
+        is: "return this.ledger.answer(gateway, num, rows) === 'accepted';",
+        was: 'this.ledger.answer(gateway, num, rows);\n            return true;',
+      },
+    ],
+  },
+  {
+    name: 'a gateway does not notice that it stood still past its lease',
+    edits: [
+      {
+        file: 'services/gateway/dist/foundation/gateway-identity.js',
+        is: 'if (gapMs <= this.leaseMs)',
+        was: 'if (gapMs >= 0)',
+      },
+      {
+        file: 'services/gateway/dist/sessions/registration/lease-renewer.js',
+        is: 'async #renewOnce() {',
+        was: 'async #renewOnce() {\nif (this.#generation !== undefined) return;',
+      },
+    ],
+  },
+  {
+    name: 'after a fence a gateway takes no query from the heartbeat of its coordinator',
+    edits: [
+      { file: QUERY_HANDLER, is: 'fenced() {', was: 'fenced() {\n        this.isDeaf = true;' },
+      { file: QUERY_HANDLER, is: 'this.#heard(heartbeat);', was: 'if (!this.isDeaf) this.#heard(heartbeat);' },
+    ],
+  },
+  {
+    name: 'a service that does not hear yet is certain of all gateways: nobody is expected',
+    edits: [
+      {
+        file: RUNNING_QUERY,
+        is: 'if (!this.#aggregator.settled || !this.#certain)',
+        was: 'if (!this.#aggregator.settled)',
+      },
+    ],
+  },
+  {
+    name: 'endpoints of a gateway that says nothing are not looked for, and are called offline',
+    edits: [{ file: RUNNING_QUERY, is: 'this.#survey.isDue ||= !this.#aggregator.speaks(gateway);', was: '' }],
+  },
+  {
+    name: 'the ledger of an event counts what is not written yet',
+    edits: [
+      {
+        file: 'services/query/dist/coordinator/next-result-event.js',
+        is: 'ledger: aggregator.writtenLedger',
+        was: 'ledger: ledger.snapshot()',
+      },
+    ],
+  },
+  {
+    name: 'who ends the query of another takes the ledger of its record, not of its results',
+    edits: [
+      {
+        file: 'shared/service-base/dist/queries/interrupt-orphan.js',
+        is: 'ledger: settled(result.ledger)',
+        was: 'ledger: settled(query.ledger)',
+      },
+    ],
+  },
+  {
+    name: 'an audit record that could not be stored is not stored again',
+    edits: [
+      {
+        file: 'services/command/dist/journal/org-audit.js',
+        is: 'if (failed !== undefined)\n            throw failed;',
+        was: '',
+      },
+    ],
+  },
+  {
+    name: 'a launch waits for the registry for as long as that does not answer',
+    edits: [
+      {
+        file: COORDINATOR,
+        is: 'query.begin();',
+        was: 'while (!(await this.#options.detector.registryAnswers())) await new Promise((resolve) => setTimeout(resolve, 100));\n        query.begin();',
+      },
+      {
+        file: DETECTOR,
+        is: '    known() {',
+        was: "    async registryAnswers() {\n        return (await this.#options.registry.gateways()).kind === 'gateways';\n    }\n    known() {",
+      },
+    ],
+  },
+  {
+    name: 'an idempotency key stays taken although the answer was no',
+    edits: [
+      {
+        file: 'services/api/dist/http/idempotency.js',
+        is: "return call === 'ended' || (call === 'unknown' && onceBy === 'query_id' && queryId !== undefined);",
+        was: 'return false;',
+      },
+      {
+        file: 'services/api/dist/http/idempotency.js',
+        is: 'await this.#keep(subject, mayHaveBegun ? { ...free, queryId } : free, seq);',
+        was: '',
+      },
+    ],
+  },
+  {
+    name: 'an order that an endpoint had accepted is not offered again when it is back',
+    edits: [
+      {
+        file: 'services/command/dist/reconcile/reconcile-steps.js',
+        is: 'if (isKnown && !isCancelled && !reconciled.toOffer.has(target))',
+        was: 'if (isKnown && !isCancelled)',
+      },
+    ],
+  },
+  {
+    name: 'time counts against endpoints in which nobody could hear them',
+    edits: [
+      {
+        file: 'services/command/dist/command-service.js',
+        is: 'hearsSinceMs: () => Math.max(services.hearsSinceMs, keepTimes.sinceMs)',
+        was: 'hearsSinceMs: () => 0',
+      },
+    ],
+  },
+  {
+    name: 'the end is written before the rows that are still due',
+    edits: [
+      {
+        file: RUNNING_QUERY,
+        is: 'this.#scheduler.finish();\n        await this.#writer.idle();',
+        was: 'this.#scheduler.finish();',
+      },
+    ],
+  },
+  {
+    name: 'nobody ends the queries of a coordinator that is gone',
+    edits: [
+      {
+        file: 'shared/service-base/dist/queries/orphan-reaper.js',
+        is: 'start() {',
+        was: 'start() {\n        return;',
+      },
+    ],
+  },
+  {
+    name: 'a gateway counts as having said whom it asks although that report was lost',
+    edits: [{ file: AGGREGATOR, is: 'if (sequenced.updates.some(isFirst))', was: 'if (sequenced.updates.length > 0)' }],
+  },
+  {
+    name: 'leases in a registry that was just emptied are taken for all gateways',
+    edits: [
+      {
+        file: DETECTOR,
+        is: 'certain: (this.#options.hearing.forMs ?? 0) >= HEARD_ALL_MS',
+        was: 'certain: this.#hasReadLeases || (this.#options.hearing.forMs ?? 0) >= HEARD_ALL_MS',
+      },
+    ],
+  },
+  {
+    name: 'nobody settles the targets of which nothing is heard',
+    edits: [
+      {
+        file: 'services/command/dist/reconcile/command-reconciler.js',
+        is: 'start() {',
+        was: 'start() {\n        return;',
+      },
+    ],
+  },
+];

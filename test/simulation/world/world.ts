@@ -1,0 +1,205 @@
+import type { Timer } from '@muster/runtime';
+import { EventQueue, type QueuedEvent } from './event-queue.js';
+import { Moments } from './moments.js';
+import { Random } from './random.js';
+
+/** Taken before anything is replaced. */
+const realSetImmediate = setImmediate;
+/**
+ * Runs everything that waits for a promise, until nothing does. What Node itself calls after each callback; a turn of the event loop for
+ * each event would do the same, at four times the cost, in system calls mostly.
+ */
+const drain = (process as unknown as { readonly _tickCallback: () => void })._tickCallback.bind(process);
+
+interface WorldEvent extends QueuedEvent {
+  readonly process: SimulatedProcess;
+  readonly incarnation: number;
+  readonly run: () => void;
+  cancelled: boolean;
+}
+
+/** What the world notes for people: who did what, and when. */
+export interface TimelineEntry {
+  readonly atMs: number;
+  readonly who: string;
+  readonly what: string;
+}
+
+/** Virtual time begins here. */
+export const EPOCH_MS = 1_750_000_000_000;
+
+/**
+ * Time, chance and processes. One event happens after the other; between two, everything that waits for promises runs. So a history is
+ * decided by its seed alone, as long as the code in it has no timer, date, random number or I/O of its own; `replaceGlobals` takes care of
+ * those that code can reach.
+ */
+export class World {
+  readonly random: Random;
+  readonly timeline: TimelineEntry[] = [];
+  /** What faults wait for. */
+  readonly moments = new Moments<SimulatedProcess>();
+  nowMs = EPOCH_MS;
+  /** Whose event happens now. */
+  current: SimulatedProcess;
+  /** How many events have happened. */
+  events = 0;
+  readonly #queue = new EventQueue<WorldEvent>();
+  #order = 0;
+
+  constructor(seed: number) {
+    this.random = new Random(seed, 1);
+    this.current = new SimulatedProcess(this, 'world');
+  }
+
+  process(name: string): SimulatedProcess {
+    return new SimulatedProcess(this, name);
+  }
+
+  /** Runs this in a process after so many milliseconds, unless it is killed before. While it is frozen the event waits. */
+  schedule(process: SimulatedProcess, delayMs: number, run: () => void): Timer & { cancel(): void } {
+    const event: WorldEvent = {
+      atMs: this.nowMs + Math.max(0, delayMs),
+      order: (this.#order += 1),
+      process,
+      incarnation: process.incarnation,
+      run,
+      cancelled: false,
+    };
+    this.#queue.push(event);
+    return {
+      unref: () => undefined,
+      cancel: () => {
+        event.cancelled = true;
+      },
+    };
+  }
+
+  note(what: string, who: SimulatedProcess = this.current): void {
+    this.timeline.push({ atMs: this.nowMs - EPOCH_MS, who: who.name, what });
+  }
+
+  /** Lets events happen until this moment, or until `isOver`. */
+  run(untilMs: number, isOver: () => boolean = () => false): Promise<void> {
+    return new Promise((resolve, reject) => {
+      // Not from within a promise: what waits for promises would not run between two events then.
+      realSetImmediate(() => {
+        try {
+          this.#run(untilMs, isOver);
+          resolve();
+        } catch (error) {
+          reject(error);
+        }
+      });
+    });
+  }
+
+  #run(untilMs: number, isOver: () => boolean): void {
+    const outside = this.current;
+    drain();
+    while (!isOver()) {
+      const next = this.#queue.peek();
+      if (next === undefined || next.atMs > untilMs) {
+        this.nowMs = Math.max(this.nowMs, untilMs);
+        return;
+      }
+      this.#queue.pop();
+      if (this.#happens(next)) {
+        this.current = next.process;
+        next.run();
+        drain();
+        this.current = outside;
+      }
+    }
+  }
+
+  /** Whether it happens now: not when its process is gone, and later when that stands still. */
+  #happens(event: WorldEvent): boolean {
+    const { process, incarnation } = event;
+    if (event.cancelled || incarnation !== process.incarnation || process.state === 'down') return false;
+    this.nowMs = Math.max(this.nowMs, event.atMs);
+    if (process.state === 'frozen') {
+      process.held.push(() => {
+        if (!event.cancelled) event.run();
+      });
+      return false;
+    }
+    this.events += 1;
+    return true;
+  }
+}
+
+/** A program on a machine: what it does are events, so that it can be killed between any two of them, or stand still. */
+export class SimulatedProcess {
+  readonly name: string;
+  state: 'up' | 'frozen' | 'down' = 'up';
+  incarnation = 0;
+  /** How far the wall clock of its machine is off. */
+  skewMs = 0;
+  /** How fast its clock goes: 1 is right. */
+  pace = 1;
+  /** Until when nothing gets through its network: what is sent meanwhile arrives then. */
+  readonly stalledUntilMs = { in: 0, out: 0 };
+  /** When it was killed. */
+  readonly killedAtMs: number[] = [];
+  /** What is to happen when it goes on. */
+  readonly held: (() => void)[] = [];
+  readonly #world: World;
+  readonly #onKilled = new Set<() => void>();
+
+  constructor(world: World, name: string) {
+    this.#world = world;
+    this.name = name;
+  }
+
+  /** Of its machine, since the world began. */
+  get monotonicMs(): number {
+    return (this.#world.nowMs - EPOCH_MS) * this.pace;
+  }
+
+  get wallMs(): number {
+    return Math.floor(EPOCH_MS + this.monotonicMs + this.skewMs);
+  }
+
+  /** Called when it is killed: what its machine does then, such as closing its connections. */
+  onKilled(tell: () => void): void {
+    this.#onKilled.add(tell);
+  }
+
+  /** The network between it and all others breaks for a moment. */
+  breakConnections(): void {
+    this.#world.note('loses its connections', this);
+    for (const tell of [...this.#onKilled]) tell();
+    this.#onKilled.clear();
+  }
+
+  kill(): void {
+    if (this.state === 'down') return;
+    this.#world.note('killed', this);
+    this.state = 'down';
+    this.killedAtMs.push(this.#world.nowMs);
+    this.incarnation += 1;
+    this.held.length = 0;
+    for (const tell of [...this.#onKilled]) tell();
+    this.#onKilled.clear();
+  }
+
+  /** After a kill: it runs again, and knows nothing. */
+  revive(): void {
+    if (this.state !== 'down') return;
+    this.state = 'up';
+    this.#world.note('starts', this);
+  }
+
+  freeze(): void {
+    if (this.state !== 'up') return;
+    this.state = 'frozen';
+    this.#world.note('stands still', this);
+  }
+
+  thaw(): void {
+    if (this.state !== 'frozen') return;
+    this.state = 'up';
+    this.#world.note(`goes on, with ${this.held.length} events behind`, this);
+    for (const run of this.held.splice(0)) this.#world.schedule(this, 0, run);
+  }
+}
