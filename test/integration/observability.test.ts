@@ -38,6 +38,16 @@ const selectors = new Map<string, Selector>(
   [...inPanels, ...inRules].flatMap(({ expr }) => selectorsOf(expr)).map((selector) => [selector.text, selector]),
 );
 
+const PACK = `kind: muster/pack
+format: 1
+id: observed
+version: 1.0.0
+title: Two checks
+checks:
+  - { id: one, title: One, severity: high, platforms: [linux], sql: SELECT name FROM os_version, row_means: fail }
+  - { id: two, title: Two, severity: low, platforms: [linux], sql: SELECT name FROM os_version, row_means: pass }
+`;
+
 let harness: Harness;
 let folder: string;
 let prometheus: FastPrometheus;
@@ -52,7 +62,7 @@ beforeAll(async () => {
   // Telemetry services write to the same Prometheus, which starts last: until then they try again.
   const port = await freePort();
   harness = await startHarness({
-    ...{ gateways: 2, telemetries: 2 },
+    ...{ gateways: 2, telemetries: 2, postures: 1 },
     env: {
       gateway: { MUSTER_METRICS_POLICY_FILE: policy },
       telemetry: { MUSTER_TELEMETRY_REMOTE_WRITE_URL: `http://127.0.0.1:${port}/api/v1/write` },
@@ -66,11 +76,14 @@ beforeAll(async () => {
     fleets.push(
       new Fleet({
         ...{ ...options, agents: 10, metrics: true, behaviour: { failing: 0.2 } },
+        packs: { failing: 0.3, unique: 0 },
         ...{ ...onChannel(mode), seed: mode.length },
       }),
     );
   }
   await Promise.all(fleets.map((fleet) => fleet.start()));
+  await harness.api.call('POST /v1/packs', { body: { text: PACK } });
+  await harness.api.call('POST /v1/schedules', { body: { name: 'observed', pack: 'observed', cron: '* * * * *' } });
   prometheus = await FastPrometheus.start({ folder, targets: scrapeTargets(harness.stack), port });
   load = underLoad();
 });
@@ -108,6 +121,7 @@ async function underLoad(): Promise<void> {
       fetch(`${stack.apiUrl}/v1/agents`),
       api.fetch('/v1/health'),
       api.fetch('/v1/fleet/top'),
+      api.call('POST /v1/scans', { body: { pack: 'observed', timeout: '5s' } }),
     ]);
   };
   // What fails here is missed below.
@@ -177,10 +191,8 @@ test('each metric of Muster is used by a panel, by a rule, or in the operations 
         .map((service) => `\`${start}${service}${rest}\``)
         .join(' '),
   );
-  const { stack } = harness;
   const metrics = new Set<string>();
-  const { gateways, queries, commands, telemetries, apis } = stack;
-  for (const { healthUrl } of [...gateways, ...queries, ...commands, ...telemetries, ...apis]) {
+  for (const { healthUrl } of scrapeTargets(harness.stack)) {
     const text = await (await fetch(`${healthUrl}/metrics`)).text();
     for (const [, name = ''] of text.matchAll(/^# TYPE (muster_\w+) /gm)) metrics.add(name);
   }
