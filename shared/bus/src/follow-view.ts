@@ -1,4 +1,6 @@
 import type { Logger } from '@muster/runtime';
+import { untilCurrent } from './until-current.js';
+import { SequenceWaiters } from './sequence-waiters.js';
 import { StreamError, type Entry, type StreamStore } from './stream-store.js';
 
 export interface ViewOptions {
@@ -17,6 +19,12 @@ export interface ViewOptions {
 export interface FollowedView {
   /** Ends the view; resolves when `apply` will not be called any more. Idempotent. */
   stop(): Promise<void>;
+  /**
+   * Resolves when everything that is in the stream now has been applied. A process that stood still, or whose reader did, does not know
+   * what others wrote meanwhile: before it says that something does not exist, it waits for this.
+   * @throws StreamError `unavailable`, also when the stream cannot be read for 2 s; `no_stream`.
+   */
+  current(): Promise<void>;
 }
 
 const RETRY_MS = 1_000;
@@ -31,27 +39,35 @@ const BATCH = 1_000;
 export async function followView(streams: StreamStore, options: ViewOptions): Promise<FollowedView> {
   const stopping = new AbortController();
   const signal = options.signal === undefined ? stopping.signal : AbortSignal.any([stopping.signal, options.signal]);
+  const applied = new SequenceWaiters();
   let finished: Promise<void> = Promise.resolve();
   await new Promise<void>((resolve, reject) => {
     const ended = (error?: unknown) => {
       reject(error ?? signal.reason);
       if (error !== undefined) options.logger.error('view of a stream ended', { stream: options.stream, err: error });
     };
-    finished = follow(streams, options, signal, resolve).then(() => ended(), ended);
+    finished = follow(streams, options, { signal, applied, caughtUp: resolve }).then(() => ended(), ended);
   });
   return {
     stop: () => {
       stopping.abort();
+      applied.end();
       return finished;
     },
+    current: () => untilCurrent(streams, options, applied),
   };
+}
+
+interface Following {
+  readonly signal: AbortSignal;
+  readonly applied: SequenceWaiters;
+  readonly caughtUp: () => void;
 }
 
 async function follow(
   streams: StreamStore,
   options: ViewOptions,
-  signal: AbortSignal,
-  caughtUp: () => void,
+  { signal, applied, caughtUp }: Following,
 ): Promise<void> {
   const { stream, subject } = options;
   let isCaughtUp = false;
@@ -63,13 +79,17 @@ async function follow(
   while (!signal.aborted) {
     try {
       const entries = streams.read(stream, { ...filter, lastPerSubject: true, follow: true, signal, onCaughtUp });
-      for await (const entry of entries) options.apply(entry);
+      for await (const entry of entries) {
+        options.apply(entry);
+        applied.pass(entry.seq);
+      }
     } catch (error) {
       if (!(error instanceof StreamError) || error.code === 'unavailable') throw error;
       if (error.code !== 'stream_reset' && !isCaughtUp) throw error;
       options.logger.warn('view of a stream is read again from its start', { stream, code: error.code });
       // A deleted stream comes back when a service ensures it again.
       if (error.code !== 'stream_reset') await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+      applied.reset();
       options.reset?.();
     }
   }

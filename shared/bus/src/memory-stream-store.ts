@@ -120,7 +120,7 @@ export class MemoryStreamStore implements StreamStore {
   async last(stream: string, subject: string): Promise<Entry | undefined> {
     await Promise.resolve();
     this.checkConnected();
-    const found = this.store.stream(stream).entries.findLast((entry) => entry.subject === subject);
+    const found = this.store.stream(stream).entries.findLast((entry) => matchesSubject(subject, entry.subject));
     return found === undefined ? undefined : { ...found, pending: 0 };
   }
 

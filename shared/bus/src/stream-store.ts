@@ -29,7 +29,7 @@ export interface StreamStore {
   append(subject: string, data: Uint8Array, options?: AppendOptions): Promise<AppendResult>;
 
   /**
-   * The newest kept entry of one exact subject; its `pending` is 0.
+   * The newest kept entry of a subject (wildcards allowed); its `pending` is 0.
    * @throws StreamError `no_stream`, `unavailable`.
    */
   last(stream: string, subject: string): Promise<Entry | undefined>;

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { StreamError, type ReadOptions, type StreamStore } from '@muster/bus';
 import { newCommandId, type CommandId, type OrgId } from '@muster/protocol';
-import { encodeNumberSet } from '@muster/records';
+import { encodeNumberSet, STREAM_SUBJECTS, STREAMS } from '@muster/records';
 import { JournalHarness, ORG, succeeded } from '../testing/journal-harness.js';
 import type { JournalProjection, JournalStep } from './journal-projection.js';
 import { OpenCommand } from './open-command.js';
@@ -82,6 +82,66 @@ describe('the journal', () => {
     const waiting = projection.folded(99);
     await projection.stop();
     expect(await waiting).toBe(false);
+  });
+
+  describe('of which a reader gets nothing for a while', () => {
+    /** A store whose readers get entries once they may. */
+    const held = () => {
+      const { streams } = harness;
+      let release = (): void => undefined;
+      const released = new Promise<void>((resolve) => (release = resolve));
+      const store = {
+        last: streams.last.bind(streams),
+        newestSeq: streams.newestSeq.bind(streams),
+        read: async function* (stream: string, options: ReadOptions = {}) {
+          for await (const entry of streams.read(stream, options)) {
+            await released;
+            yield entry;
+          }
+        },
+      } as unknown as StreamStore;
+      return { store, release };
+    };
+
+    test('is current when what was written before is folded', async () => {
+      const { store, release } = held();
+      const following = harness.projectionOf(store);
+      await following.start();
+      await following.current();
+      const id = newCommandId(1);
+      await harness.write(id, harness.submitted(id));
+      const current = following.current();
+      await harness.clock.advanceAsync(1_900);
+      expect(following.summary(ORG, id)).toBeUndefined();
+      release();
+      await current;
+      expect(following.summary(ORG, id)?.record.id).toBe(id);
+      await following.stop();
+    });
+
+    test('is not called current when it cannot be read for two seconds', async () => {
+      const { store, release } = held();
+      const following = harness.projectionOf(store);
+      await following.start();
+      const id = newCommandId(1);
+      await harness.write(id, harness.submitted(id));
+      const current = expect(following.current()).rejects.toMatchObject({ code: 'unavailable' });
+      await harness.clock.advanceAsync(2_000);
+      await current;
+      release();
+      await following.stop();
+    });
+
+    test('is current when what was written is removed again', async () => {
+      const following = harness.projectionOf(harness.streams);
+      const id = newCommandId(1);
+      await harness.write(id, harness.submitted(id));
+      await harness.streams.purge(STREAMS.commands.name, STREAM_SUBJECTS.allCommands);
+      await following.start();
+      await following.current();
+      expect(following.openCount).toBe(0);
+      await following.stop();
+    });
   });
 
   describe('that breaks off', () => {

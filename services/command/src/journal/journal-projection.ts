@@ -1,4 +1,4 @@
-import { StreamError, type Entry, type StreamStore } from '@muster/bus';
+import { SequenceWaiters, StreamError, untilCurrent, type Entry, type StreamStore } from '@muster/bus';
 import type { CommandSummary } from '@muster/messages';
 import { isCommandId, type CommandId, type OrgId } from '@muster/protocol';
 import {
@@ -15,7 +15,6 @@ import type { JournalMetrics } from './journal-metrics.js';
 import type { JournalLag } from './journal-lag.js';
 import { KnownCommands, type ListOptions } from './known-commands.js';
 import { OpenCommand } from './open-command.js';
-import { SequenceWaiters } from './sequence-waiters.js';
 
 export interface JournalProjectionOptions {
   readonly streams: StreamStore;
@@ -124,6 +123,17 @@ export class JournalProjection {
   /** Resolves with true when the entry with this sequence is folded, with false when the projection stopped or restarted first. */
   folded(seq: number): Promise<boolean> {
     return this.#waiters.reached(seq);
+  }
+
+  /**
+   * Resolves when everything that is in the journal now is folded. A service that stood still knows nothing of what others did meanwhile
+   * until then, and must not tell its ignorance as "there is none".
+   * @throws StreamError `unavailable` also when the journal cannot be read for 2 s.
+   */
+  async current(): Promise<void> {
+    const { streams, clock } = this.#options;
+    const journal = { stream: STREAMS.commands.name, subject: STREAM_SUBJECTS.allCommands };
+    await untilCurrent(streams, journal, this.#waiters, clock);
   }
 
   /** Calls the listener for each folded entry of an open command, once the projection has caught up. */

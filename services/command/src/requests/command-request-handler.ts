@@ -1,4 +1,4 @@
-import type { Bus, BusMessage, BusSubscription } from '@muster/bus';
+import { StreamError, type Bus, type BusMessage, type BusSubscription } from '@muster/bus';
 import {
   encodeBusMessage,
   isExpired,
@@ -15,6 +15,7 @@ import type { RequestSeal } from '@muster/identity';
 import { LATENCY_BUCKETS, NO_SPAN, type Clock, type Logger, type Metrics, type Tracer } from '@muster/runtime';
 import { problemReply, sendReply } from '@muster/service-base';
 import type { CommandAudit } from '../journal/command-audit.js';
+import type { JournalProjection } from '../journal/journal-projection.js';
 import type { CompletionWaiters } from './completion-waiters.js';
 import type { ManageCommands } from './manage-commands.js';
 import { openRequest } from './open-request.js';
@@ -32,6 +33,7 @@ export interface CommandRequestHandlerOptions {
   /** With a seal, only requests that an API sealed are read. */
   readonly seal?: RequestSeal;
   readonly audit: Pick<CommandAudit, 'request'>;
+  readonly projection: Pick<JournalProjection, 'current'>;
   readonly submissions: Pick<SubmitCommands, 'submit' | 'plan' | 'undo'>;
   readonly management: Pick<ManageCommands, 'approve' | 'cancel' | 'list'>;
   readonly keys: Pick<CommandKeys, 'signPack'>;
@@ -39,6 +41,8 @@ export interface CommandRequestHandlerOptions {
 }
 
 const KINDS = new Set<CommandRequest['t']>(['submit', 'plan', 'undo', 'approve', 'cancel', 'sign_pack', 'list']);
+/** What is asked of commands that exist: another service may have made or ended them a moment ago, or while this one stood still. */
+const OF_EARLIER = new Set<CommandRequest['t']>(['undo', 'approve', 'cancel', 'list']);
 const REQUEST_SPAN = { kind: 'server', attributes: messagingAttributes(SUBJECTS.commands) } as const;
 
 /**
@@ -83,6 +87,7 @@ export class CommandRequestHandler {
 
   async #handle(request: CommandRequest & Traced): Promise<CommandReply> {
     const { submissions, management } = this.#options;
+    if (OF_EARLIER.has(request.t)) await this.#catchUp();
     switch (request.t) {
       case 'submit':
         return submissions.submit(request);
@@ -100,6 +105,15 @@ export class CommandRequestHandler {
         return management.list(request);
       default:
         throw new AppError('bad_request', 'the command service does not know this request');
+    }
+  }
+
+  async #catchUp(): Promise<void> {
+    try {
+      await this.#options.projection.current();
+    } catch (cause) {
+      if (!(cause instanceof StreamError)) throw cause;
+      throw new AppError('broker_unavailable', 'the journal cannot be read now; try again in a moment', { cause });
     }
   }
 

@@ -40,6 +40,24 @@ export function followContract(title: string, makeFixture: () => Promise<BrokerF
       expect(seen.has(`${root}.d`)).toBe(false);
     });
 
+    it('a view is current once it has what was appended before, and also when the newest was removed or is not of its subject', async () => {
+      await define({ maxMsgsPerSubject: 1 });
+      const seen: string[] = [];
+      const apply = (entry: Entry) => void seen.push(untext(entry.data));
+      const view = await followView(streams, { stream, subject: `${root}.a.*`, apply, logger: silentLogger });
+      for (let n = 0; n < 20; n += 1) {
+        await append(`a.${n}`, String(n));
+        await view.current();
+        expect(seen).toHaveLength(n + 1);
+      }
+      await append('b', 'another');
+      await view.current();
+      await append('a.20', 'removed');
+      await streams.purge(stream, `${root}.a.20`);
+      await view.current();
+      await view.stop();
+    });
+
     it.each([1, 3])('20 MB of large records, with gaps between, are seen whole: %d kept per subject', async (kept) => {
       await define({ maxMsgsPerSubject: kept });
       const subjects = Array.from({ length: 500 }, (_, n) => String(n));

@@ -80,6 +80,9 @@ export function streamStoreContract(title: string, makeFixture: () => Promise<Br
       const last = await streams.last(stream, `${root}.a`);
       expect(last).toMatchObject({ seq, subject: `${root}.a`, pending: 0 });
       expect(untext(last?.data ?? new Uint8Array())).toBe('2');
+      expect(await streams.last(stream, `${root}.>`)).toMatchObject({ seq: seq + 1, subject: `${root}.b` });
+      await streams.purge(stream, `${root}.b`);
+      expect(await streams.last(stream, `${root}.*`)).toMatchObject({ seq, subject: `${root}.a` });
     });
 
     it('the newest sequence counts entries that are not kept any more', async () => {

@@ -9,6 +9,11 @@ export class SequenceWaiters {
   #ended = false;
   readonly #waiting: Waiter[] = [];
 
+  /** The highest sequence that has passed. */
+  get highest(): number {
+    return this.#passed;
+  }
+
   reached(seq: number): Promise<boolean> {
     if (seq <= this.#passed) return Promise.resolve(true);
     if (this.#ended) return Promise.resolve(false);
