@@ -20,6 +20,7 @@ import type { Operation } from './http/operation.js';
 import { RateLimits } from './http/rate-limits.js';
 import { RunningCalls } from './http/running-calls.js';
 import { RequestPipeline } from './http/request-pipeline.js';
+import { StandstillGate } from './http/standstill-gate.js';
 import { Shares } from './http/shares.js';
 import { Viewers } from './http/viewers.js';
 import { WatchHub } from './metrics/watch-hub.js';
@@ -114,13 +115,15 @@ export function buildApp(options: AppOptions): Api {
     metrics: options.metrics,
     unusedMs: options.unusedIdentityMs,
   });
+  const views = [directory, tokens, signIn.store, queries, questions, webhooks.webhooks];
+  const gate = new StandstillGate({ views, clock, logger });
   const calls = new RunningCalls(options.broker.bus);
   const pipeline = createPipeline(options, {
     ...{ authenticator: signIn.authenticator, audit, calls, metrics },
   });
   return {
     app: createApp({
-      ...{ operations, pipeline, proxies, metrics, logger },
+      ...{ operations, pipeline, proxies, metrics, logger, gate: gate.handler },
       ...(options.consoleFiles === undefined ? {} : { console: serveConsole(options.consoleFiles) }),
     }),
     operations,
@@ -138,6 +141,7 @@ export function buildApp(options: AppOptions): Api {
         calls,
         watches,
         openStreams,
+        gate,
       },
       questions,
       webhooks: webhooks.webhooks,

@@ -63,6 +63,11 @@ export class Directory {
     await this.#view?.stop();
   }
 
+  /** Resolves when it has everything that is kept now. @throws StreamError */
+  async current(): Promise<void> {
+    await this.#view?.current();
+  }
+
   get size(): number {
     return this.#byNum.size;
   }

@@ -49,6 +49,11 @@ export class TokenStore {
     await this.#view?.stop();
   }
 
+  /** Resolves when it has everything that is kept now. @throws StreamError */
+  async current(): Promise<void> {
+    await this.#view?.current();
+  }
+
   find(tokenId: string): OperatorTokenRecord | undefined {
     return this.#tokens.get(tokenId)?.record;
   }

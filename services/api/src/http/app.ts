@@ -17,12 +17,14 @@ export interface AppParts {
   readonly proxies: TrustedProxies;
   readonly metrics: HttpMetrics;
   readonly logger: Logger;
+  /** Holds requests back while this process does not know what is. */
+  readonly gate: RequestHandler;
   /** Takes what is no operation. */
   readonly console?: RequestHandler;
 }
 
 /** The Express application: routes requests to operations, and answers every error with a problem document. */
-export function createApp({ operations, pipeline, proxies, metrics, logger, console }: AppParts): Express {
+export function createApp({ operations, pipeline, proxies, metrics, logger, gate, console }: AppParts): Express {
   const app = express();
   app.disable('x-powered-by');
   app.disable('etag');
@@ -31,6 +33,7 @@ export function createApp({ operations, pipeline, proxies, metrics, logger, cons
   app.use(securityHeaders());
   app.use((request, response, next) => begin(request, response, { proxies, metrics, logger }, next));
   app.use(refuseUnclear());
+  app.use(gate);
   for (const path of routingOrder(operations)) {
     const ofPath = operations.filter((operation) => operation.path === path);
     const route = app.route(path.replaceAll(/\{(\w+)\}/g, ':$1'));

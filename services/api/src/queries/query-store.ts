@@ -74,6 +74,11 @@ export class QueryStore {
     await this.#view?.stop();
   }
 
+  /** Resolves when it has everything that is kept now. @throws StreamError */
+  async current(): Promise<void> {
+    await this.#view?.current();
+  }
+
   /** The queries whose record says that they run, of all orgs. */
   running(): Iterable<StoredQuery> {
     return this.#running.values();

@@ -39,6 +39,11 @@ export class QuestionStore {
     await this.#view?.stop();
   }
 
+  /** Resolves when it has everything that is kept now. @throws StreamError */
+  async current(): Promise<void> {
+    await this.#view?.current();
+  }
+
   /** The newest version, a deletion too; undefined for a name that was never used. */
   newest(org: OrgId, name: string): KeptQuestion | undefined {
     return this.#byOrg.get(org)?.get(name);

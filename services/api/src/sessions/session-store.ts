@@ -58,6 +58,11 @@ export class SessionStore {
     await this.#view?.stop();
   }
 
+  /** Resolves when it has everything that is kept now. @throws StreamError */
+  async current(): Promise<void> {
+    await this.#view?.current();
+  }
+
   find(id: string): KeptSession | undefined {
     return this.#sessions.get(id);
   }

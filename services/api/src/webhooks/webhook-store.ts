@@ -46,6 +46,11 @@ export class WebhookStore {
     await this.#view?.stop();
   }
 
+  /** Resolves when it has everything that is kept now. @throws StreamError */
+  async current(): Promise<void> {
+    await this.#view?.current();
+  }
+
   find(org: OrgId, id: string): KeptWebhook | undefined {
     return this.#byOrg.get(org)?.get(id);
   }
