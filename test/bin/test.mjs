@@ -9,7 +9,7 @@ const WAITING = paths('chaos/agents/agent-round', 'integration/(frozen|frozen-ap
 /** Test files that run alone: bounds of a few seconds, counts of bytes, or load for both cores. */
 const ALONE = paths(
   'chaos/short-round',
-  'integration/(alerts|bandwidth|commands-chaos|drain|frozen-services|full-start|lost-gateway|metrics|proxies|query-ends)',
+  'integration/(alerts|bandwidth|commands-chaos|drain|frozen-reports|frozen-services|full-start|lost-gateway|metrics|proxies|query-ends)',
 );
 /** By `npm run test:long`. */
 const LONG = '\\.long\\.test\\.js$';

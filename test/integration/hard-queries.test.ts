@@ -182,9 +182,11 @@ describe('hard queries', () => {
       writeFileSync(Buffer.concat([Buffer.from(`${root}/b`), Buffer.from([0xff])]), '');
       const start = process.cwd();
       process.chdir(root);
-      for (let level = 0; level < 2_500; level += 1) {
-        mkdirSync('d');
-        process.chdir('d');
+      // 5,490 bytes; a path may have 4,096.
+      const name = 'd'.repeat(60);
+      for (let level = 0; level < 90; level += 1) {
+        mkdirSync(name);
+        process.chdir(name);
       }
       process.chdir(start);
     });
@@ -197,7 +199,7 @@ describe('hard queries', () => {
         const ended = await runQuery(harness.api, { sql: `SELECT count(*) AS n ${from()}`, mode });
         expect(ended).toMatchObject({ state: 'complete', warned: 1, ledger: { targeted: 1, answered: 1 } });
         const [row] = await harness.api.all('GET /v1/queries/{id}/rows', { params: { id: ended.id } });
-        expect(row?.values[0]).toBeGreaterThan(1_900);
+        expect(row?.values[0]).toBeGreaterThan(64);
         const form = mode === 'group' ? ['--group'] : [];
         const { stdout } = await cli('query', `SELECT count(*) AS n ${from()}`, ...form, '--output', 'json');
         expect(JSON.parse(stdout)).toMatchObject({ warnings: lacks });
