@@ -57,7 +57,7 @@ export class CredentialVerifier {
     if (credential === undefined || credential.length > MAX_CREDENTIAL_CHARS) {
       return refused('malformed', 'the Authorization header is not of the form "Bearer <token>"');
     }
-    const verified = credential.startsWith('mst_') ? this.#byToken(credential) : await this.#byJwt(credential);
+    const verified = credential.startsWith('mst_') ? await this.#byToken(credential) : await this.#byJwt(credential);
     if (!verified.ok) return verified;
     const principal = withBound(verified.principal);
     return principal === undefined
@@ -103,23 +103,21 @@ export class CredentialVerifier {
     return standingOf(record, (id) => this.#tokens.find(id));
   }
 
-  #byToken(token: string): (AuthResult & { readonly ok: false }) | Verified {
+  async #byToken(token: string): Promise<(AuthResult & { readonly ok: false }) | Verified> {
     if (this.#bootstrap !== undefined && operatorTokenMatches(token, hashOperatorToken(this.#bootstrap.token()))) {
       return { ok: true, principal: this.#bootstrap.principal };
     }
     const parsed = parseOperatorToken(token);
     if (!parsed.ok) return refused(parsed.reason, 'the token is not a whole one; was it cut off?');
     const nowMs = this.#clock.now();
-    const record = this.#tokens.find(parsed.tokenId);
+    const record = await this.#tokens.lookUp(parsed.tokenId);
+    if (record === 'unreadable') return notReady();
     const result = verifyOperatorToken(token, record, nowMs);
     if (result.ok && record !== undefined) {
       this.#tokens.noteUse(parsed.tokenId, nowMs);
       return { ok: true, principal: { ...result.principal, ...this.#standing(record) } };
     }
     if (result.ok) return refused('unknown', 'the token is not valid');
-    if (result.reason === 'unknown' && !this.#tokens.caughtUp) {
-      return notReady();
-    }
     if (result.reason === 'expired') return expired('the token has expired; get a new one');
     return refused(result.reason, 'the token is not valid');
   }

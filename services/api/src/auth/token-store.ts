@@ -58,6 +58,20 @@ export class TokenStore {
     return this.#tokens.get(tokenId)?.record;
   }
 
+  /** As `find`; what is not known here may have been made by another process a moment ago, which the broker is asked. */
+  async lookUp(tokenId: string): Promise<OperatorTokenRecord | 'unreadable' | undefined> {
+    const known = this.find(tokenId);
+    if (known !== undefined) return known;
+    if (!this.#caughtUp) return 'unreadable';
+    try {
+      await this.current();
+    } catch (err) {
+      this.#logger.warn('tokens cannot be read now', { err });
+      return 'unreadable';
+    }
+    return this.find(tokenId);
+  }
+
   /** Called for each token that any API process revokes from now on. */
   onRevoked(listener: (tokenId: string) => void): void {
     this.#revokedListeners.push(listener);

@@ -1,5 +1,9 @@
-import { afterEach, beforeEach, expect, test } from '@jest/globals';
-import { ApiFixture } from '../testing/api-fixture.js';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import type { ReadOptions, StreamStore } from '@muster/bus';
+import type { OperatorTokenRecord } from '@muster/records';
+import { silentLogger } from '@muster/runtime';
+import { ApiFixture, ORG } from '../testing/api-fixture.js';
+import { TokenStore } from './token-store.js';
 
 let api: ApiFixture;
 beforeEach(async () => {
@@ -76,4 +80,51 @@ test('lists in pages, and revokes only existing tokens', async () => {
     outcome: 'allowed',
     subject: first.items[0].tokenId,
   });
+});
+
+describe('what another process made', () => {
+  const record: OperatorTokenRecord = {
+    ...{ tokenId: 'made-elsewhere', org: ORG, hash: 'x', role: 'viewer', name: 'n', createdBy: 'bootstrap' },
+    ...{ createdAtMs: 1, expiresAtMs: 2 ** 42 },
+  };
+  /** A store to whose reader entries come once they may. */
+  const behind = async () => {
+    const { streams } = api.connection;
+    let release = (): void => undefined;
+    const released = new Promise<void>((resolve) => (release = resolve));
+    let isHeld = false;
+    const store = new TokenStore({
+      logger: silentLogger,
+      streams: {
+        last: streams.last.bind(streams),
+        newestSeq: (stream: string) => (isHeld ? streams.newestSeq(stream) : Promise.resolve(0)),
+        read: async function* (stream: string, options: ReadOptions) {
+          for await (const entry of streams.read(stream, options)) {
+            if (isHeld) await released;
+            yield entry;
+          }
+        },
+      } as unknown as StreamStore,
+    });
+    await store.start();
+    isHeld = true;
+    return { store, release };
+  };
+
+  test('a moment ago is looked up before it is called unknown', async () => {
+    const { store, release } = await behind();
+    await new TokenStore({ streams: api.connection.streams, logger: silentLogger }).create(record);
+    expect(store.find('made-elsewhere')).toBeUndefined();
+    const found = store.lookUp('made-elsewhere');
+    release();
+    expect(await found).toEqual(record);
+    expect(await store.lookUp('never-made')).toBeUndefined();
+    await store.stop();
+  });
+
+  test('is not called unknown while it cannot be read', async () => {
+    const { store } = await behind();
+    await new TokenStore({ streams: api.connection.streams, logger: silentLogger }).create(record);
+    expect(await store.lookUp('made-elsewhere')).toBe('unreadable');
+  }, 10_000);
 });
