@@ -5,7 +5,7 @@
 import { jest } from './jest.mjs';
 
 /** Test files that wait most of the time, for leases, drains and what stands still: beside each other they have the machine to themselves. */
-const WAITING = paths('chaos/agents/agent-round', 'integration/(frozen|frozen-api|hand-over|watching)');
+const WAITING = paths('chaos/agents/agent-round', 'integration/(frozen|frozen-views|hand-over|watching)');
 /** Test files that run alone: bounds of a few seconds, counts of bytes, or load for both cores. */
 const ALONE = paths(
   'chaos/short-round',

@@ -13,6 +13,7 @@ import { createPostureMetrics } from './metrics.js';
 import { PackChecks } from './packs/pack-checks.js';
 import { PackCompiler } from './packs/pack-compiler.js';
 import { PackLibrary } from './packs/pack-library.js';
+import { KnownViews } from './requests/known-views.js';
 import { PostureRequestHandler } from './requests/posture-request-handler.js';
 import { PostureRequests } from './requests/posture-requests.js';
 import { QueryServices } from './scans/query-services.js';
@@ -77,6 +78,7 @@ export function createPostureService(deps: PostureServiceDeps): PostureService {
   });
   const requests = new PostureRequestHandler({
     ...{ bus, instance, clock, logger, metrics: metrics.requests, requests: handled },
+    views: new KnownViews({ packs, scans, schedules, exceptions, feeds, vulnerabilities }),
   });
   const scheduler = new Scheduler({
     ...{ schedules, clock, logger, metrics: metrics.scheduler },

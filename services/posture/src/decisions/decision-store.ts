@@ -50,6 +50,11 @@ export class DecisionStore<T extends Decision> {
     await this.#view?.stop();
   }
 
+  /** Resolves when it has everything that is kept now. @throws StreamError */
+  async current(): Promise<void> {
+    await this.#view?.current();
+  }
+
   /** Of all orgs, without those that were deleted. */
   *living(): Generator<T> {
     for (const { record } of this.#all.values()) if (record.deleted === undefined) yield record;

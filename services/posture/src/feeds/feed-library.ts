@@ -61,6 +61,11 @@ export class FeedLibrary {
     await this.#view?.stop();
   }
 
+  /** Resolves when it has everything that is kept now. @throws StreamError */
+  async current(): Promise<void> {
+    await this.#view?.current();
+  }
+
   /** Of all orgs. */
   all(): FeedRecord[] {
     return [...this.#feeds.values()].map(({ record }) => record).filter(({ isDeleted }) => isDeleted !== true);

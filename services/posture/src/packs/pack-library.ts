@@ -42,6 +42,11 @@ export class PackLibrary {
     await this.#view?.stop();
   }
 
+  /** Resolves when it has everything that is kept now. @throws StreamError */
+  async current(): Promise<void> {
+    await this.#view?.current();
+  }
+
   get size(): number {
     return this.#newest.size;
   }

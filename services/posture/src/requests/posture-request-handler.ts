@@ -10,6 +10,7 @@ import {
 import type { PostureServiceId } from '@muster/protocol';
 import type { Clock, Counter, Logger, Metrics } from '@muster/runtime';
 import { problemReply, sendReply } from '@muster/service-base';
+import { isPostureRequest, type KnownViews } from './known-views.js';
 import type { PostureRequests } from './posture-requests.js';
 
 export interface PostureRequestHandlerOptions {
@@ -18,24 +19,9 @@ export interface PostureRequestHandlerOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: RequestMetrics;
+  readonly views: Pick<KnownViews, 'currentFor'>;
   readonly requests: Pick<PostureRequests, 'handle'>;
 }
-
-const KINDS: ReadonlySet<string> = new Set<PostureRequest['t']>([
-  ...(['store_pack', 'list_packs', 'show_pack', 'start_scan', 'list_scans', 'show_scan', 'scan_findings'] as const),
-  ...([
-    'scan_endpoints',
-    'scan_scores',
-    'create_schedule',
-    'list_schedules',
-    'show_schedule',
-    'change_schedule',
-  ] as const),
-  ...(['create_exception', 'list_exceptions', 'delete_exception'] as const),
-  ...(['list_feeds', 'show_feed', 'begin_feed', 'store_feed_part', 'end_feed', 'delete_feed'] as const),
-  ...(['start_vulnerability_scan', 'list_vulnerability_scans', 'show_vulnerability_scan'] as const),
-  ...(['list_vulnerabilities', 'show_vulnerability'] as const),
-]);
 
 /** Answers the API: on the subject of this instance, which the API chose by its heartbeats, and through the queue group. */
 export class PostureRequestHandler {
@@ -64,13 +50,14 @@ export class PostureRequestHandler {
   }
 
   async #answer(message: BusMessage): Promise<void> {
-    const { bus, metrics, logger, clock, requests } = this.#options;
+    const { bus, metrics, logger, clock, views, requests } = this.#options;
     let kind = 'unknown';
     let reply: PostureReply;
     try {
       const request = decodeServiceMessage<PostureRequest & RequestTerms>(message.data);
-      if (KINDS.has(request.t)) kind = request.t;
+      if (isPostureRequest(request.t)) kind = request.t;
       if (isExpired(request, clock.now())) return metrics.requests.inc({ kind, result: 'expired' });
+      if (isPostureRequest(request.t)) await views.currentFor(request.t);
       reply = await requests.handle(request);
     } catch (error) {
       reply = problemReply(error, { service: 'posture', kind, logger });

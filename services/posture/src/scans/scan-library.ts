@@ -39,6 +39,11 @@ export class ScanLibrary {
     await this.#view?.stop();
   }
 
+  /** Resolves when it has everything that is kept now. @throws StreamError */
+  async current(): Promise<void> {
+    await this.#view?.current();
+  }
+
   has(id: QueryId): boolean {
     return this.#summaries.has(id);
   }
