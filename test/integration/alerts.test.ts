@@ -49,7 +49,12 @@ const FAULTS = {
     'MusterEndpointsAnswerBudgetBurn critical',
   ],
   'a command service whose event loop stands still again and again': ['MusterEventLoopLag warning command-1'],
-  'a query service that is killed three times': ['MusterServiceDown critical query-1'],
+  'a query service that is killed three times': [
+    'MusterServiceDown critical query-1',
+    'MusterServiceRestarting warning query-1',
+    'MusterQueriesInterrupted warning',
+    'MusterQueryEndsBudgetBurn critical',
+  ],
   'a gateway that is frozen for longer than its lease': [
     'MusterGatewayDown critical gateway-2',
     'MusterGatewayFenced warning gateway-2',

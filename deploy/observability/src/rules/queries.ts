@@ -1,6 +1,7 @@
 import type { RuleGroup } from '../build/rule.js';
 
 const query = 'job="muster-query",instance="a"';
+const api = 'job="muster-api",instance="a"';
 
 export const queries: RuleGroup = {
   name: 'queries',
@@ -52,17 +53,21 @@ export const queries: RuleGroup = {
     },
     {
       alert: 'MusterQueriesInterrupted',
-      // Those of a service that was killed are ended by another one, which counts them apart.
-      expr: `sum(increase(muster_query_ended_total{state=~"interrupted|lost"}[10m]))
-  + sum(increase(muster_query_orphans_total{result="interrupted"}[10m])) > 0`,
+      // Those of a service that was killed are ended by another one or by an API, which count them apart. With no query service left only these remain.
+      expr: `sum(
+  increase(muster_query_ended_total{state=~"interrupted|lost"}[10m])
+  or increase(muster_query_orphans_total{result="interrupted"}[10m])
+  or increase(muster_api_orphaned_queries_total{result="interrupted"}[10m])
+) > 0`,
       severity: 'warning',
       summary: 'Queries were interrupted.',
       description:
         '{{ $value | humanize }} queries were interrupted within ten minutes, or their results could not be stored.',
       fires: {
         series: {
-          [`muster_query_ended_total{${query},state="lost",mode="raw"}`]: '0x15',
-          [`muster_query_orphans_total{${query},result="interrupted"}`]: '0x5 1x10',
+          [`muster_query_ended_total{${query},state="lost",mode="raw"}`]: '0x3',
+          [`muster_query_orphans_total{${query},result="interrupted"}`]: '0x3',
+          [`muster_api_orphaned_queries_total{${api},result="interrupted"}`]: '0x5 1x10',
         },
         at: '10m',
       },
@@ -72,6 +77,7 @@ export const queries: RuleGroup = {
           [`muster_query_ended_total{${query},state="lost",mode="raw"}`]: '0x20',
           [`muster_query_orphans_total{${query},result="interrupted"}`]: '0x20',
           [`muster_query_orphans_total{${query},result="settled"}`]: '0+1x20',
+          [`muster_api_orphaned_queries_total{${api},result="settled"}`]: '0+1x20',
         },
         at: '10m',
       },

@@ -16,8 +16,13 @@ const api = 'job="muster-api",instance="a"';
 /** Closes that interrupt an endpoint: the connection broke, the gateway failed, shed load, was fenced, or gave the endpoint up. */
 const LOST = '1006|1011|4003|4004|4005|4006';
 
-/** Queries of a service that was killed: another one ends them, and counts them apart. */
-const orphans = (window: string): string => `sum(rate(muster_query_orphans_total{result="interrupted"}[${window}]))`;
+/** Ends of queries: those of a service that was killed are counted by the one that ends them, another one or an API. */
+const ended = (state: string, window: string): string =>
+  [
+    `sum(rate(muster_query_ended_total{${state}}[${window}])`,
+    `or rate(muster_query_orphans_total{result="interrupted"}[${window}])`,
+    `or rate(muster_api_orphaned_queries_total{result="interrupted"}[${window}]))`,
+  ].join(' ');
 
 export const SLOS: readonly Slo[] = [
   {
@@ -25,15 +30,12 @@ export const SLOS: readonly Slo[] = [
     alert: 'MusterQueryEndsBudgetBurn',
     promise: '99.5 % of queries that nobody cancels end complete, with their ledger',
     objective: 0.995,
-    badShare: (window) =>
-      share(
-        `(sum(rate(muster_query_ended_total{state=~"interrupted|lost|fenced"}[${window}])) + ${orphans(window)})`,
-        `(sum(rate(muster_query_ended_total{state!="cancelled"}[${window}])) + ${orphans(window)})`,
-      ),
+    badShare: (window) => share(ended('state=~"interrupted|lost|fenced"', window), ended('state!="cancelled"', window)),
     fires: during({
       [`muster_query_ended_total{${query},state="complete",mode="raw"}`]: '0+80x15',
       [`muster_query_ended_total{${query},state="interrupted",mode="raw"}`]: '0+10x15',
-      [`muster_query_orphans_total{${query},result="interrupted"}`]: '0+10x15',
+      [`muster_query_orphans_total{${query},result="interrupted"}`]: '0+5x15',
+      [`muster_api_orphaned_queries_total{${api},result="interrupted"}`]: '0+5x15',
     }),
     quiet: during({
       [`muster_query_ended_total{${query},state="complete",mode="raw"}`]: '0+999x15',
