@@ -39,6 +39,8 @@ checks:
   - { id: huge, title: Huge, severity: low, platforms: [linux], sql: SELECT hex(zeroblob(100000)) AS x, row_means: fail }
   - { id: last, title: Last, severity: info, platforms: [linux], sql: SELECT 1 WHERE 0, row_means: fail }
 `;
+/** The same without the check that computes until its time is over, for scans where that is not the point. */
+const QUICK = OWN.replace('id: own', 'id: quick').replace(/ {2}- id: endless\n(?: {4}.*\n)+/, '');
 
 interface Counts extends Record<string, unknown> {
   readonly id: string;
@@ -47,14 +49,19 @@ interface Counts extends Record<string, unknown> {
 let harness: Harness;
 let folder: string;
 let own: string;
+let schedule: string;
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'muster-scans-'));
   own = join(folder, 'own.yaml');
   await writeFile(own, OWN);
   harness = await startHarness({ postures: 2, restart: true });
+  await harness.api.call('POST /v1/packs', { body: { text: QUICK } });
+  const terms = { name: 'each minute', pack: 'quick', cron: '* * * * *', selector: 'channel=live,os=linux' };
+  // What it starts is looked at when the other tests have been, as the shortest time between two scans is a minute.
+  schedule = (await harness.api.call('POST /v1/schedules', { body: terms })).id;
   const limited = { MUSTER_AGENT_QUERY_TIME: '2s' };
-  await harness.stack.addAgent({ env: { ...limited, MUSTER_LABELS: 'channel=live' } });
-  await harness.stack.addAgent({ env: { ...limited, MUSTER_LABELS: 'channel=poll' } });
+  for (const channel of ['live', 'poll'])
+    await harness.stack.addAgent({ env: { ...limited, MUSTER_LABELS: `channel=${channel}` } });
   const body = { selector: 'channel=poll', mode: 'poll', interval: '1s' } as const;
   await harness.api.call('POST /v1/agents/mode', { body });
   await eventually(
@@ -71,6 +78,19 @@ const scan = async (...args: string[]) => {
   if (stdout === '') throw new Error(stderr);
   return { code, found: JSON.parse(stdout) };
 };
+/** A scan whose exit code is not the point. */
+const scanned = async (pack: string, selector = '') => {
+  const { id } = await harness.api.call('POST /v1/scans', { body: { pack, selector, timeout: '3m' } });
+  return eventually(
+    async () => {
+      const now = await harness.api.call('GET /v1/scans/{id}', { params: { id } });
+      if (!now.recorded) throw new Error('it is not counted');
+      return now;
+    },
+    'the scan is kept',
+    60_000,
+  );
+};
 const outcomes = (found: { checks: Counts[] }): Record<string, string> =>
   Object.fromEntries(
     found.checks.map((check) => [
@@ -82,6 +102,23 @@ const EXPECTED = {
   ...{ passes: 'pass', fails: 'fail', 'not-here': 'not_applicable', elsewhere: 'not_applicable' },
   ...{ endless: 'over_budget', huge: 'fail', last: 'pass' },
 };
+
+async function eachOutcome(channel: string): Promise<void> {
+  const { code, found } = await scan('own', '--target', `channel=${channel}`, '--fail-on', 'high');
+  expect(found).toMatchObject({ state: 'complete', recorded: true, ledger: { targeted: 1, answered: 1 } });
+  expect(outcomes(found)).toEqual(EXPECTED);
+  // 7 of 7 + 3 + 1: `info` counts nothing, and what has no verdict is in neither part.
+  expect(found.score).toBe(63.64);
+  expect(code).toBe(0);
+  const findings = await muster(harness, ['scan', 'findings', found.id]);
+  expect(findings.stdout).toContain('fails');
+  expect(findings.stdout).not.toContain('\u001b');
+  const before = await scanned('quick', `channel=${channel}`);
+  expect(await scan('quick', '--target', `channel=${channel}`, '--fail-on', 'medium')).toMatchObject({
+    code: 4,
+    found: { previous: { id: before.id }, changes: { fails: [], mended: [], still: ['fails', 'huge'] } },
+  });
+}
 
 describe('scans of real agents', () => {
   test('an admin applies packs, an analyst runs them; faults and other checks of one version are refused', async () => {
@@ -95,48 +132,33 @@ describe('scans of real agents', () => {
       });
     expect((await ask('/v1/packs', { text: OWN })).status).toBe(403);
     expect((await ask('/v1/scans', { pack: 'own', selector: 'channel=none' })).status).toBe(201);
-    await writeFile(own, OWN.replace('SELECT name FROM os_version', 'SELECT name FROM os_versions'));
-    expect(await muster(harness, ['pack', 'apply', own])).toMatchObject({
-      code: 1,
-      stderr: expect.stringContaining('os_versions'),
+    const refused = (text: string) =>
+      harness.api.call('POST /v1/packs', { body: { text } }).catch(({ code, message }: Error & { code: string }) => ({
+        ...{ code, message },
+      }));
+    expect(await refused(OWN.replace('SELECT name FROM os_version', 'SELECT name FROM os_versions'))).toMatchObject({
+      ...{ code: 'bad_pack', message: expect.stringContaining('os_versions') },
     });
-    await writeFile(own, OWN.replace('WHERE 0, sql', 'WHERE 1, sql'));
-    expect(await muster(harness, ['pack', 'apply', own])).toMatchObject({
-      code: 1,
-      stderr: expect.stringContaining('new version'),
+    expect(await refused(OWN.replace('WHERE 0, sql', 'WHERE 1, sql'))).toMatchObject({
+      ...{ code: 'conflict', message: expect.stringContaining('new version') },
     });
-    await writeFile(own, OWN);
   });
 
-  test.each(['live', 'poll'])(
-    'each check has its outcome over %s, also beside endless SQL and huge evidence',
-    async (channel) => {
-      const { code, found } = await scan('own', '--target', `channel=${channel}`, '--fail-on', 'high');
-      expect(found).toMatchObject({ state: 'complete', recorded: true, ledger: { targeted: 1, answered: 1 } });
-      expect(outcomes(found)).toEqual(EXPECTED);
-      // 7 of 7 + 3 + 1: `info` counts nothing, and what has no verdict is in neither part.
-      expect(found.score).toBe(63.64);
-      expect(code).toBe(0);
-      const findings = await muster(harness, ['scan', 'findings', found.id]);
-      expect(findings.stdout).toContain('fails');
-      expect(findings.stdout).not.toContain('\u001b');
-      expect(await scan('own', '--target', `channel=${channel}`, '--fail-on', 'medium')).toMatchObject({
-        code: 4,
-        found: { previous: { id: found.id }, changes: { fails: [], mended: [], still: ['fails', 'huge'] } },
-      });
-    },
-  );
+  test('each check has its outcome over live and over poll, also beside endless SQL and huge evidence', async () => {
+    // At the same time: each has its own agent.
+    await Promise.all(['live', 'poll'].map((channel) => eachOutcome(channel)));
+  });
 
   test('the baseline of Linux: 87 outcomes on each endpoint', async () => {
-    const { found } = await scan('linux-baseline', '--timeout', '3m');
+    const found = await scanned('linux-baseline');
     expect(found).toMatchObject({ state: 'complete', ledger: { targeted: 2, answered: 2 } });
     expect(found.checks).toHaveLength(87);
-    for (const { pass, fail, error, not_applicable, over_budget } of found.checks)
+    for (const { pass, fail, error, not_applicable, over_budget } of found.checks ?? [])
       expect(pass + fail + error + not_applicable + over_budget).toBe(2);
   });
 
   test('what a scan found: every endpoint, scores, and SARIF that a validator takes', async () => {
-    const { found } = await scan('own');
+    const found = await scanned('quick');
     const endpoints = await harness.api.all('GET /v1/scans/{id}/endpoints', {
       ...{ params: { id: found.id }, query: { check: 'fails' } },
     });
@@ -157,22 +179,36 @@ describe('scans of real agents', () => {
     await writeFile(file, (await muster(harness, ['scan', 'findings', found.id, '-o', 'sarif'])).stdout);
     const faults = await sarifFaults(file);
     if (faults !== undefined) expect(faults).toEqual([]);
+    const csv = await muster(harness, ['scan', 'findings', found.id, '-o', 'csv']);
+    const [head, ...lines] = csv.stdout.trim().split(/\r?\n/);
+    expect(head).toMatch(/^pack,version,check,severity,/);
+    expect(lines.map((line) => line.split(',').slice(0, 4).join())).toEqual([
+      ...['quick,1.0.0,fails,medium', 'quick,1.0.0,huge,low'],
+    ]);
+    const headers = { authorization: `Bearer ${harness.stack.token}`, accept: 'application/x-ndjson' };
+    const address = `${harness.stack.apiUrl}/v1/scans/${found.id}/findings`;
+    const ocsf = await (await fetch(`${address}?format=ocsf`, { headers })).text();
+    const events = ocsf.trimEnd().split('\n');
+    expect(events.map((line) => JSON.parse(line) as object)).toMatchObject([
+      { class_uid: 2003, compliance: { control: 'fails', status_id: 3 }, unmapped: { endpoints: 2 } },
+      { class_uid: 2003, compliance: { control: 'huge', status_id: 3 } },
+    ]);
   });
 
   test('an exception takes what fails out of the score, and its end brings it back', async () => {
-    const create = ['exception', 'create', 'own', 'fails', '--owner', 'ops', '--reason', 'known', '--until', '1d'];
+    const create = ['exception', 'create', 'quick', 'fails', '--owner', 'ops', '--reason', 'known', '--until', '1d'];
     const made = await muster(harness, [...create, '--target', 'channel=live']);
     expect(made).toMatchObject({ code: 0 });
-    const { found, code } = await scan('own', '--fail-on', 'medium', '--target', 'channel=live');
+    const { found, code } = await scan('quick', '--fail-on', 'medium', '--target', 'channel=live');
     expect(found.checks.find(({ id }: Counts) => id === 'fails')).toMatchObject({ fail: 1, excepted: 1 });
     // 7 of 7 + 1.
     expect({ score: found.score, code }).toEqual({ score: 87.5, code: 0 });
     const mended = await muster(harness, ['scan', 'mend', found.id, 'fails', '--dry-run']);
     expect(mended).toMatchObject({ code: 2, stderr: expect.stringContaining('1 endpoint excepted') });
-    expect(await scan('own', '--fail-on', 'medium')).toMatchObject({ code: 4 });
+    expect(await scan('quick', '--fail-on', 'medium')).toMatchObject({ code: 4 });
     expect(await muster(harness, ['exception', 'delete', made.stdout.trim()])).toMatchObject({ code: 0 });
-    expect(await scan('own', '--target', 'channel=live')).toMatchObject({
-      found: { score: 63.64, changes: { fails: ['fails'], mended: [] } },
+    expect(await scanned('quick', 'channel=live')).toMatchObject({
+      ...{ score: 63.64, changes: { fails: ['fails'], mended: [] } },
     });
   });
 
@@ -188,7 +224,9 @@ describe('scans of real agents', () => {
       stdout: expect.stringContaining('paused'),
     });
     expect(await muster(harness, ['schedule', 'delete', id])).toMatchObject({ code: 0 });
-    expect(await muster(harness, ['schedule', 'show', id])).toMatchObject({ code: 1 });
+    await expect(harness.api.call('GET /v1/schedules/{id}', { params: { id } })).rejects.toMatchObject({
+      ...{ code: 'not_found' },
+    });
   });
 
   test('gateways, query and posture services are killed in the middle of a scan: it is complete or interrupted, never wrong', async () => {
@@ -232,7 +270,10 @@ describe('scans of real agents', () => {
     await eventually(
       async () => {
         const found = await harness.api.call('GET /v1/scans/{id}', { params: { id } });
-        expect(found).toMatchObject({ recorded: true, state: 'complete', ledger: { answered: 2 } });
+        const missing = await harness.api.all('GET /v1/queries/{id}/endpoints', { params: { id } });
+        expect({ ...found, missing }).toMatchObject({
+          ...{ recorded: true, state: 'complete', ledger: { answered: 2 }, missing: [] },
+        });
         expect(outcomes(found as never)).toEqual(EXPECTED);
         return true;
       },
@@ -241,11 +282,38 @@ describe('scans of real agents', () => {
     );
   });
 
+  test('a schedule starts a scan by itself, in the name of who made it', async () => {
+    const params = { id: schedule };
+    const firing = await eventually(
+      async () => {
+        const { firings } = await harness.api.call('GET /v1/schedules/{id}', { params });
+        const started = firings.find(({ result }) => result === 'started');
+        if (started === undefined) throw new Error(`there is none among ${JSON.stringify(firings)}`);
+        return started;
+      },
+      'a scan is started',
+      150_000,
+    );
+    expect(new Date(firing.dueAt).getTime() % 60_000).toBe(0);
+    await harness.api.call('PATCH /v1/schedules/{id}', { params, body: { state: 'paused' } });
+    const { createdBy } = await harness.api.call('GET /v1/schedules/{id}', { params });
+    await eventually(
+      async () => {
+        const found = await harness.api.call('GET /v1/scans/{id}', { params: { id: firing.scan ?? '' } });
+        expect(found).toMatchObject({ recorded: true, pack: { id: 'quick' }, selector: 'channel=live,os=linux' });
+        expect(found.operator).toEqual(createdBy);
+        return true;
+      },
+      'its scan is kept',
+      60_000,
+    );
+  });
+
   test('endpoints that run no packs are refused, and not silent', async () => {
     const fleet = new Fleet({ ...fleetOptions(harness), agents: 5, labels: { channel: 'simulated' } });
     await fleet.start();
     try {
-      const { code, found } = await scan('own', '--target', 'channel=simulated');
+      const { code, found } = await scan('quick', '--target', 'channel=simulated', '--fail-on', 'high');
       expect(found).toMatchObject({ state: 'complete', ledger: { targeted: 5, refused: 5 } });
       expect(found.score).toBeUndefined();
       expect(code).toBe(3);

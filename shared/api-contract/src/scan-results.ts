@@ -116,7 +116,7 @@ export const scanResultOperations = defineOperations('scans', {
     summary: 'What fails in a scan, with its evidence; also while it runs',
     description:
       'With `check`, everything of that check that does not pass. JSON holds the first ones; NDJSON, CSV (text that begins with =, +, - or @ has an apostrophe before it), SARIF 2.1.0 and ' +
-      'OCSF (Compliance Finding, 2003, one event a line) hold all, by `format` or `Accept`: at most 50,000, more is `too_large`.',
+      'OCSF (Compliance Finding, 2003, one event a line) hold all, by `format` or `Accept`; of a scan that runs at most 50,000, more is `too_large`. They are written as they are read: an answer that breaks off is not whole.',
     access: 'queries:read',
     params: scanIdParameter,
     query: z.strictObject({

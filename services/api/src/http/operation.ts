@@ -107,7 +107,7 @@ export function ndjson(values: AsyncIterable<unknown>): LinesAnswer {
   };
 }
 
-async function* jsonLines(values: AsyncIterable<unknown>): AsyncGenerator<string> {
+export async function* jsonLines(values: AsyncIterable<unknown>): AsyncGenerator<string> {
   for await (const value of values) yield `${JSON.stringify(value)}\n`;
 }
 

@@ -24,11 +24,13 @@ const VERDICTS = {
 } as const;
 
 /** A line for each finding: an event of the class Compliance Finding. What the schema has no member for is in `unmapped`. */
-export function ocsfText(found: Found): string {
+export async function* ocsfText(found: Found): AsyncGenerator<string> {
   const checks = new Map(found.pack.checks.map((check) => [check.id, check]));
-  return found.findings
-    .map((finding, at) => `${JSON.stringify(eventOf(found, finding, checks.get(finding.check), at))}\n`)
-    .join('');
+  let at = 0;
+  for await (const finding of found.findings) {
+    yield `${JSON.stringify(eventOf(found, finding, checks.get(finding.check), at))}\n`;
+    at += 1;
+  }
 }
 
 function eventOf({ scan, pack }: Found, finding: FindingJson, check: Check | undefined, at: number): object {

@@ -17,7 +17,7 @@ const KINDS = {
 } as const;
 
 /** One run: the checks of the pack are its rules, a finding is a result, the endpoints are logical locations. */
-export function sarifText({ scan, pack, findings }: Found): string {
+export async function* sarifText({ scan, pack, findings }: Found): AsyncGenerator<string> {
   const index = new Map(pack.checks.map((check, at) => [check.id, at]));
   const driver = {
     ...{ name: 'Muster', organization: 'Muster', informationUri: 'https://muster.example/' },
@@ -35,11 +35,22 @@ export function sarifText({ scan, pack, findings }: Found): string {
       },
     ],
     columnKind: 'utf16CodeUnits',
-    results: findings.map((finding) => resultOf(finding, pack.checks[index.get(finding.check) ?? -1], index)),
     properties: { scan: scan.id, scope: scan.scope, ledger: scan.ledger },
+    // Last, so that results can be put between its brackets.
+    results: [],
   };
-  return `${JSON.stringify({ $schema: SCHEMA, version: '2.1.0', runs: [run] })}\n`;
+  const empty = JSON.stringify({ $schema: SCHEMA, version: '2.1.0', runs: [run] });
+  yield empty.slice(0, -END.length);
+  let separator = '';
+  for await (const finding of findings) {
+    yield separator + JSON.stringify(resultOf(finding, pack.checks[index.get(finding.check) ?? -1], index));
+    separator = ',\n';
+  }
+  yield `${END}\n`;
 }
+
+/** What closes the results, the run, the runs and the log. */
+const END = ']}]}';
 
 function ruleOf(check: Check): object {
   const { id, title, description, severity, remediation, references = {}, tags = [] } = check;

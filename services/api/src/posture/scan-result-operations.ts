@@ -6,7 +6,7 @@ import { readPack, type Pack } from '@muster/packs';
 import { AppError, CHECK_OUTCOMES, type CheckOutcome, type OrgId, type QueryId } from '@muster/protocol';
 import { decodeCursor, encodeCursor, position } from '../http/cursor.js';
 import { given, isoTime } from '../http/json-members.js';
-import { implement, json, type LinesAnswer, type Operation } from '../http/operation.js';
+import { implement, json, jsonLines, type LinesAnswer, type Operation } from '../http/operation.js';
 import type { PostureClient } from '../upstream/posture-client.js';
 import type { QueryStore } from '../queries/query-store.js';
 import { csvText } from './finding-csv.js';
@@ -27,8 +27,8 @@ type ToldFinding = Omit<ScanFinding, 'exceptions'> & Partial<Pick<ScanFinding, '
 type Format = keyof typeof FINDING_FORMATS;
 
 const TEXT_BYTES = 4 * 1024 * 1024;
-/** Findings of one export. */
-const MAX_FINDINGS = 50_000;
+/** Findings of a scan that runs: they change from page to page, so all are read before the first is written. */
+const MAX_RUNNING_FINDINGS = 50_000;
 
 /** What a scan found, in every form. */
 export function scanResultOperations(parts: ScanResultParts): Operation[] {
@@ -40,26 +40,65 @@ function findingsOperation({ client, store, byNum }: ScanResultParts): Operation
     const { check, format = formatOf(negotiate(...Object.values(FINDING_FORMATS))) } = query;
     const scan = await findScan(store, principal, params.id);
     const request = { t: 'scan_findings' as const, org: principal.org, id: scan.id, ...given('check', check) };
-    const { findings, isCut } = await client.ask(request, 'findings');
-    const items = findings.flatMap((finding) => findingJson(finding, byNum));
-    if (format === 'json') return json(200, { items, isCut });
-    let more = isCut;
-    let skip = findings.length;
-    while (more && skip < MAX_FINDINGS) {
-      const next = await client.ask({ ...request, skip }, 'findings');
-      items.push(...next.findings.flatMap((finding) => findingJson(finding, byNum)));
-      skip += next.findings.length;
-      more = next.isCut && next.findings.length > 0;
+    const first = await client.ask(request, 'findings');
+    if (format === 'json') {
+      const items = first.findings.flatMap((finding) => findingJson(finding, byNum));
+      return json(200, { items, isCut: first.isCut });
     }
-    if (more)
-      throw new AppError('too_large', `scan ${scan.id} has more than ${MAX_FINDINGS} findings: ask for one check`);
     const pack = await packOf(client, principal.org, scan);
-    return textAnswer(format, FORMATS[format]({ scan, pack, findings: items }));
+    const pages = pagesOf(first, (skip) => client.ask({ ...request, skip }, 'findings'));
+    const whole = scan.state === 'running' ? await gathered(pages, scan.id) : pages;
+    return textAnswer(format, FORMATS[format]({ scan, pack, findings: findingsOf(whole, byNum) }));
   });
 }
 
-const FORMATS: Readonly<Record<Exclude<Format, 'json'>, (found: Found) => string>> = {
-  ndjson: ({ findings }) => findings.map((finding) => `${JSON.stringify(finding)}\n`).join(''),
+interface FindingPage {
+  readonly findings: readonly ToldFinding[];
+  readonly isCut: boolean;
+}
+
+/** Page after page, each when the one before was taken: who reads slowly makes nobody hold more than one. */
+async function* pagesOf(
+  first: FindingPage,
+  ask: (skip: number) => Promise<FindingPage>,
+): AsyncGenerator<readonly ToldFinding[]> {
+  let page = first;
+  for (let skip = 0; ;) {
+    yield page.findings;
+    skip += page.findings.length;
+    if (!page.isCut || page.findings.length === 0) return;
+    page = await ask(skip);
+  }
+}
+
+/** @throws AppError `too_large` */
+async function gathered(
+  pages: AsyncIterable<readonly ToldFinding[]>,
+  scan: string,
+): Promise<readonly (readonly ToldFinding[])[]> {
+  const all: (readonly ToldFinding[])[] = [];
+  let count = 0;
+  for await (const page of pages) {
+    all.push(page);
+    count += page.length;
+    if (count > MAX_RUNNING_FINDINGS)
+      throw new AppError(
+        'too_large',
+        `scan ${scan} runs, and has more than ${MAX_RUNNING_FINDINGS} findings: ask for one check, or when it has ended`,
+      );
+  }
+  return all;
+}
+
+async function* findingsOf(
+  pages: AsyncIterable<readonly ToldFinding[]> | readonly (readonly ToldFinding[])[],
+  byNum: ScanResultParts['byNum'],
+): AsyncGenerator<FindingJson> {
+  for await (const page of pages) for (const finding of page) yield* findingJson(finding, byNum);
+}
+
+const FORMATS: Readonly<Record<Exclude<Format, 'json'>, (found: Found) => AsyncIterable<string>>> = {
+  ndjson: ({ findings }) => jsonLines(findings),
   csv: csvText,
   sarif: sarifText,
   ocsf: ocsfText,
@@ -69,11 +108,8 @@ function formatOf(type: string): Format {
   return (Object.keys(FINDING_FORMATS) as Format[]).find((one) => FINDING_FORMATS[one] === type) ?? 'json';
 }
 
-function textAnswer(format: Format, text: string): LinesAnswer {
+function textAnswer(format: Format, lines: AsyncIterable<string>): LinesAnswer {
   const headers = { 'content-type': `${FINDING_FORMATS[format]}; charset=utf-8` };
-  const lines = (async function* () {
-    yield text;
-  })();
   return { kind: 'lines', status: 200, headers, lines };
 }
 

@@ -16,12 +16,15 @@ import type { CapabilityContext } from '../../foundation/capability.js';
 const CACHE_BYTES = 8 * 1024 * 1024;
 const TIMEOUT_MS = 3_000;
 const PAUSE_MS = 500;
+/** How often a posture service is asked that answers, and does not have them. */
 const ATTEMPTS = 5;
+/** How long it is tried while none answers: as long as a question may take unless it says more. */
+const PATIENCE_MS = 60_000;
 const NONE = new Uint8Array();
 
 /**
- * The checks of packs, by their hash: from a posture service once, then from memory. 10,000 endpoints that ask at the same moment are one request. Empty
- * when nobody has them; what the hash does not fit is never passed on.
+ * The checks of packs, by their hash: from a posture service once, then from memory. 10,000 endpoints that ask at the same moment are one request, which goes
+ * on while no posture service is there. Empty when nobody has them; what the hash does not fit is never passed on.
  */
 export class PackSource {
   readonly #options: Pick<CapabilityContext, 'bus' | 'clock' | 'logger'>;
@@ -44,12 +47,13 @@ export class PackSource {
 
   async #fetch(request: PackChecksRequest): Promise<Uint8Array> {
     const { bus, clock, logger } = this.#options;
+    const untilMs = clock.monotonic() + PATIENCE_MS;
     let why = '';
-    for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
-      if (attempt > 0) await sleep(clock, PAUSE_MS);
+    for (let answers = 0; answers < ATTEMPTS && clock.monotonic() < untilMs; await sleep(clock, PAUSE_MS)) {
       const result = await bus.request(SUBJECTS.packs, encodeBusMessage(request), { timeoutMs: TIMEOUT_MS });
       why = result.kind;
       if (result.kind !== 'reply') continue;
+      answers += 1;
       const reply = decodeBusMessage<PackChecksReply>(result.data, 'pack_checks', 'pack_unknown');
       if (reply?.t === 'pack_checks' && fits(reply.bytes, request.hash)) {
         this.#known.set(request.hash, reply.bytes);
