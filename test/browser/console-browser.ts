@@ -11,6 +11,12 @@ export const PATIENCE_MS = 20_000;
 /** Every page of the console that has an address of its own. */
 export const PAGES = ['/ask', '/fleet', '/scans', '/hunts', '/commands', '/bandwidth', '/audit', '/settings'] as const;
 
+/** The stack and the browser of a test file, which its parts share. */
+export interface Parts {
+  readonly harness: Harness;
+  readonly browser: ConsoleBrowser;
+}
+
 export interface Looks {
   readonly theme?: 'light' | 'dark';
   readonly width?: number;

@@ -10,10 +10,12 @@ import {
   ledger,
   PAGES,
   PATIENCE_MS,
+  type Parts,
   seriousFaults,
   signInByToken,
   write,
 } from './console-browser.js';
+import { firedScheduleTest, postureTests } from './posture-tests.js';
 import { scanTests } from './scan-tests.js';
 
 const AGENTS = 300;
@@ -293,7 +295,10 @@ test('keys: g f goes to Fleet, Ctrl-K searches everything, ? shows the keys', as
   await page.context().close();
 });
 
-scanTests(() => ({ harness, browser }));
+const parts = (): Parts => ({ harness, browser });
+scanTests(parts);
+postureTests(parts);
+firedScheduleTest(parts);
 
 test('no page complained: no error of a script, nothing that the policy blocked', () => {
   expect(browser.complaints).toEqual([]);

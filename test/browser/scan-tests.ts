@@ -1,8 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { Page } from 'playwright-core';
-import type { Harness } from '../kit/harness.js';
-import { seriousFaults, type ConsoleBrowser } from './console-browser.js';
+import { seriousFaults, type Parts } from './console-browser.js';
 
 const MARK = '86397';
 /**
@@ -34,7 +33,7 @@ checks:
 `;
 
 /** Scans in the browser, on the stack of the file that calls it. */
-export function scanTests(parts: () => { readonly harness: Harness; readonly browser: ConsoleBrowser }): void {
+export function scanTests(parts: () => Parts): void {
   describe('Scans', () => {
     let page: Page;
     let sleeper: ChildProcess;
