@@ -109,12 +109,22 @@ export async function ledger(page: Page): Promise<Record<string, number>> {
   return Object.fromEntries(entries.map(([name, count]) => [name, Number(count.replaceAll(',', ''))]));
 }
 
-/** What axe finds that is serious or worse. */
+/** What axe finds that is serious or worse: everything in the theme of the page, and the contrast in the other one. */
 export async function seriousFaults(page: Page): Promise<readonly string[]> {
   // By the debugger's protocol: the page's policy blocks scripts that are put into it.
-  await page.evaluate(AXE);
-  const { violations } = await page.evaluate<AxeResult>(`axe.run({ resultTypes: ['violations'] })`);
-  return violations
+  if (!(await page.evaluate<boolean>(`'axe' in globalThis`))) await page.evaluate(AXE);
+  const own = await page.evaluate<AxeResult>(`axe.run({ resultTypes: ['violations'] })`);
+  const other = await page.evaluate<AxeResult>(`(async () => {
+    const { dataset } = document.documentElement;
+    const theme = dataset.theme;
+    dataset.theme = theme === 'dark' ? 'light' : 'dark';
+    try {
+      return await axe.run({ runOnly: ['color-contrast'], resultTypes: ['violations'] });
+    } finally {
+      dataset.theme = theme;
+    }
+  })()`);
+  return [...own.violations, ...other.violations]
     .filter(({ impact }) => impact === 'serious' || impact === 'critical')
     .map(({ id, nodes }) => {
       const places = nodes
