@@ -109,6 +109,12 @@ export async function ledger(page: Page): Promise<Record<string, number>> {
   return Object.fromEntries(entries.map(([name, count]) => [name, Number(count.replaceAll(',', ''))]));
 }
 
+/** Chooses one of the values of a field. */
+export async function choose(page: Page, label: RegExp, choice: string): Promise<void> {
+  await page.getByRole('button', { name: label }).click();
+  await page.getByRole('option', { name: choice, exact: true }).click();
+}
+
 /** What axe finds that is serious or worse: everything in the theme of the page, and the contrast in the other one. */
 export async function seriousFaults(page: Page): Promise<readonly string[]> {
   // By the debugger's protocol: the page's policy blocks scripts that are put into it.

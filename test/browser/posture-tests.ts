@@ -2,7 +2,7 @@ import { deflateRawSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { Page } from 'playwright-core';
 import type { Harness } from '../kit/harness.js';
-import { seriousFaults, type ConsoleBrowser, type Parts } from './console-browser.js';
+import { choose, seriousFaults, type ConsoleBrowser, type Parts } from './console-browser.js';
 
 /** A check that fails on every Linux, so that there is something to accept; and scans of a schedule that compare with no other ones. */
 const PACK = `kind: muster/pack
@@ -149,11 +149,6 @@ export function firedScheduleTest(parts: () => Parts): void {
     await page.getByText('No scan starts by itself').waitFor();
     await page.context().close();
   });
-}
-
-async function choose(page: Page, label: RegExp, choice: string): Promise<void> {
-  await page.getByRole('button', { name: label }).click();
-  await page.getByRole('option', { name: choice, exact: true }).click();
 }
 
 /** Scans for vulnerabilities, to the end. */
