@@ -66,7 +66,7 @@ export const PACKAGES = {
     'api-contract',
     'api-client',
   ],
-  'services/console': ['protocol/vocabulary', 'protocol/selector', 'protocol/cbor', 'api-contract', 'api-client'],
+  'services/console': ['protocol/vocabulary', 'protocol/selector', 'api-contract', 'api-client'],
   'deploy/local': ['protocol', 'messages', 'runtime', 'identity'],
   'deploy/observability': [],
 };
@@ -92,7 +92,7 @@ export const DRIVERS = {
   'prom-client': ['shared/runtime'],
   pino: ['shared/runtime'],
   '@opentelemetry/*': ['shared/runtime'],
-  cborg: ['shared/protocol'],
+  cborg: ['shared/protocol', 'services/console/src/audit'],
   '@sqlite.org/*': ['shared/tables'],
   commander: ['services/cli'],
   snappyjs: ['shared/remote-write'],

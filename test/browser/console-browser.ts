@@ -5,11 +5,17 @@ import type { Harness } from '../kit/harness.js';
 
 const EXECUTABLE = process.env['MUSTER_TEST_CHROMIUM'] ?? '/usr/bin/chromium';
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
-/** Machines that run tests are busy. */
-export const PATIENCE_MS = 60_000;
+/** How long one step may take: machines that run tests are busy, and a step that fails must not cost a minute. */
+export const PATIENCE_MS = 20_000;
 
 /** Every page of the console that has an address of its own. */
 export const PAGES = ['/ask', '/fleet', '/scans', '/hunts', '/commands', '/bandwidth', '/audit', '/settings'] as const;
+
+/** The stack and the browser of a test file, which its parts share. */
+export interface Parts {
+  readonly harness: Harness;
+  readonly browser: ConsoleBrowser;
+}
 
 export interface Looks {
   readonly theme?: 'light' | 'dark';
@@ -103,12 +109,28 @@ export async function ledger(page: Page): Promise<Record<string, number>> {
   return Object.fromEntries(entries.map(([name, count]) => [name, Number(count.replaceAll(',', ''))]));
 }
 
-/** What axe finds that is serious or worse. */
+/** Chooses one of the values of a field. */
+export async function choose(page: Page, label: RegExp, choice: string): Promise<void> {
+  await page.getByRole('button', { name: label }).click();
+  await page.getByRole('option', { name: choice, exact: true }).click();
+}
+
+/** What axe finds that is serious or worse: everything in the theme of the page, and the contrast in the other one. */
 export async function seriousFaults(page: Page): Promise<readonly string[]> {
   // By the debugger's protocol: the page's policy blocks scripts that are put into it.
-  await page.evaluate(AXE);
-  const { violations } = await page.evaluate<AxeResult>(`axe.run({ resultTypes: ['violations'] })`);
-  return violations
+  if (!(await page.evaluate<boolean>(`'axe' in globalThis`))) await page.evaluate(AXE);
+  const own = await page.evaluate<AxeResult>(`axe.run({ resultTypes: ['violations'] })`);
+  const other = await page.evaluate<AxeResult>(`(async () => {
+    const { dataset } = document.documentElement;
+    const theme = dataset.theme;
+    dataset.theme = theme === 'dark' ? 'light' : 'dark';
+    try {
+      return await axe.run({ runOnly: ['color-contrast'], resultTypes: ['violations'] });
+    } finally {
+      dataset.theme = theme;
+    }
+  })()`);
+  return [...own.violations, ...other.violations]
     .filter(({ impact }) => impact === 'serious' || impact === 'critical')
     .map(({ id, nodes }) => {
       const places = nodes

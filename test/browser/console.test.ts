@@ -1,4 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { eventually } from '@muster/runtime/testing';
 import type { Page } from 'playwright-core';
@@ -10,24 +13,37 @@ import {
   ledger,
   PAGES,
   PATIENCE_MS,
+  type Parts,
   seriousFaults,
   signInByToken,
   write,
 } from './console-browser.js';
+import { approvalTests } from './approval-tests.js';
+import { endpointTests } from './endpoint-tests.js';
+import { firedScheduleTest, postureTests } from './posture-tests.js';
+import { resumeTests } from './resume-tests.js';
 import { scanTests } from './scan-tests.js';
 
-const AGENTS = 300;
+const AGENTS = 120;
 /** Some answer late, some fail: a ledger with several parts. */
 const MIX = { slow: 0.1, failing: 0.05, silent: 0, disappearing: 0 };
 
+let folder: string;
 let harness: Harness;
 let fleet: Fleet;
 let browser: ConsoleBrowser;
 const opened: ChildProcess[] = [];
 
 beforeAll(async () => {
-  harness = await startHarness({ agent: true, telemetries: 1, postures: 1, restart: true });
-  fleet = new Fleet({ ...fleetOptions(harness), agents: AGENTS, behaviour: MIX, slowMs: 4_000 });
+  folder = await mkdtemp(join(tmpdir(), 'muster-browser-'));
+  const policy = join(folder, 'policy.json');
+  await writeFile(policy, JSON.stringify({ approval: [{ actions: ['dns.*'] }] }));
+  harness = await startHarness({
+    ...{ agent: true, telemetries: 1, postures: 1, restart: true },
+    env: { command: { MUSTER_COMMAND_POLICY_FILE: policy } },
+  });
+  const options = { agents: AGENTS, behaviour: MIX, slowMs: 4_000, channel: { pollIntervalMs: 1_000 } };
+  fleet = new Fleet({ ...fleetOptions(harness), ...options });
   await fleet.start();
   browser = await ConsoleBrowser.launch(harness);
 });
@@ -36,6 +52,7 @@ afterAll(async () => {
   await browser?.close();
   await fleet?.stop();
   await harness?.close();
+  await rm(folder, { recursive: true, force: true });
 });
 
 const path = (page: Page): string => new URL(page.url()).pathname;
@@ -106,7 +123,7 @@ describe('Ask', () => {
       PATIENCE_MS,
     );
     const { answered = 0, error = 0 } = await ledger(page);
-    expect([answered > 200, error > 0, answered + error]).toEqual([true, true, AGENTS + 1]);
+    expect([answered > AGENTS / 2, error > 0, answered + error]).toEqual([true, true, AGENTS + 1]);
     await page.getByText(`${answered} rows kept`).waitFor();
   });
 
@@ -237,20 +254,6 @@ test('Fleet: the counts are those of the system, a value narrows the list, a sel
   await page.context().close();
 });
 
-test('an endpoint has its charts with their past, and its tables', async () => {
-  const { items } = await harness.api.call('GET /v1/agents', { query: { selector: 'version=0.1.0' } });
-  const page = await browser.signedIn(`/fleet/${items[0]?.agentId}`);
-  await page.getByText(/^used \d/).waitFor();
-  await page.getByRole('tab', { name: 'Processes' }).click();
-  await page
-    .getByRole('grid', { name: 'Rows' })
-    .getByText('systemd', { exact: false })
-    .or(page.getByText('kthreadd'))
-    .first()
-    .waitFor();
-  await page.context().close();
-});
-
 test('the audit record is verified in the browser', async () => {
   const page = await browser.signedIn('/audit');
   await page.getByRole('button', { name: 'Verify the chain' }).click();
@@ -258,13 +261,16 @@ test('the audit record is verified in the browser', async () => {
   await page.context().close();
 });
 
-test.each(['light', 'dark'] as const)('axe finds nothing serious on any page (%s)', async (theme) => {
-  const page = await browser.signedIn('/ask', { theme });
+test('axe finds nothing serious on any page, in both themes', async () => {
+  const page = await browser.signedIn('/ask');
   await ask(page, 'SELECT name, version FROM os_version');
   await page.locator('[data-ledger=error]').waitFor();
   expect(await seriousFaults(page)).toEqual([]);
+  const links = page.getByRole('navigation', { name: 'Pages' }).getByRole('link');
   for (const each of PAGES) {
-    await page.goto(harness.stack.apiUrl + each);
+    // Without loading the console anew.
+    await links.and(page.locator(`[href="${each}"]`)).click();
+    await page.waitForURL((url) => url.pathname === each);
     await page.getByRole('heading', { level: 1 }).first().waitFor({ state: 'attached' });
     expect([each, await seriousFaults(page)]).toEqual([each, []]);
   }
@@ -293,7 +299,13 @@ test('keys: g f goes to Fleet, Ctrl-K searches everything, ? shows the keys', as
   await page.context().close();
 });
 
-scanTests(() => ({ harness, browser }));
+const parts = (): Parts => ({ harness, browser });
+scanTests(parts);
+postureTests(parts);
+approvalTests(parts);
+endpointTests(parts);
+firedScheduleTest(parts);
+resumeTests(parts);
 
 test('no page complained: no error of a script, nothing that the policy blocked', () => {
   expect(browser.complaints).toEqual([]);

@@ -1,12 +1,14 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { Page } from 'playwright-core';
-import type { Harness } from '../kit/harness.js';
-import { seriousFaults, type ConsoleBrowser } from './console-browser.js';
+import { seriousFaults, type Parts } from './console-browser.js';
 
 const MARK = '86397';
-/** A check that a process of the test fails, and an action that mends it; and what a hostile endpoint could say as evidence. */
-const PACK = `kind: muster/pack
+/**
+ * A check that a process of the test fails, and an action that mends it; and what a hostile endpoint could say as evidence. It names the process:
+ * where the path of any other one cannot be read, "there is none" is no verdict.
+ */
+const packFor = (pid: number | undefined): string => `kind: muster/pack
 format: 1
 id: browser
 version: 1.0.0
@@ -16,7 +18,7 @@ checks:
     title: Nobody sleeps for a day
     severity: critical
     platforms: [linux]
-    sql: SELECT pid, start_time, path, name FROM processes WHERE cmdline = 'sleep ${MARK}'
+    sql: SELECT pid, start_time, path, name FROM processes WHERE pid = ${pid} AND cmdline = 'sleep ${MARK}'
     row_means: fail
     evidence: [pid, start_time, path, name]
     remediation: End the sleeper.
@@ -31,7 +33,7 @@ checks:
 `;
 
 /** Scans in the browser, on the stack of the file that calls it. */
-export function scanTests(parts: () => { readonly harness: Harness; readonly browser: ConsoleBrowser }): void {
+export function scanTests(parts: () => Parts): void {
   describe('Scans', () => {
     let page: Page;
     let sleeper: ChildProcess;
@@ -40,7 +42,7 @@ export function scanTests(parts: () => { readonly harness: Harness; readonly bro
       const { harness, browser } = parts();
       sleeper = spawn('sleep', [MARK]);
       ended = new Promise((resolve) => sleeper.once('exit', (_, signal) => resolve(signal)));
-      await harness.api.call('POST /v1/packs', { body: { text: PACK } });
+      await harness.api.call('POST /v1/packs', { body: { text: packFor(sleeper.pid) } });
       page = await browser.signedIn('/scans');
     });
     afterAll(async () => {

@@ -58,7 +58,7 @@ export function ActPanel({
   const make = (dryRun: boolean): Promise<OrderBody> => bodyOf({ order, params, target, shape: chosen?.shape, dryRun });
 
   const plan = useMutation({
-    mutationFn: async () => client.call('POST /v1/commands/plan', { body: await make(true) }),
+    mutationFn: async () => client.call('POST /v1/commands/plan', { body: await make(false) }),
   });
   const tryOut = useMutation({
     mutationFn: async () =>

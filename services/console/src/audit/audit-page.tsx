@@ -1,5 +1,4 @@
 import type { AuditRecordJson } from '@muster/api-contract';
-import { encodeCbor } from '@muster/protocol/cbor';
 import { useInfiniteQuery, useMutation } from '@tanstack/react-query';
 import { useMemo, useState } from 'react';
 import { client } from '../api/client.js';
@@ -12,6 +11,7 @@ import { Button, Select, TextField } from '../ui/controls.js';
 import { Failure, Notice, Waiting } from '../ui/notice.js';
 import { Panel } from '../ui/panel.js';
 import { VisibleText } from '../ui/visible-text.js';
+import { hashOf } from './record-hash.js';
 import { verifyChain } from './verify-chain.js';
 import styles from './audit.module.css';
 
@@ -130,10 +130,4 @@ function Verify() {
       </span>
     </div>
   );
-}
-
-/** SHA-256 of a record's deterministic CBOR, hex. */
-async function hashOf(record: unknown): Promise<string> {
-  const digest = await crypto.subtle.digest('SHA-256', encodeCbor(record) as Uint8Array<ArrayBuffer>);
-  return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, '0')).join('');
 }

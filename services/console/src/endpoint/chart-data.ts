@@ -67,6 +67,8 @@ export const CHARTS: readonly ChartKind[] = [
 
 /** Ten minutes at one a second. */
 const KEPT_S = 600;
+/** Two samples that are further apart have a gap between them. */
+const GAP_S = 5;
 
 type Sample = Extract<MetricsEventJson, { readonly event: 'sample' }>;
 /** Seconds since 1970, then one array a line: what uPlot draws. */
@@ -104,6 +106,14 @@ export class ChartData {
     return this.#samples.length;
   }
 
+  /** The times without samples: when the last one before and the first one after each were taken. */
+  gaps(): readonly { readonly from: string; readonly to: string }[] {
+    return this.#samples.flatMap(({ at: to }, place) => {
+      const from = this.#samples[place - 1]?.at ?? to;
+      return Date.parse(to) - Date.parse(from) > GAP_S * 1_000 ? [{ from, to }] : [];
+    });
+  }
+
   columns({ lines }: ChartKind): ChartColumns {
     const times = this.#samples.map(({ at }) => Date.parse(at) / 1_000);
     return [times, ...lines.map(({ of }) => this.#line(of, times))];
@@ -118,7 +128,7 @@ export class ChartData {
       const before = sums[at - 1];
       const seconds = (times[at] ?? 0) - (times[at - 1] ?? 0);
       // A counter that fell began anew; after a gap nobody knows when it grew.
-      if (sum === null || typeof before !== 'number' || sum < before || seconds <= 0 || seconds > 5) return null;
+      if (sum === null || typeof before !== 'number' || sum < before || seconds <= 0 || seconds > GAP_S) return null;
       return (sum - before) / seconds;
     });
   }

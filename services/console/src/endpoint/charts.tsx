@@ -20,6 +20,7 @@ const TIMES: uPlot.Axis.Values = [
 /** Live charts of one endpoint: ten minutes at once, then a sample a second for as long as somebody looks. */
 export function Charts({ agentId }: { agentId: string }) {
   const [data] = useState(() => new ChartData());
+  const time = useTime();
   const [, redraw] = useState(0);
   const frame = useRef(0);
   useFollow({ kind: 'metrics', agentId, past: '10m', layout: 'columns' }, (event) => {
@@ -32,6 +33,16 @@ export function Charts({ agentId }: { agentId: string }) {
       {CHARTS.map((kind) => (
         <Chart key={kind.id} kind={kind} columns={data.columns(kind)} />
       ))}
+      {data.gaps().length > 0 && (
+        <p className={styles['soft']}>
+          No samples from{' '}
+          {data
+            .gaps()
+            .map(({ from, to }) => `${time.clock(from)} to ${time.clock(to)}`)
+            .join(', ')}
+          .
+        </p>
+      )}
       {data.length === 0 && (
         <p className={styles['soft']} role="status">
           {data.state === 'away' ? 'The endpoint is away: no samples come until it returns.' : 'Waiting for samples…'}

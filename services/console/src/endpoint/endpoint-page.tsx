@@ -126,7 +126,8 @@ function Facts({ agent }: { agent: AgentJson }) {
   const health = metrics.data?.health;
   const carried = traffic.data?.endpoints[0];
   const facts: readonly (readonly [string, string])[] = [
-    ['Agent', `${agent.agentVersion}, ${agent.agentId}`],
+    ['Agent', agent.agentVersion],
+    ['Id', agent.agentId],
     ['Enrolled', time.full(agent.enrolledAt)],
     ['Gateway', presence.gatewayId ?? 'none'],
     ['Connected since', presence.connectedAt === undefined ? 'not connected' : time.full(presence.connectedAt)],

@@ -60,7 +60,7 @@ export function AcceptDialog({
       </p>
       <div className={styles['where']}>
         <div className={styles['grow']}>
-          <SelectorBox label="Where it may fail" value={selector} onChange={setSelector} />
+          <SelectorBox label="Where it may fail" isLabelShown value={selector} onChange={setSelector} />
         </div>
         <LiveCount counts={fault === undefined ? counts : undefined} />
       </div>

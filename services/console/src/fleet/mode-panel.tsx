@@ -13,6 +13,7 @@ const MODES = [
   { id: 'poll', label: 'Poll: asks at an interval' },
   { id: 'default', label: 'As the policy says' },
 ];
+const INTERVALS = ['', '1s', '5s', '15s', '1m', '5m', '15m', '1h'];
 const LEASES = ['', '1h', '8h', '24h', '7d'];
 
 type Mode = 'live' | 'poll' | 'default';
@@ -20,6 +21,7 @@ type Mode = 'live' | 'poll' | 'default';
 /** Orders endpoints to use Live or Poll. */
 export function ModePanel({ target, onClose }: { target: FleetTarget; onClose: () => void }) {
   const [mode, setMode] = useState<Mode>('live');
+  const [interval, setInterval] = useState('');
   const [lease, setLease] = useState('');
   const [reason, setReason] = useState('');
   const queryClient = useQueryClient();
@@ -29,6 +31,7 @@ export function ModePanel({ target, onClose }: { target: FleetTarget; onClose: (
         body: {
           mode,
           ...(target.kind === 'selector' ? { selector: target.selector } : { agentIds: [...target.agentIds] }),
+          ...(interval === '' || mode !== 'poll' ? {} : { interval }),
           ...(lease === '' || mode === 'default' ? {} : { for: lease }),
           ...(reason.trim() === '' ? {} : { reason }),
         },
@@ -41,6 +44,14 @@ export function ModePanel({ target, onClose }: { target: FleetTarget; onClose: (
     <Panel kind="dialog" title="Live or Poll" onClose={onClose}>
       <div className={styles['fields']}>
         <Select label="Channel" value={mode} choices={MODES} onChange={(id) => setMode(id as Mode)} />
+        {mode === 'poll' && (
+          <Select
+            label="How often it asks"
+            value={interval}
+            choices={INTERVALS.map((id) => ({ id, label: id === '' ? 'as the policy says' : `every ${id}` }))}
+            onChange={setInterval}
+          />
+        )}
         {mode !== 'default' && (
           <Select
             label="For how long"

@@ -175,12 +175,17 @@ function Group({ name, items, onAccept }: { name: string; items: readonly Findin
         <Finding
           key={at}
           finding={finding}
-          onAccept={onAccept === undefined || finding.outcome !== 'fail' ? undefined : () => onAccept(finding)}
+          onAccept={onAccept === undefined || !isOpen(finding) ? undefined : () => onAccept(finding)}
         />
       ))}
       {items.length > MOST && <p className={styles['soft']}>and {whole(items.length - MOST)} more ways</p>}
     </section>
   );
+}
+
+/** Whether it fails somewhere where no exception allows it. */
+function isOpen({ outcome, endpoints, exceptions }: FindingJson): boolean {
+  return outcome === 'fail' && exceptions.reduce((sum, one) => sum + one.endpoints, 0) < endpoints;
 }
 
 function References({ references }: { references: Readonly<Record<string, readonly string[]>> }) {

@@ -61,7 +61,6 @@ export function ScanTitle({ scan }: { scan: ScanJson }) {
           <VisibleText text={selector === '' ? 'all endpoints' : selector} max={120} />
         </span>
       </div>
-      <span className={styles['space']} />
       {[cancel.error, again.error].map((error, at) => error !== null && <Failure key={at} error={error} />)}
       <Link to="/scans">All scans</Link>
       {recorded && (

@@ -1,4 +1,5 @@
 import { useNavigate, useParams, useSearch } from '@tanstack/react-router';
+import { useEffect, useRef } from 'react';
 import { Tab, TabList, TabPanel, Tabs } from 'react-aria-components';
 import { Exceptions } from '../exceptions/exceptions.js';
 import { Schedules } from '../schedules/schedules.js';
@@ -31,8 +32,16 @@ function Overview() {
   const search: { tab?: unknown; selector?: unknown } = useSearch({ strict: false });
   const tab = TABS.find(({ id }) => id === search.tab)?.id ?? 'scans';
   const packs = usePacks();
+  // On a phone the last tabs are beyond the edge. They are there in the frame after the first one.
+  const page = useRef<HTMLDivElement>(null);
+  useEffect(() => {
+    const frame = requestAnimationFrame(() =>
+      page.current?.querySelector('[role=tab][aria-selected=true]')?.scrollIntoView({ block: 'nearest' }),
+    );
+    return () => cancelAnimationFrame(frame);
+  }, [tab]);
   return (
-    <div className={styles['page']}>
+    <div className={styles['page']} ref={page}>
       <h1>Scans</h1>
       {packs.error !== null && <Failure error={packs.error} onRetry={() => void packs.refetch()} />}
       {packs.data?.items.length === 0 && tab === 'scans' && (

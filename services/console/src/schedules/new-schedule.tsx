@@ -61,17 +61,16 @@ export function NewSchedule({ packs, onClose }: { packs: readonly string[]; onCl
       </div>
       <div className={styles['where']}>
         <div className={styles['grow']}>
-          <SelectorBox label="Which endpoints" value={form.selector} onChange={(selector) => change({ selector })} />
+          <SelectorBox
+            label="Which endpoints"
+            isLabelShown
+            value={form.selector}
+            onChange={(selector) => change({ selector })}
+          />
         </div>
         <LiveCount counts={selectorFault(form.selector) === undefined ? counts : undefined} />
       </div>
       <Moments form={form} onChange={change} />
-      <Select
-        label="Waiting for absent endpoints"
-        value={form.wait}
-        choices={WAITS}
-        onChange={(wait) => change({ wait })}
-      />
       {create.error !== null && <Failure error={create.error} />}
       <div className={styles['foot']}>
         <Button
@@ -110,6 +109,12 @@ function Moments({ form, onChange }: { form: Form; onChange: (part: Partial<Form
       )}
       <TextField label="Time zone" value={form.timeZone} onChange={(timeZone) => onChange({ timeZone })} />
       <Select label="Jitter" value={form.jitter} choices={JITTERS} onChange={(jitter) => onChange({ jitter })} />
+      <Select
+        label="Waiting for absent endpoints"
+        value={form.wait}
+        choices={WAITS}
+        onChange={(wait) => onChange({ wait })}
+      />
     </div>
   );
 }

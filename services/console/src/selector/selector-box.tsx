@@ -18,6 +18,7 @@ export function SelectorBox({
   onChange,
   onEnter,
   label = 'Selector',
+  isLabelShown = false,
   placeholder = 'all endpoints',
   inputRef,
 }: {
@@ -25,6 +26,7 @@ export function SelectorBox({
   onChange: (text: string) => void;
   onEnter?: () => void;
   label?: string;
+  isLabelShown?: boolean;
   placeholder?: string;
   inputRef?: RefObject<HTMLInputElement | null>;
 }) {
@@ -75,6 +77,11 @@ export function SelectorBox({
 
   return (
     <div className={styles['box']}>
+      {isLabelShown && (
+        <span className={styles['label']} aria-hidden="true">
+          {label}
+        </span>
+      )}
       <input
         ref={input}
         className={styles['input']}

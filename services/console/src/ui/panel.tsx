@@ -1,4 +1,4 @@
-import type { ReactNode } from 'react';
+import { useEffect, useRef, type ReactNode, type RefObject } from 'react';
 import { Dialog as AriaDialog, Heading, Modal, ModalOverlay } from 'react-aria-components';
 import { Button } from './controls.js';
 import styles from './panel.module.css';
@@ -20,6 +20,8 @@ export function Panel({
   children: ReactNode;
 }) {
   const box = kind === 'drawer' ? styles['drawer'] : `${styles['dialog']} ${isWide ? styles['wide'] : ''}`;
+  const inner = useRef<HTMLElement>(null);
+  useEscapeWithoutFocus(inner, onClose);
   return (
     <ModalOverlay
       className={styles['veil'] ?? ''}
@@ -30,7 +32,7 @@ export function Panel({
       onOpenChange={(isOpen) => !isOpen && onClose?.()}
     >
       <Modal className={box ?? ''}>
-        <AriaDialog className={styles['inner'] ?? ''} role={isRole}>
+        <AriaDialog ref={inner} className={styles['inner'] ?? ''} role={isRole}>
           <div className={styles['head']}>
             <Heading slot="title" level={2}>
               {title}
@@ -46,4 +48,17 @@ export function Panel({
       </Modal>
     </ModalOverlay>
   );
+}
+
+/** A button that is disabled while it works loses the focus, and the overlay hears no key any more: the dialog on top closes all the same. */
+function useEscapeWithoutFocus(inner: RefObject<HTMLElement | null>, onClose: (() => void) | undefined): void {
+  useEffect(() => {
+    if (onClose === undefined) return undefined;
+    const close = ({ key }: KeyboardEvent): void => {
+      const isTop = [...document.querySelectorAll('[role=dialog], [role=alertdialog]')].at(-1) === inner.current;
+      if (key === 'Escape' && isTop && document.activeElement === document.body) onClose();
+    };
+    document.addEventListener('keydown', close);
+    return () => document.removeEventListener('keydown', close);
+  }, [inner, onClose]);
 }

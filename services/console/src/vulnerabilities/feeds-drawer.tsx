@@ -29,7 +29,9 @@ export function FeedsDrawer({ onClose }: { onClose: () => void }) {
       {feeds.data === undefined && feeds.error === null && <Waiting what="Reading feeds…" />}
       {feeds.data?.items.length === 0 && (
         <Empty title="No feed is imported">
-          <p>Without one no package is known. An admin imports them with `muster feed import`.</p>
+          <p>
+            Without one no package is known. An admin imports them with <code>muster feed import</code>.
+          </p>
         </Empty>
       )}
       {feeds.data?.items.map((feed) => (

@@ -2,6 +2,7 @@ import { expect, test } from '@jest/globals';
 import type { VulnerabilityScanJson } from '@muster/api-contract';
 import { filterQuery, readFilters } from './filters.js';
 import { gapsOf, rangeText, silentOf } from './not-known.js';
+import { shownScan } from './use-scans.js';
 
 const LEDGER = {
   ...{ targeted: 10, waiting: 0, answered: 4, empty: 3, error: 1, refused: 0, over_budget: 0 },
@@ -51,4 +52,13 @@ test('away endpoints are silent too, and a running scan has no gaps yet', () => 
 test('a number of endpoints that is not known exactly is a range', () => {
   expect(rangeText(3, 3)).toBe('3');
   expect(rangeText(1_200, 1_500)).toBe('1,200 to 1,500');
+});
+
+test('shown is the newest scan that compared something: one that runs, failed or reached nobody does not hide it', () => {
+  const told = { ...scan({ id: 'v2' }), packages: { vulnerable: 0, not_vulnerable: 0, not_known: 4 } };
+  const silent = { ...scan({ id: 'v3' }), packages: { vulnerable: 0, not_vulnerable: 0, not_known: 0 } };
+  const running = scan({ id: 'v4', state: 'running' });
+  expect(shownScan([running, silent, told, scan({ id: 'v1' })])?.id).toBe('v2');
+  expect(shownScan([running, silent])?.id).toBe('v3');
+  expect(shownScan([running])).toBeUndefined();
 });

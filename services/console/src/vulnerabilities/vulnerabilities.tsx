@@ -12,7 +12,7 @@ import { Severity } from '../ui/severity.js';
 import { VisibleText } from '../ui/visible-text.js';
 import { filterQuery, readFilters, SEVERITIES, type Filters } from './filters.js';
 import { rangeText } from './not-known.js';
-import { useNewestScan } from './use-scans.js';
+import { useVulnerabilityScans } from './use-scans.js';
 import { VulnerabilityDrawer } from './vulnerability-drawer.js';
 import { VulnerabilityScans } from './vulnerability-scans.js';
 import styles from './vulnerabilities.module.css';
@@ -30,17 +30,34 @@ export function Vulnerabilities() {
     void navigate({ to: '/scans', search: Object.fromEntries(entries) as never, replace: true });
   };
   const open = typeof search['vulnerability'] === 'string' ? search['vulnerability'] : undefined;
+  const { shown, isRead } = useVulnerabilityScans();
   return (
     <>
       <VulnerabilityScans />
-      <List filters={filters} go={go} />
-      {open !== undefined && <VulnerabilityDrawer id={open} onClose={() => go({ vulnerability: undefined })} />}
+      {shown !== undefined && <List scan={shown.id} filters={filters} go={go} />}
+      {shown === undefined && isRead && (
+        <Empty title="No scan for vulnerabilities has ended yet">
+          <p>
+            An admin imports feeds with <code>muster feed import</code>; a scan compares the software of endpoints with
+            them.
+          </p>
+        </Empty>
+      )}
+      {open !== undefined && shown !== undefined && (
+        <VulnerabilityDrawer scan={shown.id} id={open} onClose={() => go({ vulnerability: undefined })} />
+      )}
     </>
   );
 }
 
-function List({ filters, go }: { filters: Filters; go: (next: Record<string, string | undefined>) => void }) {
-  const pages = useVulnerabilities(useSettled(filters));
+interface ListProps {
+  readonly scan: string;
+  readonly filters: Filters;
+  readonly go: (next: Record<string, string | undefined>) => void;
+}
+
+function List({ scan, filters, go }: ListProps) {
+  const pages = useVulnerabilities(scan, useSettled(filters));
   const items = useMemo(() => (pages.data?.pages ?? []).flatMap((page) => page.items), [pages.data]);
   const [first] = pages.data?.pages ?? [];
   const { hasNextPage, isFetchingNextPage, fetchNextPage } = pages;
@@ -69,7 +86,7 @@ function List({ filters, go }: { filters: Filters; go: (next: Record<string, str
         <Checkbox isSelected={filters.isFixable} onChange={(isOn) => go({ fixable: isOn ? 'yes' : undefined })}>
           with a fix
         </Checkbox>
-        {first !== undefined && first.scan !== null && (
+        {first !== undefined && (
           <span className={styles['soft']} role="status">
             {first.total === 1 ? '1 vulnerability' : `${whole(first.total)} vulnerabilities`}
           </span>
@@ -77,7 +94,11 @@ function List({ filters, go }: { filters: Filters; go: (next: Record<string, str
       </div>
       {pages.error !== null && <Failure error={pages.error} onRetry={() => void pages.refetch()} />}
       {first === undefined && pages.error === null && <Waiting what="Reading vulnerabilities…" />}
-      {first !== undefined && items.length === 0 && <Nothing isScanned={first.scan !== null} />}
+      {first !== undefined && items.length === 0 && (
+        <Empty title="None is known that passes the filters">
+          <p>That does not mean that there is none: what is not known is said above.</p>
+        </Empty>
+      )}
       {items.length > 0 && (
         <div className={styles['list']}>
           <Grid
@@ -96,20 +117,6 @@ function List({ filters, go }: { filters: Filters; go: (next: Record<string, str
   );
 }
 
-function Nothing({ isScanned }: { isScanned: boolean }) {
-  if (!isScanned)
-    return (
-      <Empty title="No scan for vulnerabilities has ended yet">
-        <p>An admin imports feeds with `muster feed import`; a scan compares the software of endpoints with them.</p>
-      </Empty>
-    );
-  return (
-    <Empty title="None is known that passes the filters">
-      <p>That does not mean that there is none: what is not known is said above.</p>
-    </Empty>
-  );
-}
-
 /** The same filters, but a text only when typing pauses. */
 function useSettled(filters: Filters): Filters {
   const [text, setText] = useState(filters.text);
@@ -120,12 +127,10 @@ function useSettled(filters: Filters): Filters {
   return { ...filters, text };
 }
 
-/** Of the newest scan that has ended; again when another one has. */
-function useVulnerabilities(filters: Filters) {
-  const { newest, isRunning } = useNewestScan();
-  const query = filterQuery(filters);
+function useVulnerabilities(scan: string, filters: Filters) {
+  const query = { ...filterQuery(filters), scan };
   return useInfiniteQuery({
-    queryKey: ['vulnerabilities', newest?.id, isRunning, query],
+    queryKey: ['vulnerabilities', query],
     queryFn: ({ pageParam, signal }) =>
       client.call('GET /v1/vulnerabilities', {
         query: { ...query, limit: PAGE, ...(pageParam === '' ? {} : { cursor: pageParam }) },
