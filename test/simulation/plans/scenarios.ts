@@ -170,16 +170,22 @@ const streamsAway: Scenario = (random) => {
   return { faults: random.chance(0.7) ? [away] : [away, kill] };
 };
 
-/** An endpoint is gone while an order that it accepted waits in its queue; often nobody is there to see that it comes back. */
+/**
+ * An endpoint is gone while an order that it accepted waits in its queue. Often nobody is there to see that it comes back: command services
+ * are gone or deaf meanwhile, or for less than a second just then, which is too short for a gateway to tell them of all its endpoints again.
+ */
 const goneWhileOrderWaits: Scenario = (random, { commands }) => {
-  const when = { moment: 'order waits', nth: 1 + random.int(2), afterMs: random.pick([0, 20, 300]) * random.unit() };
+  const after = (afterMs: number) => ({ moment: 'order waits', nth, afterMs });
+  const nth = 1 + random.int(2);
+  const atMs = random.pick([0, 20, 300, 300]) * random.unit();
   const kind = random.pick(['kill', 'kill', 'kill', 'cut'] as const);
   const forMs = Math.round(random.pick([200, 1_500, 3_000]) * random.between(0.5, 1.5));
-  const gone: Fault = { kind, target: 'self', when, forMs };
-  if (random.chance(0.4)) return { faults: [gone] };
+  const gone: Fault = { kind, target: 'self', when: after(atMs), forMs };
+  if (random.chance(0.3)) return { faults: [gone] };
+  const how = random.pick(['kill', 'stall', 'cut', 'cut'] as const);
   const unseen = commands.map((target): Fault => {
-    const how = random.pick(['kill', 'kill', 'stall'] as const);
-    return { kind: how, target, when, forMs: forMs + random.int(4_000), way: 'in' };
+    if (how === 'cut') return { kind: how, target, when: after(atMs + forMs + random.between(-300, 300)), forMs: 1_000 };
+    return { kind: how, target, when: after(atMs), forMs: forMs + random.int(4_000), way: 'in' };
   });
   return { faults: [gone, ...unseen] };
 };
