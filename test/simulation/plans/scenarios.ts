@@ -8,6 +8,8 @@ export interface Scene {
   readonly askAtMs?: number;
   /** Of the first question. */
   readonly timeoutMs?: number;
+  /** The last endpoint answers no question. */
+  readonly isLastSilent?: true;
 }
 
 export interface Cast {
@@ -192,23 +194,26 @@ const goneWhileOrderWaits: Scenario = (random, { commands }) => {
 
 /**
  * A gateway stands still after it was asked, for longer than its lease: what it knew of the question is gone with its sessions. Endpoints
- * that had not answered come back to it later.
+ * that had not answered come back to it later. Often another gateway goes on, and an endpoint that says nothing keeps the question open.
  */
 const fencedAsAsked: Scenario = (random, { gateways, endpoints }) => {
   const after = (afterMs: number) => ({ moment: 'question sent', nth: 1, afterMs });
   const forMs = Math.round(random.between(15_500, 26_000));
-  const frozen = gateways.map((target): Fault => ({
-    kind: 'freeze',
-    target,
-    when: after(random.between(0, 600)),
-    forMs,
-  }));
+  const goesOn = random.chance(0.7) && gateways.length > 1 ? random.pick(gateways) : undefined;
+  const frozen = gateways
+    .filter((target) => target !== goesOn)
+    .map((target): Fault => ({ kind: 'freeze', target, when: after(random.between(0, 600)), forMs }));
+  const isSilent = (target: string): boolean => goesOn !== undefined && target === endpoints.at(-1);
   const gone = endpoints.flatMap((target): Fault[] =>
-    random.chance(0.5)
+    !isSilent(target) && random.chance(0.5)
       ? [{ kind: 'kill', target, when: after(random.between(2, 300)), forMs: forMs + random.int(3_000) }]
       : [],
   );
-  return { faults: [...frozen, ...gone], timeoutMs: forMs + 16_000 + random.int(6_000) };
+  return {
+    faults: [...frozen, ...gone],
+    timeoutMs: forMs + 16_000 + random.int(6_000),
+    ...(goesOn === undefined ? {} : { isLastSilent: true }),
+  };
 };
 
 /** Whoever would take a question is gone when it is asked, and back soon. */

@@ -17,7 +17,7 @@ export interface QueryFacts {
 
 /** How long a session must be ready before a question for its endpoint to count as live. */
 const SETTLED_MS = 2_000;
-/** An endpoint that dies so soon after the question may be gone before the question is sent. */
+/** An endpoint that dies or loses its connections so soon after the question may be gone before the question is sent. */
 const SENT_WITHIN_MS = 2_000;
 
 /** Who was there for so long before a hunt ended was asked. */
@@ -88,7 +88,7 @@ export const QUERY_PROPERTIES = {
 
   'who was live when a question was asked is among its targets': (
     { events, ready, atMs, answeredAtMs = atMs, noes }: Asked,
-    { endpoints }: QueryFacts,
+    { endpoints, faults }: QueryFacts,
   ) => {
     const end = events.at(-1);
     // Of a hunt who was away is asked later.
@@ -97,9 +97,10 @@ export const QUERY_PROPERTIES = {
     for (const event of events) kept.apply(event);
     // What was said no to, or got lost, is asked again later.
     const untilMs = (noes.length === 0 ? atMs : answeredAtMs) + SENT_WITHIN_MS;
+    if (faults.haveHiddenGateway(atMs, untilMs)) return undefined;
     const hasLeft = (num: number): boolean => {
-      const kills = endpoints.find(({ identity }) => identity.num === num)?.process.killedAtMs ?? [];
-      return kills.some((killedAtMs) => killedAtMs >= atMs && killedAtMs < untilMs);
+      const left = endpoints.find(({ identity }) => identity.num === num)?.process.leftAtMs ?? [];
+      return left.some((leftAtMs) => leftAtMs >= atMs && leftAtMs < untilMs);
     };
     const missing = [...ready].filter(
       ([num, sinceMs]) => atMs - sinceMs > SETTLED_MS && !kept.states.has(num) && !hasLeft(num),

@@ -139,8 +139,8 @@ export class SimulatedProcess {
   pace = 1;
   /** Until when nothing gets through its network: what is sent meanwhile arrives then. */
   readonly stalledUntilMs = { in: 0, out: 0 };
-  /** When it was killed. */
-  readonly killedAtMs: number[] = [];
+  /** When it was killed, or lost its connections. */
+  readonly leftAtMs: number[] = [];
   /** What is to happen when it goes on. */
   readonly held: (() => void)[] = [];
   readonly #world: World;
@@ -168,6 +168,7 @@ export class SimulatedProcess {
   /** The network between it and all others breaks for a moment. */
   breakConnections(): void {
     this.#world.note('loses its connections', this);
+    this.leftAtMs.push(this.#world.nowMs);
     for (const tell of [...this.#onKilled]) tell();
     this.#onKilled.clear();
   }
@@ -176,7 +177,7 @@ export class SimulatedProcess {
     if (this.state === 'down') return;
     this.#world.note('killed', this);
     this.state = 'down';
-    this.killedAtMs.push(this.#world.nowMs);
+    this.leftAtMs.push(this.#world.nowMs);
     this.incarnation += 1;
     this.held.length = 0;
     for (const tell of [...this.#onKilled]) tell();
