@@ -10,6 +10,8 @@ interface Happened {
 
 /** A gateway renews its lease so often. */
 const RENEWED_MS = 5_000;
+/** Within this time it is connected to the broker again. */
+const CONNECTS_MS = 1_000;
 
 /** Which faults happened when. */
 export class FaultLog {
@@ -22,6 +24,14 @@ export class FaultLog {
   /** Whether one was under way between these times. */
   touch(fromMs: number, toMs: number, isMeant: (target: string) => boolean = () => true): boolean {
     return this.#faults.some((fault) => isMeant(fault.target) && fault.fromMs <= toMs && fault.toMs >= fromMs);
+  }
+
+  /** Whether a gateway lost all its connections at once between these times: those to endpoints and that to the broker. */
+  haveCutGateway(fromMs: number, toMs: number): boolean {
+    return this.#faults.some(
+      ({ kind, target, fromMs: atMs }) =>
+        kind === 'cut' && target.startsWith('gateway-') && atMs >= fromMs - CONNECTS_MS && atMs < toMs,
+    );
   }
 
   /**

@@ -87,7 +87,7 @@ export const QUERY_PROPERTIES = {
   },
 
   'who was live when a question was asked is among its targets': (
-    { events, ready, atMs, answeredAtMs = atMs, noes }: Asked,
+    { events, ready, atMs, answeredAtMs = atMs }: Asked,
     { endpoints, faults }: QueryFacts,
   ) => {
     const end = events.at(-1);
@@ -95,11 +95,14 @@ export const QUERY_PROPERTIES = {
     if (end?.t !== 'ended' || end.record.state !== 'complete' || end.record.hunt !== undefined) return undefined;
     const kept = new KeptStates();
     for (const event of events) kept.apply(event);
-    // What was said no to, or got lost, is asked again later.
-    const untilMs = (noes.length === 0 ? atMs : answeredAtMs) + SENT_WITHIN_MS;
+    // An attempt may have waited for long, or is one after others that got lost.
+    const untilMs = answeredAtMs + SENT_WITHIN_MS;
     if (faults.haveHiddenGateway(atMs, untilMs)) return undefined;
+    // A gateway that is cut off from all sides at once hears of the question when its sessions are gone.
+    const isCut = faults.haveCutGateway(atMs, untilMs);
     const hasLeft = (num: number): boolean => {
-      const left = endpoints.find(({ identity }) => identity.num === num)?.process.leftAtMs ?? [];
+      const endpoint = endpoints.find(({ identity }) => identity.num === num);
+      const left = [...(endpoint?.process.leftAtMs ?? []), ...(isCut ? (endpoint?.lostAtMs ?? []) : [])];
       return left.some((leftAtMs) => leftAtMs >= atMs && leftAtMs < untilMs);
     };
     const missing = [...ready].filter(

@@ -1,16 +1,11 @@
 import type { Timer } from '@muster/runtime';
+import { drain } from './drain.js';
 import { EventQueue, type QueuedEvent } from './event-queue.js';
 import { Moments } from './moments.js';
 import { Random } from './random.js';
 
 /** Taken before anything is replaced. */
 const realSetImmediate = setImmediate;
-/**
- * Runs everything that waits for a promise, until nothing does. What Node itself calls after each callback; a turn of the event loop for
- * each event would do the same, at four times the cost, in system calls mostly.
- */
-const drain = (process as unknown as { readonly _tickCallback: () => void })._tickCallback.bind(process);
-
 interface WorldEvent extends QueuedEvent {
   readonly process: SimulatedProcess;
   readonly incarnation: number;
