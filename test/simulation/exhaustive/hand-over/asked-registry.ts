@@ -87,5 +87,5 @@ export class AskedRegistry implements Pick<Registry, 'register' | 'resync' | 'un
 
 const session = ({ agentId, epoch }: { readonly agentId: string; readonly epoch: number }): string =>
   `${agentId} @${agentId}:${epoch}@`;
-const registered = ({ agentId, replaces = '' }: { readonly agentId: string; readonly replaces?: number }): string =>
-  `${agentId} for @${agentId}:${replaces}@`;
+const registered = ({ agentId, replaces }: { readonly agentId: string; readonly replaces?: number }): string =>
+  `${agentId} for @${agentId}:${replaces ?? ''}@`;

@@ -6,7 +6,6 @@ import { StillClock, StillTime } from './still-clock.js';
 import type { Wire } from './wire.js';
 
 export const GATEWAYS = 3;
-export const ENDPOINTS = 2;
 const LAPSED_MS = 20_000;
 /** An endpoint that moves as often as a search may want does not flap. */
 const NO_LIMIT = { supersedes: 1_000_000, withinMs: 1 };
@@ -39,13 +38,13 @@ export class HandOver {
   readonly #time = new StillTime();
   readonly #redisClock = new StillClock(this.#time);
 
-  constructor() {
+  constructor(endpoints: number) {
     const { store } = this;
     const redis = new MemoryRegistry({ store, clock: this.#redisClock, flapLimit: NO_LIMIT });
     const post = { send: (subject: string, data: Uint8Array) => this.#post(subject, data) };
     for (let i = 0; i < GATEWAYS; i += 1)
       this.gateways.push(new GatewayUnderSearch(i, { time: this.#time, redis, post }));
-    for (let i = 1; i <= ENDPOINTS; i += 1) this.endpoints.push(new EndpointUnderSearch(i, this.#time));
+    for (let i = 1; i <= endpoints; i += 1) this.endpoints.push(new EndpointUnderSearch(i, this.#time));
     this.#settle();
   }
 

@@ -1,4 +1,4 @@
-import { ENDPOINTS, GATEWAYS, type HandOver } from './hand-over.js';
+import { GATEWAYS, type HandOver } from './hand-over.js';
 import { mailText } from './mail-text.js';
 
 /**
@@ -8,7 +8,7 @@ import { mailText } from './mail-text.js';
 export function keyOf(state: HandOver): string {
   let least: string | undefined;
   for (const gateways of GATEWAY_ORDERS) {
-    for (const endpoints of ENDPOINT_ORDERS) {
+    for (const endpoints of ENDPOINT_ORDERS[state.endpoints.length] ?? []) {
       const text = textOf(state, gateways, endpoints);
       if (least === undefined || text < least) least = text;
     }
@@ -17,7 +17,7 @@ export function keyOf(state: HandOver): string {
 }
 
 const GATEWAY_ORDERS = orders(GATEWAYS);
-const ENDPOINT_ORDERS = orders(ENDPOINTS);
+const ENDPOINT_ORDERS = [0, 1, 2].map(orders);
 
 function orders(count: number): number[][] {
   if (count === 0) return [[]];

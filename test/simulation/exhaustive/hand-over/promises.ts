@@ -3,7 +3,7 @@ import type { EndpointUnderSearch } from './endpoint-under-search.js';
 import type { HandOver } from './hand-over.js';
 
 /** After these an endpoint may be without a session for a while. */
-const ENDS_SESSIONS = /loses its connection|stands still/;
+const ENDS_SESSIONS = /loses its connection|stands still|gives up/;
 
 /** The promises of sessions that move, each in words. `ordinary`: what goes on of itself. */
 export function checkHandOver(state: HandOver, ordinary: readonly Step<HandOver>[]): string | undefined {

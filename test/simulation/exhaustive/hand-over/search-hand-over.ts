@@ -1,31 +1,35 @@
 import { search, type Searched, type Step } from '../search.js';
 import { checkHandOver } from './promises.js';
-import { ENDPOINTS, GATEWAYS, HandOver, takeTurns } from './hand-over.js';
+import { GATEWAYS, HandOver, takeTurns } from './hand-over.js';
 import { keyOf } from './key.js';
 
 /** What may happen to the system, and how often in all. */
 export interface HandOverSearch {
   readonly faults: readonly string[];
   readonly most: number;
+  /** One, or two. */
+  readonly endpoints: number;
 }
+
+const ENDPOINTS = 2;
 
 const WIRES = 3;
 
-/** Every state of the sessions of two endpoints at three gateways that any order of what is under way can make. */
-export function searchHandOver({ faults, most }: HandOverSearch): Searched {
+/** Every state of the sessions of endpoints at three gateways that any order of what is under way can make. */
+export function searchHandOver({ faults, most, endpoints }: HandOverSearch): Searched {
   const putBack = takeTurns();
-  const may = (name: string): boolean => faults.some((fault) => name.endsWith(fault));
+  const may = (name: string): boolean => faults.some((fault) => name.includes(fault));
   const steps = [...ordinary(), ...disturbances(most).filter(({ name }) => may(name))];
   try {
-    return search<HandOver>({ begin, steps, key: keyOf, check: (state) => checkHandOver(state, ordinarySteps) });
+    return search<HandOver>({ begin: () => begin(endpoints), steps, key: keyOf, check: (state) => checkHandOver(state, ordinarySteps) });
   } finally {
     putBack();
   }
 }
 
 /** Each endpoint has a session, at a gateway of its own. */
-function begin(): HandOver {
-  const state = new HandOver();
+function begin(endpoints: number): HandOver {
+  const state = new HandOver(endpoints);
   for (const [i, endpoint] of state.endpoints.entries()) {
     const gateway = state.gateways[i];
     if (gateway !== undefined) state.step(() => state.letIn(endpoint, gateway));
@@ -130,7 +134,7 @@ function disturbances(most: number): Step<HandOver>[] {
     ]),
     ...numbers(ENDPOINTS).flatMap((e) => [
       disturbed(`e${e + 1} has something new to tell`, {
-        can: ({ endpoints }) => endpoints[e]?.session !== undefined,
+        can: ({ endpoints }) => endpoints[e]?.session !== undefined && !endpoints[e].isStale,
         run: ({ endpoints }) => endpoints[e]?.renew(),
       }),
       disturbed(`e${e + 1} loses its connection`, {
@@ -138,6 +142,17 @@ function disturbances(most: number): Step<HandOver>[] {
         run: ({ endpoints }) => endpoints[e]?.session?.cut(),
       }),
     ]),
+    ...numbers(ENDPOINTS).flatMap((e) =>
+      numbers(WIRES).map((w) =>
+        disturbed(`e${e + 1} gives up connection ${w + 1} before it is ready`, {
+          can: ({ endpoints }) => {
+            const wire = endpoints[e]?.wires[w];
+            return wire !== undefined && wire !== endpoints[e]?.session && wire.isWhole;
+          },
+          run: ({ endpoints }) => endpoints[e]?.wires[w]?.giveUp(),
+        }),
+      ),
+    ),
     disturbed('the registry loses its data', { can: () => true, run: (state) => state.emptyRegistry() }),
   ];
 }

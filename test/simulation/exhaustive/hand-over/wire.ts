@@ -97,8 +97,16 @@ export class Wire {
     this.#isCut = true;
     this.toGateway.length = 0;
     this.toEndpoint.length = 0;
-    if (this.#isGatewayOpen) this.toGateway.push({ name: 'lost', arrive: () => this.#gatewayLost(CLOSE.goingAway.code) });
+    if (this.#isGatewayOpen) this.toGateway.push({ name: 'lost', arrive: () => this.#gatewayLost(1006) });
     this.toEndpoint.push({ name: 'lost', arrive: () => this.#end({ kind: 'closed', code: 1006, reason: '' }) });
+  }
+
+  /** It is not ready in time: the endpoint ends it, and its gateway is told later. */
+  giveUp(): void {
+    this.#isCut = true;
+    this.toGateway.length = 0;
+    this.toGateway.push({ name: 'lost', arrive: () => this.#gatewayLost(1006) });
+    this.#end({ kind: 'abandoned', why: 'no answer in time' });
   }
 
   #send(frame: Uint8Array): SendResult {
