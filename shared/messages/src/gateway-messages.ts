@@ -55,8 +55,11 @@ export type GatewayRequest =
   | { readonly t: 'ping' }
   /** The next heartbeat is to say all that the gateway holds. */
   | { readonly t: 'send_held' }
-  /** Another gateway holds a newer session of this agent: close the one here if its epoch is older. */
-  | { readonly t: 'superseded'; readonly agentId: AgentId; readonly epoch: number }
+  /**
+   * Another gateway holds a newer session of this agent: close the one here if its epoch is older. `isOver`: that session ended before it
+   * began, so the agent is to come back.
+   */
+  | { readonly t: 'superseded'; readonly agentId: AgentId; readonly epoch: number; readonly isOver?: true }
   /** Is a session of this agent alive on this gateway right now? */
   | { readonly t: 'holds'; readonly agentId: AgentId; readonly epoch: number }
   /** A poll that reached another gateway than the one that holds its session. */

@@ -10,6 +10,8 @@ export interface Searched {
 export interface Step<S> {
   readonly name: string;
   readonly run: (state: S) => void;
+  /** Whether it can happen in a state; default: always. */
+  readonly can?: (state: S) => boolean;
 }
 
 export interface SearchOptions<S> {
@@ -30,11 +32,18 @@ export function search<S>({ begin, steps, key, check }: SearchOptions<S>): Searc
   const paths = new Map<string, readonly number[]>([[key(begin()), []]]);
   const queue = [...paths.entries()];
   let taken = 0;
-  for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
-    const [before, path] = next;
-    for (const [index, step] of steps.entries()) {
+  for (const [before, path] of queue) {
+    const make = (): S => {
       const state = begin();
       for (const each of path) steps[each]?.run(state);
+      return state;
+    };
+    let spare: S | undefined = make();
+    const possible = steps.map(({ can }) => can === undefined || (spare !== undefined && can(spare)));
+    for (const [index, step] of steps.entries()) {
+      if (possible[index] !== true) continue;
+      const state = spare ?? make();
+      spare = undefined;
       step.run(state);
       taken += 1;
       const longer = [...path, index];

@@ -53,7 +53,7 @@ export class Faults {
     const process = service?.process ?? { nats: nats.process, redis: redis.process }[target];
     // Who made the moment may be nobody that can be struck.
     if (process === undefined) return;
-    this.log.add(target, this.#world.nowMs, this.#world.nowMs + fault.forMs);
+    this.log.add({ kind: fault.kind, target, fromMs: this.#world.nowMs, toMs: this.#world.nowMs + fault.forMs });
     const over = (run: () => void): void => this.#after(fault.forMs, run);
     switch (fault.kind) {
       case 'kill':

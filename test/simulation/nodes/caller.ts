@@ -143,10 +143,11 @@ export class Caller {
     return this.#world.random.pick(this.#apis);
   }
 
+  /** Who stands still cannot tell whether it still has its session. */
   #ready(): ReadonlyMap<number, number> {
     const ready = new Map<number, number>();
     for (const { identity, readySinceMs, process } of this.#endpoints)
-      if (readySinceMs !== undefined && process.state !== 'down') ready.set(identity.num, readySinceMs);
+      if (readySinceMs !== undefined && process.state === 'up') ready.set(identity.num, readySinceMs);
     return ready;
   }
 

@@ -74,16 +74,19 @@ export class EndpointCommands {
     const known = this.#disk.get(key);
     if (known !== undefined)
       return known.outcome === undefined ? this.#report(known, 'running', '') : this.#repeat(known);
-    if (expiryOf(jws) * 1_000 <= this.#clock.now()) {
-      return this.#end({ id, number, startedAtMs: undefined, outcome: undefined, isReportKept: false }, 'expired');
-    }
     if (this.#queued.has(key)) return this.#report({ id, number }, 'accepted', '');
+    const isOver = (): boolean => expiryOf(jws) * 1_000 <= this.#clock.now();
+    const expire = (): void =>
+      this.#end({ id, number, startedAtMs: undefined, outcome: undefined, isReportKept: false }, 'expired');
+    if (isOver()) return expire();
     if (!this.#world.random.chance(QUEUED_SHARE)) return this.#begin({ id, number });
     this.#queued.add(key);
     this.#report({ id, number }, 'accepted', '');
     this.#world.moments.happened('order waits', this.#process);
     this.#world.schedule(this.#process, this.#world.random.between(0, MOST_RUN_MS), () => {
-      if (this.#queued.delete(key)) this.#begin({ id, number });
+      if (!this.#queued.delete(key)) return;
+      if (isOver()) expire();
+      else this.#begin({ id, number });
     });
   }
 

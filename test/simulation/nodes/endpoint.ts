@@ -38,6 +38,8 @@ export class Endpoint {
   readonly answered = new Set<string>();
   /** Since when its session is ready; `undefined` while it is not. */
   readySinceMs: number | undefined;
+  /** When it lost a session. */
+  readonly lostAtMs: number[] = [];
   readonly #world: World;
   readonly #gateways: readonly GatewayNode[];
   readonly #clock: ProcessClock;
@@ -104,7 +106,10 @@ export class Endpoint {
   }
 
   #lost(): void {
-    if (this.readySinceMs !== undefined) this.#world.note('has lost its session', this.process);
+    if (this.readySinceMs !== undefined) {
+      this.#world.note('has lost its session', this.process);
+      this.lostAtMs.push(this.#world.nowMs);
+    }
     this.readySinceMs = undefined;
     this.commands.disconnected();
     this.#attempt += 1;

@@ -45,4 +45,4 @@ function noting(world: World, process: SimulatedProcess): Logger {
 
 const NOTHING: object = new Proxy(() => undefined, { get: () => () => NOTHING, apply: () => undefined });
 /** Metrics that nobody reads. */
-const NO_METRICS = new Proxy({}, { get: () => () => NOTHING }) as Metrics;
+export const NO_METRICS = new Proxy({}, { get: () => () => NOTHING }) as Metrics;

@@ -153,7 +153,7 @@ function staged(
   random: Random,
   { gateways, queries, commands, endpoints }: Pick<Plan, 'gateways' | 'queries' | 'commands' | 'endpoints'>,
   { questions, orders }: Pick<Plan, 'questions' | 'orders'>,
-): Pick<Plan, 'questions' | 'orders' | 'faults'> {
+): Pick<Plan, 'endpoints' | 'questions' | 'orders' | 'faults'> {
   const names = (kind: string, count: number): string[] => many(count, (i) => `${kind}-${i + 1}`);
   const cast = {
     gateways: names('gateway', gateways),
@@ -170,7 +170,11 @@ function staged(
       i === 0 && askAtMs !== undefined ? { ...item, atMs: Math.max(SETTLED_MS, askAtMs) } : item,
     );
   const asked = moved(questions).map((each, i) => (i === 0 && timeoutMs !== undefined ? { ...each, timeoutMs } : each));
-  return { questions: asked, orders: moved(orders), faults: scenes.flatMap(({ faults }) => faults) };
+  const isLastSilent = scenes.some((scene) => scene.isLastSilent);
+  return {
+    endpoints: isLastSilent ? endpoints.with(-1, 'silent') : endpoints,
+    ...{ questions: asked, orders: moved(orders), faults: scenes.flatMap(({ faults }) => faults) },
+  };
 }
 
 function question(random: Random): Question {

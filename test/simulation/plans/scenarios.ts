@@ -8,6 +8,8 @@ export interface Scene {
   readonly askAtMs?: number;
   /** Of the first question. */
   readonly timeoutMs?: number;
+  /** The last endpoint answers no question. */
+  readonly isLastSilent?: true;
 }
 
 export interface Cast {
@@ -170,39 +172,48 @@ const streamsAway: Scenario = (random) => {
   return { faults: random.chance(0.7) ? [away] : [away, kill] };
 };
 
-/** An endpoint is gone while an order that it accepted waits in its queue; often nobody is there to see that it comes back. */
+/**
+ * An endpoint is gone while an order that it accepted waits in its queue. Often nobody is there to see that it comes back: command services
+ * are gone or deaf meanwhile, or for less than a second just then, which is too short for a gateway to tell them of all its endpoints again.
+ */
 const goneWhileOrderWaits: Scenario = (random, { commands }) => {
-  const when = { moment: 'order waits', nth: 1 + random.int(2), afterMs: random.pick([0, 20, 300]) * random.unit() };
+  const after = (afterMs: number) => ({ moment: 'order waits', nth, afterMs });
+  const nth = 1 + random.int(2);
+  const atMs = random.pick([0, 20, 300, 300]) * random.unit();
   const kind = random.pick(['kill', 'kill', 'kill', 'cut'] as const);
   const forMs = Math.round(random.pick([200, 1_500, 3_000]) * random.between(0.5, 1.5));
-  const gone: Fault = { kind, target: 'self', when, forMs };
-  if (random.chance(0.4)) return { faults: [gone] };
+  const gone: Fault = { kind, target: 'self', when: after(atMs), forMs };
+  if (random.chance(0.3)) return { faults: [gone] };
+  const how = random.pick(['kill', 'stall', 'cut', 'cut'] as const);
   const unseen = commands.map((target): Fault => {
-    const how = random.pick(['kill', 'kill', 'stall'] as const);
-    return { kind: how, target, when, forMs: forMs + random.int(4_000), way: 'in' };
+    if (how === 'cut') return { kind: how, target, when: after(atMs + forMs + random.between(-300, 300)), forMs: 1_000 };
+    return { kind: how, target, when: after(atMs), forMs: forMs + random.int(4_000), way: 'in' };
   });
   return { faults: [gone, ...unseen] };
 };
 
 /**
  * A gateway stands still after it was asked, for longer than its lease: what it knew of the question is gone with its sessions. Endpoints
- * that had not answered come back to it later.
+ * that had not answered come back to it later. Often another gateway goes on, and an endpoint that says nothing keeps the question open.
  */
 const fencedAsAsked: Scenario = (random, { gateways, endpoints }) => {
   const after = (afterMs: number) => ({ moment: 'question sent', nth: 1, afterMs });
   const forMs = Math.round(random.between(15_500, 26_000));
-  const frozen = gateways.map((target): Fault => ({
-    kind: 'freeze',
-    target,
-    when: after(random.between(0, 600)),
-    forMs,
-  }));
+  const goesOn = random.chance(0.7) && gateways.length > 1 ? random.pick(gateways) : undefined;
+  const frozen = gateways
+    .filter((target) => target !== goesOn)
+    .map((target): Fault => ({ kind: 'freeze', target, when: after(random.between(0, 600)), forMs }));
+  const isSilent = (target: string): boolean => goesOn !== undefined && target === endpoints.at(-1);
   const gone = endpoints.flatMap((target): Fault[] =>
-    random.chance(0.5)
+    !isSilent(target) && random.chance(0.5)
       ? [{ kind: 'kill', target, when: after(random.between(2, 300)), forMs: forMs + random.int(3_000) }]
       : [],
   );
-  return { faults: [...frozen, ...gone], timeoutMs: forMs + 16_000 + random.int(6_000) };
+  return {
+    faults: [...frozen, ...gone],
+    timeoutMs: forMs + 16_000 + random.int(6_000),
+    ...(goesOn === undefined ? {} : { isLastSilent: true }),
+  };
 };
 
 /** Whoever would take a question is gone when it is asked, and back soon. */

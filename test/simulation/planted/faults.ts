@@ -9,6 +9,8 @@ export interface Edit {
 export interface PlantedFault {
   readonly name: string;
   readonly edits: readonly Edit[];
+  /** It is looked for by the exhaustive search of sessions that move, not in histories. */
+  readonly isHandOver?: true;
 }
 
 const RUNNING_QUERY = 'services/query/dist/coordinator/running-query.js';
@@ -206,6 +208,33 @@ export const PLANTED: readonly PlantedFault[] = [
         file: 'services/command/dist/reconcile/command-reconciler.js',
         is: 'start() {',
         was: 'start() {\n        return;',
+      },
+    ],
+  },
+  {
+    name: 'an endpoint leaves its session before the next one is ready',
+    isHandOver: true,
+    edits: [
+      {
+        file: 'services/agent/dist/sessions/connection-manager.js',
+        is: 'this.#isStale = false;\n        this.#connectedAtMs',
+        was: "this.#isStale = false;\n        this.#leaveSession('moved');\n        this.#connectedAtMs",
+      },
+    ],
+  },
+  {
+    name: 'a gateway that was fenced keeps its sessions',
+    isHandOver: true,
+    edits: [{ file: 'services/gateway/dist/sessions/session-manager.js', is: "this.endAll('fenced');", was: '' }],
+  },
+  {
+    name: 'a registration that takes effect late takes the good session of its endpoint out of the registry',
+    isHandOver: true,
+    edits: [
+      {
+        file: 'services/gateway/dist/sessions/registration/registration-queue.js',
+        is: 'this.#takeBack(session, result.previous?.gatewayId);',
+        was: 'this.unregister(session);',
       },
     ],
   },

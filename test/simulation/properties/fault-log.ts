@@ -1,13 +1,57 @@
+import type { FaultKind } from '../plans/plan.js';
+
+/** A fault as it happened. */
+interface Happened {
+  readonly kind: FaultKind;
+  readonly target: string;
+  readonly fromMs: number;
+  readonly toMs: number;
+}
+
+/** A gateway renews its lease so often. */
+const RENEWED_MS = 5_000;
+/** Within this time it is connected to the broker again. */
+const CONNECTS_MS = 1_000;
+
 /** Which faults happened when. */
 export class FaultLog {
-  readonly #faults: { readonly target: string; readonly fromMs: number; readonly toMs: number }[] = [];
+  readonly #faults: Happened[] = [];
 
-  add(target: string, fromMs: number, toMs: number): void {
-    this.#faults.push({ target, fromMs, toMs });
+  add(fault: Happened): void {
+    this.#faults.push(fault);
   }
 
   /** Whether one was under way between these times. */
   touch(fromMs: number, toMs: number, isMeant: (target: string) => boolean = () => true): boolean {
     return this.#faults.some((fault) => isMeant(fault.target) && fault.fromMs <= toMs && fault.toMs >= fromMs);
+  }
+
+  /** Whether a gateway lost all its connections at once between these times: those to endpoints and that to the broker. */
+  haveCutGateway(fromMs: number, toMs: number): boolean {
+    return this.#faults.some(
+      ({ kind, target, fromMs: atMs }) =>
+        kind === 'cut' && target.startsWith('gateway-') && atMs >= fromMs - CONNECTS_MS && atMs < toMs,
+    );
+  }
+
+  /**
+   * Whether a gateway may be unknown to whoever coordinates a question that is asked between these times: Redis has lost its data, a query
+   * service is younger than that, and the gateway could not be heard since. No process and no broker is left that was told of it.
+   */
+  haveHiddenGateway(atMs: number, untilMs: number): boolean {
+    const emptied = this.#faults.filter(({ kind, fromMs }) => kind === 'empty redis' && fromMs < untilMs);
+    return emptied.some(({ fromMs: emptiedMs }) => {
+      const isYoung = ({ kind, target, toMs }: Happened): boolean =>
+        kind === 'kill' && target.startsWith('query-') && toMs > emptiedMs && toMs < untilMs;
+      return this.#faults.filter(isYoung).some(({ toMs: startedMs }) => {
+        return this.#faults.some(
+          ({ kind, target, fromMs, toMs }) =>
+            kind !== 'cut' &&
+            target.startsWith('gateway-') &&
+            fromMs < emptiedMs + RENEWED_MS &&
+            toMs >= Math.max(startedMs, atMs),
+        );
+      });
+    });
   }
 }

@@ -17,7 +17,7 @@ export interface QueryFacts {
 
 /** How long a session must be ready before a question for its endpoint to count as live. */
 const SETTLED_MS = 2_000;
-/** An endpoint that dies so soon after the question may be gone before the question is sent. */
+/** An endpoint that dies or loses its connections so soon after the question may be gone before the question is sent. */
 const SENT_WITHIN_MS = 2_000;
 
 /** Who was there for so long before a hunt ended was asked. */
@@ -87,19 +87,23 @@ export const QUERY_PROPERTIES = {
   },
 
   'who was live when a question was asked is among its targets': (
-    { events, ready, atMs, answeredAtMs = atMs, noes }: Asked,
-    { endpoints }: QueryFacts,
+    { events, ready, atMs, answeredAtMs = atMs }: Asked,
+    { endpoints, faults }: QueryFacts,
   ) => {
     const end = events.at(-1);
     // Of a hunt who was away is asked later.
     if (end?.t !== 'ended' || end.record.state !== 'complete' || end.record.hunt !== undefined) return undefined;
     const kept = new KeptStates();
     for (const event of events) kept.apply(event);
-    // What was said no to, or got lost, is asked again later.
-    const untilMs = (noes.length === 0 ? atMs : answeredAtMs) + SENT_WITHIN_MS;
+    // An attempt may have waited for long, or is one after others that got lost.
+    const untilMs = answeredAtMs + SENT_WITHIN_MS;
+    if (faults.haveHiddenGateway(atMs, untilMs)) return undefined;
+    // A gateway that is cut off from all sides at once hears of the question when its sessions are gone.
+    const isCut = faults.haveCutGateway(atMs, untilMs);
     const hasLeft = (num: number): boolean => {
-      const kills = endpoints.find(({ identity }) => identity.num === num)?.process.killedAtMs ?? [];
-      return kills.some((killedAtMs) => killedAtMs >= atMs && killedAtMs < untilMs);
+      const endpoint = endpoints.find(({ identity }) => identity.num === num);
+      const left = [...(endpoint?.process.leftAtMs ?? []), ...(isCut ? (endpoint?.lostAtMs ?? []) : [])];
+      return left.some((leftAtMs) => leftAtMs >= atMs && leftAtMs < untilMs);
     };
     const missing = [...ready].filter(
       ([num, sinceMs]) => atMs - sinceMs > SETTLED_MS && !kept.states.has(num) && !hasLeft(num),

@@ -39,12 +39,23 @@ export function replaceGlobals(world: World): () => void {
     start(() => over.abort(new DOMException('the time is over', 'TimeoutError')), delayMs);
     return over.signal;
   });
+  set(AbortSignal, 'any', anyOf);
   replaceRandomBytes(world, set);
   set(Array, 'from', quickArrayFrom);
   return () => {
     for (const each of undo.toReversed()) each();
     syncBuiltinESMExports();
   };
+}
+
+/** Node keeps a signal of several for ever while somebody listens to it, and with it the world: its end aborts nothing. */
+function anyOf(signals: Iterable<AbortSignal>): AbortSignal {
+  const any = new AbortController();
+  for (const signal of signals) {
+    if (signal.aborted) any.abort(signal.reason);
+    else signal.addEventListener('abort', () => any.abort(signal.reason), { once: true });
+  }
+  return any.signal;
 }
 
 function filled(length: number): unknown[] {

@@ -1,16 +1,11 @@
 import type { Timer } from '@muster/runtime';
+import { drain } from './drain.js';
 import { EventQueue, type QueuedEvent } from './event-queue.js';
 import { Moments } from './moments.js';
 import { Random } from './random.js';
 
 /** Taken before anything is replaced. */
 const realSetImmediate = setImmediate;
-/**
- * Runs everything that waits for a promise, until nothing does. What Node itself calls after each callback; a turn of the event loop for
- * each event would do the same, at four times the cost, in system calls mostly.
- */
-const drain = (process as unknown as { readonly _tickCallback: () => void })._tickCallback.bind(process);
-
 interface WorldEvent extends QueuedEvent {
   readonly process: SimulatedProcess;
   readonly incarnation: number;
@@ -139,8 +134,8 @@ export class SimulatedProcess {
   pace = 1;
   /** Until when nothing gets through its network: what is sent meanwhile arrives then. */
   readonly stalledUntilMs = { in: 0, out: 0 };
-  /** When it was killed. */
-  readonly killedAtMs: number[] = [];
+  /** When it was killed, or lost its connections. */
+  readonly leftAtMs: number[] = [];
   /** What is to happen when it goes on. */
   readonly held: (() => void)[] = [];
   readonly #world: World;
@@ -168,6 +163,7 @@ export class SimulatedProcess {
   /** The network between it and all others breaks for a moment. */
   breakConnections(): void {
     this.#world.note('loses its connections', this);
+    this.leftAtMs.push(this.#world.nowMs);
     for (const tell of [...this.#onKilled]) tell();
     this.#onKilled.clear();
   }
@@ -176,7 +172,7 @@ export class SimulatedProcess {
     if (this.state === 'down') return;
     this.#world.note('killed', this);
     this.state = 'down';
-    this.killedAtMs.push(this.#world.nowMs);
+    this.leftAtMs.push(this.#world.nowMs);
     this.incarnation += 1;
     this.held.length = 0;
     for (const tell of [...this.#onKilled]) tell();

@@ -320,4 +320,19 @@ describe('a failed move', () => {
     await agent.clock.advanceAsync(1_000);
     expect(agent.manager.state).toBe('connecting');
   });
+
+  test('superseded by an earlier attempt whose connection its gateway still kept, the agent does not stay away', async () => {
+    const [first, second] = [await startGateway(), await startGateway()];
+    const agent = await startManager([first.origin, second.origin], { random: () => 0.1 });
+    const failed = await first.nextLive();
+    await failed.hello();
+    failed.socket.terminate();
+    await agent.logged(/no session: closed: 1006/);
+    await agent.clock.advanceAsync(1_000);
+    const session = await second.nextLive();
+    await session.welcome();
+    await agent.logged(/session ready/);
+    session.end(CLOSE.superseded.code);
+    await agent.logged(/no session: superseded by our own move/);
+  });
 });

@@ -48,6 +48,9 @@ export interface ConnectionManagerOptions {
   readonly onReady?: () => void;
 }
 
+/** Within this time a gateway notices that a connection is gone. */
+const LATE_MS = 120_000;
+
 interface Attempt {
   readonly connection: SessionConnection | undefined;
   readonly purpose: Purpose;
@@ -70,6 +73,8 @@ export class ConnectionManager {
   #attempt: Attempt | undefined;
   #started = false;
   #connectedAtMs = Number.NEGATIVE_INFINITY;
+  /** When an attempt failed that a gateway had answered: its session may begin there later. */
+  #failedAtMs = Number.NEGATIVE_INFINITY;
   #epoch: number | undefined;
   /** The last attempt had to give way to others before it was ready: the next one proves the key with its request. */
   #isCrowded = false;
@@ -280,6 +285,7 @@ export class ConnectionManager {
   #onAttemptFailed(purpose: Purpose, { mode }: SessionConnection, end: ConnectionEnd): void {
     this.#attempt = undefined;
     this.#isCrowded = gaveWay(end);
+    if (end.kind === 'closed' || end.kind === 'abandoned') this.#failedAtMs = this.#options.clock.monotonic();
     this.#nextGateway();
     if (this.#stopping.signal.aborted) return;
     const isPathFault = this.#selector.attemptFailed(mode, end);
@@ -301,8 +307,9 @@ export class ConnectionManager {
     // The next session is being opened: that this one was superseded by it, or cut before, changes nothing.
     if (this.#attempt !== undefined) return;
     this.#nextGateway();
-    // A later connection of this agent, which then failed, may have superseded the session.
-    this.#afterEnd('recovery', end, { isPathFault, isOwnMove: this.#connectedAtMs > readyAtMs });
+    // Another connection of this agent, which failed, may have superseded the session: a later one, or one that its gateway still kept.
+    const isOwnMove = this.#connectedAtMs > readyAtMs || this.#options.clock.monotonic() - this.#failedAtMs < LATE_MS;
+    this.#afterEnd('recovery', end, { isPathFault, isOwnMove });
   }
 
   #afterEnd(purpose: Purpose, end: ConnectionEnd, reasons: { isPathFault: boolean; isOwnMove?: boolean }): void {

@@ -257,9 +257,12 @@ describe('a session', () => {
     expect(fake.closes).toEqual([CLOSE.overloaded.code]);
   });
 
-  it('ends where the registry says that another machine holds its identity, or that a newer one exists', async () => {
+  it('ends where the registry says that another machine holds its identity, or that a newer one exists or existed', async () => {
     const harness = sessionManagerHarness();
     const [one, two] = [await harness.becomesReady(1), await harness.becomesReady(2)];
+    const three = await harness.becomesReady(3);
+    harness.manager.displaced(sessionOf(harness, three)!);
+    expect(lastOf(three)).toMatchObject({ body: { code: 'goingAway' } });
     harness.manager.duplicate(sessionOf(harness, one)!, 'another machine');
     harness.manager.superseded(sessionOf(harness, two)!);
     expect(lastOf(one)).toMatchObject({ body: { code: 'duplicateIdentity', message: 'another machine' } });

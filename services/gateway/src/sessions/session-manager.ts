@@ -178,6 +178,10 @@ export class SessionManager
     this.#end(session, 'superseded');
   }
 
+  displaced(session: Session): void {
+    this.#end(session, 'goingAway', 'another session of this agent took over, which may have ended; come back');
+  }
+
   fenced(): void {
     for (const capability of this.#options.capabilities) capability.fenced?.();
     this.#isFencing = true;

@@ -62,6 +62,7 @@ function setUp() {
     },
     duplicate: ({ num }, reason) => void events.push(`duplicate ${num}: ${reason}`),
     superseded: ({ num }) => void events.push(`superseded ${num}`),
+    displaced: ({ num }) => void events.push(`displaced ${num}`),
   });
   const told: unknown[] = [];
   bus.subscribe(SUBJECTS.gateway(ELSEWHERE), ({ data }) => {
@@ -187,6 +188,40 @@ describe('registrations', () => {
       expect(registry.resynced).toEqual([]);
     },
   );
+
+  it('that take effect after the session has ended do not leave the one that its agent has since out of the registry', async () => {
+    const { registry, queue, events, told, identity, held, opened, ask } = setUp();
+    const [here] = await held(1);
+    registry.holdsBack = true;
+    for (const previous of [ELSEWHERE, identity.id]) {
+      registry.result = () => ({ kind: 'registered', epoch: 109, previous: { gatewayId: previous, epoch: 101 } });
+      const late = opened(1);
+      queue.register(late);
+      await turn();
+      late.state = 'closed';
+      registry.release?.();
+      await turn();
+    }
+    expect(told).toEqual([['superseded', { agentId: 'a1', epoch: 109, isOver: true }]]);
+    expect([events, here?.epoch]).toEqual([['displaced 1'], 101]);
+    await ask({ t: 'superseded', agentId: 'a1' as AgentId, epoch: 101, isOver: true });
+    await ask({ t: 'superseded', agentId: 'a1' as AgentId, epoch: 102, isOver: true });
+    expect(events).toEqual(['displaced 1', 'displaced 1']);
+  });
+
+  it('of which another gateway says meanwhile that they are superseded begin again', async () => {
+    const { registry, queue, events, opened, ask } = setUp();
+    registry.holdsBack = true;
+    for (const num of [1, 2]) {
+      queue.register(opened(num));
+      await turn();
+      // The registry gives agent 1 the epoch 101, and agent 2 the epoch 102.
+      await ask({ t: 'superseded', agentId: `a${num}` as AgentId, epoch: num === 1 ? 101 : 103 });
+      registry.release?.();
+      await turn();
+    }
+    expect(events).toEqual(['registered 1 as 101', 'displaced 2']);
+  });
 
   it('that are under way are waited for at the stop, and what is queued is still sent', async () => {
     const { registry, queue, opened } = setUp();

@@ -1,6 +1,6 @@
 import type { Bus } from '@muster/bus';
 import { encodeBusMessage, SUBJECTS } from '@muster/messages';
-import type { GatewayId } from '@muster/protocol';
+import type { AgentId, GatewayId } from '@muster/protocol';
 import type { RegistrationResult, Registry, UnregisterItem } from '@muster/registry';
 import type { Clock, Logger } from '@muster/runtime';
 import type { GatewayIdentity } from '../../foundation/gateway-identity.js';
@@ -17,6 +17,8 @@ export interface RegistrationListener {
   duplicate(session: Session, reason: string): void;
   /** A newer session of this agent exists elsewhere. */
   superseded(session: Session): void;
+  /** The registry does not name it any more, or not for long: another one of its agent took over, which the agent may not have any more. */
+  displaced(session: Session): void;
 }
 
 export interface RegistrationQueueOptions {
@@ -40,6 +42,8 @@ export class RegistrationQueue {
   readonly #options: RegistrationQueueOptions;
   #listener: RegistrationListener | undefined;
   #registrations: Session[] = [];
+  /** Agents whose registration is under way: of how many sessions, and the newest epoch by which another gateway says it is superseded. */
+  readonly #underWay = new Map<AgentId, { sessions: number; supersededBy: number }>();
   #ends: UnregisterItem[] = [];
   #scheduled = false;
   #isResyncDue = false;
@@ -49,9 +53,14 @@ export class RegistrationQueue {
   constructor(options: RegistrationQueueOptions) {
     this.#options = options;
     const { hub, inbox } = options;
-    inbox.on('superseded', ({ agentId, epoch }) => {
+    inbox.on('superseded', ({ agentId, epoch, isOver }) => {
+      // It may overtake the answer of the registry.
+      const underWay = this.#underWay.get(agentId);
+      if (underWay !== undefined) underWay.supersededBy = Math.max(underWay.supersededBy, epoch);
       const session = hub.get(agentId);
-      if (session !== undefined && session.epoch < epoch) this.#listener?.superseded(session);
+      if (session === undefined || session.epoch >= epoch) return { t: 'ok' };
+      if (isOver === true) this.#listener?.displaced(session);
+      else this.#listener?.superseded(session);
       return { t: 'ok' };
     });
     inbox.on('holds', ({ agentId, epoch }) => ({ t: 'holds', alive: hub.get(agentId)?.epoch === epoch }));
@@ -115,6 +124,11 @@ export class RegistrationQueue {
   async #register(sessions: readonly Session[]): Promise<void> {
     const { registry, identity, clock, logger } = this.#options;
     const epochHint = clock.now();
+    for (const { agentId } of sessions) {
+      const underWay = this.#underWay.get(agentId) ?? { sessions: 0, supersededBy: 0 };
+      underWay.sessions += 1;
+      this.#underWay.set(agentId, underWay);
+    }
     const results = await registry.register(
       identity.id,
       sessions.map(({ org, agentId, num, instance, mode, connectedAtMs, replaces }) => ({
@@ -137,11 +151,13 @@ export class RegistrationQueue {
 
   #apply(session: Session, result: RegistrationResult, epochHint: number): void {
     const isOver = session.state === 'closed';
+    const supersededBy = this.#answered(session.agentId);
     switch (result.kind) {
       case 'registered':
         session.epoch = result.epoch;
         session.confirmed = true;
-        if (isOver) this.unregister(session);
+        if (isOver) this.#takeBack(session, result.previous?.gatewayId as GatewayId | undefined);
+        else if (supersededBy > session.epoch) this.#listener?.displaced(session);
         else this.#registered(session, result.previous?.gatewayId as GatewayId | undefined);
         return;
       case 'duplicate':
@@ -158,6 +174,15 @@ export class RegistrationQueue {
     }
   }
 
+  /** The registration of an agent is not under way any more. Returns by which epoch it was superseded meanwhile, or 0. */
+  #answered(agentId: AgentId): number {
+    const underWay = this.#underWay.get(agentId);
+    if (underWay === undefined) return 0;
+    underWay.sessions -= 1;
+    if (underWay.sessions === 0) this.#underWay.delete(agentId);
+    return underWay.supersededBy;
+  }
+
   #registered(session: Session, previous: GatewayId | undefined): void {
     const { bus, identity, clock } = this.#options;
     const isElsewhere = previous !== undefined && previous !== identity.id;
@@ -166,5 +191,22 @@ export class RegistrationQueue {
     if (!isElsewhere) return;
     const { agentId, epoch } = session;
     bus.publish(SUBJECTS.gateway(previous), encodeBusMessage({ t: 'superseded', agentId, epoch }));
+  }
+
+  /**
+   * A registration took effect after its session had ended: its agent had given it up, and may have another one since. That one is not in the
+   * registry any more, and has to begin again.
+   */
+  #takeBack(session: Session, previous: GatewayId | undefined): void {
+    const { bus, hub, identity } = this.#options;
+    const { agentId, epoch } = session;
+    this.unregister(session);
+    if (previous === undefined) return;
+    if (previous === identity.id) {
+      const held = hub.get(agentId);
+      if (held !== undefined && held.epoch < epoch) this.#listener?.displaced(held);
+      return;
+    }
+    bus.publish(SUBJECTS.gateway(previous), encodeBusMessage({ t: 'superseded', agentId, epoch, isOver: true }));
   }
 }
