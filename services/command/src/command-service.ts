@@ -105,7 +105,7 @@ export function createCommandService(deps: CommandServiceDeps): CommandService {
     ...{ ...journal, clock, tracer, trees, keys, directory, routes, freshRoutes, policy },
   });
   const requests = new CommandRequestHandler({
-    ...{ bus, instance, clock, logger, tracer, metrics: metrics.requests, audit, submissions, keys },
+    ...{ bus, instance, clock, logger, tracer, metrics: metrics.requests, audit, submissions, keys, policy },
     management: new ManageCommands({ ...journal, clock, directory, routes, trees, keys, policy }),
     waiters: new CompletionWaiters({ projection, clock }),
     ...(seal === undefined ? {} : { seal }),

@@ -15,6 +15,7 @@ import type { RequestSeal } from '@muster/identity';
 import { LATENCY_BUCKETS, NO_SPAN, type Clock, type Logger, type Metrics, type Tracer } from '@muster/runtime';
 import { problemReply, sendReply } from '@muster/service-base';
 import type { CommandAudit } from '../journal/command-audit.js';
+import type { Policy } from './approval-policy.js';
 import type { CompletionWaiters } from './completion-waiters.js';
 import type { ManageCommands } from './manage-commands.js';
 import { openRequest } from './open-request.js';
@@ -34,7 +35,8 @@ export interface CommandRequestHandlerOptions {
   readonly audit: Pick<CommandAudit, 'request'>;
   readonly submissions: Pick<SubmitCommands, 'submit' | 'plan' | 'undo'>;
   readonly management: Pick<ManageCommands, 'approve' | 'cancel' | 'list'>;
-  readonly keys: Pick<CommandKeys, 'signPack'>;
+  readonly keys: Pick<CommandKeys, 'signPack' | 'signProposal' | 'openProposal'>;
+  readonly policy: () => Policy;
   readonly waiters: Pick<CompletionWaiters, 'start' | 'stop' | 'ended'>;
 }
 
@@ -95,7 +97,9 @@ export class CommandRequestHandler {
       case 'cancel':
         return management.cancel(request);
       case 'sign_pack':
-        return signPack(request, this.#options.keys, this.#options.clock.now());
+        return signPack(request, {
+          ...{ keys: this.#options.keys, policy: this.#options.policy(), nowMs: this.#options.clock.now() },
+        });
       case 'list':
         return management.list(request);
       default:

@@ -31,6 +31,7 @@ const KINDS: ReadonlySet<string> = new Set<PostureRequest['t']>([
     'show_schedule',
     'change_schedule',
   ] as const),
+  ...(['propose_pack', 'list_proposals', 'show_proposal'] as const),
   ...(['create_exception', 'list_exceptions', 'delete_exception'] as const),
   ...(['list_feeds', 'show_feed', 'begin_feed', 'store_feed_part', 'end_feed', 'delete_feed'] as const),
   ...(['start_vulnerability_scan', 'list_vulnerability_scans', 'show_vulnerability_scan'] as const),
