@@ -3,8 +3,18 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { ApiClient } from '@muster/api-client';
+import { muster } from '../kit/cli.js';
 import { DocumentAgent } from '../kit/document-agent.js';
 import { startHarness, type Harness } from '../kit/harness.js';
+
+const packText = (sql: string): string => `kind: muster/pack
+format: 1
+id: own
+version: 1.0.0
+title: Own
+checks:
+  - { id: one, title: One, severity: high, platforms: [linux], sql: ${sql}, row_means: fail }
+`;
 
 /** The attacker is an admin. All services are real; the endpoint is enrolled and stays away, so that nothing runs. */
 describe('the two-person rule', () => {
@@ -13,9 +23,15 @@ describe('the two-person rule', () => {
 
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'muster-approval-'));
-    const policy = { approval: [{ actions: ['dns.*'] }, { actions: ['arp.*'], independent: true }] };
+    const policy = {
+      approval: [{ actions: ['dns.*'] }, { actions: ['arp.*'], independent: true }],
+      packs: { approval: true },
+    };
     await writeFile(join(folder, 'policy.json'), JSON.stringify(policy));
-    harness = await startHarness({ env: { command: { MUSTER_COMMAND_POLICY_FILE: join(folder, 'policy.json') } } });
+    harness = await startHarness({
+      postures: 1,
+      env: { command: { MUSTER_COMMAND_POLICY_FILE: join(folder, 'policy.json') } },
+    });
     const host = harness.stack.gateways[0]?.url.replace('ws://', '') ?? '';
     await new DocumentAgent().enrol(host, harness.stack.org, harness.stack.enrollSecret);
   });
@@ -48,6 +64,52 @@ describe('the two-person rule', () => {
     const other = await mint(admin, 'Somebody else', 'responder');
     expect(await approval(other, await order(admin))).toEqual(refused);
     expect(await approval(admin, await order(other))).toEqual(refused);
+  });
+
+  it('holds for packs too: another admin approves the text that they have read, and both names are kept', async () => {
+    const [ann, bob] = [await mint(harness.api, 'Pia'), await mint(harness.api, 'Quin')];
+    const text = packText('SELECT 1');
+    const waiting = await ann.call('POST /v1/packs', { body: { text } });
+    if (!('digest' in waiting)) throw new Error('it does not wait');
+    const approve = async (by: ApiClient, digest = waiting.digest) => {
+      const response = await by.fetch('/v1/pack-proposals/own/approve', { method: 'POST', body: { digest } });
+      return [response.status, ((await response.json()) as { code?: string }).code];
+    };
+    await expect(bob.call('POST /v1/scans', { body: { pack: 'own' } })).rejects.toMatchObject({ code: 'not_found' });
+    expect(await approve(ann)).toEqual(refused);
+    expect(await approve(await mint(ann, 'Made by Pia'))).toEqual(refused);
+    expect(await approve(await mint(harness.api, 'Rob', 'responder'))).toEqual([403, 'forbidden']);
+    expect(await approve(bob, '0'.repeat(64))).toEqual([409, 'conflict']);
+    const cli = await muster(harness, ['pack', 'waiting', '-o', 'json']);
+    expect(JSON.parse(cli.stdout)).toMatchObject([{ id: 'own', requestedBy: { name: 'Pia' } }]);
+    expect(await approve(bob)).toEqual(approved);
+    expect(await ann.call('GET /v1/pack-proposals', {})).toEqual({ items: [] });
+    expect(await ann.call('GET /v1/packs/{id}', { params: { id: 'own' } })).toMatchObject({
+      ...{ text, appliedBy: { name: 'Pia' }, approvedBy: { name: 'Quin' } },
+    });
+    await bob.call('POST /v1/scans', { body: { pack: 'own' } });
+    const { items } = await harness.api.call('GET /v1/audit', { query: { limit: 50 } });
+    expect(
+      items.filter(({ action }) => action === 'pack.approve').map(({ actorName, outcome }) => [actorName, outcome]),
+    )
+      // The newest first.
+      .toEqual([
+        ...[
+          ['Quin', 'allowed'],
+          ['Quin', 'refused'],
+          ['Rob', 'refused'],
+        ],
+        ...[
+          ['Made by Pia', 'refused'],
+          ['Pia', 'refused'],
+        ],
+      ]);
+    expect(items).toContainEqual(
+      expect.objectContaining({
+        ...{ action: 'pack.approve', subject: 'own', outcome: 'allowed' },
+        details: expect.objectContaining({ requestedBy: expect.objectContaining({ name: 'Pia' }) }),
+      }),
+    );
   });
 
   it('is not passed with two tokens of one admin, nor with one that was made by what one made', async () => {

@@ -254,9 +254,17 @@ describe('scans of real agents', () => {
       ([check, outcome]) => outcome !== '' && outcome !== EXPECTED[check as keyof typeof EXPECTED],
     );
     expect(wrong).toEqual([]);
-    const back = async (mode: string) =>
-      (await api.all('GET /v1/agents', { query: { selector: `mode=${mode}` } })).length;
-    await eventually(async () => (await back('live')) + (await back('poll')) === 2, 'both are back', 60_000);
+    await eventually(
+      async () => {
+        // What lists say may be of before the kill.
+        const body = { sql: 'SELECT 1 AS one', timeout: '3s' } as const;
+        const { ledger } = await api.call('POST /v1/queries', { query: { wait: '10s' }, body });
+        expect(ledger).toMatchObject({ targeted: 2, answered: 2 });
+        return true;
+      },
+      'both are back',
+      60_000,
+    );
   });
 
   test('posture services are killed in the middle of a scan: it is complete all the same', async () => {

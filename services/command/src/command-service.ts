@@ -105,7 +105,8 @@ export function createCommandService(deps: CommandServiceDeps): CommandService {
     ...{ ...journal, clock, tracer, trees, keys, directory, routes, freshRoutes, policy },
   });
   const requests = new CommandRequestHandler({
-    ...{ bus, instance, clock, logger, tracer, metrics: metrics.requests, audit, projection, submissions, keys },
+    ...{ bus, instance, clock, logger, tracer, metrics: metrics.requests, audit },
+    ...{ projection, submissions, keys, policy },
     management: new ManageCommands({ ...journal, clock, directory, routes, trees, keys, policy }),
     waiters: new CompletionWaiters({ projection, clock }),
     ...(seal === undefined ? {} : { seal }),

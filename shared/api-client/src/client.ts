@@ -12,7 +12,7 @@ import {
   type StreamEndpoint,
   type UntypedInput,
 } from './endpoints.js';
-import { jsonValues } from './lines.js';
+import { jsonValues, textOf } from './lines.js';
 import { followEvents, type ResumeOptions } from './resume.js';
 import { DEFAULT_RETRY, withRetries, type RetryPolicy } from './retry.js';
 import { Transport, type TransportOptions } from './transport.js';
@@ -151,10 +151,10 @@ export class ApiClient {
     return followEvents(open, input);
   }
 
-  /** A successful answer in a form that is neither JSON nor NDJSON, as text. */
-  async text<E extends Endpoint>(endpoint: E, given: InputOf<Operations[E]> & CallOptions): Promise<string> {
-    const response = await this.#open(endpoint, given as UntypedInput & CallOptions, { accept: '*/*' });
-    return response.text();
+  /** A successful answer in a form that is neither JSON nor NDJSON, as text in parts: a download may be larger than memory. */
+  async *text<E extends Endpoint>(endpoint: E, given: InputOf<Operations[E]> & CallOptions): AsyncGenerator<string> {
+    const input = given as UntypedInput & CallOptions;
+    yield* textOf(await this.#open(endpoint, input, { accept: '*/*' }), this.#silenceMs, input.signal);
   }
 
   /** Any answer as it is, for what has no place in the contract. `body` is sent as JSON. Nothing is repeated. */

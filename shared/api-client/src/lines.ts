@@ -44,7 +44,12 @@ async function* linesOf(text: AsyncIterable<string>): AsyncGenerator<string> {
   }
 }
 
-async function* textOf(response: Response, silenceMs: number, signal: AbortSignal | undefined): AsyncGenerator<string> {
+/** The text of an answer, in parts as they come. @throws as {@link jsonValues} */
+export async function* textOf(
+  response: Response,
+  silenceMs: number,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<string> {
   if (response.body === null) return;
   const reader: ReadableStreamDefaultReader<Uint8Array> = response.body.getReader();
   const decoder = new TextDecoder();

@@ -57,6 +57,11 @@ const EXAMPLES: Readonly<Record<string, CallExample>> = {
     },
   },
   showPack: { params: { id: 'linux-baseline' } },
+  showPackProposal: { params: { id: 'own' } },
+  approvePack: {
+    params: { id: 'own' },
+    body: { digest: '9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08' },
+  },
   startScan: { body: { pack: 'linux-baseline', selector: 'os=linux', timeout: '60s' } },
   listScans: { query: { pack: 'linux-baseline' } },
   showScan: { params: QUERY },

@@ -22,9 +22,30 @@ const packFields = {
   checks: count,
   hash: z.string().meta({ description: 'SHA-256 of the checks, as endpoints compare it.' }),
   appliedBy: z.object({ id: z.string(), name: z.string() }),
+  approvedBy: z
+    .object({ id: z.string(), name: z.string() })
+    .optional()
+    .meta({ description: 'The second person, where the policy asked for one.' }),
   appliedAt: timestamp,
 };
 const packSchema = z.object(packFields).meta({ id: 'Pack', description: 'A signed set of checks.' });
+const proposalFields = {
+  id: z.string(),
+  version: z.string(),
+  title: z.string(),
+  checks: count,
+  hash: z.string().meta({ description: 'SHA-256 of the checks.' }),
+  digest: z
+    .string()
+    .meta({ description: 'SHA-256 of the text. Who approves says it, so that nothing else is approved.' }),
+  requestedBy: z.object({ id: z.string(), name: z.string() }),
+  requestedAt: timestamp,
+  expiresAt: timestamp,
+  why: z.string().meta({ description: 'Why a second person must approve it.' }),
+};
+const proposalSchema = z
+  .object(proposalFields)
+  .meta({ id: 'PackProposal', description: 'A version of a pack that waits for the approval of another admin.' });
 /** A check as the pack's text has it, for people and programs that do not read YAML. */
 const packCheckSchema = z
   .object({
@@ -130,10 +151,13 @@ const packOperations = defineOperations('packs', {
     audited: true,
     summary: 'Apply a version of a pack, in the name of an admin',
     description:
-      'The pack is read and its SQL compiled; then its checks are signed, so that endpoints run them. A version that is applied already may be applied again, with the same checks.',
+      'The pack is read and its SQL compiled; then its checks are signed, so that endpoints run them. A version that is applied already may be applied again, with the same checks. Where the policy of the command service asks for a second person it waits for the approval of another admin, for seven days, instead of what waited before.',
     access: 'packs:apply',
     body: z.strictObject({ text: z.string().min(1).meta({ description: 'The pack, YAML.' }) }),
-    answers: { 201: jsonAnswer('It is applied.', packSchema) },
+    answers: {
+      201: jsonAnswer('It is applied.', packSchema),
+      202: jsonAnswer('The policy asks for a second person: it waits, and endpoints do not run it.', proposalSchema),
+    },
     problems: ['bad_pack', 'conflict', 'too_large', 'unsupported_media_type', 'no_command_service', ...ASKED],
   },
   listPacks: {
@@ -154,6 +178,51 @@ const packOperations = defineOperations('packs', {
     params: packIdParameter,
     answers: { 200: jsonAnswer('The pack.', wholePackSchema) },
     problems: ['not_found', ...ASKED],
+  },
+});
+
+const proposalOperations = defineOperations('packs', {
+  listPackProposals: {
+    method: 'get',
+    path: '/v1/pack-proposals',
+    action: 'pack.proposals',
+    summary: 'Packs that wait for the approval of another admin',
+    access: 'queries:read',
+    answers: { 200: jsonAnswer('All of them, by id.', z.object({ items: z.array(proposalSchema) })) },
+    problems: ASKED,
+  },
+  showPackProposal: {
+    method: 'get',
+    path: '/v1/pack-proposals/{id}',
+    action: 'pack.proposal',
+    summary: 'The version of a pack that waits for approval, with its text',
+    access: 'queries:read',
+    params: packIdParameter,
+    answers: {
+      200: jsonAnswer('It waits.', z.object({ ...proposalFields, text: z.string().meta({ description: 'YAML.' }) })),
+    },
+    problems: ['not_found', ...ASKED],
+  },
+  approvePack: {
+    method: 'post',
+    path: '/v1/pack-proposals/{id}/approve',
+    action: 'pack.approve',
+    audited: true,
+    summary: 'Approve what another admin has applied; it is signed with both names, and endpoints run it',
+    description: 'To reject it, let it expire, or apply another version.',
+    access: 'packs:apply',
+    params: packIdParameter,
+    body: z.strictObject({
+      digest: z
+        .string()
+        .regex(/^[0-9a-f]{64}$/, 'is not the digest of a text')
+        .meta({ description: 'Of the text that was read.' }),
+    }),
+    answers: { 200: jsonAnswer('It is applied.', packSchema) },
+    problems: [
+      ...(['not_found', 'conflict', 'self_approval', 'unsupported_media_type', 'no_command_service'] as const),
+      ...ASKED,
+    ],
   },
 });
 
@@ -210,8 +279,12 @@ const scanOperations = defineOperations('scans', {
 });
 
 /** Packs, and scans with them. */
-export const postureOperations = { ...packOperations, ...scanOperations, ...scanResultOperations } as const;
+export const postureOperations = {
+  ...{ ...packOperations, ...proposalOperations },
+  ...{ ...scanOperations, ...scanResultOperations },
+} as const;
 
+export type PackProposalJson = Json<typeof proposalSchema>;
 export type PackJson = Json<typeof packSchema>;
 export type WholePackJson = Json<typeof wholePackSchema>;
 export type PackCheckJson = Json<typeof packCheckSchema>;

@@ -1,15 +1,18 @@
-import { createPrivateKey, type KeyObject } from 'node:crypto';
+import { createPrivateKey, createPublicKey, type KeyObject } from 'node:crypto';
 import {
   COMMAND_KEYS_TYPE,
   COMMAND_TYPE,
   LIMITS,
+  PACK_PROPOSAL_TYPE,
   PACK_TYPE,
+  packProposalSchema,
   type CommandClaims,
   type CommandKeysClaims,
   type PackClaims,
+  type PackProposal,
 } from '@muster/protocol';
 import { keyListFault } from './command-keys.js';
-import { signJws } from './compact-jws.js';
+import { openJws, signJws } from './compact-jws.js';
 import { generateSigningJwks, type PrivateJwks } from './signing-jwks.js';
 
 /** A new root of trust for commands. It signs key lists, never commands, so it need not be on any server. */
@@ -49,6 +52,20 @@ export class CommandSigner {
   /** Vouches for a pack of checks. Its type is another one, so that no pack can be taken for a command. */
   signPack(claims: PackClaims): string {
     return bounded(signJws(claims, { key: this.#key, kid: this.kid, typ: PACK_TYPE }));
+  }
+
+  /** Vouches for who proposed a pack, for {@link openProposal}. Agents take it for nothing. */
+  signProposal(claims: PackProposal): string {
+    return bounded(signJws(claims, { key: this.#key, kid: this.kid, typ: PACK_PROPOSAL_TYPE }));
+  }
+
+  /** What this key signed as a proposal; `undefined` for anything else, also when the key has changed since. */
+  openProposal(jws: string): PackProposal | undefined {
+    const opened = openJws(jws, {
+      ...{ typ: PACK_PROPOSAL_TYPE, maxChars: LIMITS.jwsBytes },
+      keyOf: (kid) => (kid === this.kid ? createPublicKey(this.#key) : 'unknown_key'),
+    });
+    return opened.ok ? packProposalSchema.safeParse(opened.payload).data : undefined;
   }
 }
 

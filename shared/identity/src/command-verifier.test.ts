@@ -164,6 +164,31 @@ describe('a signed command', () => {
   });
 });
 
+describe('a signed pack', () => {
+  const pack = { iss: 'muster' as const, org: 'acme', pack: 'own', version: '1.0.0', hash: 'a'.repeat(64), checks: 1 };
+  const claims = { ...pack, iat: IAT, operator: { id: 'o1', name: 'Ann' } };
+
+  test('is believed with one name and with two', () => {
+    const signer = new CommandSigner(keys);
+    for (const made of [claims, { ...claims, approver: { id: 'o2', name: 'Bob' } }])
+      expect(verifierOf({ list: listOf() }).verifyPack(signer.signPack(made))).toEqual({ ok: true, claims: made });
+  });
+
+  test('is nothing that waits for a second person, and no command is one', () => {
+    const signer = new CommandSigner(keys);
+    const verifier = verifierOf({ list: listOf() });
+    const proposal = signer.signProposal({ ...claims, digest: 'd'.repeat(64), independent: false });
+    for (const jws of [proposal, signer.sign(CLAIMS)])
+      expect(verifier.verifyPack(jws)).toEqual({ ok: false, reason: 'wrong_type' });
+    expect(signer.openProposal(proposal)).toMatchObject({ digest: 'd'.repeat(64), operator: { name: 'Ann' } });
+    for (const jws of [
+      signer.signPack(claims),
+      new CommandSigner(next).signProposal({ ...claims, digest: 'd'.repeat(64), independent: false }),
+    ])
+      expect(signer.openProposal(jws)).toBeUndefined();
+  });
+});
+
 describe('the list of command keys', () => {
   test('is taken from a pinned root only', async () => {
     const other = await generateCommandRoot();

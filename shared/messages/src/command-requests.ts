@@ -66,12 +66,18 @@ export type CommandRequest =
       readonly id: CommandId;
       readonly reason?: string;
     }
-  /** Vouches for a pack of checks. Needs the role admin; journals nothing. */
+  /**
+   * Vouches for a pack of checks. Needs the role admin; journals nothing. Where the policy asks for a second person the first request has a proposal as answer,
+   * which is signed; with it, the request of another admin has the pack signed with both names.
+   */
   | {
       readonly t: 'sign_pack';
       readonly org: OrgId;
       readonly caller: CommandCaller;
       readonly pack: Pick<PackClaims, 'pack' | 'version' | 'hash' | 'checks'>;
+      /** SHA-256 of its text. Absent of an API of the version before. */
+      readonly digest?: string;
+      readonly proposal?: string;
     }
   /** Newest first; `before` is an id. */
   | {
@@ -108,7 +114,8 @@ export type CommandReply =
       /** Targets by operating system that the action does not support. */
       readonly unsupported: number;
     }
-  | { readonly t: 'pack_signed'; readonly jws: string; readonly keys: string }
+  | { readonly t: 'pack_signed'; readonly jws: string; readonly keys: string; readonly proposer?: Person }
+  | { readonly t: 'pack_waits'; readonly proposal: string; readonly why: string }
   | { readonly t: 'list'; readonly commands: readonly CommandSummary[] }
   | {
       readonly t: 'problem';

@@ -1,5 +1,12 @@
 import type { ErrorCode, OrgId, PostureServiceId, QueryId } from '@muster/protocol';
-import type { ExceptionRecord, PackRecord, QueryRecord, ScanRecord, ScheduleRecord } from '@muster/records';
+import type {
+  ExceptionRecord,
+  PackRecord,
+  ProposedPack,
+  QueryRecord,
+  ScanRecord,
+  ScheduleRecord,
+} from '@muster/records';
 import type { StartQuery } from './query-requests.js';
 import type { VulnerabilityReply, VulnerabilityRequest } from './vulnerability-requests.js';
 
@@ -16,6 +23,8 @@ export interface StorePack {
   readonly hash: string;
   readonly jws: string;
   readonly keys: string;
+  /** The second person, where a policy asked for one. */
+  readonly approvedBy?: { readonly id: string; readonly name: string };
 }
 
 /** `pack`: its id. The newest version is run. */
@@ -82,6 +91,14 @@ type DecisionRequest =
 export type PostureRequest =
   | DecisionRequest
   | StorePack
+  /** Keeps a pack that waits for a second person, instead of what waited before under its id. */
+  | (Omit<StorePack, 't' | 'jws' | 'keys' | 'approvedBy'> & {
+      readonly t: 'propose_pack';
+      readonly proposal: string;
+      readonly why: string;
+    })
+  | { readonly t: 'list_proposals'; readonly org: OrgId }
+  | { readonly t: 'show_proposal'; readonly org: OrgId; readonly id: string }
   | { readonly t: 'list_packs'; readonly org: OrgId }
   | { readonly t: 'show_pack'; readonly org: OrgId; readonly id: string; readonly hash?: string }
   | StartScan
@@ -121,6 +138,9 @@ export type ScanSummary = Omit<ScanRecord, 'checks'> & { readonly failing: Reado
 
 /** A pack without its texts. */
 export type PackSummary = Omit<PackRecord, 'text' | 'bytes' | 'jws' | 'keys'>;
+
+/** A pack that waits for a second person, without its text. */
+export type ProposalSummary = Omit<ProposedPack, 'text' | 'proposal'>;
 
 /** Equal evidence of one check, and how many endpoints have it. */
 export interface ScanFinding {
@@ -162,6 +182,8 @@ export interface EndpointScore {
 export type PostureReply =
   | { readonly t: 'pack'; readonly pack: PackSummary; readonly text?: Uint8Array }
   | { readonly t: 'packs'; readonly packs: readonly PackSummary[] }
+  | { readonly t: 'proposals'; readonly proposals: readonly ProposalSummary[] }
+  | { readonly t: 'proposal'; readonly proposal: ProposedPack }
   | { readonly t: 'scan_started'; readonly record: QueryRecord }
   /** `isCut`: there are more. Absent of a service of the version before. */
   | { readonly t: 'scans'; readonly scans: readonly ScanSummary[]; readonly isCut?: boolean }

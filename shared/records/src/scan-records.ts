@@ -20,6 +20,7 @@ import type {
 /** What posture services keep. */
 type PostureRecord =
   | PackRecord
+  | ProposedPack
   | ScanRecord
   | FeedRecord
   | FeedUpload
@@ -38,7 +39,21 @@ export interface PackRecord extends PackReference {
   /** What endpoints get. */
   readonly bytes: Uint8Array;
   readonly by: { readonly id: string; readonly name: string };
+  /** The second person, where a policy asked for one. */
+  readonly approvedBy?: { readonly id: string; readonly name: string };
   readonly atMs: number;
+}
+
+/** A version of a pack that waits for a second person. The last one of a subject counts, until a newer version of the pack is applied. */
+export interface ProposedPack extends Pick<
+  PackRecord,
+  'org' | 'id' | 'version' | 'hash' | 'checks' | 'title' | 'text' | 'by' | 'atMs'
+> {
+  /** What the command service signed. */
+  readonly proposal: string;
+  /** SHA-256 of the text before it was compressed. */
+  readonly digest: string;
+  readonly why: string;
 }
 
 /** How many endpoints have each outcome of one check. */

@@ -38,6 +38,8 @@ export const STREAM_SUBJECTS = {
   allHealth: `${ROOT}.health.*.*`,
   /** The versions of a pack. Its id may have dots, but no two separators in a row. */
   pack: (org: OrgId, id: string) => `${ROOT}.pack.${token(org)}.${token(id.replaceAll('.', '__'))}`,
+  /** The version of a pack that waits for a second person. No pack has such an id, with two separators in a row. */
+  packProposal: (org: OrgId, id: string) => `${ROOT}.pack.${token(org)}.${token(id.replaceAll('.', '__'))}--proposed`,
   schedule: (org: OrgId, id: string) => `${ROOT}.schedule.${token(org)}.${token(id)}`,
   allSchedules: `${ROOT}.schedule.*.*`,
   exception: (org: OrgId, id: string) => `${ROOT}.exception.${token(org)}.${token(id)}`,

@@ -3,6 +3,7 @@ import { operations, type OperationContract } from '@muster/api-contract';
 import type { OrgId } from '@muster/protocol';
 import type { Asked } from '../testing/api-fixture.js';
 import { ORG } from '../testing/api-fixture.js';
+import { PACK_DIGEST } from '../testing/fake-posture-service.js';
 import { makeWorld, type Objects, type World } from '../testing/two-worlds.js';
 
 interface Sample {
@@ -37,6 +38,7 @@ const KILL = { action: 'process.kill', params: { name: 'abc.exe' }, target: { se
 const SAMPLES: { readonly [id in keyof typeof operations]?: Sample } = {
   startQuery: { body: { sql: 'SELECT 1' } },
   applyPack: { body: { text: PACK } },
+  approvePack: { body: { digest: PACK_DIGEST } },
   beginFeedUpload: { body: { kind: 'osv' } },
   putFeedPart: { body: { upload: '0'.repeat(26), part: 0, data: 'AA==' } },
   endFeedUpload: { body: { upload: '0'.repeat(26), parts: 1 } },
@@ -110,7 +112,7 @@ function pathOf({ id, path }: OperationContract, objects: Objects): string {
   return path.replaceAll(/\/([\w-]+)\/\{\w+\}/g, (_, kind: string) => {
     if (kind === 'tables') return '/tables/processes';
     if (kind === 'problems') return '/problems/not_found';
-    if (kind === 'packs') return '/packs/baseline';
+    if (kind === 'packs' || kind === 'pack-proposals') return `/${kind}/baseline`;
     if (kind === 'feeds') return '/feeds/debian';
     const named = SAMPLES[id as keyof typeof operations]?.id ?? kind;
     const found = Object.hasOwn(objects, named) ? String(objects[named as keyof Objects]) : undefined;

@@ -1,12 +1,20 @@
-import type { PackCheckJson, PackJson, ScanJson, WholePackJson } from '@muster/api-contract';
-import type { PackSummary, ScanSummary } from '@muster/messages';
+import type { PackCheckJson, PackJson, PackProposalJson, ScanJson, WholePackJson } from '@muster/api-contract';
+import type { PackSummary, ProposalSummary, ScanSummary } from '@muster/messages';
 import { type Check, readPack } from '@muster/packs';
+import { PACK_PROPOSAL_MS } from '@muster/protocol';
 import type { PackReference, QueryRecord, ScanRecord } from '@muster/records';
 import { given, isoTime } from '../http/json-members.js';
 import { ledgerJson, type QueryProgress } from '../queries/query-json.js';
 
-export function packJson({ id, version, title, checks, hash, by, atMs }: PackSummary): PackJson {
-  return { id, version, title, checks, hash, appliedBy: by, appliedAt: isoTime(atMs) };
+export function packJson({ id, version, title, checks, hash, by, approvedBy, atMs }: PackSummary): PackJson {
+  const applied = { appliedBy: by, ...given('approvedBy', approvedBy), appliedAt: isoTime(atMs) };
+  return { id, version, title, checks, hash, ...applied };
+}
+
+export function proposalJson(proposal: ProposalSummary): PackProposalJson {
+  const { id, version, title, checks, hash, digest, by, why, atMs } = proposal;
+  const waits = { requestedBy: by, requestedAt: isoTime(atMs), expiresAt: isoTime(atMs + PACK_PROPOSAL_MS), why };
+  return { id, version, title, checks, hash, digest, ...waits };
 }
 
 /** A pack with what its text says. */

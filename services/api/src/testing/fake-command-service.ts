@@ -131,7 +131,7 @@ export class FakeCommandService {
       case 'plan':
         return { t: 'plan', targets: this.targets, connected: 1, unsupported: 0 };
       case 'sign_pack':
-        return { t: 'pack_signed', jws: 'a.b.c', keys: 'd.e.f' };
+        return { t: 'pack_signed', jws: 'a.b.c', keys: 'd.e.f', proposer: { id: 'x', name: 'the first' } };
       case 'approve': {
         const { id, name } = request.caller;
         const signature = { jws: 'j', keys: 'k', approver: { id, name } };

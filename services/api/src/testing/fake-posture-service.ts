@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { deflateRawSync } from 'node:zlib';
 import type { Bus, BusMessage, BusSubscription } from '@muster/bus';
 import {
@@ -6,6 +7,7 @@ import {
   SUBJECTS,
   type PostureReply,
   type PostureRequest,
+  type ProposalSummary,
 } from '@muster/messages';
 import { EMPTY_LEDGER, joinSelectors, newQueryId, type OrgId } from '@muster/protocol';
 import type { PackReference, QueryRecord, ScanRecord } from '@muster/records';
@@ -26,6 +28,25 @@ title: Baseline
 checks:
   - { id: one, title: One, severity: high, platforms: [linux], sql: SELECT 1, row_means: fail }
 `;
+
+export const PACK_DIGEST = createHash('sha256').update(PACK_TEXT).digest('hex');
+
+function proposalOf(org: OrgId): ProposalSummary {
+  const { id, version, hash, checks } = PACK;
+  const by = { id: 'x', name: `admin of ${org}` };
+  return {
+    org,
+    id,
+    version,
+    hash,
+    checks,
+    title: `Baseline of ${org}`,
+    by,
+    digest: PACK_DIGEST,
+    why: 'policy',
+    atMs: 0,
+  };
+}
 
 type QueryKeeper = Pick<FakeQueryService, 'keep' | 'emit' | 'end' | 'coordinatorId'>;
 
@@ -104,6 +125,13 @@ export class FakePostureService {
       case 'store_pack':
       case 'show_pack':
         return { t: 'pack', pack: summaryOf(request.org), text: deflateRawSync(PACK_TEXT) };
+      case 'propose_pack':
+      case 'list_proposals':
+        return { t: 'proposals', proposals: [proposalOf(request.org)] };
+      case 'show_proposal': {
+        const proposed = proposalOf(request.org);
+        return { t: 'proposal', proposal: { ...proposed, text: deflateRawSync(PACK_TEXT), proposal: 'p' } };
+      }
       case 'list_packs':
         return { t: 'packs', packs: [summaryOf(request.org)] };
       case 'start_scan': {

@@ -55,9 +55,10 @@ export class CommandClient {
     return this.#ask(request, 'command', { beginMs: CHANGE_TIMEOUT_MS }, answered);
   }
 
-  /** Has the checks of a pack signed in the caller's name. */
-  signPack(request: Request<'sign_pack'>): Promise<Reply<'pack_signed'>> {
-    return this.#ask(request, 'pack_signed', { beginMs: LOOK_TIMEOUT_MS });
+  /** Has the checks of a pack signed in the caller's name, or hears that another person must approve it. */
+  async signPack(request: Request<'sign_pack'>): Promise<Reply<'pack_signed' | 'pack_waits'>> {
+    const reply = await this.#reply(request, { beginMs: LOOK_TIMEOUT_MS });
+    return reply.t === 'pack_waits' ? reply : expectReply<CommandReply, 'pack_signed'>(reply, 'pack_signed', SERVICE);
   }
 
   list(request: Request<'list'>): Promise<Reply<'list'>> {
@@ -67,9 +68,18 @@ export class CommandClient {
   async #ask<const T extends CommandReply['t']>(
     request: CommandRequest,
     kind: T,
-    { beginMs, waitMs = 0 }: { readonly beginMs: number; readonly waitMs?: number },
+    times: { readonly beginMs: number; readonly waitMs?: number },
     answered: () => void = () => undefined,
   ): Promise<Reply<T>> {
+    const reply = await this.#reply(request, times);
+    answered();
+    return expectReply<CommandReply, T>(reply, kind, SERVICE);
+  }
+
+  async #reply(
+    request: CommandRequest,
+    { beginMs, waitMs = 0 }: { readonly beginMs: number; readonly waitMs?: number },
+  ): Promise<CommandReply> {
     const { bus, clock, seal, asker } = this.#options;
     const encode = (terms: RequestTerms): Uint8Array => {
       const body = encodeBusMessage({ ...request, ...terms });
@@ -78,8 +88,6 @@ export class CommandClient {
       throw new AppError('too_large', 'the order names more endpoints or rows than one message holds; divide it');
     };
     const result = await asker.ask(encode, { timeoutMs: beginMs + waitMs, beginMs });
-    const reply = replyOf<CommandReply>(result, (bytes) => decodeServiceMessage<CommandReply>(bytes), SERVICE);
-    answered();
-    return expectReply<CommandReply, T>(reply, kind, SERVICE);
+    return replyOf<CommandReply>(result, (bytes) => decodeServiceMessage<CommandReply>(bytes), SERVICE);
   }
 }

@@ -1,8 +1,11 @@
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { gzipSync, inflateRawSync } from 'node:zlib';
+import { crc32, deflateRawSync, gzipSync, inflateRawSync } from 'node:zlib';
 import { afterAll, expect, test } from '@jest/globals';
 import { LIMITS } from '@muster/protocol';
 import { cliHarness } from '../testing/cli-harness.js';
@@ -30,7 +33,7 @@ async function imported(path: string) {
     },
     201,
   );
-  await muster(['feed', 'import', path, '--name', 'f']);
+  const { code, err } = await muster(['feed', 'import', path, '--name', 'f']);
   const parts = api.requests.filter(({ method }) => method === 'PUT').map(({ body }) => body as Part);
   const records = parts.flatMap(({ data }) =>
     inflateRawSync(Buffer.from(data, 'base64'))
@@ -39,7 +42,7 @@ async function imported(path: string) {
       .filter((line) => line !== ''),
   );
   refused.count = parts.reduce((sum, part) => sum + part.refused, 0);
-  return { records, refused: refused.count, faults: parts.flatMap(({ faults }) => faults) };
+  return { code, err, records, refused: refused.count, faults: parts.flatMap(({ faults }) => faults) };
 }
 
 const record = (id: string, more: object = {}): string =>
@@ -67,4 +70,92 @@ test('a last record that is too large when it is compressed is told', async () =
   const { records, refused, faults } = await imported(path);
   expect(records).toHaveLength(1);
   expect({ refused, faults }).toEqual({ refused: 1, faults: [expect.stringContaining('too large')] });
+});
+
+/** A zip as mirrors give it out: each file deflated (APPNOTE 4.3). */
+function zipOf(files: Readonly<Record<string, string>>): Buffer {
+  const entries: Buffer[] = [];
+  const directory: Buffer[] = [];
+  let offset = 0;
+  for (const [name, text] of Object.entries(files)) {
+    const packed = deflateRawSync(text);
+    const path = Buffer.from(name);
+    const head = Buffer.alloc(26);
+    // Version, flags, method, time, date, checksum, sizes, length of the name, no extra field.
+    head.writeUInt16LE(20, 0);
+    head.writeUInt16LE(8, 4);
+    head.writeUInt32LE(crc32(text), 10);
+    head.writeUInt32LE(packed.length, 14);
+    head.writeUInt32LE(Buffer.byteLength(text), 18);
+    head.writeUInt16LE(path.length, 22);
+    const entry = Buffer.concat([Buffer.from('PK\x03\x04', 'latin1'), head, path, packed]);
+    const place = Buffer.alloc(14);
+    place.writeUInt32LE(offset, 10);
+    directory.push(Buffer.concat([Buffer.from('PK\x01\x02\x14\x00', 'latin1'), head, place, path]));
+    entries.push(entry);
+    offset += entry.length;
+  }
+  const end = Buffer.alloc(18);
+  end.writeUInt16LE(directory.length, 4);
+  end.writeUInt16LE(directory.length, 6);
+  end.writeUInt32LE(Buffer.concat(directory).length, 8);
+  end.writeUInt32LE(offset, 12);
+  return Buffer.concat([...entries, ...directory, Buffer.from('PK\x05\x06', 'latin1'), end]);
+}
+
+const idsOf = (records: readonly string[]): string[] =>
+  records.map((text) => (JSON.parse(text) as { id: string }).id).toSorted();
+
+/** Imports what a server of the test's own answers with. */
+async function downloaded(answer: Buffer | number) {
+  const server = createServer((_request, response) => {
+    if (typeof answer === 'number') return void response.writeHead(answer).end('no');
+    // In small pieces, as over a slow line.
+    for (let at = 0; at < answer.length; at += 100) response.write(answer.subarray(at, at + 100));
+    response.end();
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  try {
+    return await imported(`http://127.0.0.1:${(server.address() as AddressInfo).port}/Debian/all.zip`);
+  } finally {
+    server.close();
+    server.closeAllConnections();
+  }
+}
+
+const ZIP = zipOf({
+  'A.json': record('A'),
+  'deep/B.json': record('B', { details: '\u00fcber' }),
+  'README.md': 'no records',
+  'inner.zip': 'packed in it',
+});
+
+test('a zip of a file: its records are read, and packed files in it are told', async () => {
+  const path = join(folder, 'all.zip');
+  writeFileSync(path, ZIP);
+  const { records, faults } = await imported(path);
+  expect(idsOf(records)).toEqual(['A', 'B']);
+  expect(faults).toEqual([expect.stringContaining('a packed file in a zip is not read')]);
+});
+
+test.each([
+  ['zip', ZIP],
+  ['gzip', gzipSync(`${record('A')}\n${record('B')}\n`)],
+  ['NDJSON', Buffer.from(`${record('A')}\n${record('B')}\n`)],
+])('an address whose answer is %s, whatever it is called', async (_form, answer) => {
+  expect(idsOf((await downloaded(answer)).records)).toEqual(['A', 'B']);
+});
+
+test('a gzip or a zip that breaks off is a fault, and no version of the feed is made of it', async () => {
+  const many = Array.from({ length: 500 }, (_, i) => record(`R${i}`, { details: randomBytes(40).toString('hex') }));
+  for (const whole of [gzipSync(many.join('\n')), ZIP]) {
+    const { code, err } = await downloaded(whole.subarray(0, whole.length - 40));
+    expect({ code, err }).toMatchObject({ code: 1, err: expect.stringMatching(/^error: /) });
+    expect(api.requests.some(({ path }) => path === '/v1/feeds/f/versions')).toBe(false);
+    api.requests.length = 0;
+  }
+});
+
+test('an address that does not have it is a fault', async () => {
+  expect(await downloaded(404)).toMatchObject({ code: 1, err: expect.stringContaining('answers 404') });
 });

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, expect, test } from '@jest/globals';
 import { cliHarness } from '../testing/cli-harness.js';
 
-const { muster } = cliHarness();
+const { api, muster } = cliHarness();
 const folder = mkdtempSync(join(tmpdir(), 'muster-packs-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
@@ -97,4 +97,49 @@ test('an agent runs the checks: its program is started, and it is told when ther
     out: `check --output ndjson ${pack}\n`,
   });
   expect(await muster(['pack', 'test', pack, '--agent', join(folder, 'no-agent')])).toMatchObject({ code: 1 });
+});
+
+const PROPOSAL = {
+  ...{ id: 'test', version: '1.1.0', title: 'Test', checks: 1, hash: 'a'.repeat(64), digest: 'd'.repeat(64) },
+  ...{ requestedBy: { id: 'a', name: 'Ann' }, requestedAt: '2026-11-30T10:00:00.000Z' },
+  ...{ expiresAt: '2026-12-07T10:00:00.000Z', why: 'the policy asks for it' },
+};
+const APPLIED = {
+  ...{ id: 'test', version: '1.0.0', title: 'Test', checks: 1, hash: 'a'.repeat(64) },
+  ...{ appliedBy: { id: 'a', name: 'Ann' }, appliedAt: '2026-11-30T10:00:00.000Z' },
+};
+
+test('apply says that a pack waits, and for what', async () => {
+  api.json('POST /v1/packs', PROPOSAL, 202);
+  const { code, out } = await muster(['pack', 'apply', file('waits.yaml', PACK)]);
+  expect({ code, out }).toEqual({
+    ...{ code: 0, out: 'test 1.1.0: 1 check, waits for the approval of another admin: muster pack approve test\n' },
+  });
+});
+
+test('approve shows what changes, asks, and approves the text that was shown', async () => {
+  const text = PACK.replace('version: 1.0.0', 'version: 1.1.0').replace('pid = 0', 'pid = 1');
+  api.json('GET /v1/pack-proposals/test', { ...PROPOSAL, text });
+  api.json('GET /v1/packs/test', { ...APPLIED, contents: [], text: PACK });
+  api.json('POST /v1/pack-proposals/test/approve', { ...APPLIED, version: '1.1.0' });
+  const { code, out, asked } = await muster(['pack', 'approve', 'test'], { answers: ['y'] });
+  expect({ code, out }).toEqual({ code: 0, out: 'test 1.1.0: 1 check, approved\n' });
+  expect(asked[0]?.question).toContain('Ann asks to apply test 1.1.0, 1 check\n1.0.0 is applied; what changes:\n');
+  expect(asked[0]?.question).toContain('~ one: sql\n');
+  expect(api.requests.find(({ method }) => method === 'POST')?.body).toEqual({ digest: PROPOSAL.digest });
+  expect(await muster(['pack', 'approve', 'test'], { answers: ['n'] })).toMatchObject({ code: 1 });
+  api.json('GET /v1/packs/test', { code: 'not_found', status: 404, detail: 'there is none' }, 404);
+  const first = await muster(['pack', 'approve', 'test'], { answers: ['y'] });
+  expect(first.asked[0]?.question).toContain('none is applied yet');
+  api.json('POST /v1/pack-proposals/test/approve', { code: 'self_approval', status: 403, detail: 'another must' }, 403);
+  expect(await muster(['pack', 'approve', 'test', '-y'])).toMatchObject({
+    ...{ code: 1, err: 'error: another must (self_approval)\n' },
+  });
+});
+
+test('what waits is listed, and its text is printed', async () => {
+  api.json('GET /v1/pack-proposals', { items: [PROPOSAL] });
+  expect((await muster(['pack', 'waiting'])).out).toMatch(/test\s+1\.1\.0\s+1\s+Test\s+Ann/);
+  api.json('GET /v1/pack-proposals/test', { ...PROPOSAL, text: PACK });
+  expect((await muster(['pack', 'show', 'test', '--waiting'])).out).toBe(PACK);
 });

@@ -1,6 +1,5 @@
 import type { CheckCountsJson, ScanJson } from '@muster/api-contract';
 import { SEVERITIES, type Severity } from '@muster/packs';
-import { ledgerComplete } from '@muster/protocol';
 import { ledgerWords } from '../query/summary.js';
 import { EXIT, type ExitCode } from '../terminal/cli-error.js';
 import { escapeControls } from '../terminal/escape.js';
@@ -101,5 +100,6 @@ export function scanExit(scan: ScanJson, failOn: Severity | undefined): ExitCode
   if (named.some((check) => openFailures(check) > 0)) return EXIT.findings;
   if (ledger.targeted === 0 || named.some(isSilent)) return EXIT.partial;
   const isWhole = recorded && state === 'complete' && truncated === undefined && (ledger.away ?? 0) === 0;
-  return isWhole && ledgerComplete(ledger) ? EXIT.complete : EXIT.partial;
+  // Every answer has an outcome of each check: an empty one is none.
+  return isWhole && ledger.answered === ledger.targeted ? EXIT.complete : EXIT.partial;
 }

@@ -36,7 +36,8 @@ function addFindings(scan: Command, env: CommandEnv): void {
       const { stdout, stderr } = env.terminal;
       if (form === 'csv' || form === 'sarif' || form === 'ocsf') {
         const call = { params, query: { ...query, format: form } };
-        return stdout.write(await env.client().text('GET /v1/scans/{id}/findings', call));
+        for await (const part of env.client().text('GET /v1/scans/{id}/findings', call)) await stdout.write(part);
+        return;
       }
       const { items, isCut } = await env.client().call('GET /v1/scans/{id}/findings', { params, query });
       await printList(env.terminal, form, items, {

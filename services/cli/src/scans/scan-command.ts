@@ -23,8 +23,8 @@ Examples:
   muster scan scores q01kb8 --by site && muster scan trend linux-baseline
   muster scan mend q01kb8 suid-temporary --dry-run
 
-Exit codes: 0 every endpoint in scope was scanned, 1 error, 2 usage, 3 some were not (or not everything was kept), 4 a check fails that --fail-on names,
-130 Ctrl-C (the scan is cancelled; one that waits for absent endpoints goes on).`;
+Exit codes: 0 every connected endpoint in scope was scanned (those that are away are counted, with --wait also waited for), 1 error, 2 usage, 3 some were not, or
+not everything was kept, or nothing is known of a check that --fail-on names, 4 a check fails that --fail-on names, whoever did not answer, 130 Ctrl-C (the scan is cancelled; one that waits for absent endpoints goes on).`;
 
 interface RunOptions {
   readonly target?: string;

@@ -44,3 +44,34 @@ test('without --fail-on a scan of nobody is not complete either', () => {
   expect(scanExit(scan([], 0), undefined)).toBe(EXIT.partial);
   expect(scanExit(scan([check('critical', { error: 2 })]), undefined)).toBe(EXIT.complete);
 });
+
+const passes = [check('critical', { pass: 1 })];
+
+test.each(['unreachable', 'timedOut', 'refused', 'error', 'overBudget', 'empty', 'waiting', 'away'])(
+  'who is %s is not hidden by what others pass, with and without --fail-on',
+  (outcome) => {
+    const whole = scan(passes, 2);
+    const ledger = { ...whole.ledger, answered: 1, [outcome]: 1 };
+    for (const failOn of [undefined, 'high'] as const) {
+      expect(scanExit({ ...whole, ledger }, failOn)).toBe(EXIT.partial);
+      expect(scanExit(whole, failOn)).toBe(EXIT.complete);
+    }
+    // What fails is said all the same.
+    expect(scanExit({ ...whole, ledger, checks: [check('critical', { fail: 1 })] }, 'high')).toBe(EXIT.findings);
+  },
+);
+
+test.each([
+  ['is not counted', { recorded: false, checks: [] }],
+  ['was cancelled', { state: 'cancelled' }],
+  ['was interrupted', { state: 'interrupted' }],
+  ['runs', { state: 'running' }],
+  ['has more outcomes than are kept', { truncated: 'too many different outcomes' }],
+])('a scan that %s is not complete, whatever passes', (_what, more) => {
+  const given = { ...scan(passes, 2), ...more } as ScanJson;
+  for (const failOn of [undefined, 'high'] as const) expect(scanExit(given, failOn)).toBe(EXIT.partial);
+});
+
+test('endpoints that are away were not asked: the code is of those that were, and the summary counts them', () => {
+  expect(scanExit(scan(passes, 2, 3), 'high')).toBe(EXIT.complete);
+});

@@ -18,9 +18,10 @@ const rule = z.strictObject({
 const policySchema = z.strictObject({
   limits: z.partialRecord(z.enum(ROLES), z.strictObject({ maxTargets: count })).default({}),
   approval: z.array(rule).default([]),
+  packs: z.strictObject({ approval: z.boolean(), independent: z.boolean().default(false) }).optional(),
 });
 
-/** How many targets a role may have, and when a second person must approve. */
+/** How many targets a role may have, and when a second person must approve: commands, and packs of checks. */
 export type Policy = z.output<typeof policySchema>;
 type ApprovalRule = Policy['approval'][number];
 

@@ -3,7 +3,7 @@ import type { Directory } from '@muster/directory';
 import { higherRole, maySamePerson, ROLES } from '@muster/identity';
 import type { CommandCaller } from '@muster/messages';
 import { AppError } from '@muster/protocol';
-import type { Approval } from '@muster/records';
+import type { Approval, Person } from '@muster/records';
 import type { OpenCommand } from '../journal/open-command.js';
 import { approvalFor, type Policy } from './approval-policy.js';
 import { checkReach } from './check-request.js';
@@ -57,9 +57,9 @@ function neededNow(
 }
 
 /** Two tokens with the same name belong to the same person, and so does what one of two has made. */
-function isSamePerson(
+export function isSamePerson(
   one: CommandCaller,
-  other: OpenCommand['record']['operator'],
+  other: Person,
   { independent = false }: { readonly independent?: boolean },
 ): boolean {
   if (one.id === other.id || one.name.trim().toLowerCase() === other.name.trim().toLowerCase()) return true;

@@ -16,6 +16,7 @@ import { LATENCY_BUCKETS, NO_SPAN, type Clock, type Logger, type Metrics, type T
 import { problemReply, sendReply } from '@muster/service-base';
 import type { CommandAudit } from '../journal/command-audit.js';
 import type { JournalProjection } from '../journal/journal-projection.js';
+import type { Policy } from './approval-policy.js';
 import type { CompletionWaiters } from './completion-waiters.js';
 import type { ManageCommands } from './manage-commands.js';
 import { openRequest } from './open-request.js';
@@ -36,7 +37,8 @@ export interface CommandRequestHandlerOptions {
   readonly projection: Pick<JournalProjection, 'current'>;
   readonly submissions: Pick<SubmitCommands, 'submit' | 'plan' | 'undo'>;
   readonly management: Pick<ManageCommands, 'approve' | 'cancel' | 'list'>;
-  readonly keys: Pick<CommandKeys, 'signPack'>;
+  readonly keys: Pick<CommandKeys, 'signPack' | 'signProposal' | 'openProposal'>;
+  readonly policy: () => Policy;
   readonly waiters: Pick<CompletionWaiters, 'start' | 'stop' | 'ended'>;
 }
 
@@ -100,7 +102,9 @@ export class CommandRequestHandler {
       case 'cancel':
         return management.cancel(request);
       case 'sign_pack':
-        return signPack(request, this.#options.keys, this.#options.clock.now());
+        return signPack(request, {
+          ...{ keys: this.#options.keys, policy: this.#options.policy(), nowMs: this.#options.clock.now() },
+        });
       case 'list':
         return management.list(request);
       default:

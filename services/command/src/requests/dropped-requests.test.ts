@@ -73,7 +73,7 @@ describe('a request to one command service', () => {
         tracer: NO_TRACER,
         metrics: requestMetrics(createMetrics('command')),
       },
-      ...{ audit: unused, projection: unused, submissions: unused, management: unused, keys: unused },
+      ...{ audit: unused, projection: unused, submissions: unused, management: unused, keys: unused, policy: unused },
       waiters: { start: () => undefined, stop: () => undefined, ended: unused },
     });
     requests.start();

@@ -9,6 +9,7 @@ import {
   STANDING_CHARS,
   type CommandClaims,
   type PackClaims,
+  type PackProposal,
   type TargetTree,
 } from '@muster/protocol';
 import type { Signature, Person, CommandRecord } from '@muster/records';
@@ -73,6 +74,16 @@ export class CommandKeys {
     if (read.success) return { jws: this.#signing.signer.signPack(read.data), keys: this.list };
     const [issue] = read.error.issues;
     throw new AppError('bad_request', `agents would not read this pack: ${issue?.path.join('.')}: ${issue?.message}`);
+  }
+
+  /** Vouches for who proposed a pack. */
+  signProposal(claims: PackProposal): string {
+    return this.#signing.signer.signProposal(claims);
+  }
+
+  /** `undefined` for what this key has not signed. */
+  openProposal(jws: string): PackProposal | undefined {
+    return this.#signing.signer.openProposal(jws);
   }
 
   /** Checks that a command can be signed when somebody has approved it. @throws AppError as {@link sign} does. */

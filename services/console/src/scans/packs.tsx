@@ -130,7 +130,10 @@ function ApplyPack() {
       </Button>
       {apply.data !== undefined && (
         <Notice>
-          {apply.data.id} {apply.data.version} is applied, with {whole(apply.data.checks)} checks.
+          {apply.data.id} {apply.data.version}{' '}
+          {'digest' in apply.data
+            ? `waits for the approval of another admin: muster pack approve ${apply.data.id}`
+            : `is applied, with ${whole(apply.data.checks)} checks.`}
         </Notice>
       )}
       {apply.error !== null && <Failure error={apply.error} />}

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { inflateRawSync } from 'node:zlib';
 import type { Pack } from '@muster/packs';
 import { encodeChecks, type EncodedChecks } from '@muster/packs/checks';
@@ -7,6 +8,15 @@ import { AppError } from '@muster/protocol';
 /** More text than this is no pack, whatever it unpacks to. */
 const TEXT_BYTES = 2 * 1024 * 1024;
 const SHOWN_FAULTS = 20;
+
+export interface CompiledPack {
+  readonly pack: Pack;
+  readonly encoded: EncodedChecks;
+  /** SHA-256 of the text, hexadecimal. */
+  readonly digest: string;
+}
+
+const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
 
 /** Reads packs that admins apply: the whole format, and whether all SQL compiles on this version's tables. */
 export class PackCompiler {
@@ -21,10 +31,11 @@ export class PackCompiler {
   }
 
   /** @throws AppError `bad_pack` with its faults, `too_large` */
-  compile(compressed: Uint8Array): { readonly pack: Pack; readonly encoded: EncodedChecks } {
-    const { pack, findings } = this.#lint(textOf(compressed));
+  compile(compressed: Uint8Array): CompiledPack {
+    const text = textOf(compressed);
+    const { pack, findings } = this.#lint(text);
     const faults = findings.filter(({ level }) => level === 'fault');
-    if (pack !== undefined && faults.length === 0) return { pack, encoded: encode(pack) };
+    if (pack !== undefined && faults.length === 0) return { pack, encoded: encode(pack), digest: sha256(text) };
     const shown = faults.slice(0, SHOWN_FAULTS);
     const lines = shown.map(
       ({ line, column, path, message }) => `${line}:${column} ${path === '' ? '' : `${path}: `}${message}`,

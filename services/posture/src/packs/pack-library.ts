@@ -1,13 +1,25 @@
 import { inflateRawSync } from 'node:zlib';
 import { followView, type Entry, type FollowedView, type StreamStore } from '@muster/bus';
 import { type Pack, readPack } from '@muster/packs';
-import { AppError, type OrgId } from '@muster/protocol';
-import { decodePosture, encodePosture, STREAM_SUBJECTS, STREAMS, type PackRecord } from '@muster/records';
+import { AppError, PACK_PROPOSAL_MS, type OrgId } from '@muster/protocol';
+import {
+  decodePosture,
+  encodePosture,
+  STREAM_SUBJECTS,
+  STREAMS,
+  type PackRecord,
+  type ProposedPack,
+} from '@muster/records';
 import type { Logger } from '@muster/runtime';
 import { writeFailure } from '@muster/service-base';
 
 interface Kept {
   readonly record: PackRecord;
+  readonly seq: number;
+}
+
+interface KeptProposal {
+  readonly record: ProposedPack;
   readonly seq: number;
 }
 
@@ -21,6 +33,7 @@ export class PackLibrary {
   readonly #streams: StreamStore;
   readonly #logger: Logger;
   readonly #newest = new Map<string, Kept>();
+  readonly #proposed = new Map<string, KeptProposal>();
   readonly #read = new Map<string, Pack>();
   #view: FollowedView | undefined;
 
@@ -33,7 +46,10 @@ export class PackLibrary {
     this.#view = await followView(this.#streams, {
       stream: STREAMS.packs.name,
       apply: (entry) => this.#apply(entry),
-      reset: () => this.#newest.clear(),
+      reset: () => {
+        this.#newest.clear();
+        this.#proposed.clear();
+      },
       logger: this.#logger,
     });
   }
@@ -55,6 +71,27 @@ export class PackLibrary {
   list(org: OrgId): PackRecord[] {
     const all = [...this.#newest.values()].map(({ record }) => record).filter((record) => record.org === org);
     return all.sort((one, other) => (one.id < other.id ? -1 : 1));
+  }
+
+  /** What waits for a second person: until a newer version is applied, and not for ever. By id. */
+  proposals(org: OrgId, nowMs: number): ProposedPack[] {
+    const waiting = [...this.#proposed].flatMap(([key, { record, seq }]) =>
+      record.org === org && seq > (this.#newest.get(key)?.seq ?? 0) && nowMs - record.atMs < PACK_PROPOSAL_MS
+        ? [record]
+        : [],
+    );
+    return waiting.sort((one, other) => (one.id < other.id ? -1 : 1));
+  }
+
+  /** Keeps it instead of what waited before. @throws AppError `conflict`, `broker_unavailable`, `storage_full` */
+  async propose(record: ProposedPack): Promise<ProposedPack> {
+    const { org, id } = record;
+    await this.#checkVersion(record);
+    const result = await this.#streams.append(STREAM_SUBJECTS.packProposal(org, id), encodePosture(record));
+    if (result.kind === 'unavailable') throw writeFailure('the pack could not be kept', result.cause);
+    if (result.kind === 'conflict') throw new AppError('conflict', `${id} could not be kept; try again`);
+    this.#proposed.set(keyOf(org, id), { record, seq: result.seq });
+    return record;
   }
 
   /** The newest version. @throws AppError `not_found` */
@@ -94,10 +131,7 @@ export class PackLibrary {
    */
   async store(record: PackRecord): Promise<PackRecord> {
     const newest = this.#newest.get(keyOf(record.org, record.id));
-    for await (const { version, hash } of this.#versions(record.org, record.id)) {
-      if (version !== record.version || hash === record.hash) continue;
-      throw new AppError('conflict', `version ${version} of ${record.id} has other checks; give it a new version`);
-    }
+    await this.#checkVersion(record);
     const result = await this.#streams.append(STREAM_SUBJECTS.pack(record.org, record.id), encodePosture(record), {
       expectLastSubjectSeq: newest?.seq ?? 0,
     });
@@ -106,6 +140,13 @@ export class PackLibrary {
     if (result.kind === 'unavailable') throw writeFailure('the pack could not be kept', result.cause);
     this.#newest.set(keyOf(record.org, record.id), { record, seq: result.seq });
     return record;
+  }
+
+  /** @throws AppError `conflict`, `broker_unavailable` */
+  async #checkVersion({ org, id, version, hash }: Pick<PackRecord, 'org' | 'id' | 'version' | 'hash'>): Promise<void> {
+    for await (const known of this.#versions(org, id))
+      if (known.version === version && known.hash !== hash)
+        throw new AppError('conflict', `version ${version} of ${id} has other checks; give it a new version`);
   }
 
   /** All that were applied, the oldest first. @throws AppError `broker_unavailable` */
@@ -122,9 +163,11 @@ export class PackLibrary {
 
   #apply({ data, seq }: Entry): void {
     try {
-      const record = decodePosture<PackRecord>(data.slice());
+      const record = decodePosture<PackRecord | ProposedPack>(data.slice());
       const key = keyOf(record.org, record.id);
-      if ((this.#newest.get(key)?.seq ?? 0) < seq) this.#newest.set(key, { record, seq });
+      if ('proposal' in record) {
+        if ((this.#proposed.get(key)?.seq ?? 0) < seq) this.#proposed.set(key, { record, seq });
+      } else if ((this.#newest.get(key)?.seq ?? 0) < seq) this.#newest.set(key, { record, seq });
     } catch (error) {
       this.#logger.error('unreadable pack skipped', { seq, err: error });
     }

@@ -1,6 +1,6 @@
 import type { PackSummary, PostureReply, PostureRequest, StartScan, StorePack } from '@muster/messages';
 import { AppError, CHECK_OUTCOMES, isOrgId, newQueryId, type OrgId, type QueryId } from '@muster/protocol';
-import type { PackRecord, QueryRecord } from '@muster/records';
+import type { PackRecord, ProposedPack, QueryRecord } from '@muster/records';
 import type { Clock } from '@muster/runtime';
 import type { ExceptionRequests } from '../exceptions/exception-requests.js';
 import type { PackCompiler } from '../packs/pack-compiler.js';
@@ -50,6 +50,20 @@ export class PostureRequests {
     switch (request.t) {
       case 'store_pack':
         return { t: 'pack', pack: summaryOf(await this.#store(request)) };
+      case 'propose_pack': {
+        const { text: _text, proposal: _proposal, ...proposed } = await this.#propose(request);
+        return { t: 'proposals', proposals: [proposed] };
+      }
+      case 'list_proposals': {
+        const waiting = packs.proposals(request.org, this.#options.clock.now());
+        return { t: 'proposals', proposals: waiting.map(({ text: _text, proposal: _proposal, ...one }) => one) };
+      }
+      case 'show_proposal': {
+        const waiting = packs.proposals(request.org, this.#options.clock.now());
+        const proposal = waiting.find(({ id }) => id === request.id);
+        if (proposal === undefined) throw new AppError('not_found', `no version of ${request.id} waits for approval`);
+        return { t: 'proposal', proposal };
+      }
       case 'list_packs':
         return { t: 'packs', packs: packs.list(request.org).map(summaryOf) };
       case 'show_pack': {
@@ -116,21 +130,41 @@ export class PostureRequests {
   }
 
   /** The checks must be those that were signed: what endpoints get is made here again, of the text. */
-  async #store({ org, by, text, hash, jws, keys }: StorePack): Promise<PackRecord> {
-    const { compiler, packs, clock } = this.#options;
-    const { pack, encoded } = compiler.compile(text);
+  async #store({ org, by, approvedBy, text, hash, jws, keys }: StorePack): Promise<PackRecord> {
+    const { packs, clock } = this.#options;
+    const { pack, bytes } = this.#compiled(text, hash, jws.length + keys.length);
+    return packs.store({
+      ...{ org, ...pack, hash, jws, keys, text, bytes, by, atMs: clock.now() },
+      ...(approvedBy === undefined ? {} : { approvedBy }),
+    });
+  }
+
+  /** It is compiled now, so that nobody approves what cannot be applied. */
+  #propose({
+    org,
+    by,
+    text,
+    hash,
+    proposal,
+    why,
+  }: PostureRequest & { readonly t: 'propose_pack' }): Promise<ProposedPack> {
+    const { packs, clock } = this.#options;
+    const { pack, digest } = this.#compiled(text, hash, proposal.length);
+    return packs.propose({ org, ...pack, hash, text, by, proposal, digest, why, atMs: clock.now() });
+  }
+
+  #compiled(text: Uint8Array, hash: string, signed: number) {
+    const { pack, encoded, digest } = this.#options.compiler.compile(text);
     if (encoded.hash !== hash)
       throw new AppError(
         'conflict',
         'API and posture service encode the checks differently: they are of other versions',
       );
     const { bytes } = encoded;
-    if (text.length + bytes.length + jws.length + keys.length > RECORD_BYTES)
+    if (text.length + bytes.length + signed > RECORD_BYTES)
       throw new AppError('too_large', `the pack ${pack.id} takes more than ${RECORD_BYTES} bytes: divide it`);
-    return packs.store({
-      ...{ org, id: pack.id, version: pack.version, title: pack.title, hash, checks: pack.checks.length, jws, keys },
-      ...{ text, bytes, by, atMs: clock.now() },
-    });
+    const { id, version, title, checks } = pack;
+    return { pack: { id, version, title, checks: checks.length }, bytes, digest };
   }
 
   async #version({ org, id, hash }: PostureRequest & { readonly t: 'show_pack' }): Promise<PackRecord> {
