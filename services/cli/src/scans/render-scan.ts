@@ -86,19 +86,18 @@ export function evidenceText(evidence: string | null): string {
   }
 }
 
-/** Somewhere it could not be judged, and nowhere it was. */
-const isSilent = ({ pass, fail, error, over_budget, uncounted }: CheckCountsJson): boolean =>
-  pass + fail === 0 && error + over_budget + uncounted > 0;
+/** Somewhere it could not be judged. */
+const isUnknown = ({ error, over_budget, uncounted }: CheckCountsJson): boolean => error + over_budget + uncounted > 0;
 
 /**
- * 4 when a check of `failOn` or above fails without an exception; 3 when something of the scan is missing: also when nobody was asked, and when nothing is
- * known of a check that `failOn` names. 0 says that it is known.
+ * 4 when a check of `failOn` or above fails without an exception; 3 when something of the scan is missing: also when nobody was asked, and when one
+ * endpoint has no verdict on a check that `failOn` names. 0 says that these checks fail on none of those that were asked.
  */
 export function scanExit(scan: ScanJson, failOn: Severity | undefined): ExitCode {
   const { checks = [], ledger, state, truncated, recorded } = scan;
   const named = failOn === undefined ? [] : checks.filter(({ severity }) => rank(severity) >= rank(failOn));
   if (named.some((check) => openFailures(check) > 0)) return EXIT.findings;
-  if (ledger.targeted === 0 || named.some(isSilent)) return EXIT.partial;
+  if (ledger.targeted === 0 || named.some(isUnknown)) return EXIT.partial;
   const isWhole = recorded && state === 'complete' && truncated === undefined && (ledger.away ?? 0) === 0;
   // Every answer has an outcome of each check: an empty one is none.
   return isWhole && ledger.answered === ledger.targeted ? EXIT.complete : EXIT.partial;

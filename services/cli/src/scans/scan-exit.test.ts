@@ -28,6 +28,7 @@ test.each([
   ['a lower one fails', scan([check('low', { fail: 2 })]), EXIT.complete],
   ['nobody is asked', scan([check('critical', {})], 0), EXIT.partial],
   ['all are offline', scan([check('critical', {})], 0, 5), EXIT.partial],
+  ['a check of that severity is an error on one endpoint', scan([check('high', { pass: 1, error: 1 })]), EXIT.partial],
   ['a check of that severity is an error everywhere', scan([check('critical', { error: 2 })]), EXIT.partial],
   [
     'it is over its budget where it applies',
