@@ -26,9 +26,9 @@ export function EndpointCommands({ agentId }: { agentId: string }) {
   });
   const columns = useMemo<readonly GridColumn<Listed>[]>(
     () => [
+      { id: 'action', name: 'action', size: 150, cell: ({ action }) => <b>{action}</b> },
+      { id: 'state', name: 'here', size: 130, cell: (one) => stateOf(one) },
       { id: 'at', name: 'ordered', size: 168, cell: ({ submittedAt }) => time.full(submittedAt) },
-      { id: 'action', name: 'action', size: 170, cell: ({ action }) => <b>{action}</b> },
-      { id: 'state', name: 'here', size: 150, cell: (one) => stateOf(one) },
       {
         id: 'what',
         name: 'what happened',

@@ -8,6 +8,8 @@ import { Grid } from '../grid/grid.js';
 import type { GridColumn } from '../grid/grid-column.js';
 import { useTime } from '../preferences/time.js';
 import { Empty, Failure, Notice, Waiting } from '../ui/notice.js';
+import { readEvidence } from '../scans/evidence.js';
+import { rankOf } from '../scans/outcomes.js';
 import { Severity } from '../ui/severity.js';
 import { VisibleText } from '../ui/visible-text.js';
 import { newestByPack } from './newest-scans.js';
@@ -62,7 +64,7 @@ export function EndpointFindings({ agentId }: { agentId: string }) {
         name: 'what it says',
         size: 320,
         isMono: true,
-        cell: ({ said: { reason, evidence } }) => <VisibleText text={reason ?? evidence ?? ''} max={300} />,
+        cell: ({ said: { reason, evidence } }) => <VisibleText text={reason ?? textOf(evidence)} max={300} />,
       },
       { id: 'pack', name: 'pack', size: 140, cell: ({ scan }) => scan.pack.id },
       {
@@ -126,7 +128,7 @@ async function findingsOf(agentId: string, signal: AbortSignal): Promise<Finding
     }),
   );
   return {
-    items: found.flat().toSorted((a, b) => Number(b.said.outcome === 'fail') - Number(a.said.outcome === 'fail')),
+    items: found.flat().toSorted(worstFirst),
     scans: asked.length,
     isWhole: asked.every(({ told }) => told.isWhole),
   };
@@ -141,4 +143,24 @@ async function orGone<T>(asked: Promise<T>): Promise<T | undefined> {
       return undefined;
     throw error;
   }
+}
+
+/** What fails before what has no verdict, the most severe before the others. */
+function worstFirst(one: Finding, other: Finding): number {
+  return groupOf(one) - groupOf(other) || severityOf(other) - severityOf(one);
+}
+
+const severityOf = ({ check }: Finding): number => rankOf(check?.severity ?? '');
+
+function groupOf({ said: { outcome, exception } }: Finding): number {
+  if (outcome !== 'fail') return 2;
+  return exception === undefined ? 0 : 1;
+}
+
+/** The evidence on one line. */
+function textOf(said: string | null): string {
+  const evidence = readEvidence(said);
+  if (typeof evidence === 'string') return evidence;
+  const { columns, rows } = evidence;
+  return rows.map((row) => columns.map((name, at) => `${name}=${row[at] ?? ''}`).join(' ')).join('; ');
 }

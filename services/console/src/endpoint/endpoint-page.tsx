@@ -116,10 +116,10 @@ function Endpoint({ agent }: { agent: AgentJson }) {
         <TabPanel id="findings" className={styles['panel'] ?? ''}>
           <EndpointFindings agentId={agentId} />
         </TabPanel>
-        {TABLES.map(({ id, sql }) => (
+        {TABLES.map(({ id, sql, ...more }) => (
           <TabPanel key={id} id={id} className={styles['panel'] ?? ''}>
             {!isReachable && <Notice tone="warning">The endpoint is away: it cannot be asked now.</Notice>}
-            {tab === id && <EndpointTable agentId={agentId} sql={sqlFor(sql, os)} />}
+            {tab === id && <EndpointTable agentId={agentId} sql={sqlFor(sql, os)} {...more} />}
           </TabPanel>
         ))}
       </Tabs>
