@@ -43,9 +43,9 @@ export default function EndpointPage() {
 }
 
 const OWN_TABS = [
-  { id: 'overview', name: 'Overview' },
-  { id: 'commands', name: 'Commands' },
-  { id: 'findings', name: 'Findings' },
+  { id: 'overview', name: 'Overview', permission: '' },
+  { id: 'commands', name: 'Commands', permission: 'commands:read' },
+  { id: 'findings', name: 'Findings', permission: 'queries:read' },
 ] as const;
 
 /** Whether it is connected by another channel than was ordered. */
@@ -98,11 +98,13 @@ function Endpoint({ agent }: { agent: AgentJson }) {
       )}
       <Tabs className={styles['tabs'] ?? ''} selectedKey={tab} onSelectionChange={(key) => setTab(String(key))}>
         <TabList className={styles['tablist'] ?? ''} aria-label="About this endpoint">
-          {[...OWN_TABS, ...TABLES].map(({ id, name }) => (
-            <Tab key={id} id={id} className={styles['tab'] ?? ''}>
-              {name}
-            </Tab>
-          ))}
+          {[...OWN_TABS.filter(({ permission }) => permission === '' || can(permission)), ...TABLES].map(
+            ({ id, name }) => (
+              <Tab key={id} id={id} className={styles['tab'] ?? ''}>
+                {name}
+              </Tab>
+            ),
+          )}
         </TabList>
         <TabPanel id="overview" className={styles['panel'] ?? ''}>
           <Facts agent={agent} />

@@ -55,7 +55,7 @@ export function findingsOf({ fold, pack, exceptions }: ReadScan, wanted: string 
 const compare = (a: string | null, b: string | null): number => (a === b ? 0 : (a ?? '') < (b ?? '') ? -1 : 1);
 
 /** Which outcomes are wanted: of one check, of one endpoint, or of one check on one endpoint. */
-export interface WantedOutcomes {
+interface WantedOutcomes {
   readonly check?: string | undefined;
   readonly num?: number | undefined;
   readonly outcome?: CheckOutcome | undefined;
