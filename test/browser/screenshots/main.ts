@@ -54,7 +54,7 @@ try {
   await harness.api.call('POST /v1/schedules', { body: { ...nightly, jitter: '30m', wait: '24h' } });
   const accepted = { pack: 'linux-baseline', check: await failing(scan), selector: 'env=staging', until: waitUntil };
   await harness.api.call('POST /v1/exceptions', { body: { ...accepted, owner: 'Ops', reason: 'replaced in spring' } });
-  await harness.api.call('POST /v1/vulnerability-scans', { body: {} });
+  await harness.api.call('POST /v1/vulnerability-scans', { body: { timeout: '10s' } });
   const isWanted = (name: string): boolean => wanted.length === 0 || wanted.some((one) => name.startsWith(one));
   for (const theme of ['light', 'dark'] as const) {
     for (const width of [1_280, 390]) {
