@@ -1,5 +1,16 @@
-import { describe, test } from '@jest/globals';
-import { choose, type Parts } from './console-browser.js';
+import { describe, expect, test } from '@jest/globals';
+import { eventually } from '@muster/runtime/testing';
+import { choose, PATIENCE_MS, seriousFaults, type Parts } from './console-browser.js';
+
+const PACK = `kind: muster/pack
+format: 1
+id: endpoint
+version: 1.0.0
+title: Checks of one endpoint
+checks:
+  - { id: fails, title: It has no system, severity: high, platforms: [linux], sql: SELECT name FROM os_version, row_means: fail }
+  - { id: passes, title: It has a system, severity: low, platforms: [linux], sql: SELECT name FROM os_version, row_means: pass }
+`;
 
 /** The page of one endpoint, on the stack of the file that calls it. */
 export function endpointTests(parts: () => Parts): void {
@@ -21,6 +32,37 @@ export function endpointTests(parts: () => Parts): void {
         .or(page.getByText('kthreadd'))
         .first()
         .waitFor();
+      await page.context().close();
+    });
+
+    test('it has its own commands with how they went, and what fails on it by the newest scan', async () => {
+      const { api } = parts().harness;
+      const selector = 'version=0.1.0';
+      const order = {
+        action: 'process.kill',
+        params: { name: 'muster-none-such' },
+        target: { selector },
+        dryRun: true,
+      };
+      await api.call('POST /v1/commands', { body: { ...order, reason: 'to be listed' }, query: { wait: '20s' } });
+      await api.call('POST /v1/packs', { body: { text: PACK } });
+      const { id } = await api.call('POST /v1/scans', { body: { pack: 'endpoint', selector } });
+      const isRecorded = async () => (await api.call('GET /v1/scans/{id}', { params: { id } })).recorded;
+      await eventually(isRecorded, 'the scan is counted', PATIENCE_MS);
+      const page = await open(selector);
+      await page.getByRole('tab', { name: 'Findings' }).click();
+      const findings = page.getByRole('grid', { name: 'Findings of this endpoint' });
+      const ofPack = findings.getByRole('row').filter({ hasText: 'endpoint' });
+      await ofPack.getByText('It has no system').waitFor();
+      expect(await ofPack.count()).toBe(1);
+      expect(await seriousFaults(page)).toEqual([]);
+      await page.getByRole('tab', { name: 'Commands' }).click();
+      await page.getByRole('grid', { name: 'Commands of this endpoint' }).getByText('to be listed').waitFor();
+      expect(await seriousFaults(page)).toEqual([]);
+      await page.getByRole('tab', { name: 'Findings' }).click();
+      await ofPack.getByText('It has no system').click();
+      await page.waitForURL(new RegExp(`/scans/${id}.*check=fails`));
+      await page.getByRole('dialog', { name: 'It has no system' }).waitFor();
       await page.context().close();
     });
 

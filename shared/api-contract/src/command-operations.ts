@@ -13,7 +13,7 @@ import {
   TARGET_DETAIL,
   commandTargetPageSchema,
 } from './command.js';
-import { label } from './fields.js';
+import { agentIdText, label } from './fields.js';
 import { defineOperations, eventStream, jsonAnswer } from './operation.js';
 import { afterParameter, beganFilters, cursorParameter, limitParameter } from './paging.js';
 
@@ -121,16 +121,19 @@ export const commandOperations = defineOperations('commands', {
     action: 'command.list',
     summary: 'Commands of the last 30 days, newest first',
     description:
-      'Whoever is bounded by a selector is listed their own. With that bound, or with `operator` or `since`, a page may be short, or empty, and have a next one all the same.',
+      'Whoever is bounded by a selector is listed their own. With that bound, or with `agent`, `operator` or `since`, a page may be short, or empty, and have a next one all the same.',
     access: 'commands:read',
     query: z.strictObject({
       status: commandStatusSchema.optional(),
+      agent: agentIdText
+        .optional()
+        .meta({ description: 'Only those of which this endpoint is a target; each says how it fares there.' }),
       ...beganFilters,
       limit: limitParameter(50, 200),
       cursor: cursorParameter,
     }),
     answers: { 200: jsonAnswer('A page.', commandPageSchema) },
-    problems: ['bad_cursor', 'no_command_service', 'timeout'],
+    problems: ['bad_cursor', 'not_found', 'no_command_service', 'timeout'],
   },
   showCommand: {
     method: 'get',

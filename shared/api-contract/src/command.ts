@@ -76,8 +76,6 @@ export const submittedCommandSchema = commandSchema
   })
   .meta({ id: 'SubmittedCommand' });
 
-export const commandPageSchema = z.object({ items: z.array(commandSchema), nextCursor }).meta({ id: 'CommandPage' });
-
 export const commandPlanSchema = z
   .object({
     targets: count,
@@ -115,6 +113,20 @@ export const commandTargetSchema = z
       .meta({ description: 'What the endpoint reported after its target had settled otherwise; too late to count.' }),
   })
   .meta({ id: 'CommandTarget' });
+
+export const commandPageSchema = z
+  .object({
+    items: z.array(
+      commandSchema.extend({
+        agentTargets: z
+          .array(commandTargetSchema)
+          .optional()
+          .meta({ description: 'With `agent`: its targets of this command, at most 20.' }),
+      }),
+    ),
+    nextCursor,
+  })
+  .meta({ id: 'CommandPage' });
 
 export const commandTargetPageSchema = z
   .object({ status: commandStatusSchema, items: z.array(commandTargetSchema), nextCursor })

@@ -1,6 +1,6 @@
 import { CHECK_OUTCOMES } from '@muster/protocol/vocabulary';
 import { z } from 'zod';
-import { count, timestamp } from './fields.js';
+import { agentIdText, count, timestamp } from './fields.js';
 import { defineOperations, jsonAnswer, type Json } from './operation.js';
 import { cursorParameter, limitParameter, nextCursor } from './paging.js';
 import { ASKED_POSTURE as ASKED, packId, scanIdParameter, scanScore } from './posture-fields.js';
@@ -36,6 +36,7 @@ const findingSchema = z
 
 const scanEndpointSchema = z
   .object({
+    check: z.string().optional().meta({ description: 'Absent from a posture service of the version before.' }),
     ...endpointName,
     outcome: z.enum(CHECK_OUTCOMES),
     reason,
@@ -147,11 +148,12 @@ export const scanResultOperations = defineOperations('scans', {
     method: 'get',
     path: '/v1/scans/{id}/endpoints',
     action: 'scan.endpoints',
-    summary: 'The outcome of one check on every endpoint',
+    summary: 'The outcome of one check on every endpoint, or of every check on one endpoint',
     access: 'queries:read',
     params: scanIdParameter,
     query: z.strictObject({
-      check: packId.meta({ description: 'The id of a check of its pack.' }),
+      check: packId.optional().meta({ description: 'The id of a check of its pack. This or `agent` must be given.' }),
+      agent: agentIdText.optional().meta({ description: 'Only this endpoint; then all its checks are on one page.' }),
       outcome: z.enum(CHECK_OUTCOMES).optional().meta({ description: 'Only this one.' }),
       limit: limitParameter(200, 1_000),
       cursor: cursorParameter,

@@ -120,12 +120,13 @@ export type PostureRequest =
       readonly check?: string;
       readonly skip?: number;
     }
-  /** Endpoints with a number above `after`. */
+  /** Endpoints with a number above `after`, of one check; or with `num` every check of one endpoint. */
   | {
       readonly t: 'scan_endpoints';
       readonly org: OrgId;
       readonly id: QueryId;
-      readonly check: string;
+      readonly check?: string;
+      readonly num?: number;
       readonly outcome?: string;
       readonly after: number;
       readonly limit: number;
@@ -165,6 +166,8 @@ export interface ScanFinding {
 /** The outcome of one check on one endpoint. */
 export interface EndpointOutcome extends Pick<ScanFinding, 'outcome' | 'reason' | 'evidence'> {
   readonly num: number;
+  /** Absent from a service of the version before. */
+  readonly check?: string;
   /** The exception by which it may fail. */
   readonly exception?: string;
 }

@@ -50,6 +50,11 @@ try {
   await scanned('suspicious-now', 'env=prod');
   const waiting = { pack: 'linux-baseline', selector: 'env=prod', waitUntil };
   await harness.api.call('POST /v1/scans', { body: waiting });
+  const nightly = { name: 'Every night', pack: 'linux-baseline', cron: '0 2 * * *', timeZone: 'Europe/Berlin' };
+  await harness.api.call('POST /v1/schedules', { body: { ...nightly, jitter: '30m', wait: '24h' } });
+  const accepted = { pack: 'linux-baseline', check: await failing(scan), selector: 'env=staging', until: waitUntil };
+  await harness.api.call('POST /v1/exceptions', { body: { ...accepted, owner: 'Ops', reason: 'replaced in spring' } });
+  await harness.api.call('POST /v1/vulnerability-scans', { body: { timeout: '10s' } });
   const isWanted = (name: string): boolean => wanted.length === 0 || wanted.some((one) => name.startsWith(one));
   for (const theme of ['light', 'dark'] as const) {
     for (const width of [1_280, 390]) {
@@ -88,9 +93,9 @@ try {
   await harness.close();
 }
 
-/** Runs a scan to its end. */
+/** Runs a scan to its end, which endpoints that say nothing put off until its deadline. */
 async function scanned(pack: string, selector: string): Promise<string> {
-  const { id } = await harness.api.call('POST /v1/scans', { body: { pack, selector } });
+  const { id } = await harness.api.call('POST /v1/scans', { body: { pack, selector, timeout: '10s' } });
   await eventually(
     async () => (await harness.api.call('GET /v1/scans/{id}', { params: { id } })).recorded,
     'the scan is counted',

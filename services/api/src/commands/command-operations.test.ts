@@ -132,6 +132,22 @@ describe('the list of commands', () => {
   });
 });
 
+test('of one endpoint only its commands are listed, each with how it fares there', async () => {
+  const [one, other] = [await api.agent({ facts: { host: 'one' } }), await api.agent({ labels: { env: 'dev' } })];
+  const both = await api.commands.make({}, [one.num, other.num]);
+  await api.commands.make({}, [other.num]);
+  const own = await api.commands.make({}, [one.num]);
+  await api.commands.settle(both, 'succeeded', [1]);
+  const { items } = (await api.get(`/v1/commands?agent=${one.agentId}`)).body;
+  expect(items).toMatchObject([
+    { id: own.id, agentTargets: [{ number: 1, agentId: one.agentId, host: 'one', state: 'sent' }] },
+    { id: both.id, ledger: { targeted: 2 }, agentTargets: [{ number: 1, state: 'succeeded' }] },
+  ]);
+  const { token } = await api.token({ role: 'responder', selector: 'env=prod' });
+  for (const agent of [other.agentId, 'a'.repeat(24)])
+    expect((await api.get(`/v1/commands?agent=${agent}`, { token })).body.code).toBe('not_found');
+});
+
 describe('a bounded principal', () => {
   test('sees their own commands and those within their bound, and no others', async () => {
     const inside = await api.agent({ labels: { env: 'prod' }, facts: { host: 'in' } });

@@ -1,8 +1,8 @@
 import { operations } from '@muster/api-contract';
 import type { Directory } from '@muster/directory';
 import { type CommandSummary, summaryOf } from '@muster/messages';
-import { COMMAND_STATES, firstIdAt, type CommandId } from '@muster/protocol';
-import type { CommandStatus } from '@muster/records';
+import { AppError, COMMAND_STATES, firstIdAt, type CommandId } from '@muster/protocol';
+import type { CommandFold, CommandStatus } from '@muster/records';
 import type { Principal } from '../http/principal.js';
 import { decodeCursor, encodeCursor, idPosition, position } from '../http/cursor.js';
 import { implement, json, type Operation } from '../http/operation.js';
@@ -13,7 +13,7 @@ import type { CommandStore } from './command-store.js';
 export interface CommandParts {
   readonly client: CommandClient;
   readonly store: CommandStore;
-  readonly directory: Pick<Directory, 'byNum'>;
+  readonly directory: Pick<Directory, 'byNum' | 'byId'>;
 }
 
 /** Listing and showing commands and their targets. */
@@ -21,11 +21,13 @@ export function commandOperations(parts: CommandParts): Operation[] {
   return [listOperation(parts), showOperation(parts), targetsOperation(parts)];
 }
 
-function listOperation({ client }: CommandParts): Operation {
-  return implement(operations.listCommands, async ({ principal, query }) => {
-    const { id: prefix = '', status, operator, since, until, limit, cursor } = query;
-    const page = await listPage(client, principal, {
-      ...{ status, operator, limit },
+function listOperation(parts: CommandParts): Operation {
+  return implement(operations.listCommands, async ({ principal, query, signal }) => {
+    const { id: prefix = '', status, agent, operator, since, until, limit, cursor } = query;
+    const visibility = visibilityOf(principal, parts.directory);
+    const targetsOf = agent === undefined ? undefined : targetsOfAgent(parts, principal, agent, signal);
+    const page = await listPage(parts.client, principal, {
+      ...{ status, operator, limit, targetsOf },
       before: earliest(
         cursor === undefined ? undefined : decodeCursor('commands', cursor, [idPosition])[0],
         until === undefined ? undefined : firstIdAt('c', until),
@@ -35,10 +37,40 @@ function listOperation({ client }: CommandParts): Operation {
       from: latest(prefix, since === undefined ? '' : firstIdAt('c', since)),
     });
     return json(200, {
-      items: page.items.map(commandJson),
+      items: page.items.map(({ command, targets }) => ({
+        ...commandJson(command),
+        ...(targets === undefined
+          ? {}
+          : { agentTargets: targets.numbers.map((number) => foldedTargetJson(targets.fold, number, visibility)) }),
+      })),
       ...(page.next === undefined ? {} : { nextCursor: encodeCursor('commands', [page.next]) }),
     });
   });
+}
+
+/** The targets of a command that are one endpoint. */
+interface TargetsOfAgent {
+  readonly fold: CommandFold;
+  readonly numbers: readonly number[];
+}
+
+const MAX_AGENT_TARGETS = 20;
+
+/** Finds the targets that are this endpoint. @throws AppError `not_found`, also for an endpoint that this principal may not see */
+function targetsOfAgent(
+  { store, directory }: CommandParts,
+  principal: Principal,
+  agentId: string,
+  signal: AbortSignal,
+): (id: CommandId) => Promise<TargetsOfAgent | undefined> {
+  const endpoint = directory.byId(principal.org, agentId);
+  if (endpoint === undefined || visibilityOf(principal, directory)(endpoint.num) === undefined)
+    throw new AppError('not_found', `there is no agent ${agentId}`);
+  return async (id) => {
+    const read = await store.read(principal.org, id, signal);
+    const numbers = (read?.fold.nums ?? []).flatMap((num, at) => (num === endpoint.num ? [at + 1] : []));
+    return read === undefined ? undefined : { fold: read.fold, numbers: numbers.slice(0, MAX_AGENT_TARGETS) };
+  };
 }
 
 /** Before which id the list begins. */
@@ -56,22 +88,31 @@ interface ListQuestion {
   readonly operator: string | undefined;
   readonly status: CommandStatus | undefined;
   readonly limit: number;
+  /** Where only commands of one endpoint are listed. */
+  readonly targetsOf?: ((id: CommandId) => Promise<TargetsOfAgent | undefined>) | undefined;
+}
+
+interface ListedCommand {
+  readonly command: CommandSummary;
+  readonly targets?: TargetsOfAgent;
 }
 
 /** Few enough that one reply holds them, however large their parameters are. */
 const ASKED_AT_ONCE = 40;
 /** How many commands one request reads at most for a bounded principal. */
 const MAX_LOOKED_AT = 2_000;
+/** As many, where the journal of each is read for its targets. */
+const MAX_READ = 120;
 
 /** A page of commands that this principal may see, the newest first. */
 export async function listPage(
   client: Pick<CommandClient, 'list'>,
   { org, id, bound }: Principal,
-  { status, limit, operator: wanted, from, ...question }: ListQuestion,
-): Promise<{ readonly items: CommandSummary[]; readonly next?: CommandId }> {
-  const items: CommandSummary[] = [];
+  { status, limit, operator: wanted, from, targetsOf, ...question }: ListQuestion,
+): Promise<{ readonly items: ListedCommand[]; readonly next?: CommandId }> {
+  const items: ListedCommand[] = [];
   let { before } = question;
-  for (let lookedAt = 0; lookedAt < MAX_LOOKED_AT;) {
+  for (let lookedAt = 0; lookedAt < (targetsOf === undefined ? MAX_LOOKED_AT : MAX_READ);) {
     const { commands } = await client.list({
       t: 'list',
       org,
@@ -84,7 +125,11 @@ export async function listPage(
       const { operator } = command.record;
       if (command.record.id < from) return { items };
       const isOf = wanted === undefined || operator.id === wanted || operator.name === wanted;
-      if (isOf && (bound.length === 0 || operator.id === id)) items.push(command);
+      if (isOf && (bound.length === 0 || operator.id === id)) {
+        const targets = await targetsOf?.(command.record.id);
+        if (targetsOf === undefined) items.push({ command });
+        else if (targets !== undefined && targets.numbers.length > 0) items.push({ command, targets });
+      }
       before = command.record.id;
     }
     lookedAt += commands.length;

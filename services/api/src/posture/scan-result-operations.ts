@@ -21,6 +21,8 @@ export interface ScanResultParts {
   readonly client: PostureClient;
   readonly store: Pick<QueryStore, 'findReadable'>;
   readonly byNum: (num: number) => Endpoint | undefined;
+  /** The number of an endpoint that is enrolled. */
+  readonly numOf: (org: OrgId, agentId: string) => number | undefined;
 }
 
 type ToldFinding = Omit<ScanFinding, 'exceptions'> & Partial<Pick<ScanFinding, 'exceptions'>>;
@@ -138,13 +140,18 @@ function nameOf(num: number, byNum: ScanResultParts['byNum']) {
   return { num, agentId: endpoint?.agentId ?? null, host: endpoint?.facts?.host ?? null };
 }
 
-function endpointsOperation({ client, store, byNum }: ScanResultParts): Operation {
+function endpointsOperation({ client, store, byNum, numOf }: ScanResultParts): Operation {
   return implement(operations.listScanEndpoints, async ({ principal, params, query }) => {
-    const { check, outcome, limit, cursor } = query;
+    const { check, agent, outcome, limit, cursor } = query;
+    if (check === undefined && agent === undefined) throw new AppError('bad_request', 'give check, agent, or both');
     const { id } = await findScan(store, principal, params.id);
     const after = cursor === undefined ? 0 : decodeCursor('scan-endpoints', cursor, [position])[0];
+    const num = agent === undefined ? undefined : numOf(principal.org, agent);
+    // One that is not enrolled has no number any more.
+    if (agent !== undefined && num === undefined) return json(200, { items: [], isWhole: true });
+    const wanted = { ...given('check', check), ...given('num', num), ...given('outcome', outcome) };
     const { endpoints, isWhole, isCut } = await client.ask(
-      { t: 'scan_endpoints', org: principal.org, id, check, ...given('outcome', outcome), after, limit },
+      { t: 'scan_endpoints', org: principal.org, id, ...wanted, after, limit },
       'scan_endpoints',
     );
     const last = endpoints.at(-1);
@@ -157,10 +164,12 @@ function endpointsOperation({ client, store, byNum }: ScanResultParts): Operatio
 }
 
 function endpointJson(one: EndpointOutcome, byNum: ScanResultParts['byNum']): ScanEndpointJson[] {
-  const { num, reason, evidence, exception } = one;
+  const { num, check, reason, evidence, exception } = one;
   const outcome = outcomeOf(one.outcome);
   if (outcome === undefined) return [];
-  return [{ ...nameOf(num, byNum), outcome, reason, evidence, ...given('exception', exception) }];
+  return [
+    { ...given('check', check), ...nameOf(num, byNum), outcome, reason, evidence, ...given('exception', exception) },
+  ];
 }
 
 function scoresOperation({ client, store, byNum }: ScanResultParts): Operation {

@@ -5,7 +5,18 @@ import { plural } from '../text/numbers.js';
 import { Empty, Waiting } from '../ui/notice.js';
 
 /** Why there are no rows: each cause is another sentence. */
-export function NoRows({ rows, query, ledger }: { rows: Snapshot; query: QueryJson; ledger: LedgerJson }) {
+export function NoRows({
+  rows,
+  query,
+  ledger,
+  none,
+}: {
+  rows: Snapshot;
+  query: QueryJson;
+  ledger: LedgerJson;
+  /** What it means that everybody answered and there is no row. */
+  none?: string | undefined;
+}) {
   const failed = unanswered(ledger);
   if (query.state === 'running' && (ledger.targeted > 0 || rows.elapsedMs < 1_500))
     return <Waiting what="No rows yet." />;
@@ -26,7 +37,7 @@ export function NoRows({ rows, query, ledger }: { rows: Snapshot; query: QueryJs
     );
   if (failed === 0 && ledger.waiting === 0)
     return (
-      <Empty title={`All ${plural(ledger.targeted, 'endpoint')} answered: there is no such row`}>
+      <Empty title={none ?? `${everybody(ledger)} answered: there is no such row`}>
         <p>This is a complete answer, not a missing one.</p>
       </Empty>
     );
@@ -38,4 +49,8 @@ export function NoRows({ rows, query, ledger }: { rows: Snapshot; query: QueryJs
       </p>
     </Empty>
   );
+}
+
+function everybody({ targeted }: LedgerJson): string {
+  return targeted === 1 ? 'The endpoint' : `All ${plural(targeted, 'endpoint')}`;
 }

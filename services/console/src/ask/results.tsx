@@ -32,10 +32,13 @@ interface ResultsProps {
   readonly actions?: ReactNode;
   /** Of one endpoint: without the ledger. */
   readonly isCompact?: boolean;
+  /** What it means that everybody answered and there is no row. */
+  readonly none?: string | undefined;
 }
 
 /** The result of one question: ledger, rows, errors. */
-export function Results({ source, rows, search, onSearch, rowActions, actions, isCompact = false }: ResultsProps) {
+export function Results(props: ResultsProps) {
+  const { source, rows, search, onSearch, rowActions, actions, isCompact = false, none } = props;
   const [outcome, setOutcome] = useState<OpenOutcome>();
   const [opened, setOpened] = useState<Line>();
   const { query, ledger } = rows;
@@ -102,7 +105,7 @@ export function Results({ source, rows, search, onSearch, rowActions, actions, i
       <div className={styles['split']}>
         <div className={styles['main']}>
           {rows.kept === 0 ? (
-            <NoRows rows={rows} query={query} ledger={ledger} />
+            <NoRows rows={rows} query={query} ledger={ledger} none={none} />
           ) : (
             <ResultGrid
               source={source}

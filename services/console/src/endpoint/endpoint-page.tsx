@@ -15,12 +15,15 @@ import { bytes } from '../text/numbers.js';
 import { Button } from '../ui/controls.js';
 import { Failure, Notice, Waiting } from '../ui/notice.js';
 import { VisibleText } from '../ui/visible-text.js';
+import { EndpointCommands } from './endpoint-commands.js';
+import { EndpointFindings } from './endpoint-findings.js';
 import { EndpointTable } from './endpoint-table.js';
 import { sqlFor, TABLES } from './tables.js';
 import styles from './endpoint.module.css';
 
 const Charts = lazy(() => import('./charts.js').then(({ Charts: component }) => ({ default: component })));
 const REFRESH_MS = 5_000;
+const SWITCHING_MS = 1_000;
 
 /** One endpoint: who it is, how it fares, what is on it, what can be done. */
 export default function EndpointPage() {
@@ -28,7 +31,7 @@ export default function EndpointPage() {
   const agent = useQuery({
     queryKey: ['agent', agentId],
     queryFn: ({ signal }) => client.call('GET /v1/agents/{id}', { params: { id: agentId }, signal }),
-    refetchInterval: REFRESH_MS,
+    refetchInterval: ({ state }) => (isSwitching(state.data) ? SWITCHING_MS : REFRESH_MS),
   });
   if (agent.data === undefined)
     return agent.error === null ? (
@@ -37,6 +40,18 @@ export default function EndpointPage() {
       <Failure error={agent.error} onRetry={() => void agent.refetch()} />
     );
   return <Endpoint key={agentId} agent={agent.data} />;
+}
+
+const OWN_TABS = [
+  { id: 'overview', name: 'Overview', permission: '' },
+  { id: 'commands', name: 'Commands', permission: 'commands:read' },
+  { id: 'findings', name: 'Findings', permission: 'queries:read' },
+] as const;
+
+/** Whether it is connected by another channel than was ordered. */
+function isSwitching(agent: AgentJson | undefined): boolean {
+  const state = agent?.presence.state;
+  return agent?.wanted !== undefined && (state === 'live' || state === 'poll') && state !== agent.wanted.mode;
 }
 
 function Endpoint({ agent }: { agent: AgentJson }) {
@@ -83,11 +98,13 @@ function Endpoint({ agent }: { agent: AgentJson }) {
       )}
       <Tabs className={styles['tabs'] ?? ''} selectedKey={tab} onSelectionChange={(key) => setTab(String(key))}>
         <TabList className={styles['tablist'] ?? ''} aria-label="About this endpoint">
-          {[{ id: 'overview', name: 'Overview' }, ...TABLES].map(({ id, name }) => (
-            <Tab key={id} id={id} className={styles['tab'] ?? ''}>
-              {name}
-            </Tab>
-          ))}
+          {[...OWN_TABS.filter(({ permission }) => permission === '' || can(permission)), ...TABLES].map(
+            ({ id, name }) => (
+              <Tab key={id} id={id} className={styles['tab'] ?? ''}>
+                {name}
+              </Tab>
+            ),
+          )}
         </TabList>
         <TabPanel id="overview" className={styles['panel'] ?? ''}>
           <Facts agent={agent} />
@@ -95,10 +112,16 @@ function Endpoint({ agent }: { agent: AgentJson }) {
             <Charts agentId={agentId} />
           </Suspense>
         </TabPanel>
-        {TABLES.map(({ id, sql }) => (
+        <TabPanel id="commands" className={styles['panel'] ?? ''}>
+          <EndpointCommands agentId={agentId} />
+        </TabPanel>
+        <TabPanel id="findings" className={styles['panel'] ?? ''}>
+          <EndpointFindings agentId={agentId} />
+        </TabPanel>
+        {TABLES.map(({ id, sql, ...more }) => (
           <TabPanel key={id} id={id} className={styles['panel'] ?? ''}>
             {!isReachable && <Notice tone="warning">The endpoint is away: it cannot be asked now.</Notice>}
-            {tab === id && <EndpointTable agentId={agentId} sql={sqlFor(sql, os)} />}
+            {tab === id && <EndpointTable agentId={agentId} sql={sqlFor(sql, os)} {...more} />}
           </TabPanel>
         ))}
       </Tabs>

@@ -10,7 +10,7 @@ import { Button } from '../ui/controls.js';
 import { Failure, Notice, Waiting } from '../ui/notice.js';
 
 /** A live table of one endpoint: an ordinary question beneath, asked when the table is opened and again on request. */
-export function EndpointTable({ agentId, sql }: { agentId: string; sql: string }) {
+export function EndpointTable({ agentId, sql, empty }: { agentId: string; sql: string; empty?: string }) {
   const can = useCan();
   const ask = useMutation({
     mutationFn: () =>
@@ -26,10 +26,10 @@ export function EndpointTable({ agentId, sql }: { agentId: string; sql: string }
   if (!can('queries:run')) return <Notice>Your role may not ask endpoints.</Notice>;
   if (ask.error !== null) return <Failure error={ask.error} onRetry={() => ask.mutate()} />;
   if (ask.data === undefined) return <Waiting what="Asking the endpoint…" />;
-  return <Table key={ask.data.id} queryId={ask.data.id} onAgain={() => ask.mutate()} />;
+  return <Table key={ask.data.id} queryId={ask.data.id} none={empty} onAgain={() => ask.mutate()} />;
 }
 
-function Table({ queryId, onAgain }: { queryId: string; onAgain: () => void }) {
+function Table({ queryId, none, onAgain }: { queryId: string; none: string | undefined; onAgain: () => void }) {
   const [search, setSearch] = useState<AskSearch>({});
   const reading = useRows(queryId);
   if (reading === undefined) return null;
@@ -46,6 +46,7 @@ function Table({ queryId, onAgain }: { queryId: string; onAgain: () => void }) {
           Ask again
         </Button>
       }
+      none={none}
       isCompact
     />
   );

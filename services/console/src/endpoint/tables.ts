@@ -35,6 +35,13 @@ export const TABLES = [
   },
   { id: 'users', name: 'Users', sql: 'SELECT username, uid, gid, description, directory, shell FROM users' },
   { id: 'sessions', name: 'Logged in', sql: 'SELECT type, user, tty, host, time, pid FROM logged_in_users' },
+  {
+    id: 'quarantine',
+    name: 'Quarantine',
+    sql: 'SELECT id, path, sha256, size, taken_at, command FROM quarantine',
+    empty: 'Nothing is in quarantine',
+  },
+  { id: 'isolation', name: 'Isolation', sql: 'SELECT * FROM isolation', empty: 'It is not isolated' },
 ] as const;
 
 export type Platform = 'linux' | 'windows' | 'darwin';

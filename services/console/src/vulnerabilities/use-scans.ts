@@ -6,7 +6,7 @@ const RUNNING_MS = 2_000;
 const IDLE_MS = 30_000;
 const LOOKED_AT = 20;
 
-export type ListedScan = Pick<VulnerabilityScanJson, 'id' | 'state' | 'packages'>;
+type ListedScan = Pick<VulnerabilityScanJson, 'id' | 'state' | 'packages'>;
 
 /** The scan whose findings are shown: the newest that compared something, else the newest that has ended. A bad one does not hide a good one. */
 export function shownScan<Scan extends ListedScan>(scans: readonly Scan[]): Scan | undefined {

@@ -196,11 +196,17 @@ export class PostureRequests {
   }
 
   async #endpoints(request: PostureRequest & { readonly t: 'scan_endpoints' }): Promise<PostureReply> {
-    const { org, id, check, after, limit } = request;
+    const { org, id, check, num, after, limit } = request;
     const outcome = CHECK_OUTCOMES.find((one) => one === request.outcome);
-    const { endpoints, isWhole } = endpointsOf(await this.#scanWith(org, id, check), check, outcome);
-    const rest = endpoints.filter(({ num }) => num > after);
-    const { shown, isCut } = cutToReply(rest, limit);
+    const { endpoints, isWhole } = endpointsOf(await this.#scanWith(org, id, check), { check, num, outcome });
+    if (num !== undefined) {
+      const { shown, isCut } = cutToReply(endpoints);
+      return { t: 'scan_endpoints', endpoints: shown, isWhole: isWhole && !isCut, isCut: false };
+    }
+    const { shown, isCut } = cutToReply(
+      endpoints.filter((one) => one.num > after),
+      limit,
+    );
     return { t: 'scan_endpoints', endpoints: shown, isWhole, isCut };
   }
 

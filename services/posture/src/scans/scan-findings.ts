@@ -54,23 +54,32 @@ export function findingsOf({ fold, pack, exceptions }: ReadScan, wanted: string 
 
 const compare = (a: string | null, b: string | null): number => (a === b ? 0 : (a ?? '') < (b ?? '') ? -1 : 1);
 
-/** Every endpoint of one check whose outcome is known by name, by number. `isWhole`: no endpoint is left out. */
+/** Which outcomes are wanted: of one check, of one endpoint, or of one check on one endpoint. */
+interface WantedOutcomes {
+  readonly check?: string | undefined;
+  readonly num?: number | undefined;
+  readonly outcome?: CheckOutcome | undefined;
+}
+
+/** The outcomes of which it is known whose they are, by number of the endpoint. `isWhole`: none is left out. */
 export function endpointsOf(
   { fold, pack, exceptions }: ReadScan,
-  wanted: string,
-  outcome: CheckOutcome | undefined,
+  wanted: WantedOutcomes,
 ): { readonly endpoints: EndpointOutcome[]; readonly isWhole: boolean } {
   const endpoints: EndpointOutcome[] = [];
   let isWhole = true;
   for (const group of fold.groups()) {
     const check = pack?.checks[group.check]?.id;
-    if (check !== wanted || (outcome !== undefined && group.outcome !== outcome)) continue;
+    if (check === undefined || (wanted.check !== undefined && check !== wanted.check)) continue;
+    if (wanted.outcome !== undefined && group.outcome !== wanted.outcome) continue;
     isWhole &&= group.nums !== undefined;
     for (const num of group.nums ?? group.sample) {
+      if (wanted.num !== undefined && num !== wanted.num) continue;
       const exception = group.outcome === 'fail' ? exceptions.of(check, num)?.id : undefined;
       const { reason, evidence } = group;
       endpoints.push({
         num,
+        check,
         outcome: group.outcome,
         reason,
         evidence,

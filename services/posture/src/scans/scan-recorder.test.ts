@@ -311,10 +311,18 @@ describe('what a scan found', () => {
         expect(findingsOf(read, undefined)).toMatchObject([
           { check: 'one', endpoints: 3, exceptions: [{ id: 'exc2222222222222', owner: 'ops', endpoints: 2 }] },
         ]);
-        expect(endpointsOf(read, 'one', 'fail')).toMatchObject({
+        expect(endpointsOf(read, { check: 'one', outcome: 'fail' })).toMatchObject({
           isWhole: true,
           endpoints: [{ num: 1, exception: 'exc2222222222222' }, { num: 2 }, { num: 3 }],
         });
+        expect(endpointsOf(read, { num: 1 })).toMatchObject({
+          isWhole: true,
+          endpoints: expect.arrayContaining([
+            expect.objectContaining({ check: 'one', outcome: 'fail', exception: 'exc2222222222222' }),
+            expect.objectContaining({ check: 'two', outcome: 'pass' }),
+          ]),
+        });
+        expect(endpointsOf(read, { num: 1, outcome: 'pass' }).endpoints).toMatchObject([{ num: 1, check: 'two' }]);
         expect(scoresOf(read).scores).toMatchObject([
           { num: 1, passed: 1, judged: 1, excepted: 1 },
           { num: 2, passed: 1, judged: 1 },
