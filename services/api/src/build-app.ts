@@ -75,6 +75,7 @@ export function buildApp(options: AppOptions): Api {
   const presence = new PresenceReader({
     ...{ registry: options.registry, clock },
     metrics: createPresenceMetrics(options.metrics),
+    heardForMs: () => broker.answersForMs,
   });
   const upstream = {
     queryServices: queryServices({ ...options.broker, clock }),

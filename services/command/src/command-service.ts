@@ -39,7 +39,7 @@ const CLAIMS_OF_ONE_AGENT = { capacity: 20, refillPerSecond: 0.2 };
 
 export interface CommandServiceDeps {
   readonly broker: Broker;
-  readonly registry: Pick<Registry, 'lookup' | 'scan'>;
+  readonly registry: Pick<Registry, 'lookup' | 'scan' | 'lease'>;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: Metrics;
@@ -84,7 +84,7 @@ export function createCommandService(deps: CommandServiceDeps): CommandService {
   const journal = { projection, writer, audit };
 
   const trees = new TargetTrees(directory);
-  const routes = new Routes(registry, clock);
+  const routes = new Routes(registry, clock, () => clock.now() - services.hearsSinceMs);
   const freshRoutes = new FreshRoutes();
   const deliveries = new DeliverySender({
     bus,

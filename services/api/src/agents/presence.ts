@@ -1,4 +1,4 @@
-import type { Presence, Registry, ScanEntry } from '@muster/registry';
+import { isPresenceInDoubt, type Presence, type Registry, type ScanEntry } from '@muster/registry';
 import type { OrgId } from '@muster/protocol';
 import type { Clock, Metrics } from '@muster/runtime';
 
@@ -17,32 +17,37 @@ export function createPresenceMetrics(metrics: Metrics) {
 
 type PresenceMetrics = ReturnType<typeof createPresenceMetrics>;
 
+export interface PresenceOptions {
+  readonly registry: Pick<Registry, 'lookup' | 'scan' | 'lease'>;
+  readonly clock: Clock;
+  readonly metrics: PresenceMetrics;
+  /** For how long the broker has carried messages without a gap. */
+  readonly heardForMs: () => number;
+}
+
 /**
- * The connected agents, from the registry. Every answer can be `undefined`: the registry is unreachable, which is never an error here.
+ * The connected agents, from the registry. Every answer can be `undefined`, which is never an error here: the registry is unreachable, or the
+ * broker is or was until a moment ago, so that leases lapsed whose gateways go on.
  */
 export class PresenceReader {
-  readonly #registry: Pick<Registry, 'lookup' | 'scan'>;
+  readonly #registry: PresenceOptions['registry'];
   readonly #clock: Clock;
   readonly #metrics: PresenceMetrics;
+  readonly #heardForMs: PresenceOptions['heardForMs'];
   readonly #scans = new Map<OrgId, { readonly atMs: number; readonly held: Promise<SessionsByAgent | undefined> }>();
 
-  constructor(options: {
-    readonly registry: Pick<Registry, 'lookup' | 'scan'>;
-    readonly clock: Clock;
-    readonly metrics: PresenceMetrics;
-  }) {
+  constructor(options: PresenceOptions) {
     this.#registry = options.registry;
     this.#clock = options.clock;
     this.#metrics = options.metrics;
+    this.#heardForMs = options.heardForMs;
   }
 
   /** The presence of a page of agents. */
   async of(agentIds: readonly string[]): Promise<ReadonlyMap<string, Presence> | undefined> {
     if (agentIds.length === 0) return new Map();
     const result = await this.#registry.lookup(agentIds);
-    if (result.kind === 'found') return result.agents;
-    this.#metrics.presenceUnavailable.inc();
-    return undefined;
+    return result.kind === 'found' ? await this.#unlessInDoubt(result.agents) : this.#unknown();
   }
 
   /** All connected agents of an org. Scans the registry, so calls within a second share one scan. */
@@ -58,12 +63,20 @@ export class PresenceReader {
   async #scan(org: OrgId): Promise<SessionsByAgent | undefined> {
     const held = new Map<string, ScanEntry>();
     for await (const page of this.#registry.scan(org)) {
-      if (page.kind === 'unavailable') {
-        this.#metrics.presenceUnavailable.inc();
-        return undefined;
-      }
+      if (page.kind === 'unavailable') return this.#unknown();
       for (const entry of page.entries) held.set(entry.agentId, entry);
     }
-    return held;
+    return await this.#unlessInDoubt(held);
+  }
+
+  /** Asked after the answer that it is about: what lapsed meanwhile counts. */
+  async #unlessInDoubt<T>(answer: T): Promise<T | undefined> {
+    const isInDoubt = await isPresenceInDoubt(this.#registry.lease, this.#heardForMs());
+    return isInDoubt ? this.#unknown() : answer;
+  }
+
+  #unknown(): undefined {
+    this.#metrics.presenceUnavailable.inc();
+    return undefined;
   }
 }

@@ -1,6 +1,6 @@
 import type { Endpoint } from '@muster/directory';
 import type { GatewayId, OrgId, CommandId } from '@muster/protocol';
-import type { Registry, ScanPage } from '@muster/registry';
+import { isPresenceInDoubt, type Registry, type ScanPage } from '@muster/registry';
 import { sleep, type Clock } from '@muster/runtime';
 
 export interface Route {
@@ -23,12 +23,15 @@ const PATIENCE_MS = 250;
 
 /** Where agents are connected, as the registry says. It may be wrong or unavailable, and nothing durable depends on it. */
 export class Routes {
-  readonly #registry: Pick<Registry, 'lookup' | 'scan'>;
+  readonly #registry: Pick<Registry, 'lookup' | 'scan' | 'lease'>;
   readonly #clock: Clock;
+  readonly #heardForMs: () => number;
 
-  constructor(registry: Pick<Registry, 'lookup' | 'scan'>, clock: Clock) {
+  /** `heardForMs`: for how long messages have got through without a gap. */
+  constructor(registry: Pick<Registry, 'lookup' | 'scan' | 'lease'>, clock: Clock, heardForMs: () => number) {
     this.#registry = registry;
     this.#clock = clock;
+    this.#heardForMs = heardForMs;
   }
 
   /** Routes of those of these endpoints that are connected; `undefined` when the registry does not say it in time. */
@@ -47,9 +50,10 @@ export class Routes {
     return routes;
   }
 
-  /** All connected endpoints of an org; `undefined` when the registry cannot be asked. */
-  all(org: OrgId): Promise<RouteMap | undefined> {
-    return this.#scan(org, (page) => page);
+  /** All connected endpoints of an org; `undefined` when the registry cannot be asked, or may take connected ones for gone. */
+  async all(org: OrgId): Promise<RouteMap | undefined> {
+    const routes = await this.#scan(org, (page) => page);
+    return (await isPresenceInDoubt(this.#registry.lease, this.#heardForMs())) ? undefined : routes;
   }
 
   async #scan(org: OrgId, next: (page: Promise<PageResult>) => Promise<PageResult | undefined>) {
