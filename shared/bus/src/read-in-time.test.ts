@@ -2,7 +2,8 @@ import { expect, test } from '@jest/globals';
 import { readInTime } from './read-in-time.js';
 import type { Entry } from './stream-store.js';
 
-const entry = (seq: number): Entry => ({ seq, subject: 'a', data: new Uint8Array(), timestampMs: 0, pending: 0 }) as unknown as Entry;
+const entry = (seq: number): Entry =>
+  ({ seq, subject: 'a', data: new Uint8Array(), timestampMs: 0, pending: 0 }) as Entry;
 
 test('entries come as they are read, and a reader that stands still is given up and stopped', async () => {
   let stopped = 0;
