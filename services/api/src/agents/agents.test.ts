@@ -81,6 +81,14 @@ describe('the list of agents', () => {
     expect((await api.get(`/v1/agents/${first?.agentId}`)).body.presence).toEqual({ state: 'unknown' });
   });
 
+  test('says unknown when the registry has just lost its data: gateways register their sessions again', async () => {
+    const [first] = await fleet();
+    expect((await api.get(`/v1/agents/${first?.agentId}`)).body.presence.state).toBe('live');
+    api.registry.store.empty();
+    const isUnknown = async () => (await api.get(`/v1/agents/${first?.agentId}`)).body.presence.state === 'unknown';
+    expect(await eventually(isUnknown, 'presence is unknown', 5_000)).toBe(true);
+  });
+
   test('says unknown while the broker is away and leases have lapsed: the sessions go on', async () => {
     const [first] = await fleet();
     const nowMs = Date.now();

@@ -49,7 +49,7 @@ function retention(view: Pick<Directory, 'all'> = directory): IdentityRetention 
     ...{ directory: view, writer, streams, clock, metrics, logger: silentLogger, unusedMs: 30 * DAY_MS },
     presence: new PresenceReader({
       ...{ registry, clock, metrics: createPresenceMetrics(metrics) },
-      heardForMs: () => Number.POSITIVE_INFINITY,
+      doubt: { isInDoubt: () => Promise.resolve(false) },
     }),
     audit: new AuditTrail({
       ...{ streams, clock: systemClock, logger: silentLogger },

@@ -1,4 +1,4 @@
-import { isPresenceInDoubt, type Presence, type Registry, type ScanEntry } from '@muster/registry';
+import type { Presence, PresenceDoubt, Registry, ScanEntry } from '@muster/registry';
 import type { OrgId } from '@muster/protocol';
 import type { Clock, Metrics } from '@muster/runtime';
 
@@ -18,29 +18,28 @@ export function createPresenceMetrics(metrics: Metrics) {
 type PresenceMetrics = ReturnType<typeof createPresenceMetrics>;
 
 export interface PresenceOptions {
-  readonly registry: Pick<Registry, 'lookup' | 'scan' | 'lease'>;
+  readonly registry: Pick<Registry, 'lookup' | 'scan'>;
   readonly clock: Clock;
   readonly metrics: PresenceMetrics;
-  /** For how long the broker has carried messages without a gap. */
-  readonly heardForMs: () => number;
+  readonly doubt: Pick<PresenceDoubt, 'isInDoubt'>;
 }
 
 /**
- * The connected agents, from the registry. Every answer can be `undefined`, which is never an error here: the registry is unreachable, or the
- * broker is or was until a moment ago, so that leases lapsed whose gateways go on.
+ * The connected agents, from the registry. Every answer can be `undefined`, which is never an error here: the registry is unreachable, or its
+ * answer may leave out agents that are connected.
  */
 export class PresenceReader {
   readonly #registry: PresenceOptions['registry'];
   readonly #clock: Clock;
   readonly #metrics: PresenceMetrics;
-  readonly #heardForMs: PresenceOptions['heardForMs'];
+  readonly #doubt: PresenceOptions['doubt'];
   readonly #scans = new Map<OrgId, { readonly atMs: number; readonly held: Promise<SessionsByAgent | undefined> }>();
 
   constructor(options: PresenceOptions) {
     this.#registry = options.registry;
     this.#clock = options.clock;
     this.#metrics = options.metrics;
-    this.#heardForMs = options.heardForMs;
+    this.#doubt = options.doubt;
   }
 
   /** The presence of a page of agents. */
@@ -69,10 +68,8 @@ export class PresenceReader {
     return await this.#unlessInDoubt(held);
   }
 
-  /** Asked after the answer that it is about: what lapsed meanwhile counts. */
   async #unlessInDoubt<T>(answer: T): Promise<T | undefined> {
-    const isInDoubt = await isPresenceInDoubt(this.#registry.lease, this.#heardForMs());
-    return isInDoubt ? this.#unknown() : answer;
+    return (await this.#doubt.isInDoubt()) ? this.#unknown() : answer;
   }
 
   #unknown(): undefined {

@@ -1,6 +1,6 @@
 import type { Endpoint } from '@muster/directory';
 import type { GatewayId, OrgId, CommandId } from '@muster/protocol';
-import { isPresenceInDoubt, type Registry, type ScanPage } from '@muster/registry';
+import type { PresenceDoubt, Registry, ScanPage } from '@muster/registry';
 import { sleep, type Clock } from '@muster/runtime';
 
 export interface Route {
@@ -23,15 +23,14 @@ const PATIENCE_MS = 250;
 
 /** Where agents are connected, as the registry says. It may be wrong or unavailable, and nothing durable depends on it. */
 export class Routes {
-  readonly #registry: Pick<Registry, 'lookup' | 'scan' | 'lease'>;
+  readonly #registry: Pick<Registry, 'lookup' | 'scan'>;
   readonly #clock: Clock;
-  readonly #heardForMs: () => number;
+  readonly #doubt: Pick<PresenceDoubt, 'isInDoubt'>;
 
-  /** `heardForMs`: for how long messages have got through without a gap. */
-  constructor(registry: Pick<Registry, 'lookup' | 'scan' | 'lease'>, clock: Clock, heardForMs: () => number) {
+  constructor(registry: Pick<Registry, 'lookup' | 'scan'>, clock: Clock, doubt: Pick<PresenceDoubt, 'isInDoubt'>) {
     this.#registry = registry;
     this.#clock = clock;
-    this.#heardForMs = heardForMs;
+    this.#doubt = doubt;
   }
 
   /** Routes of those of these endpoints that are connected; `undefined` when the registry does not say it in time. */
@@ -53,7 +52,7 @@ export class Routes {
   /** All connected endpoints of an org; `undefined` when the registry cannot be asked, or may take connected ones for gone. */
   async all(org: OrgId): Promise<RouteMap | undefined> {
     const routes = await this.#scan(org, (page) => page);
-    return (await isPresenceInDoubt(this.#registry.lease, this.#heardForMs())) ? undefined : routes;
+    return (await this.#doubt.isInDoubt()) ? undefined : routes;
   }
 
   async #scan(org: OrgId, next: (page: Promise<PageResult>) => Promise<PageResult | undefined>) {
