@@ -36,8 +36,9 @@ export async function startLocalBrokers(
     const redis =
       options.redisUrl === undefined ? await startRedis({ dataDir: dataDir('redis'), logger, login }) : undefined;
     const stopping = new AbortController();
-    const keep = (name: string, broker: BrokerHandle | undefined): Promise<void> | undefined =>
-      broker === undefined ? undefined : keepRunning(broker, { name, onEvent, signal: stopping.signal });
+    const keep = async (name: string, broker: BrokerHandle | undefined): Promise<void> => {
+      if (broker !== undefined) await keepRunning(broker, { name, onEvent, signal: stopping.signal });
+    };
     const kept = [keep('nats', nats), keep('redis', redis)];
     return {
       natsUrl: options.natsUrl ?? nats?.url ?? '',
