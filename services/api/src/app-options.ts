@@ -16,7 +16,7 @@ export interface AppOptions {
   readonly broker: Pick<Broker, 'bus' | 'streams'>;
   /** Tells of records that are left out. */
   readonly authority?: ServiceBase['authority'];
-  readonly registry: Pick<Registry, 'lookup' | 'scan' | 'gateways'>;
+  readonly registry: Pick<Registry, 'lookup' | 'scan' | 'gateways' | 'lease' | 'generation'>;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: Metrics;

@@ -1,5 +1,6 @@
 import { AuditTrail } from '@muster/audit';
 import { Directory, DirectoryWriter } from '@muster/directory';
+import { PresenceDoubt } from '@muster/registry';
 import type { Component } from '@muster/runtime';
 import { CoordinatorMonitor, interruptOrphan, OrphanReaper } from '@muster/service-base';
 import type { Express } from 'express';
@@ -72,8 +73,9 @@ export function buildApp(options: AppOptions): Api {
   const viewers = new Viewers({ clock, logger, tokens, sessions, metrics, bounds, broker, ...options.streamIntervals });
   tokens.onRevoked((tokenId) => viewers.endOfToken(tokenId));
   signIn.store.onRevoked((sessionId) => viewers.endOfSession(sessionId));
+  const doubt = new PresenceDoubt({ registry: options.registry, clock, heardForMs: () => broker.answersForMs });
   const presence = new PresenceReader({
-    ...{ registry: options.registry, clock },
+    ...{ registry: options.registry, clock, doubt },
     metrics: createPresenceMetrics(options.metrics),
   });
   const upstream = {
@@ -130,6 +132,7 @@ export function buildApp(options: AppOptions): Api {
     viewers,
     components: {
       ...{
+        doubt,
         audit,
         directory,
         tokens,

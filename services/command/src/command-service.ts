@@ -4,7 +4,7 @@ import { Directory } from '@muster/directory';
 import type { RequestSeal } from '@muster/identity';
 import { SUBJECTS, type CommandServiceHeartbeat } from '@muster/messages';
 import { newCommandServiceId, type CommandServiceId } from '@muster/protocol';
-import type { Registry } from '@muster/registry';
+import { PresenceDoubt, type Registry } from '@muster/registry';
 import { FollowedFile, type Clock, type Logger, type Metrics, type Component, type Tracer } from '@muster/runtime';
 import { LiveInstances } from '@muster/service-base';
 import type { CommandConfig } from './config.js';
@@ -39,7 +39,7 @@ const CLAIMS_OF_ONE_AGENT = { capacity: 20, refillPerSecond: 0.2 };
 
 export interface CommandServiceDeps {
   readonly broker: Broker;
-  readonly registry: Pick<Registry, 'lookup' | 'scan'>;
+  readonly registry: Pick<Registry, 'lookup' | 'scan' | 'lease' | 'generation'>;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: Metrics;
@@ -84,7 +84,9 @@ export function createCommandService(deps: CommandServiceDeps): CommandService {
   const journal = { projection, writer, audit };
 
   const trees = new TargetTrees(directory);
-  const routes = new Routes(registry, clock);
+  const heardForMs = (): number => clock.now() - services.hearsSinceMs;
+  const doubt = new PresenceDoubt({ registry, clock, heardForMs });
+  const routes = new Routes(registry, clock, doubt);
   const freshRoutes = new FreshRoutes();
   const deliveries = new DeliverySender({
     bus,
@@ -148,6 +150,7 @@ export function createCommandService(deps: CommandServiceDeps): CommandService {
   return {
     instance,
     components: [
+      ['presence', doubt],
       ['audit trail', { stop: (signal) => trail.stop(signal) }],
       ['directory', directory],
       ['command policy', policyFile],

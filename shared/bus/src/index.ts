@@ -5,6 +5,7 @@ export { connectNats, natsServerNames } from './connect-nats.js';
 export { connectSnapshots, type StreamDescription, type StreamSnapshots } from './nats-snapshots.js';
 export { formatIn, refuseOtherFormat } from './stream-format.js';
 export { followView, type FollowedView } from './follow-view.js';
+export { readInTime } from './read-in-time.js';
 export { SequenceWaiters } from './sequence-waiters.js';
 export { untilCurrent } from './until-current.js';
 export type * from './stream-store.js';

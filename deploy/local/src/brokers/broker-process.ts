@@ -64,6 +64,13 @@ export class BrokerProcess {
     return isRunning(this.child) ? this.child?.pid : undefined;
   }
 
+  /** Resolves when it does not run. Does not keep this process alive. */
+  get exited(): Promise<void> {
+    const { child } = this;
+    if (child === undefined || !isRunning(child)) return Promise.resolve();
+    return once(child, 'exit').then(() => undefined);
+  }
+
   /** @throws BrokerStartError when it ends at once or does not answer in time. */
   async start(): Promise<void> {
     if (isRunning(this.child)) return;

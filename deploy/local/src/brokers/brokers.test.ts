@@ -10,6 +10,7 @@ import { natsAccess, newPassword } from './broker-login.js';
 import { findBinary } from './find-binary.js';
 import { ensureBinary, findBroker } from './find-broker.js';
 import { freePort } from './free-port.js';
+import { keepRunning } from './keep-running.js';
 import { natsAnswers, redisAnswers, until } from './probe.js';
 import { startNats } from './start-nats.js';
 import { startRedis } from './start-redis.js';
@@ -35,6 +36,27 @@ describe('brokers on this machine', () => {
     await expect(ensuring).rejects.toThrow(
       /no-such-program is needed.*neither on PATH.*apt-get install no-such-package/,
     );
+  });
+
+  it('a broker that was killed is started again, until that is no longer wanted', async () => {
+    const redis = await startRedis({ dataDir: join(dataDir, 'kept'), logger });
+    const stopping = new AbortController();
+    const events: string[] = [];
+    let isBack = (): void => undefined;
+    const back = new Promise<void>((resolve) => (isBack = resolve));
+    const onEvent = (text: string): void => {
+      events.push(text);
+      if (text.endsWith('is back')) isBack();
+    };
+    const keeping = keepRunning(redis, { name: 'redis', onEvent, signal: stopping.signal });
+    await redis.kill9();
+    await back;
+    expect(await redisAnswers(redis.port)).toBe(true);
+    expect(events).toEqual(['redis has ended; starting it again in 0.5 s', 'redis is back']);
+    stopping.abort();
+    await keeping;
+    await redis.stop();
+    expect([redis.pid, events.length]).toEqual([undefined, 2]);
   });
 
   it('nats answers after its start, keeps its address over a kill, and is gone after its stop', async () => {

@@ -1,6 +1,13 @@
 import { join } from 'node:path';
 import type { Logger } from '@muster/runtime';
-import { natsAccess, startNats, startRedis, type BrokerHandle, type NatsHandle } from '../brokers/index.js';
+import {
+  keepRunning,
+  natsAccess,
+  startNats,
+  startRedis,
+  type BrokerHandle,
+  type NatsHandle,
+} from '../brokers/index.js';
 import { ensureBrokerLogins } from '../stack/broker-logins.js';
 import type { RunOptions } from './run-options.js';
 
@@ -13,8 +20,12 @@ export interface LocalBrokers {
   stop(): Promise<void>;
 }
 
-/** Starts the brokers for which the options name no URL. When one does not start, the other is stopped again. */
-export async function startLocalBrokers(options: RunOptions, logger: Logger): Promise<LocalBrokers> {
+/** Starts the brokers for which the options name no URL, and again when they end. When one does not start, the other is stopped again. */
+export async function startLocalBrokers(
+  options: RunOptions,
+  logger: Logger,
+  onEvent: (text: string) => void,
+): Promise<LocalBrokers> {
   const dataDir = (name: string): string => join(options.folder, 'data', name);
   const { nats: natsLogin, redis: login } = await ensureBrokerLogins(join(options.folder, 'keys'));
   const access = natsAccess(natsLogin);
@@ -24,12 +35,20 @@ export async function startLocalBrokers(options: RunOptions, logger: Logger): Pr
   try {
     const redis =
       options.redisUrl === undefined ? await startRedis({ dataDir: dataDir('redis'), logger, login }) : undefined;
+    const stopping = new AbortController();
+    const keep = async (name: string, broker: BrokerHandle | undefined): Promise<void> => {
+      if (broker !== undefined) await keepRunning(broker, { name, onEvent, signal: stopping.signal });
+    };
+    const kept = [keep('nats', nats), keep('redis', redis)];
     return {
       natsUrl: options.natsUrl ?? nats?.url ?? '',
       redisUrl: options.redisUrl ?? redis?.url ?? '',
       nats,
       redis,
       stop: async () => {
+        stopping.abort();
+        // A start that is under way ends first.
+        await Promise.all(kept);
         await Promise.all([nats?.stop(), redis?.stop()]);
       },
     };

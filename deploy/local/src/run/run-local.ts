@@ -97,13 +97,13 @@ class LocalRun {
     const { folder, gateways, agent, natsRights, logLevel, settings } = this.#options;
     const logger = createLogger({ service: 'local', pretty: true, destination: process.stderr });
     this.#hasKept = existsSync(join(folder, 'data', 'nats'));
-    this.#brokers = await startLocalBrokers(this.#options, logger);
-    const { natsUrl, redisUrl } = this.#brokers;
     const onEvent = (text: string): void => {
       console.error(`${new Date().toLocaleTimeString()}  ${text}`);
       // The file has the process ids.
-      if (text.endsWith('is back')) void this.#publish();
+      if (text.endsWith('is back') && this.#stack !== undefined) void this.#publish();
     };
+    this.#brokers = await startLocalBrokers(this.#options, logger, onEvent);
+    const { natsUrl, redisUrl } = this.#brokers;
     this.#prometheusPort = await prometheusPort(this.#options.observe);
     const written = writingTo(this.#prometheusPort, settings);
     const shape = { gateways, agent, logLevel, settings: written, restart: true };

@@ -13,7 +13,7 @@ export interface SelectionParts {
 /** A selector that is ready to be applied. Made once per request. */
 export interface Selection {
   readonly matches: (endpoint: Endpoint) => boolean;
-  /** The connected agents, read only when the selector or the caller needs them. `undefined` when the registry is unreachable. */
+  /** The connected agents, read only when the selector or the caller needs them. `undefined` when that is not known. */
   readonly held: SessionsByAgent | undefined;
 }
 
@@ -22,19 +22,19 @@ const usesMode = (selector: Selector): boolean => selector.some(({ key }) => key
 /**
  * Agents must match both the bound of the principal and the selector.
  * Throws `no_telemetry_service` or `timeout` when they use `health` and it is not known of all endpoints.
- * With `toChange`, throws `registry_unavailable` when they use `mode` and the registry is unreachable: the selection would be wrong.
+ * Throws `registry_unavailable` when they use `mode` and nobody knows who is connected: `mode=live` would select nobody, and `mode!=poll` everybody.
  */
 export async function selectionOf(
   { presence, health }: SelectionParts,
   principal: Principal,
-  options: { readonly selector: string; readonly needsSessions?: boolean; readonly toChange?: boolean },
+  options: { readonly selector: string; readonly needsSessions?: boolean },
 ): Promise<Selection> {
   const parsed = parseSelector(options.selector);
   if (!parsed.ok) throw new AppError('bad_selector', parsed.message, { details: { offset: parsed.offset } });
   const selector = [...parsed.selector, ...principal.bound];
   const needsSessions = options.needsSessions === true || usesMode(selector);
   const held = needsSessions ? await presence.held(principal.org) : undefined;
-  if (held === undefined && options.toChange === true && usesMode(selector)) {
+  if (held === undefined && usesMode(selector)) {
     throw new AppError(
       'registry_unavailable',
       'nobody knows who is connected now, so `mode` selects nobody; try again',

@@ -80,6 +80,35 @@ describe('the list of agents', () => {
     expect(body.items[0].presence).toEqual({ state: 'unknown' });
     expect((await api.get(`/v1/agents/${first?.agentId}`)).body.presence).toEqual({ state: 'unknown' });
   });
+
+  test('says unknown when the registry has just lost its data: gateways register their sessions again', async () => {
+    const [first] = await fleet();
+    expect((await api.get(`/v1/agents/${first?.agentId}`)).body.presence.state).toBe('live');
+    api.registry.store.empty();
+    const isUnknown = async () => (await api.get(`/v1/agents/${first?.agentId}`)).body.presence.state === 'unknown';
+    expect(await eventually(isUnknown, 'presence is unknown', 5_000)).toBe(true);
+  });
+
+  test('says unknown while the broker is away and leases have lapsed: the sessions go on', async () => {
+    const [first] = await fleet();
+    const nowMs = Date.now();
+    for (const lease of api.registry.store.leases.values())
+      Object.assign(lease, { endsAtMs: nowMs - 1, renewedAtMs: nowMs - 20_000 });
+    // The broker is heard: then the gateway has died.
+    expect((await api.get(`/v1/agents/${first?.agentId}`)).body.presence.state).toBe('offline');
+    api.connection.bus.setConnected(false);
+    const { body } = await api.get('/v1/agents?counts=os');
+    expect(body.counts).toMatchObject({ total: 4, live: null, poll: null, offline: null });
+    expect(body.items[0].presence).toEqual({ state: 'unknown' });
+    // `mode!=live` would be everybody.
+    for (const selector of ['mode%3Dlive', 'mode!%3Dlive']) {
+      const listed = await api.get(`/v1/agents?selector=${selector}`);
+      expect([listed.status, listed.body.code]).toEqual([503, 'registry_unavailable']);
+    }
+    api.connection.bus.setConnected(true);
+    // Gateways have not had time to renew.
+    expect((await api.get(`/v1/agents/${first?.agentId}`)).body.presence).toEqual({ state: 'unknown' });
+  });
 });
 
 describe('one agent', () => {

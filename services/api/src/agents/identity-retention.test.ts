@@ -47,7 +47,10 @@ function retention(view: Pick<Directory, 'all'> = directory): IdentityRetention 
   const counter = { inc: () => undefined };
   return new IdentityRetention({
     ...{ directory: view, writer, streams, clock, metrics, logger: silentLogger, unusedMs: 30 * DAY_MS },
-    presence: new PresenceReader({ registry, clock, metrics: createPresenceMetrics(metrics) }),
+    presence: new PresenceReader({
+      ...{ registry, clock, metrics: createPresenceMetrics(metrics) },
+      doubt: { isInDoubt: () => Promise.resolve(false) },
+    }),
     audit: new AuditTrail({
       ...{ streams, clock: systemClock, logger: silentLogger },
       metrics: { auditLost: counter, auditSuppressed: counter },

@@ -30,7 +30,7 @@ function editManyOperation(parts: LabelParts): Operation {
   return implement(operations.labelAgents, async ({ principal, body: { selector, set, remove }, note }) => {
     const details = { selector, set, remove };
     note({ details });
-    const selection = await selectionOf(parts, principal, { selector, toChange: true });
+    const selection = await selectionOf(parts, principal, { selector });
     const chosen = [...parts.directory.endpoints(principal.org)].filter(
       (endpoint) => endpoint.revoked === undefined && selection.matches(endpoint),
     );

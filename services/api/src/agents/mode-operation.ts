@@ -65,7 +65,7 @@ async function choose(
   { selector = '', agentIds }: ModeRequest,
 ): Promise<{ readonly chosen: Endpoint[] } & Pick<Selection, 'held'>> {
   const { directory } = parts;
-  const { matches, held } = await selectionOf(parts, principal, { selector, needsSessions: true, toChange: true });
+  const { matches, held } = await selectionOf(parts, principal, { selector, needsSessions: true });
   const isEligible = (endpoint: Endpoint): boolean => endpoint.revoked === undefined && matches(endpoint);
   if (agentIds === undefined) return { chosen: [...directory.endpoints(principal.org)].filter(isEligible), held };
   const chosen: Endpoint[] = [];

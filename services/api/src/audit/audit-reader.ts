@@ -1,4 +1,4 @@
-import type { StreamStore } from '@muster/bus';
+import { readInTime, type StreamStore } from '@muster/bus';
 import { AppError, type OrgId } from '@muster/protocol';
 import { decodeRecord, STREAM_SUBJECTS, STREAMS, type AuditRecord } from '@muster/records';
 
@@ -46,7 +46,7 @@ export async function readAudit(
     for (let width = FIRST_WINDOW, scanned = 0; end > 1 && !signal.aborted; width *= 2) {
       const start = Math.max(1, end - width);
       const window: AuditEntry[] = [];
-      for await (const { seq, data } of streams.read(STREAMS.audit.name, { subject, fromSeq: start, signal })) {
+      for await (const { seq, data } of readInTime(streams, STREAMS.audit.name, { subject, fromSeq: start, signal })) {
         if (seq >= end) break;
         scanned += 1;
         const record = decodeRecord<AuditRecord>(data);

@@ -12,7 +12,7 @@ import { surveyGateways } from './gateway-survey.js';
 
 export interface BandwidthParts extends SurveyParts, SelectionParts {
   readonly bus: Pick<Bus, 'request'>;
-  readonly registry: Pick<Registry, 'gateways'>;
+  readonly registry: Pick<Registry, 'gateways' | 'lease'>;
   readonly byNum: EndpointByNum;
 }
 

@@ -11,21 +11,25 @@ export type GatewayAnswer =
 
 const WITHIN_MS = 3_000;
 
-/** Asks all gateways with a lease for their counters. Throws `registry_unavailable`, `broker_unavailable`. */
+/** A lease that lapsed so long ago may be that of a gateway that goes on: the broker was away. */
+const LAPSED_MS = 120_000;
+
+/** Asks all gateways with a lease, or that have lost theirs without a goodbye, for their counters. Throws `registry_unavailable`, `broker_unavailable`. */
 export async function surveyGateways(
   bus: Pick<Bus, 'request'>,
-  registry: Pick<Registry, 'gateways'>,
+  registry: Pick<Registry, 'gateways' | 'lease'>,
   withinMs = WITHIN_MS,
 ): Promise<GatewayAnswer[]> {
-  const leased = await registry.gateways();
-  if (leased.kind === 'unavailable') {
+  const [leased, lapsed] = [await registry.gateways(), await registry.lease.lapsed(LAPSED_MS)];
+  if (leased.kind === 'unavailable' || lapsed.kind === 'unavailable') {
     throw new AppError('registry_unavailable', 'nobody knows now which gateways there are; try again in a moment', {
       details: { retryAfterMs: 1_000 },
-      cause: leased.cause,
+      cause: leased.kind === 'unavailable' ? leased.cause : undefined,
     });
   }
+  const ids = new Set([...leased.gateways, ...lapsed.gateways].map(({ gatewayId }) => gatewayId));
   const question = encodeBusMessage({ t: 'traffic' });
-  const answers = leased.gateways.map(async ({ gatewayId: id }): Promise<GatewayAnswer> => {
+  const answers = [...ids].map(async (id): Promise<GatewayAnswer> => {
     const result = await bus.request(SUBJECTS.gateway(id as GatewayId), question, { timeoutMs: withinMs });
     if (result.kind === 'disconnected') throw nothingDone();
     if (result.kind !== 'reply') return { id, state: result.kind === 'no_responders' ? 'gone' : 'no_answer' };

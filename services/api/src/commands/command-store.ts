@@ -1,4 +1,4 @@
-import { StreamError, type Entry, type ReadOptions, type StreamStore } from '@muster/bus';
+import { readInTime, StreamError, type Entry, type StreamStore } from '@muster/bus';
 import { endpointLabel, type Directory } from '@muster/directory';
 import { AppError, isCommandId, selectorMatches, type CommandId, type OrgId } from '@muster/protocol';
 import {
@@ -65,7 +65,9 @@ export class CommandStore {
     let seq = 0;
     let endedSeq: number | undefined;
     await this.#reading(async () => {
-      for await (const entry of this.#entries(org, id, { ...(signal === undefined ? {} : { signal }) })) {
+      const subject = STREAM_SUBJECTS.command(org, id);
+      const options = { subject, batch: BATCH, ...(signal === undefined ? {} : { signal }) };
+      for await (const entry of readInTime(this.#streams, STREAMS.commands.name, options)) {
         fold = applyEntry(fold, entry.data)?.fold ?? fold;
         seq = entry.seq;
         if (fold?.status === 'ended') endedSeq ??= seq;
@@ -76,19 +78,9 @@ export class CommandStore {
 
   /** Its entries from the first one on, and new ones until the signal is aborted. */
   follow({ org, id }: Pick<CommandRecord, 'org' | 'id'>, signal: AbortSignal): AsyncIterable<Entry> {
-    return this.#entries(org, id, { follow: true, signal, heartbeatMs: STREAM_HEARTBEAT_MS });
-  }
-
-  #entries(
-    org: OrgId,
-    id: CommandId,
-    options: Pick<ReadOptions, 'follow' | 'signal' | 'heartbeatMs'>,
-  ): AsyncIterable<Entry> {
-    return this.#streams.read(STREAMS.commands.name, {
-      subject: STREAM_SUBJECTS.command(org, id),
-      batch: BATCH,
-      ...options,
-    });
+    const subject = STREAM_SUBJECTS.command(org, id);
+    const options = { subject, batch: BATCH, follow: true, signal, heartbeatMs: STREAM_HEARTBEAT_MS };
+    return this.#streams.read(STREAMS.commands.name, options);
   }
 
   async #reading<T>(read: () => Promise<T>): Promise<T> {

@@ -1,4 +1,4 @@
-import { followView, StreamError, type Entry, type FollowedView, type StreamStore } from '@muster/bus';
+import { followView, readInTime, StreamError, type Entry, type FollowedView, type StreamStore } from '@muster/bus';
 import { AppError, firstIdAt, isQueryId, joinSelectors, newQueryId, type OrgId, type QueryId } from '@muster/protocol';
 import {
   decodeQueryRecord,
@@ -144,7 +144,7 @@ export class QueryStore {
       let progress: QueryProgress = record;
       if (newest === undefined) return progress;
       const fromSeq = Math.max(1, newest.seq - PROGRESS_WINDOW);
-      for await (const { data } of this.#streams.read(STREAMS.results.name, { subject, fromSeq, batch: 32 })) {
+      for await (const { data } of readInTime(this.#streams, STREAMS.results.name, { subject, fromSeq, batch: 32 })) {
         const event = decodeQueryRecord<ResultEvent>(data);
         if (event.t === 'ended') return event.record;
         if (event.t === 'progress') progress = event;

@@ -1,4 +1,4 @@
-import { followView, type FollowedView, type StreamStore } from '@muster/bus';
+import { followView, readInTime, type FollowedView, type StreamStore } from '@muster/bus';
 import { AppError, type OrgId } from '@muster/protocol';
 import { decodeRecord, encodeRecord, STREAM_SUBJECTS, STREAMS, type QuestionRecord } from '@muster/records';
 import type { Logger } from '@muster/runtime';
@@ -73,7 +73,7 @@ export class QuestionStore {
     const found: QuestionRecord[] = [];
     const subject = STREAM_SUBJECTS.question(org, name);
     try {
-      for await (const { data } of this.#streams.read(STREAMS.questions.name, { subject, batch: 20 }))
+      for await (const { data } of readInTime(this.#streams, STREAMS.questions.name, { subject, batch: 20 }))
         found.push(decodeRecord(data));
     } catch (cause) {
       throw new AppError('broker_unavailable', 'the versions could not be read', { cause });

@@ -10,6 +10,8 @@ export class BrokerWatch {
   readonly #bus: Pick<Bus, 'connected' | 'flush'>;
   readonly #clock: Clock;
   #answers = true;
+  /** Since when it answers, monotonic. */
+  #sinceMs = Number.NEGATIVE_INFINITY;
   #asking = false;
   #timer: Timer | undefined;
 
@@ -21,6 +23,12 @@ export class BrokerWatch {
   /** False at the latest 2.5 s after the broker stopped to answer, and at once when the connection is lost. */
   get reachable(): boolean {
     return this.#answers && this.#bus.connected;
+  }
+
+  /** For how long it has answered without a gap; 0 when it does not. Infinite when it always did. */
+  get answersForMs(): number {
+    if (!this.reachable) this.#sinceMs = this.#clock.monotonic();
+    return this.#clock.monotonic() - this.#sinceMs;
   }
 
   start(): void {
@@ -35,6 +43,7 @@ export class BrokerWatch {
     if (this.#asking) return;
     this.#asking = true;
     this.#answers = await this.#bus.flush(ANSWER_MS);
+    if (!this.reachable) this.#sinceMs = this.#clock.monotonic();
     this.#asking = false;
   }
 }

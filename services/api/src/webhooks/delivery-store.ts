@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { StreamError, type AppendResult, type Entry, type StreamStore } from '@muster/bus';
+import { readInTime, StreamError, type AppendResult, type Entry, type StreamStore } from '@muster/bus';
 import { AppError, type OrgId } from '@muster/protocol';
 import {
   decodeRecord,
@@ -92,7 +92,7 @@ export class DeliveryStore {
     const found: KeptDelivery[] = [];
     try {
       const subject = STREAM_SUBJECTS.webhookDeliveries(webhook.org, webhook.id);
-      for await (const entry of this.#streams.read(STREAMS.webhookDeliveries.name, { subject })) {
+      for await (const entry of readInTime(this.#streams, STREAMS.webhookDeliveries.name, { subject })) {
         if (before !== undefined && entry.seq >= before) break;
         const kept = keptDelivery(entry);
         if (state !== undefined && kept.record.state !== state) continue;

@@ -1,6 +1,6 @@
 import type { Endpoint } from '@muster/directory';
 import type { GatewayId, OrgId, CommandId } from '@muster/protocol';
-import type { Registry, ScanPage } from '@muster/registry';
+import type { PresenceDoubt, Registry, ScanPage } from '@muster/registry';
 import { sleep, type Clock } from '@muster/runtime';
 
 export interface Route {
@@ -25,10 +25,12 @@ const PATIENCE_MS = 250;
 export class Routes {
   readonly #registry: Pick<Registry, 'lookup' | 'scan'>;
   readonly #clock: Clock;
+  readonly #doubt: Pick<PresenceDoubt, 'isInDoubt'>;
 
-  constructor(registry: Pick<Registry, 'lookup' | 'scan'>, clock: Clock) {
+  constructor(registry: Pick<Registry, 'lookup' | 'scan'>, clock: Clock, doubt: Pick<PresenceDoubt, 'isInDoubt'>) {
     this.#registry = registry;
     this.#clock = clock;
+    this.#doubt = doubt;
   }
 
   /** Routes of those of these endpoints that are connected; `undefined` when the registry does not say it in time. */
@@ -47,9 +49,10 @@ export class Routes {
     return routes;
   }
 
-  /** All connected endpoints of an org; `undefined` when the registry cannot be asked. */
-  all(org: OrgId): Promise<RouteMap | undefined> {
-    return this.#scan(org, (page) => page);
+  /** All connected endpoints of an org; `undefined` when the registry cannot be asked, or may take connected ones for gone. */
+  async all(org: OrgId): Promise<RouteMap | undefined> {
+    const routes = await this.#scan(org, (page) => page);
+    return (await this.#doubt.isInDoubt()) ? undefined : routes;
   }
 
   async #scan(org: OrgId, next: (page: Promise<PageResult>) => Promise<PageResult | undefined>) {

@@ -48,7 +48,8 @@ const NAMED = 10;
 
 /**
  * Freezes the target set. One named endpoint that is unknown, revoked or outside the operator's bound refuses the command.
- * @throws AppError `bad_selector`, `bad_params` (rows), `no_targets`, `too_many_targets`, `not_found`, `revoked`, `forbidden`.
+ * @throws AppError `bad_selector`, `bad_params` (rows), `no_targets`, `too_many_targets`, `not_found`, `revoked`, `forbidden`,
+ * `registry_unavailable` (the selector has `mode`, and nobody knows who is connected).
  */
 export async function expandTarget(deps: TargetDeps, request: TargetRequest): Promise<FrozenTargets> {
   const { target } = request;
@@ -66,7 +67,12 @@ async function bySelector(
   const { selector } = boundedSelector(text, bound, among !== undefined);
   const chosen = among === undefined ? undefined : new Set(decodeNumberSet(among));
   // Only the registry knows the mode of a session.
-  const early = selector.some(({ key }) => key === 'mode') ? await routes.all(org) : undefined;
+  const usesMode = selector.some(({ key }) => key === 'mode');
+  const early = usesMode ? await routes.all(org) : undefined;
+  if (usesMode && early === undefined) {
+    const message = 'nobody knows who is connected now, so `mode` would select wrong endpoints; try again';
+    throw new AppError('registry_unavailable', message);
+  }
   const found: Endpoint[] = [];
   let visited = 0;
   for (const endpoint of directory.endpoints(org)) {

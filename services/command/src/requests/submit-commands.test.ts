@@ -116,6 +116,23 @@ describe('a submission that is invalid or not allowed is refused, and nothing is
   });
 });
 
+test('a selector with a mode reaches nobody while it is not known who is connected', async () => {
+  await harness.agents(2);
+  await harness.service();
+  const request = harness.request({ target: { selector: 'mode!=poll' } });
+  harness.registry.store.available = false;
+  expect((await harness.problem(request)).code).toBe('registry_unavailable');
+  harness.registry.store.available = true;
+  // The broker was away until a moment ago: its gateway could not renew the lease, and goes on.
+  const nowMs = harness.clock.now();
+  const info = { sessions: 2, draining: false, startedAtMs: 0 };
+  harness.registry.store.leases.set('gw-1', { endsAtMs: nowMs - 1, renewedAtMs: nowMs - 20_000, info });
+  const offline = harness.request({ target: { selector: 'mode=offline' } });
+  expect((await harness.problem(offline)).code).toBe('registry_unavailable');
+  await harness.pass(20_000);
+  expect((await harness.submit({ target: { selector: 'mode=offline' } })).ledger.targeted).toBe(2);
+});
+
 test('endpoints that stand for what a selector requires of health are the targets, within the other requirements and the bound', async () => {
   const [mine, other] = [await harness.agent({}, { env: 'dev' }), await harness.agent({}, { env: 'prod' })];
   const well = await harness.agent({}, { env: 'dev' });

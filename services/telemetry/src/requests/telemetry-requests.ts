@@ -83,7 +83,7 @@ export class TelemetryRequests {
         ...(delta === undefined ? {} : { delta }),
         epoch: table.epochs[slot] as number,
         receivedMs: table.receivedMs[slot] as number,
-        ageMs: clock.monotonic() - (table.heardMs[slot] as number),
+        ageMs: clock.monotonic() - (table.takenMs[slot] as number),
         vitals: vitalsOf(table, slot),
       },
     };
@@ -168,7 +168,7 @@ export class TelemetryRequests {
 
   #row(slot: number, { num, agentId }: Endpoint): EndpointRow {
     const { clock, table, health } = this.#options;
-    const ageMs = clock.monotonic() - (table.heardMs[slot] as number);
+    const ageMs = clock.monotonic() - (table.takenMs[slot] as number);
     const its = health.of(num);
     return { num, agentId, vitals: vitalsOf(table, slot), ageMs, ...(its === undefined ? {} : { health: its }) };
   }

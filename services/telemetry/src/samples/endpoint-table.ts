@@ -27,6 +27,8 @@ export class EndpointTable {
   /** When it arrived here, monotonic, and how long after the one before. */
   heardMs = new Float64Array(0);
   gapsMs = new Float32Array(0);
+  /** When the gateway received it, on this process's monotonic clock. */
+  takenMs = new Float64Array(0);
   counters = new Float64Array(0);
   vitals = new Float32Array(0);
   /** The group of the fleet that it is counted in. */
@@ -65,6 +67,7 @@ export class EndpointTable {
       this.receivedMs,
       this.heardMs,
       this.gapsMs,
+      this.takenMs,
     ]) {
       column[slot] = 0;
     }
@@ -119,6 +122,7 @@ export class EndpointTable {
     this.atMs = float64(this.atMs);
     this.receivedMs = float64(this.receivedMs);
     this.heardMs = float64(this.heardMs);
+    this.takenMs = float64(this.takenMs);
     this.counters = float64(this.counters, COUNTERS);
     this.seqs = resized(new Uint32Array(slots), this.seqs);
     this.baseSeqs = resized(new Uint32Array(slots), this.baseSeqs);

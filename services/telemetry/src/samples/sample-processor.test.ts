@@ -50,6 +50,23 @@ function start(count = 1, maxEndpoints = 100) {
   };
 }
 
+test('what a gateway sends again to a new owner is as old as it is; clocks that differ make nothing else old', () => {
+  const { clock, endpoint, process, table } = start();
+  const age = () => clock.monotonic() - (table.takenMs[table.slotOf(endpoint.num) ?? Number.NaN] as number);
+  const nowMs = clock.now();
+  const keyframe = endpoint.sample({ cpu: 0.1 }, nowMs - 60_000, 'keyframe', nowMs - 60_000);
+  const delta = endpoint.sample({ cpu: 0.2 }, nowMs - 40_000, 'delta', nowMs - 40_000);
+  process(endpoint, keyframe);
+  expect(age()).toBe(60_000);
+  expect(process(endpoint, delta)).toBe('delta');
+  expect(age()).toBe(40_000);
+  // From here on its gateway's clock is 30 s behind.
+  process(endpoint, endpoint.sample({ cpu: 0.3 }, nowMs, 'delta', nowMs - 30_000 + 20_000));
+  clock.advance(20_000);
+  process(endpoint, endpoint.sample({ cpu: 0.4 }, nowMs, 'delta', nowMs - 10_000));
+  expect(age()).toBe(0);
+});
+
 test('a delta changes what the keyframe said, also when deltas between were lost, and rates are made of both', () => {
   const { endpoint, process, vital, faults } = start();
   const first = { cpu: 0.1, memory: 0.5, disk: 0.6, load: 0.5, diskBytes: 0, networkBytes: 1_000 };

@@ -27,8 +27,11 @@ export interface SlotObserver {
   join(slot: number): void;
 }
 
+/** A sample that was received so much later than the one before, and came with it, was sent again. */
+const RESENT_MS = 1_000;
+
 export interface SampleProcessorOptions {
-  readonly clock: Pick<Clock, 'monotonic'>;
+  readonly clock: Pick<Clock, 'monotonic' | 'now'>;
   readonly directory: Pick<Directory, 'byNum'>;
   readonly table: EndpointTable;
   readonly maxEndpoints: number;
@@ -99,6 +102,8 @@ export class SampleProcessor {
     if (known === undefined) observer.begin(slot);
     else observer.leave(slot);
     this.#keep(slot, receivedMs, isSameSession);
+    // A gateway sends what it has to a new owner of the partition. Otherwise clocks that differ must not make a sample old.
+    if (known === undefined) table.takenMs[slot] = (table.heardMs[slot] as number) - this.#agoMs(receivedMs);
     table.epochs[slot] = epoch;
     table.baseSeqs[slot] = seq;
     table.setKeyframe(slot, body);
@@ -120,7 +125,12 @@ export class SampleProcessor {
     }
     this.#scanner.scan(table.keyframe(slot), body);
     observer.leave(slot);
+    const [heardMs, takenMs] = [table.heardMs[slot] as number, table.takenMs[slot] as number];
+    const laterMs = receivedMs - (table.receivedMs[slot] as number);
     this.#keep(slot, receivedMs, true);
+    // It was sent again too, right after its keyframe.
+    const nowMs = table.heardMs[slot] as number;
+    if (laterMs - (nowMs - heardMs) > RESENT_MS) table.takenMs[slot] = Math.min(nowMs, takenMs + laterMs);
     table.setDelta(slot, body);
     observer.join(slot);
     return 'delta';
@@ -142,6 +152,11 @@ export class SampleProcessor {
     const heardMs = table.heardMs[slot] as number;
     table.gapsMs[slot] = isSameSession && heardMs > 0 ? nowMs - heardMs : 0;
     table.heardMs[slot] = nowMs;
+    table.takenMs[slot] = nowMs;
+  }
+
+  #agoMs(receivedMs: number): number {
+    return Math.max(0, this.#options.clock.now() - receivedMs);
   }
 
   #beforeOf(slot: number): Before {
