@@ -223,6 +223,10 @@ export const healthListSchema = z
       description:
         'Of all that match, whatever `state` asks for; `ok` also of those that have always been well, which are in no list.',
     }),
+    unknown: count.optional().meta({
+      description:
+        'How many match of which nothing is known: they send no samples. Absent while partitions are missing.',
+    }),
     items: z.array(z.object({ agentId: z.string(), host: z.string(), health: healthSchema })),
     nextCursor,
     partitions: coverage,

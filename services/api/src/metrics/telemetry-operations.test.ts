@@ -218,12 +218,15 @@ describe('the fleet', () => {
     const list = async (query: string) => (await api.get(`/v1/health?state=critical&limit=1${query}`)).body;
     await eventually(async () => (await list('')).counts?.ok === 20);
     const first = await list('');
-    expect(first).toMatchObject({ items: [{ agentId: 'a5' }], partitions: { missing: [] } });
+    expect(first).toMatchObject({ unknown: 0, items: [{ agentId: 'a5' }], partitions: { missing: [] } });
     const second = await list(`&cursor=${first.nextCursor}`);
     expect(second.items).toEqual([
       { agentId: 'a9', host: '', health: { state: 'critical', since: '1970-01-01T00:00:00.000Z', rules: [TOLD] } },
     ]);
     expect(second.nextCursor).toBe(undefined);
+    // 22 are known; three of these are not.
+    for (let i = 0; i < 25; i += 1) await api.agent();
+    await eventually(async () => (await list('')).unknown === 3);
   });
 
   test('cannot be told while no service is heard', async () => {

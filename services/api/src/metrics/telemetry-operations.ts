@@ -2,7 +2,7 @@ import { operations } from '@muster/api-contract';
 import type { Directory } from '@muster/directory';
 import { decodeDelta, decodeKeyframe, GROUP_ATTRIBUTE, sampleValues } from '@muster/host-metrics';
 import type { EndpointHealth, LatestMetrics } from '@muster/messages';
-import { findAgent, type SelectionParts } from '../agents/agent-selection.js';
+import { findAgent, selectionOf, type SelectionParts } from '../agents/agent-selection.js';
 import { decodeCursor, encodeCursor, position } from '../http/cursor.js';
 import { given } from '../http/json-members.js';
 import { implement, json, type Operation } from '../http/operation.js';
@@ -60,7 +60,8 @@ function topOperation({ telemetry, directory }: TelemetryParts): Operation {
   });
 }
 
-function healthOperation({ telemetry, directory }: TelemetryParts): Operation {
+function healthOperation(parts: TelemetryParts): Operation {
+  const { telemetry, directory } = parts;
   return implement(operations.listHealth, async ({ principal, query }) => {
     const { state, limit } = query;
     const [after] = query.cursor === undefined ? [0] : decodeCursor('health', query.cursor, [position]);
@@ -77,8 +78,14 @@ function healthOperation({ telemetry, directory }: TelemetryParts): Operation {
     for (const reply of replies) {
       for (const each of ['ok', 'warning', 'critical'] as const) counts[each] += reply.counts[each];
     }
+    const known = counts.ok + counts.warning + counts.critical;
+    const unknown =
+      partitions.missing.length > 0
+        ? undefined
+        : Math.max(0, (await countOf(parts, principal, query.selector)) - known);
     return json(200, {
       counts,
+      ...given('unknown', unknown),
       items: page.map(({ num, agentId, health }) => ({
         agentId,
         host: hostOf(directory, num),
@@ -88,6 +95,16 @@ function healthOperation({ telemetry, directory }: TelemetryParts): Operation {
       partitions,
     });
   });
+}
+
+/** How many endpoints a selector selects, whatever is known of them. */
+async function countOf(parts: TelemetryParts, principal: Principal, selector: string): Promise<number> {
+  const { matches } = await selectionOf(parts, principal, { selector });
+  let count = 0;
+  for (const endpoint of parts.directory.endpoints(principal.org)) {
+    if (endpoint.revoked === undefined && matches(endpoint)) count += 1;
+  }
+  return count;
 }
 
 function scopeOf({ org, selector: bound }: Principal, selector: string) {

@@ -54,10 +54,10 @@ export function addHealthCommand(program: Command, env: CommandEnv): void {
 
 async function printUnwell(env: CommandEnv, found: UnwellList, output: ListOutput): Promise<ExitCode> {
   const { stdout, stderr, env: variables } = env.terminal;
-  const { counts, items, partitions } = found;
+  const { items, partitions } = found;
   const text =
     output === 'json'
-      ? `${safeJson({ counts, items, partitions })}\n`
+      ? `${safeJson(found)}\n`
       : output === 'ndjson'
         ? items.map((item) => `${safeJson(item)}\n`).join('')
         : renderUnwell(found, { width: stdout.columns, style: styleFor(stdout.isTTY, variables), nowMs: Date.now() });

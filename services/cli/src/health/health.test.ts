@@ -77,6 +77,12 @@ describe('muster health', () => {
     expect((await muster(['health', '-o', 'ndjson'])).out.trimEnd().split('\n')).toHaveLength(3);
   });
 
+  test('says of how many nothing is known', async () => {
+    fleet([], { unknown: 116 });
+    expect((await muster(['health'])).out).toBe('10 ok, 0 warning, 0 critical, 116 unknown\n');
+    expect(JSON.parse((await muster(['health', '-o', 'json'])).out)).toMatchObject({ unknown: 116 });
+  });
+
   test('says what part of the fleet is not known, with exit code 3', async () => {
     fleet([], { partitions: { of: 32, missing: [7] } });
     expect(await muster(['health'])).toMatchObject({

@@ -16,8 +16,11 @@ type FailingRule = HealthChange['rules'][number];
 export type HealthChange = Extract<HealthEventJson, { readonly event: 'changed' }>;
 
 /** How many there are of each state, then a line for each rule that an endpoint fails. */
-export function renderUnwell({ counts, items }: UnwellList, { width, style, nowMs }: RenderOptions): string {
-  const lines = [countsLine(counts, style)];
+export function renderUnwell(
+  { counts, unknown = 0, items }: UnwellList,
+  { width, style, nowMs }: RenderOptions,
+): string {
+  const lines = [`${countsLine(counts, style)}${unknown > 0 ? `, ${numberText(unknown)} unknown` : ''}`];
   if (items.length > 0) {
     const failing = items.flatMap((item) => worstFirst(item.health.rules).map((rule) => ({ ...item, rule })));
     const rows = failing.map(({ agentId, host, rule: { state, rule, since, ...judged } }) => [

@@ -8,6 +8,8 @@ export type Counts = HealthList['counts'];
 /** Endpoints that are not well, the worst first. */
 export interface UnwellList {
   readonly counts: Counts;
+  /** How many send no samples; undefined where that is not known. */
+  readonly unknown?: number;
   readonly items: readonly UnwellEndpoint[];
   readonly partitions: HealthList['partitions'];
 }
@@ -37,5 +39,6 @@ export async function listUnwell(
     } while (cursor !== undefined && items.length < most);
   }
   const { counts = {} as Counts, partitions = { of: 0, missing: [] } } = last ?? {};
-  return { counts, items, partitions: { ...partitions, missing: [...missing].toSorted((a, b) => a - b) } };
+  const unknown = last?.unknown === undefined ? {} : { unknown: last.unknown };
+  return { counts, ...unknown, items, partitions: { ...partitions, missing: [...missing].toSorted((a, b) => a - b) } };
 }
