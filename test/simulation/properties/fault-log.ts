@@ -10,8 +10,8 @@ interface Happened {
 
 /** A gateway renews its lease so often. */
 const RENEWED_MS = 5_000;
-/** Within this time it is connected to the broker again. */
-const CONNECTS_MS = 1_000;
+/** Before then it is connected again, and its endpoints know that they have lost their sessions, whatever holds it back. */
+const CUT_MS = 40_000;
 
 /** Which faults happened when. */
 export class FaultLog {
@@ -30,7 +30,7 @@ export class FaultLog {
   haveCutGateway(fromMs: number, toMs: number): boolean {
     return this.#faults.some(
       ({ kind, target, fromMs: atMs }) =>
-        kind === 'cut' && target.startsWith('gateway-') && atMs >= fromMs - CONNECTS_MS && atMs < toMs,
+        kind === 'cut' && target.startsWith('gateway-') && atMs >= fromMs - CUT_MS && atMs < toMs,
     );
   }
 
