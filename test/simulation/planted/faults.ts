@@ -212,6 +212,16 @@ export const PLANTED: readonly PlantedFault[] = [
     ],
   },
   {
+    name: 'an approval is told before it is in the journal',
+    edits: [
+      {
+        file: 'services/command/dist/requests/manage-commands.js',
+        is: 'const entry = await this.#signed(command, caller);\n        await this.#append(command, entry);',
+        was: 'const entry = await this.#signed(command, caller);\n        void this.#append(command, entry).catch(() => undefined);\n        return this.#reply(org, id, false);',
+      },
+    ],
+  },
+  {
     name: 'an endpoint leaves its session before the next one is ready',
     isHandOver: true,
     edits: [
