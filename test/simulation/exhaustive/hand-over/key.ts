@@ -1,3 +1,4 @@
+import type { GatewayUnderSearch } from './gateway-under-search.js';
 import { GATEWAYS, type HandOver } from './hand-over.js';
 import { mailText } from './mail-text.js';
 
@@ -7,13 +8,23 @@ import { mailText } from './mail-text.js';
  */
 export function keyOf(state: HandOver): string {
   let least: string | undefined;
+  const looks = state.gateways.map((gateway) => lookOf(state, gateway));
   for (const gateways of GATEWAY_ORDERS) {
+    // Only among gateways that look the same does the order have to be tried.
+    if (gateways.some((number, at) => at > 0 && (looks[gateways[at - 1] ?? 0] ?? '') > (looks[number] ?? ''))) continue;
     for (const endpoints of ENDPOINT_ORDERS[state.endpoints.length] ?? []) {
       const text = textOf(state, gateways, endpoints);
       if (least === undefined || text < least) least = text;
     }
   }
   return least ?? '';
+}
+
+/** What can be said of a gateway without any name. */
+function lookOf(state: HandOver, gateway: GatewayUnderSearch): string {
+  const { isDraining, isStopped, isFrozen, owesRenewal, identity, hub, table, mail, registry } = gateway;
+  const marks = [isDraining, isStopped, isFrozen, owesRenewal, state.isLive(identity.id)].map(Number).join('');
+  return `${marks} ${hub.size} ${table.size} ${mail.length} ${registry.text.replaceAll(/\be\d|@[^@]*@/g, '')}`;
 }
 
 const GATEWAY_ORDERS = orders(GATEWAYS);
