@@ -7,7 +7,11 @@ const MAIN = fileURLToPath(new URL('./main.js', import.meta.url));
 const PLANT = fileURLToPath(new URL('../planted/plant.js', import.meta.url));
 
 /** A process of its own: the search decides when what waits for a promise is done. */
-function searched(args: readonly string[] = [], node: readonly string[] = [], env: Readonly<Record<string, string>> = {}) {
+function searched(
+  args: readonly string[] = [],
+  node: readonly string[] = [],
+  env: Readonly<Record<string, string>> = {},
+) {
   const { status, stdout, stderr } = spawnSync(process.execPath, [...node, MAIN, ...args], {
     env: { ...process.env, NODE_OPTIONS: '', ...env },
     encoding: 'utf8',

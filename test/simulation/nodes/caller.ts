@@ -207,7 +207,9 @@ export class Caller {
   /** As the second person, at any API process. */
   async #approve(ordered: Ordered, id: CommandId, afterMs: number): Promise<void> {
     await sleep(this.#clock, afterMs);
-    const approved = await this.#repeat([], (api) => api.commands.decide({ t: 'approve', org: ORG, caller: APPROVER, id }));
+    const approved = await this.#repeat([], (api) =>
+      api.commands.decide({ t: 'approve', org: ORG, caller: APPROVER, id }),
+    );
     ordered.isApproved = approved !== undefined;
     this.#world.note(`${ordered.isApproved ? 'has approved' : 'could not approve'} ${id}`, this.process);
   }

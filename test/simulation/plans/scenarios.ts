@@ -197,7 +197,8 @@ const goneWhileOrderWaits: Scenario = (random, { commands }) => {
   if (random.chance(0.3)) return { faults: [gone] };
   const how = random.pick(['kill', 'stall', 'cut', 'cut'] as const);
   const unseen = commands.map((target): Fault => {
-    if (how === 'cut') return { kind: how, target, when: after(atMs + forMs + random.between(-300, 300)), forMs: 1_000 };
+    if (how === 'cut')
+      return { kind: how, target, when: after(atMs + forMs + random.between(-300, 300)), forMs: 1_000 };
     return { kind: how, target, when: after(atMs), forMs: forMs + random.int(4_000), way: 'in' };
   });
   return { faults: [gone, ...unseen] };

@@ -59,7 +59,9 @@ export const COMMAND_PROPERTIES = {
   },
 
   'an approval that was told is in the journal': ({ id, isApproved }: Ordered, { nats }: CommandFacts) =>
-    id !== undefined && isApproved && foldOf(nats, id)?.signature === undefined ? 'the journal does not have it' : undefined,
+    id !== undefined && isApproved && foldOf(nats, id)?.signature === undefined
+      ? 'the journal does not have it'
+      : undefined,
 
   'who is there before it expires gets it': ({ id, isRollout }: Ordered, { endpoints, nats, faults }: CommandFacts) => {
     const fold = id === undefined || isRollout ? undefined : foldOf(nats, id);
@@ -67,7 +69,8 @@ export const COMMAND_PROPERTIES = {
     const { expiresAtMs, submittedAtMs } = fold.record;
     const fromMs = expiresAtMs - OFFERED_MS;
     const signedAtMs = signedAt(nats, id) ?? submittedAtMs;
-    if (Math.max(submittedAtMs, signedAtMs) > fromMs || faults.touch(fromMs - AFTER_FAULT_MS, expiresAtMs)) return undefined;
+    if (Math.max(submittedAtMs, signedAtMs) > fromMs || faults.touch(fromMs - AFTER_FAULT_MS, expiresAtMs))
+      return undefined;
     for (const [index, num] of fold.nums.entries()) {
       const endpoint = endpoints.find(({ identity }) => identity.num === num);
       const isThere = endpoint?.readySinceMs !== undefined && endpoint.readySinceMs < fromMs;

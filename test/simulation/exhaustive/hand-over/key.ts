@@ -47,8 +47,12 @@ function textOf(state: HandOver, gateways: readonly number[], endpoints: readonl
     const { id } = gateway.identity;
     nameOf.set(id, `G${at}`);
     const marks = [gateway.isDraining, gateway.isStopped, gateway.isFrozen, gateway.owesRenewal, state.isLive(id)];
-    const held = [...gateway.hub.sessions()].map(({ agentId, epoch, confirmed }) => `${agentId} ${of(agentId, `@${epoch}@`)}${confirmed ? '' : '?'}`);
-    const mail = gateway.mail.map(({ subject, data }) => `${gateway.listensTo(subject) ? '' : 'late '}${mailText(data)}`);
+    const held = [...gateway.hub.sessions()].map(
+      ({ agentId, epoch, confirmed }) => `${agentId} ${of(agentId, `@${epoch}@`)}${confirmed ? '' : '?'}`,
+    );
+    const mail = gateway.mail.map(
+      ({ subject, data }) => `${gateway.listensTo(subject) ? '' : 'late '}${mailText(data)}`,
+    );
     parts.push(marks.map(Number).join(''), held.toSorted().join(','), mail.join(','), gateway.registry.text);
   }
   for (const number of endpoints) {
@@ -56,10 +60,15 @@ function textOf(state: HandOver, gateways: readonly number[], endpoints: readonl
     if (endpoint === undefined) continue;
     const { agentId, wires, session, text } = endpoint;
     const entry = state.store.entries.get(agentId);
-    const holder = entry === undefined ? '' : `${nameOf.get(entry.gatewayId) ?? (entry.gatewayId === '' ? 'nobody' : 'former')} @${entry.epoch}@`;
+    const holder =
+      entry === undefined
+        ? ''
+        : `${nameOf.get(entry.gatewayId) ?? (entry.gatewayId === '' ? 'nobody' : 'former')} @${entry.epoch}@`;
     const own = [`${agentId}: ${text}`, holder];
     for (const wire of wires) {
-      const held = [...(state.gatewayOf(wire)?.table.sessions() ?? [])].find(({ connection }) => connection === wire.gatewaySide);
+      const held = [...(state.gatewayOf(wire)?.table.sessions() ?? [])].find(
+        ({ connection }) => connection === wire.gatewaySide,
+      );
       const at = wire.gateway === undefined ? '' : gateways.indexOf(wire.gateway);
       own.push(`${wire === session ? '*' : ''}${at} ${wire.text} ${held?.state ?? ''} @${held?.epoch ?? ''}@`);
     }

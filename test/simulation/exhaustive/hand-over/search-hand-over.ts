@@ -21,7 +21,12 @@ export function searchHandOver({ faults, most, endpoints }: HandOverSearch): Sea
   const may = (name: string): boolean => faults.some((fault) => name.includes(fault));
   const steps = [...ordinary(), ...disturbances(most).filter(({ name }) => may(name))];
   try {
-    return search<HandOver>({ begin: () => begin(endpoints), steps, key: keyOf, check: (state) => checkHandOver(state, ordinarySteps) });
+    return search<HandOver>({
+      begin: () => begin(endpoints),
+      steps,
+      key: keyOf,
+      check: (state) => checkHandOver(state, ordinarySteps),
+    });
   } finally {
     putBack();
   }
