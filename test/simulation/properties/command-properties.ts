@@ -81,6 +81,7 @@ export const COMMAND_PROPERTIES = {
   },
 
   'nobody is called silent whom nobody heard': ({ id }: Ordered, { nats, faults }: CommandFacts) => {
+    if (faults.haveWrongClock('command-')) return undefined;
     const fold = id === undefined ? undefined : foldOf(nats, id);
     for (const target of fold?.inState('timed_out') ?? []) {
       const { code, atMs = 0 } = fold?.outcome(target) ?? {};

@@ -26,6 +26,11 @@ export class FaultLog {
     return this.#faults.some((fault) => isMeant(fault.target) && fault.fromMs <= toMs && fault.toMs >= fromMs);
   }
 
+  /** Whether the wall clock of such a process was wrong for a while: what it decides by the time is wrong then too. */
+  haveWrongClock(kindOfProcess: string): boolean {
+    return this.#faults.some(({ kind, target }) => kind === 'jump' && target.startsWith(kindOfProcess));
+  }
+
   /** Whether a gateway lost all its connections at once between these times: those to endpoints and that to the broker. */
   haveCutGateway(fromMs: number, toMs: number): boolean {
     return this.#faults.some(

@@ -1,4 +1,4 @@
-import { search, type Searched, type Step } from '../search.js';
+import { search, type Searched, type Step } from '../search/search.js';
 import { checkHandOver } from './promises.js';
 import { GATEWAYS, HandOver, takeTurns } from './hand-over.js';
 import { keyOf } from './key.js';
