@@ -243,8 +243,8 @@ export const PLANTED: readonly PlantedFault[] = [
     edits: [
       {
         file: 'services/gateway/dist/sessions/registration/registration-queue.js',
-        is: 'this.#takeBack(session, result.previous?.gatewayId);',
-        was: 'this.unregister(session);',
+        is: 'this.#displaceFormer(session, previous);',
+        was: '',
       },
     ],
   },
