@@ -47,6 +47,8 @@ export interface CommandServiceDeps {
   readonly keys: CommandKeys;
   readonly seal?: RequestSeal;
   readonly config: Pick<CommandConfig, 'policyFile' | 'keepEnded' | 'journalPatienceMs'>;
+  /** What holds without a policy file; default: no approvals, and only the limits of the protocol. */
+  readonly fallbackPolicy?: Policy;
 }
 
 export interface CommandService {
@@ -57,7 +59,7 @@ export interface CommandService {
 
 /** One instance of the command service over connected brokers. Its streams must exist. */
 export function createCommandService(deps: CommandServiceDeps): CommandService {
-  const { broker, registry, clock, logger, tracer, keys, seal, config } = deps;
+  const { broker, registry, clock, logger, tracer, keys, seal, config, fallbackPolicy = OPEN_POLICY } = deps;
   const { bus, streams } = broker;
   const instance = newCommandServiceId();
   const lag = new JournalLag(clock);
@@ -100,7 +102,7 @@ export function createCommandService(deps: CommandServiceDeps): CommandService {
 
   const policyFile = new FollowedFile({
     ...{ what: 'command policy (MUSTER_COMMAND_POLICY_FILE)', path: config.policyFile, clock, logger },
-    ...{ fallback: OPEN_POLICY, parse: parsePolicy },
+    ...{ fallback: fallbackPolicy, parse: parsePolicy },
   });
   const policy = (): Policy => policyFile.value;
   const submissions = new SubmitCommands({

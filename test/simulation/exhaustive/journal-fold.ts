@@ -1,6 +1,6 @@
 import { isTerminal, type CommandId, type CommandState, type OrgId } from '@muster/protocol';
 import { CommandFold, encodeNumberSet, type CommandRecord, type JournalEntry } from '@muster/records';
-import { search, type Searched, type Step } from './search.js';
+import { search, type Searched, type Step } from './search/search.js';
 
 const TARGETS = 3;
 const OUTCOMES = ['sent', 'accepted', 'running', 'succeeded', 'failed'] as const;

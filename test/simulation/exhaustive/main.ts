@@ -1,6 +1,6 @@
 import { searchHandOver, type HandOverSearch } from './hand-over/search-hand-over.js';
 import { searchJournalFold } from './journal-fold.js';
-import type { Searched } from './search.js';
+import type { Searched } from './search/search.js';
 
 const USAGE = `node dist/simulation/exhaustive/main.js [ENDPOINTS FAULTS [FAULT...]]
 

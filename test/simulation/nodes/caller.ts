@@ -38,6 +38,9 @@ export interface Asked {
 export interface Ordered {
   readonly key: string;
   readonly isRollout: boolean;
+  readonly needsApproval: boolean;
+  /** Somebody was told that it is approved. */
+  isApproved: boolean;
   readonly agentIds: readonly AgentId[];
   /** Once it was accepted. */
   id: CommandId | undefined;
@@ -49,6 +52,8 @@ const ATTEMPTS = 3;
 /** How often when nobody can say what was done, or is still doing it. */
 const MOST_ATTEMPTS = 25;
 const REPEAT_MS = 1_000;
+const OPERATOR = { id: 'op', name: 'Op', role: 'admin', bound: '', from: '192.0.2.9' } as const;
+const APPROVER = { ...OPERATOR, id: 'ann', name: 'Ann' } as const;
 export const ROLLOUT = { canary: 1, step: 1, pauseMs: 500, abortOver: 1 } as const;
 
 /** Who asks questions and follows their results, at any API process; what is lost there is asked of another, with the same key. */
@@ -173,10 +178,15 @@ export class Caller {
     const isRollout = plan.isRollout === true;
     const agentIds = this.#endpoints.map(({ identity }) => identity.agentId);
     const key = `order-${this.ordered.length + 1}`;
-    const ordered: Ordered = { key, isRollout, agentIds, id: undefined, refused: undefined };
+    const needsApproval = plan.approval !== undefined;
+    const ordered: Ordered = {
+      ...{ key, isRollout, needsApproval, isApproved: false, agentIds },
+      ...{ id: undefined, refused: undefined },
+    };
     this.ordered.push(ordered);
-    const caller = { id: 'op', name: 'Op', role: 'admin', bound: '', from: '192.0.2.9' } as const;
-    const order = { action: 'process.kill', params: { name: 'abc.exe' }, target: { agentIds }, dryRun: false };
+    const caller = OPERATOR;
+    const action = needsApproval ? 'service.stop' : 'process.kill';
+    const order = { action, params: { name: 'abc' }, target: { agentIds }, dryRun: false };
     const rollout = isRollout ? { rollout: ROLLOUT } : {};
     const request = { t: 'submit', org: ORG, caller, ...order, ...rollout, expiresInMs, timeoutMs: 5_000 } as const;
     const noes: string[] = [];
@@ -187,10 +197,21 @@ export class Caller {
     ordered.id = id;
     const what = isRollout ? 'rolls out' : 'orders';
     this.#world.note(`${what} ${id}, which expires in ${expiresInMs} ms`, this.process);
+    if (plan.approval?.afterMs !== undefined) void this.#approve(ordered, id, plan.approval.afterMs);
     if (cancelAfterMs === undefined) return;
     await sleep(this.#clock, cancelAfterMs);
     await this.#repeat([], (api) => api.commands.decide({ t: 'cancel', org: ORG, caller, id }));
     this.#world.note(`has tried to cancel ${id}`, this.process);
+  }
+
+  /** As the second person, at any API process. */
+  async #approve(ordered: Ordered, id: CommandId, afterMs: number): Promise<void> {
+    await sleep(this.#clock, afterMs);
+    const approved = await this.#repeat([], (api) =>
+      api.commands.decide({ t: 'approve', org: ORG, caller: APPROVER, id }),
+    );
+    ordered.isApproved = approved !== undefined;
+    this.#world.note(`${ordered.isApproved ? 'has approved' : 'could not approve'} ${id}`, this.process);
   }
 
   /** Reads its events to the end. When the stream breaks off it goes on after the last event, at any API process. */

@@ -7,6 +7,9 @@ import { parts, startInOrder, type Brokers } from './parts.js';
 
 const CONFIG = { policyFile: undefined, keepEnded: 1_000, journalPatienceMs: 8_000 };
 
+/** What a second person must approve: see `Caller.order`. */
+const POLICY = { limits: {}, approval: [{ actions: ['service.stop'], role: 'admin' as const, independent: false }] };
+
 /** Signed once: the list is the same in every history. */
 const KEYS = new CommandKeys(
   SIGNING_KEYS,
@@ -31,7 +34,7 @@ export class CommandNode {
   start(): void {
     this.#world.schedule(this.process, 0, () => {
       const base = parts(this.#world, this.process, this.#brokers);
-      const { components } = createCommandService({ ...base, config: CONFIG, keys: KEYS });
+      const { components } = createCommandService({ ...base, config: CONFIG, keys: KEYS, fallbackPolicy: POLICY });
       void startInOrder(components);
     });
   }

@@ -78,7 +78,17 @@ interface Swarm {
 
 export function makePlan(seed: number): Plan {
   const plan = planned(seed);
-  return { ...plan, ...aside(new Random(seed, 3), plan) };
+  const orders = withApprovals(new Random(seed, 4), plan.orders);
+  return { ...plan, orders, ...aside(new Random(seed, 3), plan) };
+}
+
+/** Some orders need a second person. */
+function withApprovals(random: Random, orders: readonly OrderPlan[]): readonly OrderPlan[] {
+  return orders.map((order) => {
+    if (!random.chance(0.15)) return order;
+    const afterMs = random.pick([0, 500, 5_000, 15_000]) * random.unit();
+    return { ...order, approval: { afterMs: random.chance(0.85) ? afterMs : undefined } };
+  });
 }
 
 /** What happens to API processes and to clocks, in some histories. */

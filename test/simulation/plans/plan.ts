@@ -52,6 +52,8 @@ export interface OrderPlan {
   readonly cancelAfterMs?: number;
   /** One target at first, then one more at a time. */
   readonly isRollout?: true;
+  /** A second person must approve it, and does so after a while, or never. */
+  readonly approval?: { readonly afterMs: number | undefined };
 }
 
 /** Everything that is decided before a history begins. The same seed makes the same plan; a plan can be made smaller. */

@@ -44,6 +44,17 @@ const startsWithoutBroker: Scenario = (random, cast) => {
   const forMs = long(random);
   const inner = beginMs + forMs * random.between(0, 0.8);
   const innerMs = Math.round(random.pick([200, 1_000, 3_000]) * random.between(0.5, 1.5));
+  if (away === 'empty redis' && random.chance(0.7)) {
+    // Just before a query service begins: gateways have not renewed their leases yet.
+    const emptiedMs = beginMs + Math.max(0, innerMs - random.between(0, 1_000));
+    return {
+      faults: [
+        { kind: 'kill', target: random.pick(cast.queries), when: { atMs: beginMs }, forMs: innerMs },
+        { kind: away, target: broker, when: { atMs: emptiedMs }, forMs },
+      ],
+      askAtMs: beginMs + innerMs + soon(random),
+    };
+  }
   return {
     faults: [
       { kind: away, target: broker, when: { atMs: beginMs }, forMs },
@@ -186,7 +197,8 @@ const goneWhileOrderWaits: Scenario = (random, { commands }) => {
   if (random.chance(0.3)) return { faults: [gone] };
   const how = random.pick(['kill', 'stall', 'cut', 'cut'] as const);
   const unseen = commands.map((target): Fault => {
-    if (how === 'cut') return { kind: how, target, when: after(atMs + forMs + random.between(-300, 300)), forMs: 1_000 };
+    if (how === 'cut')
+      return { kind: how, target, when: after(atMs + forMs + random.between(-300, 300)), forMs: 1_000 };
     return { kind: how, target, when: after(atMs), forMs: forMs + random.int(4_000), way: 'in' };
   });
   return { faults: [gone, ...unseen] };

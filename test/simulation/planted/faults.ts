@@ -142,7 +142,7 @@ export const PLANTED: readonly PlantedFault[] = [
       },
       {
         file: 'services/api/dist/http/idempotency.js',
-        is: 'await this.#keep(subject, mayHaveBegun ? { ...free, queryId } : free, seq);',
+        is: "await this.#keep(subject, call.onceBy === 'query_id' ? { ...free, queryId } : free, seq);",
         was: '',
       },
     ],
@@ -212,6 +212,16 @@ export const PLANTED: readonly PlantedFault[] = [
     ],
   },
   {
+    name: 'an approval is told before it is in the journal',
+    edits: [
+      {
+        file: 'services/command/dist/requests/manage-commands.js',
+        is: 'const entry = await this.#signed(command, caller);\n        await this.#append(command, entry);',
+        was: 'const entry = await this.#signed(command, caller);\n        void this.#append(command, entry).catch(() => undefined);\n        return this.#reply(org, id, false);',
+      },
+    ],
+  },
+  {
     name: 'an endpoint leaves its session before the next one is ready',
     isHandOver: true,
     edits: [
@@ -233,8 +243,8 @@ export const PLANTED: readonly PlantedFault[] = [
     edits: [
       {
         file: 'services/gateway/dist/sessions/registration/registration-queue.js',
-        is: 'this.#takeBack(session, result.previous?.gatewayId);',
-        was: 'this.unregister(session);',
+        is: 'this.#displaceFormer(session, previous);',
+        was: '',
       },
     ],
   },

@@ -48,7 +48,7 @@ interface Decision {
   readonly what: string;
 }
 
-/** The entries that decided something: submissions, and those after which more targets have ended. Of repeated keys the first counts. */
+/** The entries that decided something: submissions, approvals, and those after which more targets have ended. Of repeated keys the first counts. */
 function decisions(nats: NatsServer): Decision[] {
   const folds = new Map<string, CommandFold>();
   const keys = new Set<string>();
@@ -65,8 +65,9 @@ function decisions(nats: NatsServer): Decision[] {
     }
     if (fold === undefined) continue;
     const before = ended(fold);
-    fold.apply(entry);
-    if (ended(fold) > before) found.push({ seq, what: entry.t });
+    const { signed } = fold.apply(entry);
+    const isApproval = signed && entry.t === 'signed';
+    if (isApproval || ended(fold) > before) found.push({ seq, what: entry.t });
   }
   return found;
 }

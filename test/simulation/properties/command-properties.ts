@@ -47,12 +47,30 @@ export const COMMAND_PROPERTIES = {
     return undefined;
   },
 
+  'nothing begins that nobody approved': ({ id, needsApproval }: Ordered, { endpoints, nats }: CommandFacts) => {
+    if (id === undefined || !needsApproval) return undefined;
+    for (const { identity, commands } of endpoints) {
+      for (const [run, [atMs = 0]] of commands.runs) {
+        if (run.split('/')[0] === id && foldOf(nats, id, atMs)?.signature === undefined)
+          return `${run} began on e${identity.num} before it was approved`;
+      }
+    }
+    return undefined;
+  },
+
+  'an approval that was told is in the journal': ({ id, isApproved }: Ordered, { nats }: CommandFacts) =>
+    id !== undefined && isApproved && foldOf(nats, id)?.signature === undefined
+      ? 'the journal does not have it'
+      : undefined,
+
   'who is there before it expires gets it': ({ id, isRollout }: Ordered, { endpoints, nats, faults }: CommandFacts) => {
     const fold = id === undefined || isRollout ? undefined : foldOf(nats, id);
     if (id === undefined || fold === undefined || fold.cancel !== undefined) return undefined;
     const { expiresAtMs, submittedAtMs } = fold.record;
     const fromMs = expiresAtMs - OFFERED_MS;
-    if (submittedAtMs > fromMs || faults.touch(fromMs - AFTER_FAULT_MS, expiresAtMs)) return undefined;
+    const signedAtMs = signedAt(nats, id) ?? submittedAtMs;
+    if (Math.max(submittedAtMs, signedAtMs) > fromMs || faults.touch(fromMs - AFTER_FAULT_MS, expiresAtMs))
+      return undefined;
     for (const [index, num] of fold.nums.entries()) {
       const endpoint = endpoints.find(({ identity }) => identity.num === num);
       const isThere = endpoint?.readySinceMs !== undefined && endpoint.readySinceMs < fromMs;
@@ -63,6 +81,7 @@ export const COMMAND_PROPERTIES = {
   },
 
   'nobody is called silent whom nobody heard': ({ id }: Ordered, { nats, faults }: CommandFacts) => {
+    if (faults.haveWrongClock('command-')) return undefined;
     const fold = id === undefined ? undefined : foldOf(nats, id);
     for (const target of fold?.inState('timed_out') ?? []) {
       const { code, atMs = 0 } = fold?.outcome(target) ?? {};
@@ -104,6 +123,13 @@ function idsOf(nats: NatsServer, key: string): ReadonlySet<string> {
     if (entry.t === 'submitted' && entry.record.requestKey === key) ids.add(entry.record.id);
   }
   return ids;
+}
+
+/** When its approval was kept. */
+function signedAt(nats: NatsServer, id: CommandId): number | undefined {
+  const subject = STREAM_SUBJECTS.command(ORG, id);
+  const entries = nats.store.stream(STREAMS.commands.name).entries.filter((entry) => entry.subject === subject);
+  return entries.find(({ data }) => decodeJournalEntry(data).t === 'signed')?.timestampMs;
 }
 
 function foldOf(nats: NatsServer, id: CommandId, untilMs = Number.POSITIVE_INFINITY): CommandFold | undefined {

@@ -10,8 +10,8 @@ interface Happened {
 
 /** A gateway renews its lease so often. */
 const RENEWED_MS = 5_000;
-/** Within this time it is connected to the broker again. */
-const CONNECTS_MS = 1_000;
+/** Before then it is connected again, and its endpoints know that they have lost their sessions, whatever holds it back. */
+const CUT_MS = 40_000;
 
 /** Which faults happened when. */
 export class FaultLog {
@@ -26,11 +26,16 @@ export class FaultLog {
     return this.#faults.some((fault) => isMeant(fault.target) && fault.fromMs <= toMs && fault.toMs >= fromMs);
   }
 
+  /** Whether the wall clock of such a process was wrong for a while: what it decides by the time is wrong then too. */
+  haveWrongClock(kindOfProcess: string): boolean {
+    return this.#faults.some(({ kind, target }) => kind === 'jump' && target.startsWith(kindOfProcess));
+  }
+
   /** Whether a gateway lost all its connections at once between these times: those to endpoints and that to the broker. */
   haveCutGateway(fromMs: number, toMs: number): boolean {
     return this.#faults.some(
       ({ kind, target, fromMs: atMs }) =>
-        kind === 'cut' && target.startsWith('gateway-') && atMs >= fromMs - CONNECTS_MS && atMs < toMs,
+        kind === 'cut' && target.startsWith('gateway-') && atMs >= fromMs - CUT_MS && atMs < toMs,
     );
   }
 

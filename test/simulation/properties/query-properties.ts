@@ -125,11 +125,12 @@ export const QUERY_PROPERTIES = {
     return undefined;
   },
   'a hunt leaves nobody out who was there': (
-    { id, isHunt, events, readyAtEnd, endedAtMs = 0 }: Asked,
-    { faults, endpoints }: QueryFacts,
+    { id, isHunt, events, readyAtEnd }: Asked,
+    { faults, endpoints, nats }: QueryFacts,
   ) => {
     const end = events.at(-1);
     if (!isHunt || end?.t !== 'ended' || end.record.state !== 'complete' || id === undefined) return undefined;
+    const endedAtMs = endOf(nats, id);
     if (faults.touch(endedAtMs - HUNTED_MS, endedAtMs)) return undefined;
     // Not more than two hunts at once ask one endpoint: one that says nothing keeps others waiting.
     const missing = endpoints.filter(({ identity: { num }, asked, manner }) => {
@@ -140,11 +141,12 @@ export const QUERY_PROPERTIES = {
   },
 
   'who is back before the end is asked again': (
-    { events, isHunt, readyAtEnd, endedAtMs = 0 }: Asked,
-    { faults, endpoints }: QueryFacts,
+    { events, isHunt, readyAtEnd }: Asked,
+    { faults, endpoints, nats }: QueryFacts,
   ) => {
     const end = events.at(-1);
     if (isHunt || end?.t !== 'ended' || end.record.state !== 'complete') return undefined;
+    const endedAtMs = endOf(nats, end.record.id);
     if (faults.touch(endedAtMs - BACK_MS, endedAtMs)) return undefined;
     const kept = new KeptStates();
     for (const event of events) kept.apply(event);
@@ -210,6 +212,13 @@ function keptRecord(nats: NatsServer, id: QueryId): QueryRecord | undefined {
   const subject = STREAM_SUBJECTS.query(ORG, id);
   const entry = nats.store.stream(STREAMS.queries.name).entries.findLast((each) => each.subject === subject);
   return entry === undefined ? undefined : decodeQueryRecord<QueryRecord>(entry.data);
+}
+
+/** When the end was kept: a caller may read it much later. */
+function endOf(nats: NatsServer, id: QueryId): number {
+  const subject = STREAM_SUBJECTS.result(ORG, id);
+  const entries = nats.store.stream(STREAMS.results.name).entries;
+  return entries.findLast((each) => each.subject === subject)?.timestampMs ?? 0;
 }
 
 function same(a: Ledger, b: Ledger): boolean {

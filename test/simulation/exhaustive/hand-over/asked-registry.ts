@@ -18,11 +18,11 @@ export class AskedRegistry implements Pick<Registry, 'register' | 'resync' | 'un
 
   constructor(redis: Registry) {
     this.#redis = redis;
-    const { lapsed, drop, renew } = redis.lease;
+    const { lease } = redis;
     this.lease = {
-      lapsed,
-      drop: (gatewayId) => this.#ask('drop', () => drop(gatewayId), { isQuick: true }),
-      renew: (renewal) => this.#ask('renew', () => renew(renewal), { isQuick: true }),
+      lapsed: (withinMs) => lease.lapsed(withinMs),
+      drop: (gatewayId) => this.#ask('drop', () => lease.drop(gatewayId), { isQuick: true }),
+      renew: (renewal) => this.#ask('renew', () => lease.renew(renewal), { isQuick: true }),
     };
   }
 
@@ -32,8 +32,7 @@ export class AskedRegistry implements Pick<Registry, 'register' | 'resync' | 'un
     this.#ask(`resync ${items.map(session).join(',')}`, () => this.#redis.resync(gatewayId, items));
   unregister: Registry['unregister'] = (items) =>
     this.#ask(`unregister ${items.map(session).join(',')}`, () => this.#redis.unregister(items), { isQuick: true });
-  generation: Registry['generation'] = () =>
-    this.#ask('generation', () => this.#redis.generation(), { isQuick: true });
+  generation: Registry['generation'] = () => this.#ask('generation', () => this.#redis.generation(), { isQuick: true });
 
   get isAsked(): boolean {
     return this.#calls.length > 0;

@@ -28,7 +28,12 @@ export class EndpointUnderSearch {
     const facts = { host: `e${num}`, os: 'linux', arch: 'x64', osName: '', osVersion: '', agentVersion: '1' } as const;
     this.manager = new ConnectionManager({
       ...{ gateways: ['lb'], capabilities: [], logger: silentLogger, clock: this.clock, random: () => 0.5 },
-      desired: { setting: { mode: 'live', intervalMs: 0 }, fallsBack: false, start: () => undefined, stop: () => undefined },
+      desired: {
+        setting: { mode: 'live', intervalMs: 0 },
+        fallsBack: false,
+        start: () => undefined,
+        stop: () => undefined,
+      },
       credentials: {
         ...{ token: () => 'token', setToken: () => undefined, connectProof: () => '' },
         enrol: () => Promise.reject(new Error('it is enrolled')),

@@ -145,7 +145,12 @@ export class GatewayUnderSearch {
   #bus(post: Post): Bus {
     const handlers = this.#handlers;
     return {
-      ...{ connected: true, maxPayloadBytes: 1_000_000, flush: async () => true, onConnectionChange: () => () => undefined },
+      ...{
+        connected: true,
+        maxPayloadBytes: 1_000_000,
+        flush: async () => true,
+        onConnectionChange: () => () => undefined,
+      },
       publish: (subject, data) => {
         post.send(subject, data);
         return 'sent';
@@ -163,7 +168,16 @@ export class GatewayUnderSearch {
           };
           handlers.get(subject)?.({ subject, data, reply });
         }),
-      stats: () => ({ messagesOut: 0, bytesOut: 0, messagesIn: 0, bytesIn: 0, refused: 0, reconnects: 0, dropped: 0, handlerErrors: 0 }),
+      stats: () => ({
+        messagesOut: 0,
+        bytesOut: 0,
+        messagesIn: 0,
+        bytesIn: 0,
+        refused: 0,
+        reconnects: 0,
+        dropped: 0,
+        handlerErrors: 0,
+      }),
     };
   }
 }

@@ -108,7 +108,9 @@ export class HandOver {
 
   /** An endpoint reads at once what nobody can tell from reading it later: fewer orders to look at. */
   #hasRead(): boolean {
-    const waiting = this.endpoints.flatMap(({ wires }) => wires).find(({ toEndpoint: [first] }) => AT_ONCE.has(first?.name));
+    const waiting = this.endpoints
+      .flatMap(({ wires }) => wires)
+      .find(({ toEndpoint: [first] }) => AT_ONCE.has(first?.name));
     waiting?.toEndpoint.shift()?.arrive();
     return waiting !== undefined;
   }

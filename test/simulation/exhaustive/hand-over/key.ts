@@ -1,3 +1,4 @@
+import type { GatewayUnderSearch } from './gateway-under-search.js';
 import { GATEWAYS, type HandOver } from './hand-over.js';
 import { mailText } from './mail-text.js';
 
@@ -7,13 +8,23 @@ import { mailText } from './mail-text.js';
  */
 export function keyOf(state: HandOver): string {
   let least: string | undefined;
+  const looks = state.gateways.map((gateway) => lookOf(state, gateway));
   for (const gateways of GATEWAY_ORDERS) {
+    // Only among gateways that look the same does the order have to be tried.
+    if (gateways.some((number, at) => at > 0 && (looks[gateways[at - 1] ?? 0] ?? '') > (looks[number] ?? ''))) continue;
     for (const endpoints of ENDPOINT_ORDERS[state.endpoints.length] ?? []) {
       const text = textOf(state, gateways, endpoints);
       if (least === undefined || text < least) least = text;
     }
   }
   return least ?? '';
+}
+
+/** What can be said of a gateway without any name. */
+function lookOf(state: HandOver, gateway: GatewayUnderSearch): string {
+  const { isDraining, isStopped, isFrozen, owesRenewal, identity, hub, table, mail, registry } = gateway;
+  const marks = [isDraining, isStopped, isFrozen, owesRenewal, state.isLive(identity.id)].map(Number).join('');
+  return `${marks} ${hub.size} ${table.size} ${mail.length} ${registry.text.replaceAll(/\be\d|@[^@]*@/g, '')}`;
 }
 
 const GATEWAY_ORDERS = orders(GATEWAYS);
@@ -36,8 +47,12 @@ function textOf(state: HandOver, gateways: readonly number[], endpoints: readonl
     const { id } = gateway.identity;
     nameOf.set(id, `G${at}`);
     const marks = [gateway.isDraining, gateway.isStopped, gateway.isFrozen, gateway.owesRenewal, state.isLive(id)];
-    const held = [...gateway.hub.sessions()].map(({ agentId, epoch, confirmed }) => `${agentId} ${of(agentId, `@${epoch}@`)}${confirmed ? '' : '?'}`);
-    const mail = gateway.mail.map(({ subject, data }) => `${gateway.listensTo(subject) ? '' : 'late '}${mailText(data)}`);
+    const held = [...gateway.hub.sessions()].map(
+      ({ agentId, epoch, confirmed }) => `${agentId} ${of(agentId, `@${epoch}@`)}${confirmed ? '' : '?'}`,
+    );
+    const mail = gateway.mail.map(
+      ({ subject, data }) => `${gateway.listensTo(subject) ? '' : 'late '}${mailText(data)}`,
+    );
     parts.push(marks.map(Number).join(''), held.toSorted().join(','), mail.join(','), gateway.registry.text);
   }
   for (const number of endpoints) {
@@ -45,10 +60,15 @@ function textOf(state: HandOver, gateways: readonly number[], endpoints: readonl
     if (endpoint === undefined) continue;
     const { agentId, wires, session, text } = endpoint;
     const entry = state.store.entries.get(agentId);
-    const holder = entry === undefined ? '' : `${nameOf.get(entry.gatewayId) ?? (entry.gatewayId === '' ? 'nobody' : 'former')} @${entry.epoch}@`;
+    const holder =
+      entry === undefined
+        ? ''
+        : `${nameOf.get(entry.gatewayId) ?? (entry.gatewayId === '' ? 'nobody' : 'former')} @${entry.epoch}@`;
     const own = [`${agentId}: ${text}`, holder];
     for (const wire of wires) {
-      const held = [...(state.gatewayOf(wire)?.table.sessions() ?? [])].find(({ connection }) => connection === wire.gatewaySide);
+      const held = [...(state.gatewayOf(wire)?.table.sessions() ?? [])].find(
+        ({ connection }) => connection === wire.gatewaySide,
+      );
       const at = wire.gateway === undefined ? '' : gateways.indexOf(wire.gateway);
       own.push(`${wire === session ? '*' : ''}${at} ${wire.text} ${held?.state ?? ''} @${held?.epoch ?? ''}@`);
     }

@@ -1,4 +1,4 @@
-import type { Step } from '../search.js';
+import type { Step } from '../search/search.js';
 import type { EndpointUnderSearch } from './endpoint-under-search.js';
 import type { HandOver } from './hand-over.js';
 

@@ -1,4 +1,4 @@
-import { search, type Searched, type Step } from '../search.js';
+import { search, type Searched, type Step } from '../search/search.js';
 import { checkHandOver } from './promises.js';
 import { GATEWAYS, HandOver, takeTurns } from './hand-over.js';
 import { keyOf } from './key.js';
@@ -21,7 +21,12 @@ export function searchHandOver({ faults, most, endpoints }: HandOverSearch): Sea
   const may = (name: string): boolean => faults.some((fault) => name.includes(fault));
   const steps = [...ordinary(), ...disturbances(most).filter(({ name }) => may(name))];
   try {
-    return search<HandOver>({ begin: () => begin(endpoints), steps, key: keyOf, check: (state) => checkHandOver(state, ordinarySteps) });
+    return search<HandOver>({
+      begin: () => begin(endpoints),
+      steps,
+      key: keyOf,
+      check: (state) => checkHandOver(state, ordinarySteps),
+    });
   } finally {
     putBack();
   }

@@ -1,4 +1,9 @@
-import type { ConnectionEnd, ConnectionEvents, ConnectRequest, SessionConnection } from '@muster/agent/session-connection';
+import type {
+  ConnectionEnd,
+  ConnectionEvents,
+  ConnectRequest,
+  SessionConnection,
+} from '@muster/agent/session-connection';
 import type { Connection, SendResult } from '@muster/gateway/connection';
 import { CLOSE, decodeBody, decodeHeader, encodeBody, encodeFrame, FRAME, frameBody } from '@muster/protocol';
 
@@ -125,7 +130,8 @@ export class Wire {
     if (!this.#isGatewayOpen) return;
     this.#isGatewayOpen = false;
     this.toGateway.length = 0;
-    if (!this.#isCut) this.toEndpoint.push({ name: `close ${code}`, arrive: () => this.#end({ kind: 'closed', code, reason: '' }) });
+    if (!this.#isCut)
+      this.toEndpoint.push({ name: `close ${code}`, arrive: () => this.#end({ kind: 'closed', code, reason: '' }) });
   }
 
   #gatewayLost(code: number): void {

@@ -210,8 +210,12 @@ describe('registrations', () => {
   });
 
   it('of which another gateway says meanwhile that they are superseded begin again', async () => {
-    const { registry, queue, events, opened, ask } = setUp();
+    const { registry, queue, events, told, opened, ask } = setUp();
     registry.holdsBack = true;
+    registry.result = ({ num }) => ({
+      ...{ kind: 'registered', epoch: 100 + num },
+      ...(num === 2 ? { previous: { gatewayId: ELSEWHERE, epoch: 5 } } : {}),
+    });
     for (const num of [1, 2]) {
       queue.register(opened(num));
       await turn();
@@ -221,6 +225,8 @@ describe('registrations', () => {
       await turn();
     }
     expect(events).toEqual(['registered 1 as 101', 'displaced 2']);
+    // What it took over from is not in the registry either.
+    expect(told).toEqual([['superseded', { agentId: 'a2', epoch: 102, isOver: true }]]);
   });
 
   it('that are under way are waited for at the stop, and what is queued is still sent', async () => {

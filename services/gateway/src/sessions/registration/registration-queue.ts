@@ -153,13 +153,16 @@ export class RegistrationQueue {
     const isOver = session.state === 'closed';
     const supersededBy = this.#answered(session.agentId);
     switch (result.kind) {
-      case 'registered':
+      case 'registered': {
+        const previous = result.previous?.gatewayId as GatewayId | undefined;
         session.epoch = result.epoch;
         session.confirmed = true;
-        if (isOver) this.#takeBack(session, result.previous?.gatewayId as GatewayId | undefined);
-        else if (supersededBy > session.epoch) this.#listener?.displaced(session);
-        else this.#registered(session, result.previous?.gatewayId as GatewayId | undefined);
+        if (!isOver && supersededBy <= session.epoch) return this.#registered(session, previous);
+        if (isOver) this.unregister(session);
+        else this.#listener?.displaced(session);
+        this.#displaceFormer(session, previous);
         return;
+      }
       case 'duplicate':
         if (!isOver) this.#listener?.duplicate(session, this.#options.duplicates.report(session, result));
         return;
@@ -194,13 +197,11 @@ export class RegistrationQueue {
   }
 
   /**
-   * A registration took effect after its session had ended: its agent had given it up, and may have another one since. That one is not in the
-   * registry any more, and has to begin again.
+   * A registration took effect whose session does not begin: its agent has given it up, and may have another one since. That one is not in
+   * the registry any more, and has to begin again.
    */
-  #takeBack(session: Session, previous: GatewayId | undefined): void {
+  #displaceFormer({ agentId, epoch }: Session, previous: GatewayId | undefined): void {
     const { bus, hub, identity } = this.#options;
-    const { agentId, epoch } = session;
-    this.unregister(session);
     if (previous === undefined) return;
     if (previous === identity.id) {
       const held = hub.get(agentId);
