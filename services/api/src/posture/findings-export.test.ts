@@ -26,7 +26,11 @@ interface Exported {
 }
 
 /** The export of a scan with so many findings, each made when its page is asked for. */
-async function exported(count: number, format: string, { state = 'complete', chars = 2, failsAt = 0 } = {}): Promise<Exported> {
+async function exported(
+  count: number,
+  format: string,
+  { state = 'complete', chars = 2, failsAt = 0 } = {},
+): Promise<Exported> {
   let asked = 0;
   const client = {
     ask: ({ t, skip = 0 }: { readonly t: string; readonly skip?: number }) => {
@@ -43,7 +47,10 @@ async function exported(count: number, format: string, { state = 'complete', cha
   const parts = { client, store: { findReadable: () => Promise.resolve(scan) }, byNum: () => undefined } as never;
   const operation = scanResultOperations(parts).find(({ id }) => id === operations.listFindings.id);
   const given = { principal: { org: 'acme', bound: [] }, params: { id: 'q1' }, query: { format } };
-  const answer = (await operation?.handle({ ...given, negotiate: (type: string) => type } as never)) as never as Exported;
+  const answer = (await operation?.handle({
+    ...given,
+    negotiate: (type: string) => type,
+  } as never)) as never as Exported;
   return { ...answer, pages: () => asked };
 }
 
