@@ -22,7 +22,7 @@ export interface FollowedView {
   /**
    * Resolves when everything that is in the stream now has been applied. A process that stood still, or whose reader did, does not know
    * what others wrote meanwhile: before it says that something does not exist, it waits for this.
-   * @throws StreamError `unavailable`, also when the stream cannot be read for 2 s; `no_stream`.
+   * @throws StreamError `unavailable`, also when the stream cannot be read for 5 s; `no_stream`.
    */
   current(): Promise<void>;
 }

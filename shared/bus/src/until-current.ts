@@ -3,11 +3,11 @@ import type { SequenceWaiters } from './sequence-waiters.js';
 import { StreamError, type StreamStore } from './stream-store.js';
 
 /** For so long a reader that is behind is waited for. */
-const CURRENT_MS = 2_000;
+const CURRENT_MS = 5_000;
 
 /**
  * Resolves when a reader of a stream has passed everything of a subject (wildcards allowed; default all) that is kept now.
- * @throws StreamError `unavailable`, also when the reader is not there within 2 s; `no_stream`.
+ * @throws StreamError `unavailable`, also when the reader is not there within 5 s; `no_stream`.
  */
 export async function untilCurrent(
   streams: Pick<StreamStore, 'newestSeq' | 'last'>,

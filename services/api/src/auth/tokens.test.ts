@@ -126,5 +126,5 @@ describe('what another process made', () => {
     const { store } = await behind();
     await new TokenStore({ streams: api.connection.streams, logger: silentLogger }).create(record);
     expect(await store.lookUp('made-elsewhere')).toBe('unreadable');
-  }, 10_000);
+  }, 20_000);
 });

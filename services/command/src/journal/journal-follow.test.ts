@@ -111,7 +111,7 @@ describe('the journal', () => {
       const id = newCommandId(1);
       await harness.write(id, harness.submitted(id));
       const current = following.current();
-      await harness.clock.advanceAsync(1_900);
+      await harness.clock.advanceAsync(4_900);
       expect(following.summary(ORG, id)).toBeUndefined();
       release();
       await current;
@@ -119,14 +119,14 @@ describe('the journal', () => {
       await following.stop();
     });
 
-    test('is not called current when it cannot be read for two seconds', async () => {
+    test('is not called current when it cannot be read for five seconds', async () => {
       const { store, release } = held();
       const following = harness.projectionOf(store);
       await following.start();
       const id = newCommandId(1);
       await harness.write(id, harness.submitted(id));
       const failure = following.current().catch((error: unknown) => error);
-      await harness.clock.advanceAsync(2_000);
+      await harness.clock.advanceAsync(5_000);
       expect(await failure).toMatchObject({ code: 'unavailable' });
       release();
       await following.stop();

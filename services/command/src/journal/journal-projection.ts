@@ -128,7 +128,7 @@ export class JournalProjection {
   /**
    * Resolves when everything that is in the journal now is folded. A service that stood still knows nothing of what others did meanwhile
    * until then, and must not tell its ignorance as "there is none".
-   * @throws StreamError `unavailable` also when the journal cannot be read for 2 s.
+   * @throws StreamError `unavailable` also when the journal cannot be read for 5 s.
    */
   async current(): Promise<void> {
     const { streams, clock } = this.#options;
