@@ -121,7 +121,8 @@ async function report(error: unknown, terminal: Terminal): Promise<ExitCode> {
   const lines = [`${style.red('error:')} ${escapeControls(message)}`];
   if (known) lines.push(...error.excerpt);
   if (known && error.hint !== undefined) lines.push(`${style.dim('hint:')} ${escapeControls(error.hint)}`);
-  if (!known && error instanceof Error) lines.push(error.stack ?? '');
+  // What the system refuses names its file itself; where in the program that was helps nobody.
+  if (!known && error instanceof Error && !('syscall' in error)) lines.push(error.stack ?? '');
   await terminal.stderr.write(`${lines.join('\n')}\n`).catch(() => undefined);
   return known ? error.exitCode : EXIT.error;
 }
