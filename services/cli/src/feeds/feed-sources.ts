@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { pipeline as joined, Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { StringDecoder } from 'node:string_decoder';
+import { types } from 'node:util';
 import { createGunzip } from 'node:zlib';
 import { getFileNameLowLevel, openPromise, validateFileName, type Entry } from 'yauzl';
 import { CliError, usageError } from '../terminal/cli-error.js';
@@ -156,4 +157,4 @@ function unread(name: string): (cause: unknown) => never {
   };
 }
 
-const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+const messageOf = (error: unknown): string => (types.isNativeError(error) ? error.message : String(error));
