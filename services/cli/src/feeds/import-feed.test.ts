@@ -21,7 +21,7 @@ interface Part {
 }
 
 /** What arrived, in all parts. */
-async function imported(path: string) {
+async function imported(path: string, kind = 'osv') {
   const refused = { count: 0 };
   api.json('POST /v1/feeds/f/uploads', { upload: 'u' }, 201);
   api.json('PUT /v1/feeds/f/parts', {});
@@ -33,7 +33,7 @@ async function imported(path: string) {
     },
     201,
   );
-  const { code, err } = await muster(['feed', 'import', path, '--name', 'f']);
+  const { code, err } = await muster(['feed', 'import', path, '--name', 'f', '--kind', kind]);
   const parts = api.requests.filter(({ method }) => method === 'PUT').map(({ body }) => body as Part);
   const records = parts.flatMap(({ data }) =>
     inflateRawSync(Buffer.from(data, 'base64'))
@@ -204,4 +204,21 @@ test('an address that breaks off is one line that names it', async () => {
   const { code, err } = await imported(`http://127.0.0.1:${(server.address() as AddressInfo).port}/all.json`);
   server.close();
   expect({ code, err }).toEqual({ code: 1, err: expect.stringMatching(/^error: http:\S+ cannot be read: [^\n]+\n$/) });
+});
+
+test('a list with a null in it loses nothing else, and the place is told', async () => {
+  const path = join(folder, 'list.json');
+  writeFileSync(path, `[null, ${record('A')}, "text", ${record('B')}]`);
+  const { records, refused, faults } = await imported(path);
+  expect({ refused, ids: idsOf(records) }).toEqual({ refused: 2, ids: ['A', 'B'] });
+  expect(faults).toEqual([`${path}: record 1: null is no object`, `${path}: record 3: "text" is no object`]);
+});
+
+test('so does a catalogue of exploited vulnerabilities', async () => {
+  const path = join(folder, 'kev.json');
+  const entry = { cveID: 'CVE-2026-1', dateAdded: '2026-01-01' };
+  writeFileSync(path, JSON.stringify({ vulnerabilities: [entry, null] }));
+  const { records, faults } = await imported(path, 'kev');
+  expect(records.map((text) => JSON.parse(text) as unknown)).toEqual([entry]);
+  expect(faults).toEqual([`${path}: record 2: null is no object`]);
 });
