@@ -37,6 +37,10 @@ function numbersOf(text: string): readonly string[] {
   return text.match(/\d+/g) ?? [];
 }
 
+function neverText(cron: string): string {
+  return `cron "${cron}" names no moment in the future: no month of it has such a day`;
+}
+
 function badCron(message: string, cause?: unknown): AppError {
   return new AppError('bad_request', message, { ...(cause === undefined ? {} : { cause }), details: { field: 'cron' } });
 }
@@ -48,9 +52,11 @@ export function checkTimes(terms: Terms, nowMs: number): void {
     next = nextDue(terms, nowMs);
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
+    // The library looks through all years, a call deeper in each month that the day does not have.
+    if (why.includes('call stack')) throw badCron(neverText(terms.cron), cause);
     throw badCron(`cron "${terms.cron}" in ${terms.timeZone}: ${why}`, cause);
   }
-  if (next === undefined) throw badCron(`cron "${terms.cron}" names no moment in the future`);
+  if (next === undefined) throw badCron(neverText(terms.cron));
 }
 
 /** The first moment after this one. `undefined` where there is none. */
