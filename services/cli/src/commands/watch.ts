@@ -22,7 +22,11 @@ export async function watchCommand(env: CommandEnv, command: CommandJson, output
     return await new CommandWatch(env.client(), env.terminal, command, output).run();
   } catch (error) {
     const { id } = command;
-    throw stillThere(env, error, `the command ${id} may go on: muster commands watch ${id}, muster commands cancel ${id}`);
+    throw stillThere(
+      env,
+      error,
+      `the command ${id} may go on: muster commands watch ${id}, muster commands cancel ${id}`,
+    );
   }
 }
 

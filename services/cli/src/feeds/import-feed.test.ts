@@ -160,13 +160,16 @@ test('an address that does not have it is a fault', async () => {
   expect(await downloaded(404)).toMatchObject({ code: 1, err: expect.stringContaining('answers 404') });
 });
 
-test.each(['../up.json', '/root.json', 'c:\\drive.json'])('an entry of a zip called %s is refused alone', async (name) => {
-  const path = join(folder, 'names.zip');
-  writeFileSync(path, zipOf({ 'A.json': record('A'), [name]: record('E'), 'B.json': record('B') }));
-  const { code, records, refused, faults } = await imported(path);
-  expect({ code, refused, ids: idsOf(records) }).toEqual({ code: 0, refused: 1, ids: ['A', 'B'] });
-  expect(faults).toEqual([expect.stringMatching(/names\.zip: .+\.json: (absolute|invalid relative) path/)]);
-});
+test.each(['../up.json', '/root.json', 'c:\\drive.json'])(
+  'an entry of a zip called %s is refused alone',
+  async (name) => {
+    const path = join(folder, 'names.zip');
+    writeFileSync(path, zipOf({ 'A.json': record('A'), [name]: record('E'), 'B.json': record('B') }));
+    const { code, records, refused, faults } = await imported(path);
+    expect({ code, refused, ids: idsOf(records) }).toEqual({ code: 0, refused: 1, ids: ['A', 'B'] });
+    expect(faults).toEqual([expect.stringMatching(/names\.zip: .+\.json: (absolute|invalid relative) path/)]);
+  },
+);
 
 test('an entry that is packed in a way that is not known is refused alone', async () => {
   const zip = zipOf({ 'A.json': record('A'), 'B.json': record('B') });

@@ -60,7 +60,9 @@ export async function ask(env: CommandEnv, question: Ask, options: AskOptions): 
     const place = `muster queries rows ${id}`;
     // Others are cancelled.
     const isHunt = query.waitUntil !== undefined;
-    const line = isHunt ? `the query ${id} may go on: ${place}, muster queries cancel ${id}` : `what came of it: ${place}`;
+    const line = isHunt
+      ? `the query ${id} may go on: ${place}, muster queries cancel ${id}`
+      : `what came of it: ${place}`;
     throw stillThere(env, error, line);
   }
 }

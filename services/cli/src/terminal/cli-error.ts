@@ -45,7 +45,12 @@ export class CliError extends Error {
   /** The same with one more line below its message. */
   withLine(line: string): CliError {
     const { message, exitCode, hint, excerpt, cause } = this;
-    return new CliError(message, { exitCode, excerpt: [...excerpt, line], cause, ...(hint === undefined ? {} : { hint }) });
+    return new CliError(message, {
+      exitCode,
+      excerpt: [...excerpt, line],
+      cause,
+      ...(hint === undefined ? {} : { hint }),
+    });
   }
 }
 

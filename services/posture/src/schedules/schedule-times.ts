@@ -42,7 +42,10 @@ function neverText(cron: string): string {
 }
 
 function badCron(message: string, cause?: unknown): AppError {
-  return new AppError('bad_request', message, { ...(cause === undefined ? {} : { cause }), details: { field: 'cron' } });
+  return new AppError('bad_request', message, {
+    ...(cause === undefined ? {} : { cause }),
+    details: { field: 'cron' },
+  });
 }
 
 /** @throws AppError `bad_request` for an expression or a zone that cannot be read, or that names no moment at all */

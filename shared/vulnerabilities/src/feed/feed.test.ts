@@ -61,9 +61,12 @@ test('an index has the records of a list with others in it, and is not whole', a
   expect(index.faults).toEqual(['record 1: null is no object', 'record 3: 7 is no object']);
 });
 
-test.each(['nothing', '1st', '- {}', 'null0', '"ends inside'])('%s is no value of JSON: the rest is not read', async (text) => {
-  expect((await split(['{"a": 1} ', text])).map(({ kind }) => kind)).toEqual(['record', 'broken']);
-});
+test.each(['nothing', '1st', '- {}', 'null0', '"ends inside'])(
+  '%s is no value of JSON: the rest is not read',
+  async (text) => {
+    expect((await split(['{"a": 1} ', text])).map(({ kind }) => kind)).toEqual(['record', 'broken']);
+  },
+);
 
 test('what is no record ends the reading with a message', async () => {
   expect(await split(['{"a": 1} <html>{"b": 1}'])).toMatchObject([{ kind: 'record' }, { kind: 'broken' }]);
