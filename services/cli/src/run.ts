@@ -1,3 +1,4 @@
+import { types } from 'node:util';
 import { Command, CommanderError } from 'commander';
 import { addActionsCommand } from './actions/actions-command.js';
 import { addAgentsCommand } from './agents/agents-command.js';
@@ -117,11 +118,12 @@ async function report(error: unknown, terminal: Terminal): Promise<ExitCode> {
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.complete : EXIT.usage;
   const style = styleFor(terminal.stderr.isTTY, terminal.env);
   const known = error instanceof CliError;
-  const message = error instanceof Error ? error.message : String(error);
+  const message = types.isNativeError(error) ? error.message : String(error);
   const lines = [`${style.red('error:')} ${escapeControls(message)}`];
   if (known) lines.push(...error.excerpt);
   if (known && error.hint !== undefined) lines.push(`${style.dim('hint:')} ${escapeControls(error.hint)}`);
-  if (!known && error instanceof Error) lines.push(error.stack ?? '');
+  // What the system refuses names its file itself; where in the program that was helps nobody.
+  if (!known && types.isNativeError(error) && !('syscall' in error)) lines.push(error.stack ?? '');
   await terminal.stderr.write(`${lines.join('\n')}\n`).catch(() => undefined);
   return known ? error.exitCode : EXIT.error;
 }

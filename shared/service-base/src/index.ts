@@ -16,4 +16,4 @@ export { sendReply, type ReplyTerms } from './send-reply.js';
 export { ServiceInstances, type InstanceHeartbeat } from './service-instances.js';
 export { HeartbeatListener, type HeartbeatListenerOptions } from './heartbeat-listener.js';
 export { ServiceAsker, type AskOptions, type Encode } from './service-asker.js';
-export { expectReply, nothingDone, replyOf, type ServiceName } from './service-reply.js';
+export { expectReply, nothingDone, replyOf, type RequestNature, type ServiceName } from './service-reply.js';

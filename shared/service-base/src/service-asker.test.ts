@@ -129,6 +129,28 @@ describe('a request to a service', () => {
     expect(sent).toHaveLength(1);
   });
 
+  test('is given up early, where that is allowed, while nobody that was asked is heard', async () => {
+    beat({ id: 'a' });
+    let result: RequestResult | undefined;
+    void ask({ timeoutMs: 12_000, silentMs: 5_000 }).then((settled) => (result = settled));
+    await pass(4_750);
+    expect(result).toBeUndefined();
+    await pass(500);
+    expect(result).toEqual({ kind: 'timeout' });
+    expect(subjects()).toEqual(['one.a']);
+  });
+
+  test('is not given up early while the instance that works on it, or another that can, is heard', async () => {
+    beat({ id: 'a' });
+    const asked = ask({ timeoutMs: 12_000, silentMs: 5_000 });
+    await pass(9_000, 'a');
+    await pass(1_500, 'b');
+    expect(subjects()).toEqual(['one.a', 'one.b']);
+    sent[1]?.answer(replyOf('at last'));
+    await pass(250);
+    expect(await asked).toEqual(replyOf('at last'));
+  });
+
   test('goes on at once when nobody listens there any more, or who listens stops', async () => {
     beat({ id: 'a' });
     automatic.set('one.a', { kind: 'no_responders' }).set('one.b', DRAINING).set('any', replyOf('done'));

@@ -17,6 +17,8 @@ export interface AskOptions {
   readonly timeoutMs: number;
   /** How long the service may take to begin; default `timeoutMs`. */
   readonly beginMs?: number;
+  /** Gives up after so long while none of those that were asked is heard. Default `timeoutMs`: who stood still may do what was asked yet. */
+  readonly silentMs?: number;
   /** Instances that are not asked. */
   readonly except?: readonly string[];
 }
@@ -52,7 +54,9 @@ export class ServiceAsker {
 
   async ask(encode: Encode, options: AskOptions): Promise<RequestResult> {
     const { clock, instances } = this.#options;
-    const untilMs = clock.monotonic() + options.timeoutMs;
+    const startMs = clock.monotonic();
+    const untilMs = startMs + options.timeoutMs;
+    const silentMs = options.silentMs ?? Infinity;
     const asked = new Set(options.except);
     let attempts: Attempt[] = [];
     let last: RequestResult | undefined;
@@ -69,6 +73,8 @@ export class ServiceAsker {
           attempts.push(this.#send(undefined, encode, untilMs, options));
         }
       }
+      const isGivenUp = clock.monotonic() - startMs >= silentMs && attempts.every((attempt) => this.#isSilent(attempt));
+      if (isGivenUp) return { kind: 'timeout' };
       const settled = await this.#next(attempts);
       if (settled === undefined) continue;
       const { attempt, result } = settled;

@@ -16,7 +16,13 @@ interface Problem {
   readonly details: Readonly<Record<string, unknown>>;
 }
 
-const DOUBT = 'whether it does what was asked is not known';
+/** What a request asks for: `read` changes nothing. */
+export type RequestNature = 'read' | 'change';
+
+const WITHOUT_ANSWER: Readonly<Record<RequestNature, string>> = {
+  change: 'whether it does what was asked is not known',
+  read: 'nothing was read; try again in a moment',
+};
 
 /**
  * The broker is out of reach before anything was sent. `carriedOut: false` tells programs so; the text is for a person who may know
@@ -35,7 +41,12 @@ export function nothingDone(cause?: unknown): AppError {
 }
 
 /** The reply of a service, decoded. Throws an `AppError` when there is none, or it cannot be decoded. */
-export function replyOf<T>(result: RequestResult, decode: (data: Uint8Array) => T, service: ServiceName): T {
+export function replyOf<T>(
+  result: RequestResult,
+  decode: (data: Uint8Array) => T,
+  service: ServiceName,
+  nature: RequestNature = 'change',
+): T {
   switch (result.kind) {
     case 'reply': {
       const reply = readable(result.data, decode);
@@ -47,12 +58,14 @@ export function replyOf<T>(result: RequestResult, decode: (data: Uint8Array) => 
         details: { retryAfterMs: 1_000 },
       });
     case 'timeout':
-      throw new AppError('timeout', `the ${service.name} did not answer in time; ${DOUBT}`);
+      throw new AppError('timeout', `the ${service.name} did not answer in time; ${WITHOUT_ANSWER[nature]}`, {
+        details: nature === 'read' ? { retryAfterMs: 1_000 } : {},
+      });
     case 'disconnected':
       if (result.mayHaveArrived === true) {
         throw new AppError(
           'broker_unavailable',
-          `the message broker was lost before the ${service.name} answered; ${DOUBT}`,
+          `the message broker was lost before the ${service.name} answered; ${WITHOUT_ANSWER[nature]}`,
           {
             details: { retryAfterMs: 1_000 },
           },

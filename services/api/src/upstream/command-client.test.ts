@@ -49,3 +49,14 @@ test('the seal counts towards the size of a message', async () => {
   await expect(client.decide(cancel, () => undefined)).rejects.toMatchObject({ code: 'too_large' });
   expect(sent).toEqual([]);
 });
+
+test('without an answer a list says that nothing was read, and an order that it may be carried out', async () => {
+  const asker = { ask: (): Promise<RequestResult> => Promise.resolve({ kind: 'timeout' }) };
+  const client = new CommandClient({ bus: { maxPayloadBytes: 1024 }, asker, clock: new FakeClock(0) });
+  await expect(client.list(list)).rejects.toMatchObject({
+    code: 'timeout',
+    message: expect.stringContaining('nothing was read'),
+  });
+  const cancel = { t: 'cancel', org: 'acme' as OrgId, caller, id: 'c1' as never, reason: 'x' } as const;
+  await expect(client.decide(cancel)).rejects.toMatchObject({ message: expect.stringContaining('is not known') });
+});

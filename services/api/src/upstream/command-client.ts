@@ -10,7 +10,7 @@ import {
 import { AppError } from '@muster/protocol';
 import type { RequestSeal } from '@muster/identity';
 import type { Clock } from '@muster/runtime';
-import { expectReply, replyOf, type ServiceAsker, type ServiceName } from '@muster/service-base';
+import { expectReply, replyOf, type RequestNature, type ServiceAsker, type ServiceName } from '@muster/service-base';
 
 type Reply<T extends CommandReply['t']> = Extract<CommandReply, { t: T }>;
 type Request<T extends CommandRequest['t']> = Extract<CommandRequest, { t: T }>;
@@ -19,6 +19,12 @@ const SERVICE: ServiceName = { name: 'command service', absent: 'no_command_serv
 /** The command service hashes, signs and journals a command before it answers. */
 const CHANGE_TIMEOUT_MS = 10_000;
 const LOOK_TIMEOUT_MS = 5_000;
+
+interface AskTerms {
+  readonly beginMs: number;
+  readonly waitMs?: number;
+  readonly nature?: RequestNature;
+}
 
 export interface CommandClientOptions {
   readonly bus: Pick<Bus, 'maxPayloadBytes'>;
@@ -48,7 +54,7 @@ export class CommandClient {
   }
 
   plan(request: Request<'plan'>): Promise<Reply<'plan'>> {
-    return this.#ask(request, 'plan', { beginMs: LOOK_TIMEOUT_MS });
+    return this.#ask(request, 'plan', { beginMs: LOOK_TIMEOUT_MS, nature: 'read' });
   }
 
   decide(request: Request<'approve' | 'cancel'>, answered?: () => void): Promise<Reply<'command'>> {
@@ -62,24 +68,21 @@ export class CommandClient {
   }
 
   list(request: Request<'list'>): Promise<Reply<'list'>> {
-    return this.#ask(request, 'list', { beginMs: LOOK_TIMEOUT_MS });
+    return this.#ask(request, 'list', { beginMs: LOOK_TIMEOUT_MS, nature: 'read' });
   }
 
   async #ask<const T extends CommandReply['t']>(
     request: CommandRequest,
     kind: T,
-    times: { readonly beginMs: number; readonly waitMs?: number },
+    terms: AskTerms,
     answered: () => void = () => undefined,
   ): Promise<Reply<T>> {
-    const reply = await this.#reply(request, times);
+    const reply = await this.#reply(request, terms);
     answered();
     return expectReply<CommandReply, T>(reply, kind, SERVICE);
   }
 
-  async #reply(
-    request: CommandRequest,
-    { beginMs, waitMs = 0 }: { readonly beginMs: number; readonly waitMs?: number },
-  ): Promise<CommandReply> {
+  async #reply(request: CommandRequest, { beginMs, waitMs = 0, nature }: AskTerms): Promise<CommandReply> {
     const { bus, clock, seal, asker } = this.#options;
     const encode = (terms: RequestTerms): Uint8Array => {
       const body = encodeBusMessage({ ...request, ...terms });
@@ -88,6 +91,6 @@ export class CommandClient {
       throw new AppError('too_large', 'the order names more endpoints or rows than one message holds; divide it');
     };
     const result = await asker.ask(encode, { timeoutMs: beginMs + waitMs, beginMs });
-    return replyOf<CommandReply>(result, (bytes) => decodeServiceMessage<CommandReply>(bytes), SERVICE);
+    return replyOf<CommandReply>(result, (bytes) => decodeServiceMessage<CommandReply>(bytes), SERVICE, nature);
   }
 }

@@ -13,13 +13,14 @@ import {
 import { newQueryId, type CoordinatorId, type SqlParameter } from '@muster/protocol';
 import type { QueryRecord } from '@muster/records';
 import type { Clock } from '@muster/runtime';
-import { expectReply, replyOf, type ServiceAsker, type ServiceName } from '@muster/service-base';
+import { expectReply, replyOf, type RequestNature, type ServiceAsker, type ServiceName } from '@muster/service-base';
 
 type Reply<T extends QueryReply['t']> = Extract<QueryReply, { t: T }>;
 
 const START_TIMEOUT_MS = 10_000;
 const CANCEL_TIMEOUT_MS = 5_000;
 const REDUCE_TIMEOUT_MS = 60_000;
+const READ = { nature: 'read' } as const;
 
 export interface ReduceOptions {
   readonly operator: string;
@@ -51,7 +52,7 @@ export class QueryClient {
 
   /** Checks the query without running it. */
   async compile(request: StartQuery & Traced): Promise<Reply<'compiled'>> {
-    return expectOf(await this.#askAny({ ...request, t: 'compile' }, START_TIMEOUT_MS), 'compiled');
+    return expectOf(await this.#askAny({ ...request, t: 'compile' }, START_TIMEOUT_MS, READ), 'compiled');
   }
 
   /** Asks the coordinator. When it is gone, stands still or does not have the query, asks another, which ends the query as interrupted. */
@@ -61,7 +62,7 @@ export class QueryClient {
     const isSilent = result.kind === 'no_responders' || result.kind === 'silent';
     const reply = isSilent ? undefined : replyOf(result, decode, SERVICE);
     const isGone = reply === undefined || (reply.t === 'problem' && reply.code === 'not_found');
-    expectOf(isGone ? await this.#askAny(request, CANCEL_TIMEOUT_MS, record.owner) : reply, 'cancelled');
+    expectOf(isGone ? await this.#askAny(request, CANCEL_TIMEOUT_MS, { except: record.owner }) : reply, 'cancelled');
   }
 
   /** Any service runs the statement, over what the result stream holds now; an aborted signal ends it there. */
@@ -83,7 +84,7 @@ export class QueryClient {
       job,
       ...trace,
     };
-    const asked = this.#askAny(request, REDUCE_TIMEOUT_MS);
+    const asked = this.#askAny(request, REDUCE_TIMEOUT_MS, READ);
     signal.addEventListener('abort', stop, { once: true });
     if (signal.aborted) stop();
     try {
@@ -98,10 +99,14 @@ export class QueryClient {
     return this.#options.asker.askInstance(owner, SUBJECTS.coordinator(owner), encode, { timeoutMs });
   }
 
-  async #askAny(request: QueryRequest, timeoutMs: number, except?: CoordinatorId): Promise<QueryReply> {
+  async #askAny(
+    request: QueryRequest,
+    timeoutMs: number,
+    { except, nature }: { readonly except?: CoordinatorId; readonly nature?: RequestNature } = {},
+  ): Promise<QueryReply> {
     const encode = (terms: RequestTerms): Uint8Array => encodeBusMessage({ ...request, ...terms });
     const excepted = except === undefined ? {} : { except: [except] };
-    return replyOf(await this.#options.asker.ask(encode, { timeoutMs, ...excepted }), decode, SERVICE);
+    return replyOf(await this.#options.asker.ask(encode, { timeoutMs, ...excepted }), decode, SERVICE, nature);
   }
 }
 

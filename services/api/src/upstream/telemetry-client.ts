@@ -74,7 +74,7 @@ export class TelemetryClient {
 
   async #ask(subject: string, request: TelemetryRequest): Promise<Exclude<TelemetryReply, { readonly t: 'problem' }>> {
     const result = await this.#bus.request(subject, encodeBusMessage(request), { timeoutMs: TIMEOUT_MS });
-    const reply = replyOf(result, decodeServiceMessage<TelemetryReply>, SERVICE);
+    const reply = replyOf(result, decodeServiceMessage<TelemetryReply>, SERVICE, 'read');
     if (reply.t === 'problem') throw new AppError(reply.code, reply.message, { details: reply.details });
     return reply;
   }

@@ -2,6 +2,7 @@ import type { ApiClient } from '@muster/api-client';
 import type { CommandEvent, CommandJson, CommandTargetChangeJson } from '@muster/api-contract';
 import { isTerminal, type CommandLedger } from '@muster/protocol';
 import type { CommandEnv } from '../environment/command-env.js';
+import { stillThere } from '../environment/still-there.js';
 import { EXIT, type ExitCode } from '../terminal/cli-error.js';
 import { escapeControls } from '../terminal/escape.js';
 import type { ListOutput } from '../terminal/listing.js';
@@ -17,7 +18,16 @@ const NAMED = 10;
  * Prints each outcome as it comes, then the ledger, and returns the exit code. Ctrl-C ends the watching at once, not the command.
  */
 export async function watchCommand(env: CommandEnv, command: CommandJson, output: ListOutput): Promise<ExitCode> {
-  return new CommandWatch(env.client(), env.terminal, command, output).run();
+  try {
+    return await new CommandWatch(env.client(), env.terminal, command, output).run();
+  } catch (error) {
+    const { id } = command;
+    throw stillThere(
+      env,
+      error,
+      `the command ${id} may go on: muster commands watch ${id}, muster commands cancel ${id}`,
+    );
+  }
 }
 
 /** The view of one command on one terminal. */

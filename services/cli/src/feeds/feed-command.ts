@@ -109,7 +109,7 @@ function nameOf([source = '']: readonly string[], kind: FeedKind): string {
     .split(/[/\\]+/)
     .filter((part) => part !== '');
   const last = basename(parts.at(-1) ?? '').replace(/\..*$/, '');
-  const word = last === 'all' ? decodeURIComponent(parts.at(-2) ?? last) : last;
+  const word = last === 'all' ? plainText(parts.at(-2) ?? last) : last;
   const name = word
     .toLowerCase()
     .replaceAll(/[^a-z0-9]+/g, '-')
@@ -117,6 +117,15 @@ function nameOf([source = '']: readonly string[], kind: FeedKind): string {
     .slice(0, 64);
   if (name === '') throw usageError('the feed needs a name', '--name debian');
   return name;
+}
+
+/** A folder may have a name that is no address: `100%`. */
+function plainText(word: string): string {
+  try {
+    return decodeURIComponent(word);
+  } catch {
+    return word;
+  }
 }
 
 async function show(env: CommandEnv, name: string, output: string): Promise<void> {

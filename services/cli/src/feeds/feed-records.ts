@@ -26,7 +26,7 @@ export async function* feedRecords(
   }
   for await (const piece of splitRecords(chunks, kind === 'osv' ? undefined : DOCUMENT_CHARS)) {
     if (piece.kind !== 'record')
-      yield { fault: `${name}: ${piece.kind === 'broken' ? piece.message : 'a record has more than 8 MiB'}` };
+      yield { fault: `${name}: ${'message' in piece ? piece.message : 'a record has more than 8 MiB'}` };
     else if (kind === 'osv') yield { text: piece.text };
     else yield* documentRecords(kind, name, piece.text, options);
   }
@@ -42,7 +42,11 @@ function* documentRecords(
     const document = JSON.parse(text) as { readonly vulnerabilities?: unknown };
     if (kind === 'kev') {
       if (!Array.isArray(document.vulnerabilities)) throw new TypeError('no catalogue: it has no vulnerabilities');
-      for (const one of document.vulnerabilities) yield { text: JSON.stringify(one) };
+      for (const [i, one] of (document.vulnerabilities as unknown[]).entries()) {
+        const text = JSON.stringify(one);
+        const isObject = text.startsWith('{');
+        yield isObject ? { text } : { fault: `${name}: record ${i + 1}: ${text.slice(0, 20)} is no object` };
+      }
       return;
     }
     const { statements, faults } = readOpenVex(document, options);

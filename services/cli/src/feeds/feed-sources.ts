@@ -2,11 +2,12 @@ import { createReadStream, createWriteStream } from 'node:fs';
 import { mkdtemp, open, opendir, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Readable } from 'node:stream';
+import { pipeline as joined, Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { StringDecoder } from 'node:string_decoder';
+import { types } from 'node:util';
 import { createGunzip } from 'node:zlib';
-import { openPromise } from 'yauzl';
+import { getFileNameLowLevel, openPromise, validateFileName, type Entry } from 'yauzl';
 import { CliError, usageError } from '../terminal/cli-error.js';
 
 /** One text with records. */
@@ -43,45 +44,70 @@ export async function* feedTexts(source: string): AsyncGenerator<SourceText | Sk
 }
 
 async function* folderTexts(folder: string): AsyncGenerator<SourceText | SkippedText> {
-  for await (const entry of await opendir(folder, { recursive: true })) {
+  for await (const entry of told(folder, await opendir(folder, { recursive: true }).catch(unread(folder)))) {
     const path = join(entry.parentPath, entry.name);
     if (entry.isSymbolicLink()) yield { name: path, skipped: 'a link in a folder is not followed' };
     else if (entry.isFile() && PACKED_FILE.test(entry.name)) yield* fileTexts(path);
     else if (entry.isFile() && TEXT_FILE.test(entry.name))
-      yield { name: path, chunks: decoded(createReadStream(path)) };
+      yield { name: path, chunks: decoded(path, createReadStream(path)) };
   }
 }
 
 /** By its first bytes, not by its name. */
 async function* fileTexts(path: string): AsyncGenerator<SourceText | SkippedText> {
+  const start = (await firstBytes(path).catch(unread(path))).readUInt16BE(0);
+  if (start === 0x504b) yield* zipTexts(path);
+  // Joined, so that what fails in the file fails where it is read.
+  else if (start === 0x1f8b)
+    yield {
+      name: path,
+      chunks: decoded(
+        path,
+        joined(createReadStream(path), createGunzip(), () => undefined),
+      ),
+    };
+  else yield { name: path, chunks: decoded(path, createReadStream(path)) };
+}
+
+async function firstBytes(path: string): Promise<Buffer> {
   const file = await open(path);
   const buffer = Buffer.alloc(4);
   try {
     await file.read(buffer, 0, 4, 0);
+    return buffer;
   } finally {
     await file.close();
   }
-  if (buffer.readUInt16BE(0) === 0x504b) yield* zipTexts(path);
-  else if (buffer.readUInt16BE(0) === 0x1f8b)
-    yield { name: path, chunks: decoded(createReadStream(path).pipe(createGunzip())) };
-  else yield { name: path, chunks: decoded(createReadStream(path)) };
 }
 
 async function* zipTexts(path: string): AsyncGenerator<SourceText | SkippedText> {
-  const zip = await openPromise(path, { lazyEntries: true, autoClose: false }).catch((cause: unknown) => {
+  // With names as they are: the library ends at the first that it refuses.
+  const options = { lazyEntries: true, autoClose: false, decodeStrings: false };
+  const zip = await openPromise(path, options).catch((cause: unknown) => {
     throw new CliError(`${path} is no zip that can be read`, { cause });
   });
   try {
     let entries = 0;
-    for await (const entry of zip.eachEntry()) {
+    let last = 'its first entry';
+    for await (const entry of told(() => `${path}: what follows ${last}`, zip.eachEntry())) {
       if ((entries += 1) > MAX_ENTRIES) throw new CliError(`${path} has more than ${MAX_ENTRIES} entries`);
-      const name = String(entry.fileName);
-      if (PACKED_FILE.test(name)) yield { name: `${path}: ${name}`, skipped: 'a packed file in a zip is not read' };
-      else if (TEXT_FILE.test(name)) yield { name, chunks: decoded(await zip.openReadStreamPromise(entry)) };
+      const name = nameOf(entry);
+      const place = `${path}: ${name}`;
+      last = name;
+      if (PACKED_FILE.test(name)) yield { name: place, skipped: 'a packed file in a zip is not read' };
+      if (!TEXT_FILE.test(name)) continue;
+      const refused = validateFileName(name);
+      const stream = refused ?? (await zip.openReadStreamPromise(entry).catch(messageOf));
+      if (typeof stream === 'string') yield { name: place, skipped: stream };
+      else yield { name, chunks: decoded(place, stream) };
     }
   } finally {
     zip.close();
   }
+}
+
+function nameOf({ generalPurposeBitFlag, fileNameRaw, extraFields }: Entry): string {
+  return getFileNameLowLevel(generalPurposeBitFlag, fileNameRaw, extraFields, false);
 }
 
 /** A zip is read from its end, so the whole file comes first. */
@@ -93,7 +119,7 @@ async function* download(address: string): AsyncGenerator<SourceText | SkippedTe
     });
     if (!response.ok || response.body === null) throw new CliError(`${address} answers ${response.status}`);
     const file = join(folder, 'feed');
-    await pipeline(Readable.fromWeb(response.body as never), bounded, createWriteStream(file));
+    await pipeline(Readable.fromWeb(response.body as never), bounded, createWriteStream(file)).catch(unread(address));
     yield* fileTexts(file);
   } finally {
     await rm(folder, { recursive: true, force: true });
@@ -109,8 +135,26 @@ async function* bounded(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
   }
 }
 
-async function* decoded(stream: AsyncIterable<Buffer>): AsyncGenerator<string> {
+async function* decoded(name: string, stream: AsyncIterable<Buffer>): AsyncGenerator<string> {
   const decoder = new StringDecoder('utf8');
-  for await (const chunk of stream) yield decoder.write(chunk);
+  for await (const chunk of told(name, stream)) yield decoder.write(chunk);
   yield decoder.end();
 }
+
+/** The same; what fails in it is told with where that is. @throws CliError */
+async function* told<T>(name: string | (() => string), items: AsyncIterable<T>): AsyncGenerator<T> {
+  try {
+    yield* items;
+  } catch (error) {
+    unread(typeof name === 'string' ? name : name())(error);
+  }
+}
+
+function unread(name: string): (cause: unknown) => never {
+  return (cause) => {
+    if (cause instanceof CliError) throw cause;
+    throw new CliError(`${name} cannot be read: ${messageOf(cause)}`, { cause });
+  };
+}
+
+const messageOf = (error: unknown): string => (types.isNativeError(error) ? error.message : String(error));

@@ -21,7 +21,7 @@ interface Part {
 }
 
 /** What arrived, in all parts. */
-async function imported(path: string) {
+async function imported(path: string, kind = 'osv') {
   const refused = { count: 0 };
   api.json('POST /v1/feeds/f/uploads', { upload: 'u' }, 201);
   api.json('PUT /v1/feeds/f/parts', {});
@@ -33,7 +33,7 @@ async function imported(path: string) {
     },
     201,
   );
-  const { code, err } = await muster(['feed', 'import', path, '--name', 'f']);
+  const { code, err } = await muster(['feed', 'import', path, '--name', 'f', '--kind', kind]);
   const parts = api.requests.filter(({ method }) => method === 'PUT').map(({ body }) => body as Part);
   const records = parts.flatMap(({ data }) =>
     inflateRawSync(Buffer.from(data, 'base64'))
@@ -150,7 +150,7 @@ test('a gzip or a zip that breaks off is a fault, and no version of the feed is 
   const many = Array.from({ length: 500 }, (_, i) => record(`R${i}`, { details: randomBytes(40).toString('hex') }));
   for (const whole of [gzipSync(many.join('\n')), ZIP]) {
     const { code, err } = await downloaded(whole.subarray(0, whole.length - 40));
-    expect({ code, err }).toMatchObject({ code: 1, err: expect.stringMatching(/^error: /) });
+    expect({ code, err }).toMatchObject({ code: 1, err: expect.stringMatching(/^error: [^\n]+\n$/) });
     expect(api.requests.some(({ path }) => path === '/v1/feeds/f/versions')).toBe(false);
     api.requests.length = 0;
   }
@@ -158,4 +158,70 @@ test('a gzip or a zip that breaks off is a fault, and no version of the feed is 
 
 test('an address that does not have it is a fault', async () => {
   expect(await downloaded(404)).toMatchObject({ code: 1, err: expect.stringContaining('answers 404') });
+});
+
+test.each(['../up.json', '/root.json', 'c:\\drive.json'])(
+  'an entry of a zip called %s is refused alone',
+  async (name) => {
+    const path = join(folder, 'names.zip');
+    writeFileSync(path, zipOf({ 'A.json': record('A'), [name]: record('E'), 'B.json': record('B') }));
+    const { code, records, refused, faults } = await imported(path);
+    expect({ code, refused, ids: idsOf(records) }).toEqual({ code: 0, refused: 1, ids: ['A', 'B'] });
+    expect(faults).toEqual([expect.stringMatching(/names\.zip: .+\.json: (absolute|invalid relative) path/)]);
+  },
+);
+
+test('an entry that is packed in a way that is not known is refused alone', async () => {
+  const zip = zipOf({ 'A.json': record('A'), 'B.json': record('B') });
+  // The method in the directory, of the second entry.
+  zip.writeUInt16LE(93, zip.lastIndexOf(Buffer.from('PK\x01\x02', 'latin1')) + 10);
+  const path = join(folder, 'method.zip');
+  writeFileSync(path, zip);
+  const { records, faults } = await imported(path);
+  expect(idsOf(records)).toEqual(['A']);
+  expect(faults).toEqual([expect.stringMatching(/method\.zip: B\.json: unsupported compression method/)]);
+});
+
+test('what is damaged in a file is one line that names the file and the entry', async () => {
+  const directory = zipOf({ 'A.json': record('A'), 'B.json': record('B') });
+  directory.write('XX', directory.lastIndexOf(Buffer.from('PK\x01\x02', 'latin1')));
+  const content = zipOf({ 'A.json': record('A', { details: 'x'.repeat(500) }) });
+  content.fill(0xff, 36, 46);
+  const packed = gzipSync(record('A', { details: randomBytes(5_000).toString('hex') }));
+  packed.fill(0xff, 20, 40);
+  const damaged = { 'directory.zip': directory, 'content.zip': content, 'packed.json.gz': packed };
+  const where = [/directory\.zip: what follows A\.json/, /content\.zip: A\.json/, /packed\.json\.gz/];
+  for (const [i, [name, bytes]] of Object.entries(damaged).entries()) {
+    writeFileSync(join(folder, name), bytes);
+    const { code, err } = await imported(join(folder, name));
+    expect({ code, err }).toEqual({ code: 1, err: expect.stringMatching(where[i] ?? /^$/) });
+    expect(err).toMatch(/^error: [^\n]+ cannot be read: [^\n]+\n$/);
+  }
+});
+
+test('an address that breaks off is one line that names it', async () => {
+  const server = createServer((_request, response) => {
+    response.writeHead(200, { 'content-length': 1_000_000 }).write('{"id"', () => response.destroy());
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { code, err } = await imported(`http://127.0.0.1:${(server.address() as AddressInfo).port}/all.json`);
+  server.close();
+  expect({ code, err }).toEqual({ code: 1, err: expect.stringMatching(/^error: http:\S+ cannot be read: [^\n]+\n$/) });
+});
+
+test('a list with a null in it loses nothing else, and the place is told', async () => {
+  const path = join(folder, 'list.json');
+  writeFileSync(path, `[null, ${record('A')}, "text", ${record('B')}]`);
+  const { records, refused, faults } = await imported(path);
+  expect({ refused, ids: idsOf(records) }).toEqual({ refused: 2, ids: ['A', 'B'] });
+  expect(faults).toEqual([`${path}: record 1: null is no object`, `${path}: record 3: "text" is no object`]);
+});
+
+test('so does a catalogue of exploited vulnerabilities', async () => {
+  const path = join(folder, 'kev.json');
+  const entry = { cveID: 'CVE-2026-1', dateAdded: '2026-01-01' };
+  writeFileSync(path, JSON.stringify({ vulnerabilities: [entry, null] }));
+  const { records, faults } = await imported(path, 'kev');
+  expect(records.map((text) => JSON.parse(text) as unknown)).toEqual([entry]);
+  expect(faults).toEqual([`${path}: record 2: null is no object`]);
 });

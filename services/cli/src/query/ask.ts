@@ -13,6 +13,7 @@ import type {
   WarningJson,
 } from '@muster/api-contract';
 import type { CommandEnv } from '../environment/command-env.js';
+import { stillThere } from '../environment/still-there.js';
 import { CliError, EXIT, type ExitCode } from '../terminal/cli-error.js';
 import { escapeControls } from '../terminal/escape.js';
 import { ProgressLine, STALLED_NOTE } from '../terminal/progress-line.js';
@@ -52,7 +53,18 @@ const CANCEL_MS = 5_000;
  */
 export async function ask(env: CommandEnv, question: Ask, options: AskOptions): Promise<ExitCode> {
   const query = await start(env, question);
-  return new QueryView(env, query, options).run();
+  try {
+    return await new QueryView(env, query, options).run();
+  } catch (error) {
+    const { id } = query;
+    const place = `muster queries rows ${id}`;
+    // Others are cancelled.
+    const isHunt = query.waitUntil !== undefined;
+    const line = isHunt
+      ? `the query ${id} may go on: ${place}, muster queries cancel ${id}`
+      : `what came of it: ${place}`;
+    throw stillThere(env, error, line);
+  }
 }
 
 /** Starts a query, prints its id, and leaves it. */

@@ -3,6 +3,7 @@ import type { ApiClient } from '@muster/api-client';
 import type { BodyOf, operations, QueryEvent, QueryJson, ScanJson } from '@muster/api-contract';
 import type { Severity } from '@muster/packs';
 import type { CommandEnv } from '../environment/command-env.js';
+import { stillThere } from '../environment/still-there.js';
 import { progressText } from '../query/progress.js';
 import { EXIT, type ExitCode } from '../terminal/cli-error.js';
 import { safeJson } from '../terminal/escape.js';
@@ -62,6 +63,9 @@ export async function runScan(
     if (ended === undefined && started.waitUntil !== undefined)
       await stderr.write(`It goes on: muster scan show ${started.id}, muster queries cancel ${started.id}\n`);
     return isInterrupted ? EXIT.interrupted : scanExit(scan, failOn);
+  } catch (error) {
+    const { id } = started;
+    throw stillThere(env, error, `the scan ${id} may go on: muster scan show ${id}, muster queries cancel ${id}`);
   } finally {
     line.end();
     offInterrupt();

@@ -74,3 +74,11 @@ test('contexts are stored in a file that only their owner can read, and tokens a
   expect(await runCli(['context', 'set', 'bad name', '--api-url', 'https://o'], terminal())).toBe(2);
   expect(await runCli(['context', 'set', 'x', '--api-url', 'ftp://o'], terminal())).toBe(2);
 });
+
+test('a configuration that the system does not let be written is one line', async () => {
+  // A folder where the draft should be.
+  mkdirSync(join(home, 'config', 'muster', `config.json.${process.pid}.tmp`), { recursive: true });
+  const used = terminal({ XDG_CONFIG_HOME: join(home, 'config') });
+  expect(await runCli(['context', 'set', 'one', '--api-url', 'https://one'], used)).toBe(1);
+  expect(used.err()).toMatch(/^error: EISDIR: [^\n]+\n$/);
+});

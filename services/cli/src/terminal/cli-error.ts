@@ -41,6 +41,17 @@ export class CliError extends Error {
     const { message, exitCode, excerpt, cause } = this;
     return new CliError(message, { exitCode, excerpt, hint, cause });
   }
+
+  /** The same with one more line below its message. */
+  withLine(line: string): CliError {
+    const { message, exitCode, hint, excerpt, cause } = this;
+    return new CliError(message, {
+      exitCode,
+      excerpt: [...excerpt, line],
+      cause,
+      ...(hint === undefined ? {} : { hint }),
+    });
+  }
 }
 
 export function usageError(message: string, hint?: string): CliError {

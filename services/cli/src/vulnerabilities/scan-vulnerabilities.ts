@@ -3,6 +3,7 @@ import type { VulnerabilityScanJson } from '@muster/api-contract';
 import { ledgerComplete, VULNERABILITY_SEVERITIES } from '@muster/protocol';
 import type { Command } from 'commander';
 import type { CommandEnv } from '../environment/command-env.js';
+import { stillThere } from '../environment/still-there.js';
 import { ledgerWords } from '../query/summary.js';
 import { EXIT, usageError, type ExitCode } from '../terminal/cli-error.js';
 import { escapeControls, safeJson } from '../terminal/escape.js';
@@ -68,6 +69,8 @@ async function scan(env: CommandEnv, { target = '', timeout, failOn, detach, out
     if (found.state === 'running')
       await env.terminal.stderr.write(`It goes on: muster vulnerabilities list --scan ${id}\n`);
     return interrupted.signal.aborted ? EXIT.interrupted : exitOf(found, failOn);
+  } catch (error) {
+    throw stillThere(env, error, `the scan ${id} may go on: muster vulnerabilities list --scan ${id}`);
   } finally {
     off();
   }

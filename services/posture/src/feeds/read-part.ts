@@ -41,7 +41,7 @@ export async function readPart({ kind, index, data, refused, faults: told }: Giv
     const read =
       piece.kind === 'record'
         ? readFeedRecord(kind, piece.text)
-        : { ok: false as const, message: piece.kind === 'broken' ? piece.message : 'a record is larger than 8 MiB' };
+        : { ok: false as const, message: 'message' in piece ? piece.message : 'a record is larger than 8 MiB' };
     if (!read.ok) {
       refuse(read.message);
       continue;

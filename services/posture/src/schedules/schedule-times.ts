@@ -8,16 +8,44 @@ type Terms = Pick<ScheduleRecord, 'cron' | 'timeZone'>;
 /** More moments than these are not counted one by one. */
 const MAX_MISSED = 1_000;
 
-/** @throws AppError `bad_request` unless it has five fields: the library takes dates and names too */
+/** The fields in their order, each with its first and last number. Sunday is 0 and 7. */
+const FIELDS = [
+  ['minute', 0, 59],
+  ['hour', 0, 23],
+  ['day of month', 1, 31],
+  ['month', 1, 12],
+  ['day of week', 0, 7],
+] as const;
+
+/** @throws AppError `bad_request` unless it has five fields with numbers that these have: the library takes dates, names and some of other numbers too */
 export function checkFields(cron: string): void {
-  if (/^\s*\S+(?:\s+\S+){4}\s*$/.test(cron)) return;
-  throw new AppError(
-    'bad_request',
-    `cron "${cron}": not five fields (minute, hour, day of month, month, day of week)`,
-    {
-      details: { field: 'cron' },
-    },
-  );
+  const fields = cron.trim().split(/\s+/);
+  if (fields.length !== FIELDS.length)
+    throw badCron(`cron "${cron}": not five fields (minute, hour, day of month, month, day of week)`);
+  for (const [i, [name, first, last]] of FIELDS.entries())
+    for (const part of (fields[i] ?? '').split(',')) {
+      const [range = '', step] = part.split('/');
+      // Behind # is which one in the month.
+      const wrong = numbersOf(range.replace(/#.*/, '')).find((value) => Number(value) < first || Number(value) > last);
+      if (wrong !== undefined) throw badCron(`cron "${cron}": ${name} ${wrong} is not from ${first} to ${last}`);
+      const wide = numbersOf(step ?? '').find((value) => Number(value) < 1 || Number(value) > last);
+      if (wide !== undefined) throw badCron(`cron "${cron}": the step ${wide} of ${name} is not from 1 to ${last}`);
+    }
+}
+
+function numbersOf(text: string): readonly string[] {
+  return text.match(/\d+/g) ?? [];
+}
+
+function neverText(cron: string): string {
+  return `cron "${cron}" names no moment in the future: no month of it has such a day`;
+}
+
+function badCron(message: string, cause?: unknown): AppError {
+  return new AppError('bad_request', message, {
+    ...(cause === undefined ? {} : { cause }),
+    details: { field: 'cron' },
+  });
 }
 
 /** @throws AppError `bad_request` for an expression or a zone that cannot be read, or that names no moment at all */
@@ -27,14 +55,11 @@ export function checkTimes(terms: Terms, nowMs: number): void {
     next = nextDue(terms, nowMs);
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
-    throw new AppError('bad_request', `cron "${terms.cron}" in ${terms.timeZone}: ${why}`, {
-      ...{ cause, details: { field: 'cron' } },
-    });
+    // The library looks through all years, a call deeper in each month that the day does not have.
+    if (why.includes('call stack')) throw badCron(neverText(terms.cron), cause);
+    throw badCron(`cron "${terms.cron}" in ${terms.timeZone}: ${why}`, cause);
   }
-  if (next === undefined)
-    throw new AppError('bad_request', `cron "${terms.cron}" names no moment in the future`, {
-      details: { field: 'cron' },
-    });
+  if (next === undefined) throw badCron(neverText(terms.cron));
 }
 
 /** The first moment after this one. `undefined` where there is none. */

@@ -35,6 +35,39 @@ test('a record over the limit is skipped, and those after it are read', async ()
   expect(found).toEqual([{ kind: 'too_large' }, { kind: 'record', text: '{"b": 1}' }]);
 });
 
+test('a value that is no object is told with its position, and the records around it are read, wherever chunks end', async () => {
+  const other = ['null', '17', '-1.5e3', 'true', '"a{\\"]b"', '"\\u007b"'];
+  for (const value of other) {
+    const lines = `{"a":"["}\n${value}\n{"b":1}\n${value}`;
+    for (const text of [`[{"a":"["},${value} , {"b":1},${value}]`, lines])
+      for (const size of [1, 3, text.length]) {
+        const chunks = text.match(new RegExp(`[^]{1,${size}}`, 'g')) ?? [];
+        expect(await split(chunks)).toEqual([
+          { kind: 'record', text: '{"a":"["}' },
+          { kind: 'no_object', message: `record 2: ${value} is no object` },
+          { kind: 'record', text: '{"b":1}' },
+          { kind: 'no_object', message: `record 4: ${value} is no object` },
+        ]);
+      }
+  }
+  const [long] = await split(['["', 'x'.repeat(1_000_000), '", {"a": 1}]']);
+  expect(long).toEqual({ kind: 'no_object', message: `record 1: "${'x'.repeat(19)}… is no object` });
+});
+
+test('an index has the records of a list with others in it, and is not whole', async () => {
+  const index = new VulnerabilityIndex();
+  await index.read(['[null, {"id": "A", "modified": "2026-01-01T00:00:00Z"}, 7]']);
+  expect(index).toMatchObject({ complete: false, counts: { records: 1, refused: 2 } });
+  expect(index.faults).toEqual(['record 1: null is no object', 'record 3: 7 is no object']);
+});
+
+test.each(['nothing', '1st', '- {}', 'null0', '"ends inside'])(
+  '%s is no value of JSON: the rest is not read',
+  async (text) => {
+    expect((await split(['{"a": 1} ', text])).map(({ kind }) => kind)).toEqual(['record', 'broken']);
+  },
+);
+
 test('what is no record ends the reading with a message', async () => {
   expect(await split(['{"a": 1} <html>{"b": 1}'])).toMatchObject([{ kind: 'record' }, { kind: 'broken' }]);
   expect(await split(['{"a": {'])).toEqual([{ kind: 'broken', message: 'the text ends inside a record' }]);

@@ -5,16 +5,24 @@ export type RecordText =
   | { readonly kind: 'record'; readonly text: string }
   /** Skipped: it has more bytes than a record may have. */
   | { readonly kind: 'too_large' }
-  /** Something that is no object stands between records, or the text ends inside one. The rest is not read. */
+  /** Skipped: a null, number or other value of JSON that is no object. The message has its position. */
+  | { readonly kind: 'no_object'; readonly message: string }
+  /** Something that is no JSON stands between records, or the text ends inside one. The rest is not read. */
   | { readonly kind: 'broken'; readonly message: string };
 
 const SPACE_OR_LIST = /[\s,[\]]/;
 /** What changes the state inside a record. */
 const MARKS = /["{}]/g;
 const QUOTE_ENDS = /["\\]/g;
+const VALUE_START = /["\-0-9tfn]/;
+const VALUE_ENDS = /[\s,[\]{}"]/g;
+const PLAIN_VALUE = /^(?:null|true|false|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)$/;
+/** What is kept of a value that is no object. */
+const VALUE_CHARS = 40;
+const SHOWN_CHARS = 20;
 
 /**
- * Finds the objects in a text of JSON: one object, a list of them, or objects one after another (NDJSON). Holds at most one record and one chunk.
+ * Finds the objects in a text of JSON: one object, a list of them, or objects one after another (NDJSON); other values between them are told. Holds at most one record and one chunk.
  */
 export async function* splitRecords(
   chunks: AsyncIterable<string> | Iterable<string>,
@@ -25,6 +33,7 @@ export async function* splitRecords(
     yield* state.push(chunk);
     if (state.broken) return;
   }
+  yield* state.end();
   if (state.open) yield { kind: 'broken', message: 'the text ends inside a record' };
 }
 
@@ -36,24 +45,38 @@ class ObjectScanner {
   #escaped = false;
   #parts: string[] = [];
   #length = 0;
+  /** Of records and other values, the one that is read included. */
+  #position = 0;
+  /** The start of a value that is no object, while it is read. */
+  #value: string | undefined;
 
   constructor(limit: number) {
     this.#limit = limit;
   }
 
   get open(): boolean {
-    return this.#depth > 0;
+    return this.#depth > 0 || this.#value !== undefined;
   }
 
   *push(chunk: string): Generator<RecordText> {
     let start = 0;
     for (let at = 0; at < chunk.length;) {
-      if (this.#depth === 0) {
+      if (this.#value !== undefined) {
+        at = yield* this.#stepValue(chunk, at);
+        if (this.broken) return;
+      } else if (this.#depth === 0) {
         while (at < chunk.length && SPACE_OR_LIST.test(chunk[at] ?? '')) at += 1;
         if (at === chunk.length) return;
+        this.#position += 1;
+        if (VALUE_START.test(chunk[at] ?? '')) {
+          this.#value = '';
+          if (chunk[at] !== '"') continue;
+          [this.#value, this.#quoted] = ['"', true];
+          at += 1;
+          continue;
+        }
         if (chunk[at] !== '{') {
-          this.broken = true;
-          yield { kind: 'broken', message: `"${chunk.slice(at, at + 20)}" is no record` };
+          yield this.#break(chunk.slice(at, at + SHOWN_CHARS));
           return;
         }
         this.#depth = 1;
@@ -68,6 +91,43 @@ class ObjectScanner {
       }
     }
     if (this.#depth > 0) this.#keep(chunk.slice(start));
+  }
+
+  /** What the end of the text ends. */
+  *end(): Generator<RecordText> {
+    if (this.#value !== undefined && !this.#quoted) yield this.#endValue();
+  }
+
+  /** Moves behind what the chunk has of a value that is no object. */
+  *#stepValue(chunk: string, at: number): Generator<RecordText, number> {
+    if (this.#quoted) {
+      const to = this.#step(chunk, at);
+      this.#keepValue(chunk.slice(at, to));
+      if (!this.#quoted) yield this.#endValue();
+      return to;
+    }
+    VALUE_ENDS.lastIndex = at;
+    const to = VALUE_ENDS.exec(chunk)?.index ?? chunk.length;
+    this.#keepValue(chunk.slice(at, to));
+    if (to < chunk.length) yield this.#endValue();
+    return to;
+  }
+
+  #keepValue(text: string): void {
+    this.#value = ((this.#value ?? '') + text.slice(0, VALUE_CHARS)).slice(0, VALUE_CHARS);
+  }
+
+  #endValue(): RecordText {
+    const value = this.#value ?? '';
+    this.#value = undefined;
+    if (!value.startsWith('"') && !PLAIN_VALUE.test(value)) return this.#break(value);
+    const shown = value.length > SHOWN_CHARS ? `${value.slice(0, SHOWN_CHARS)}…` : value;
+    return { kind: 'no_object', message: `record ${this.#position}: ${shown} is no object` };
+  }
+
+  #break(text: string): RecordText {
+    this.broken = true;
+    return { kind: 'broken', message: `"${text.slice(0, SHOWN_CHARS)}" is no record` };
   }
 
   /** Moves behind the next mark. */
