@@ -75,10 +75,16 @@ export function createTelemetryService(deps: TelemetryServiceDeps): TelemetrySer
     ...{ clock, directory, table, maxEndpoints: config.maxEndpoints },
     observer: observing(fleet, health, remote?.samples),
     onValueFault: (reason) => metrics.samples.values.inc({ reason }),
-    onNoKeyframe: (agentId) => keyframes.agent(agentId),
+    onNoKeyframe: (agentId) => void keyframes.agent(agentId),
   });
   const samples = new SampleHandler({ processor, logger, metrics: metrics.samples });
-  const expiry = new Expiry({ clock, table, expiryMs: config.expiryMs, expire: (slot) => removal.expired(slot) });
+  const expiry = new Expiry({
+    ...{ clock, table, expiryMs: config.expiryMs, expire: (slot: number) => removal.expired(slot) },
+    ask: (slot) => {
+      const endpoint = directory.byNum(table.nums[slot] as number);
+      return endpoint === undefined || keyframes.agent(endpoint.agentId);
+    },
+  });
 
   const instances: LiveInstances<TelemetryHeartbeat> = new LiveInstances({
     ...{ bus, clock, instance, subject: SUBJECTS.telemetryHeartbeats, kind: 'telemetry_beat' as const },

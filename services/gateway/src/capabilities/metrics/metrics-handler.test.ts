@@ -22,10 +22,25 @@ describe('MetricsHandler', () => {
     const atMs = clock.now();
     await flush();
     expect(telemetry.itemsOf('a1' as AgentId)).toEqual([
-      ['acme', 'a1', 1, 7, FRAME.keyframe, atMs, bytes('no sample at all')],
-      ['acme', 'a1', 1, 7, FRAME.delta, atMs, bytes('delta')],
-      ['acme', 'a1', 1, 7, FRAME.processes, atMs, bytes('processes')],
+      ['acme', 'a1', 1, 7, FRAME.keyframe, atMs, bytes('no sample at all'), 60_000],
+      ['acme', 'a1', 1, 7, FRAME.delta, atMs, bytes('delta'), 60_000],
+      ['acme', 'a1', 1, 7, FRAME.processes, atMs, bytes('processes'), 60_000],
     ]);
+    handler.stop();
+  });
+
+  it('says how often samples of an agent come that polls seldom, also when it is asked again', async () => {
+    const { join, send, flush, telemetry, handler } = await setUp();
+    const one = join(1, { epoch: 7 });
+    Object.assign(one.session.connection, { intervalMs: 120_000 });
+    send(one, 'keyframe', FRAME.keyframe);
+    await flush();
+    Object.assign(one.session.connection, { intervalMs: 600_000 });
+    telemetry.want({ agents: ['a1' as AgentId] });
+    await turn();
+    await flush();
+    await flush();
+    expect(telemetry.itemsOf('a1' as AgentId).map(([, , , , , , , everyMs]) => everyMs)).toEqual([120_000, 600_000]);
     handler.stop();
   });
 
