@@ -42,6 +42,15 @@ export interface KeyframesWanted {
   readonly t: 'keyframes_wanted';
   readonly partitions?: readonly number[];
   readonly agents?: readonly AgentId[];
+  /** Each gateway says {@link KeyframesSent} with it for each of the partitions. */
+  readonly ask?: string;
+}
+
+/** Gateway → the owner of a partition, after the keyframes that were asked for: all that it has of this partition has been sent. */
+export interface KeyframesSent {
+  readonly t: 'keyframes_sent';
+  readonly gateway: GatewayId;
+  readonly asks: readonly string[];
 }
 
 /**
@@ -108,6 +117,7 @@ export type MetricsBusMessage =
   | SampleBatch
   | SessionsEnded
   | KeyframesWanted
+  | KeyframesSent
   | WatchRenewal
   | WatchFrames
   | WatchHistory

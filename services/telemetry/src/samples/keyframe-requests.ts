@@ -36,11 +36,11 @@ export class KeyframeRequests {
   }
 
   /** At once: all endpoints of these partitions. */
-  partitions(partitions: readonly number[]): void {
+  partitions(partitions: readonly number[], ask: string): void {
     this.#options.metrics.keyframesWanted.inc({ why: 'partitions' });
     this.#options.bus.publish(
       SUBJECTS.allGatewayMetrics,
-      encodeBusMessage({ t: 'keyframes_wanted', partitions: [...partitions] }),
+      encodeBusMessage({ t: 'keyframes_wanted', partitions: [...partitions], ask }),
     );
   }
 

@@ -44,6 +44,24 @@ describe('MetricsHandler', () => {
     handler.stop();
   });
 
+  it('says after the keyframes of a partition that it has sent all of them, also when it has none', async () => {
+    const { join, send, flush, telemetry, handler } = await setUp();
+    const { session } = join(1);
+    const partition = metricsPartition(session.agentId);
+    const other = partition === 0 ? 1 : 0;
+    send({ session } as FakeSession, 'keyframe', FRAME.keyframe);
+    await flush();
+    telemetry.want({ partitions: [partition, other], ask: 'one' });
+    await turn();
+    await flush();
+    await flush();
+    expect(telemetry.batches).toHaveLength(2);
+    expect(telemetry.answers.toSorted(([a], [b]) => a - b)).toEqual(
+      [partition, other].toSorted((a, b) => a - b).map((each) => [each, 'one', each === partition ? 2 : expect.any(Number)]),
+    );
+    handler.stop();
+  });
+
   it('sends one batch for each partition and flush, and a large one at once', async () => {
     const { join, send, flush, telemetry, handler } = await setUp();
     const fakes = Array.from({ length: 200 }, (_, num) => join(num));

@@ -17,6 +17,8 @@ interface Queue {
   items: SampleItem[];
   bytes: number;
   ended: EndedItem[];
+  /** Asks for keyframes that the items answer. */
+  asks: string[];
 }
 
 const EVERY_MS = 250;
@@ -36,7 +38,7 @@ const RETURN_MS = 1_000;
 export class SampleBatcher {
   readonly #options: SampleBatcherOptions;
   readonly #scheduler: BatchScheduler;
-  readonly #queues: Queue[] = Array.from({ length: METRICS_PARTITIONS }, () => ({ items: [], bytes: 0, ended: [] }));
+  readonly #queues: Queue[] = Array.from({ length: METRICS_PARTITIONS }, () => ({ items: [], bytes: 0, ended: [], asks: [] }));
   #returning: Timer | undefined;
 
   constructor(options: SampleBatcherOptions) {
@@ -67,6 +69,13 @@ export class SampleBatcher {
     this.#scheduler.due();
   }
 
+  /** Everything that this ask is about has been added. */
+  answered(partition: number, ask: string): void {
+    const { asks } = this.#queues[partition] as Queue;
+    if (!asks.includes(ask)) asks.push(ask);
+    this.#scheduler.due();
+  }
+
   /** The connection to the broker is back. */
   reconnected(): void {
     const { clock } = this.#options;
@@ -85,7 +94,7 @@ export class SampleBatcher {
 
   /** Forgets what waits: it came to a gateway that is no longer believed. */
   clear(): void {
-    for (const queue of this.#queues) Object.assign(queue, { items: [], bytes: 0, ended: [] });
+    for (const queue of this.#queues) Object.assign(queue, { items: [], bytes: 0, ended: [], asks: [] });
     this.#scheduler.cancel();
   }
 
@@ -102,7 +111,7 @@ export class SampleBatcher {
 
   #flush(queue: Queue, partition: number): void {
     const { identity } = this.#options;
-    const { items, ended } = queue;
+    const { items, ended, asks } = queue;
     if (items.length > 0) {
       queue.items = [];
       queue.bytes = 0;
@@ -113,6 +122,11 @@ export class SampleBatcher {
         this.#publish(partition, { t: 'samples', gateway: identity.id, items: batch });
         from = to;
       }
+    }
+    if (asks.length > 0) {
+      queue.asks = [];
+      const message = { t: 'keyframes_sent', gateway: identity.id, asks } as const;
+      this.#options.bus.publish(SUBJECTS.samples(partition), encodeBusMessage(message));
     }
     if (ended.length === 0) return;
     queue.ended = [];
@@ -128,6 +142,7 @@ export class SampleBatcher {
 
   #dropOldest(queue: Queue): void {
     if (queue.bytes <= HELD_BYTES) return;
+    queue.asks = [];
     // A quarter at a time, so that the array is not moved for each item.
     let count = 0;
     for (; queue.bytes > (HELD_BYTES * 3) / 4; count += 1) queue.bytes -= sizeOf(queue.items[count]);
