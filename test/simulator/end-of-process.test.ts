@@ -36,10 +36,14 @@ async function start(): Promise<{ readonly parent: number; readonly children: re
   started.push(parent);
   let connections = 0;
   server.on('connection', () => (connections += 1));
-  const children = await eventually(() => {
-    const pids = childrenOf(parent);
-    return pids.length === 2 && connections >= 4 && pids;
-  }, 'all of them connect', WITHIN_MS);
+  const children = await eventually(
+    () => {
+      const pids = childrenOf(parent);
+      return pids.length === 2 && connections >= 4 && pids;
+    },
+    'all of them connect',
+    WITHIN_MS,
+  );
   started.push(...children);
   return { parent, children };
 }
@@ -60,7 +64,10 @@ onLinux('all of them end when npm is killed', async () => {
 
 function childrenOf(pid: number): number[] {
   const text = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8');
-  return text.split(' ').filter((part) => part.trim() !== '').map(Number);
+  return text
+    .split(' ')
+    .filter((part) => part.trim() !== '')
+    .map(Number);
 }
 
 /** A process that has ended and that nobody has asked for is not. */

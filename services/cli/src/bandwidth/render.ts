@@ -71,7 +71,9 @@ function renderGateways(
         ),
   );
   if (inDoubt === true) {
-    lines.push(style.yellow('There may be more gateways: Redis or NATS was away a moment ago. Ask again in 15 seconds.'));
+    lines.push(
+      style.yellow('There may be more gateways: Redis or NATS was away a moment ago. Ask again in 15 seconds.'),
+    );
   }
   return `${renderChannels(fleet, options)}\n${lines.join('\n')}\n`;
 }

@@ -57,7 +57,9 @@ describe('MetricsHandler', () => {
     await flush();
     expect(telemetry.batches).toHaveLength(2);
     expect(telemetry.answers.toSorted(([a], [b]) => a - b)).toEqual(
-      [partition, other].toSorted((a, b) => a - b).map((each) => [each, 'one', each === partition ? 2 : expect.any(Number)]),
+      [partition, other]
+        .toSorted((a, b) => a - b)
+        .map((each) => [each, 'one', each === partition ? 2 : expect.any(Number)]),
     );
     handler.stop();
   });

@@ -38,7 +38,12 @@ const RETURN_MS = 1_000;
 export class SampleBatcher {
   readonly #options: SampleBatcherOptions;
   readonly #scheduler: BatchScheduler;
-  readonly #queues: Queue[] = Array.from({ length: METRICS_PARTITIONS }, () => ({ items: [], bytes: 0, ended: [], asks: [] }));
+  readonly #queues: Queue[] = Array.from({ length: METRICS_PARTITIONS }, () => ({
+    items: [],
+    bytes: 0,
+    ended: [],
+    asks: [],
+  }));
   #returning: Timer | undefined;
 
   constructor(options: SampleBatcherOptions) {
