@@ -10,7 +10,7 @@ import { silentLogger } from '@muster/runtime';
 import { tellRedis } from '../kit/tell-redis.js';
 
 const USERS = Object.keys(REDIS_RIGHTS) as RedisUser[];
-const READERS = USERS.filter((user) => user !== 'gateway' && user !== 'telemetry' && user !== 'posture');
+const READERS = USERS.filter((user) => user !== 'gateway' && user !== 'posture');
 const GATEWAY = 'gw-aaaa';
 const ORG = 'acme' as OrgId;
 const AGENT = 'a'.repeat(24) as AgentId;

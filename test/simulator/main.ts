@@ -1,6 +1,7 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { readCommandLine, USAGE, type CommandLine } from './command-line.js';
+import { onEndOfProcess } from './end-of-process.js';
 import { OracleFile } from './truth/oracle.js';
 import { Fleet } from './fleet/fleet.js';
 import { readIdentities, writeIdentities } from './fleet/identity-file.js';
@@ -34,7 +35,7 @@ async function simulate(
   const identities = keysFile === undefined ? undefined : readIdentities(keysFile, org, seed);
   const fleet = new Fleet({ ...options, firstIndex, agents, ...(identities !== undefined && { identities }) });
   const abort = new AbortController();
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => abort.abort());
+  onEndOfProcess(() => abort.abort());
   const oracle = oracleFile === undefined ? undefined : new OracleFile(fleet.oracle, oracleFile);
   const reports = setInterval(() => {
     console.log(statusLine(fleet));
@@ -84,7 +85,7 @@ async function spread(args: readonly string[], { processes, fleet, oracleFile }:
     isStopping = true;
     for (const child of children) child.kill('SIGTERM');
   };
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, stop);
+  onEndOfProcess(stop);
   const ended = (child: ChildProcess, number: number): Promise<number> =>
     new Promise((resolve) => {
       child.once('exit', (code, signal) => {

@@ -107,6 +107,7 @@ export function buildApp(options: AppOptions): Api {
     queries,
     viewers,
     presence,
+    doubt,
     signIn,
     openStreams,
     ...upstream,

@@ -1,5 +1,6 @@
 import { ACTIONS } from '@muster/actions';
 import type { Directory } from '@muster/directory';
+import type { PresenceDoubt } from '@muster/registry';
 import { DirectoryWriter } from '@muster/directory';
 import { TABLES } from '@muster/tables';
 import { agentOperations } from './agents/agent-operations.js';
@@ -74,6 +75,7 @@ export interface Stores {
   readonly queries: QueryStore;
   readonly viewers: Viewers;
   readonly presence: PresenceReader;
+  readonly doubt: PresenceDoubt;
   readonly health: KnownHealth;
   readonly fleet: FleetCounter;
   readonly signIn: SignIn;
@@ -134,7 +136,7 @@ export function createOperations(options: AppOptions, stores: Stores): Operation
     listLabelsOperation(agents),
     ...labelOperations({ ...agents, editor: new LabelEditor({ streams, clock }) }),
     modeOperation({ ...agents, overrides: new ModeOverrides({ streams, writer }) }),
-    ...bandwidthOperations({ ...agents, ...results, registry, bus }),
+    ...bandwidthOperations({ ...agents, ...results, registry, bus, doubt: stores.doubt }),
     ...metricsOperations({ ...agents, hub: watches, viewers }),
     ...telemetryOperations({ ...agents, telemetry: stores.telemetry }),
     healthEventOperation({ streams, directory, clock, viewers }),

@@ -77,6 +77,28 @@ test('each endpoint is counted once when services are added, killed, frozen and 
   expect(overcounts).toEqual([]);
 });
 
+test('partitions fill until the gateway with a lease has sent its keyframes', async () => {
+  harness.answers = false;
+  await harness.takeLease();
+  const one = await harness.startService();
+  await eventually(async () => (await scrape(one)).partitions === METRICS_PARTITIONS, 'it owns all', WITHIN_MS);
+  const heard = new Set<TelemetryServiceId>();
+  harness.broker.bus.subscribe(SUBJECTS.telemetryHeartbeats, ({ data }) => {
+    const beat = decodeBusMessage<TelemetryHeartbeat>(data, 'telemetry_beat');
+    if (beat !== undefined) heard.add(beat.instance);
+  });
+  await eventually(() => heard.size === 1, 'it is heard', WITHIN_MS);
+  const filling = async (): Promise<number> => {
+    const request = { t: 'fleet_top', org: ORG, selector: '', by: 'cpu', limit: 5 } as const;
+    return ((await harness.ask(SUBJECTS.telemetryService([...heard][0]!), request)) as FleetTop).filling.length;
+  };
+  // It has asked again, and it is not the time alone that counts.
+  for (let asks = 0; asks < 2; asks += 1) await harness.nextAsk();
+  expect(await filling()).toBe(METRICS_PARTITIONS);
+  harness.answers = true;
+  await eventually(async () => (await filling()) === 0, 'the gateway has answered', WITHIN_MS);
+});
+
 test('replies of all services together are the whole fleet: the largest values, and one endpoint at the owner of its partition', async () => {
   const services = [await harness.startService(), await harness.startService()];
   const instances = new Set<TelemetryServiceId>();

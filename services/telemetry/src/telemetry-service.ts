@@ -3,6 +3,7 @@ import { Directory } from '@muster/directory';
 import { metricsPartition } from '@muster/host-metrics';
 import { SUBJECTS, type TelemetryHeartbeat } from '@muster/messages';
 import { newTelemetryServiceId, type TelemetryServiceId } from '@muster/protocol';
+import { PresenceDoubt, type Registry } from '@muster/registry';
 import { FollowedFile, type Clock, type Component, type Logger, type Metrics } from '@muster/runtime';
 import { LiveInstances, type ServiceBase, type ServiceConfig } from '@muster/service-base';
 import { fleetLabels, type TelemetryConfig } from './config.js';
@@ -12,6 +13,7 @@ import { DEFAULT_HEALTH_POLICY, parseHealthPolicy } from './health/health-policy
 import { HealthRecords } from './health/health-records.js';
 import { createTelemetryMetrics } from './metrics.js';
 import { createRemoteWriter } from './remote-write/create-remote-writer.js';
+import { GatewayAnswers } from './partitions/gateway-answers.js';
 import { PartitionOwner } from './partitions/partition-owner.js';
 import type { SampleWriter } from './remote-write/sample-writer.js';
 import { FleetScan } from './requests/fleet-scan.js';
@@ -26,6 +28,7 @@ import { SampleProcessor, type SlotObserver } from './samples/sample-processor.j
 
 export interface TelemetryServiceDeps {
   readonly broker: Broker;
+  readonly registry: Registry;
   readonly secrets: ServiceBase['secrets'];
   readonly clock: Clock;
   readonly logger: Logger;
@@ -75,21 +78,37 @@ export function createTelemetryService(deps: TelemetryServiceDeps): TelemetrySer
     ...{ clock, directory, table, maxEndpoints: config.maxEndpoints },
     observer: observing(fleet, health, remote?.samples),
     onValueFault: (reason) => metrics.samples.values.inc({ reason }),
-    onNoKeyframe: (agentId) => keyframes.agent(agentId),
+    onNoKeyframe: (agentId) => void keyframes.agent(agentId),
   });
-  const samples = new SampleHandler({ processor, logger, metrics: metrics.samples });
-  const expiry = new Expiry({ clock, table, expiryMs: config.expiryMs, expire: (slot) => removal.expired(slot) });
+  const samples = new SampleHandler({
+    ...{ processor, logger, metrics: metrics.samples },
+    onSent: (partition, { gateway, asks }) => {
+      gateways.heard(gateway);
+      owner.answered(partition, gateway, asks);
+    },
+  });
+  const expiry = new Expiry({
+    ...{ clock, table, expiryMs: config.expiryMs, expire: (slot: number) => removal.expired(slot) },
+    ask: (slot) => {
+      const endpoint = directory.byNum(table.nums[slot] as number);
+      return endpoint === undefined || keyframes.agent(endpoint.agentId);
+    },
+  });
 
   const instances: LiveInstances<TelemetryHeartbeat> = new LiveInstances({
     ...{ bus, clock, instance, subject: SUBJECTS.telemetryHeartbeats, kind: 'telemetry_beat' as const },
     details: () => ({}),
     onChange: () => owner.check(),
   });
+  const heardForMs = (): number => clock.now() - instances.hearsSinceMs;
+  const doubt = new PresenceDoubt({ registry: deps.registry, clock, heardForMs });
+  const gateways = new GatewayAnswers({ registry: deps.registry, doubt, clock, logger });
   const owner: PartitionOwner = new PartitionOwner({
-    ...{ bus, clock, logger, instances },
+    ...{ bus, clock, logger, instance, instances },
+    haveAllAnswered: (answered, sinceMs) => gateways.areAll(answered, sinceMs),
     onSamples: (partition, data) => samples.onMessage(partition, data),
     onRequest: (message) => requests.onRequest(message),
-    onTaken: (partitions) => keyframes.partitions(partitions),
+    onTaken: (partitions, ask) => keyframes.partitions(partitions, ask),
     onLost: (partitions) => removal.lost(partitions),
   });
 
@@ -122,6 +141,8 @@ export function createTelemetryService(deps: TelemetryServiceDeps): TelemetrySer
       ...(remote === undefined ? [] : [['remote write', remote.writer] as const]),
       ['keyframe requests', keyframes],
       ['expiry', expiry],
+      ['doubt', doubt],
+      ['gateways', gateways],
       ['partitions', owner],
       ['live services', instances],
       ['requests', requests],

@@ -102,7 +102,17 @@ export const fleetBandwidthSchema = z
   .object({
     measuredAt: timestamp,
     endpoints: endpointBandwidthSchema.optional().meta({ description: 'Absent when no endpoint was to be asked.' }),
-    fleet: z.object({ gateways: z.object({ asked: count, answered: count }), ...counters }),
+    fleet: z.object({
+      gateways: z.object({
+        asked: count,
+        answered: count,
+        inDoubt: z.literal(true).optional().meta({
+          description:
+            'It is not known whether all gateways were asked: Redis lost its data, or messages did not get through, a moment ago.',
+        }),
+      }),
+      ...counters,
+    }),
     gateways: z.array(
       z.discriminatedUnion('state', [
         z.object({ id: z.string(), state: z.literal('answered'), startedAt: timestamp, ...counters }),

@@ -14,7 +14,7 @@ export interface SampleBatch {
 
 /**
  * One frame: KEYFRAME, DELTA or PROCESSES. `num` is the number of the endpoint's identity in its org, `epoch` that of the session, `atMs` the
- * gateway's clock when it came.
+ * gateway's clock when it came. `everyMs`: samples come so often, or at polls that are so far apart; gateways of the version before do not say it.
  */
 export type SampleItem = readonly [
   org: OrgId,
@@ -24,6 +24,7 @@ export type SampleItem = readonly [
   type: number,
   atMs: number,
   body: Uint8Array,
+  everyMs?: number,
 ];
 
 /** Gateway → the owner of a partition: these sessions have ended, and the endpoints have no newer one here. */
@@ -41,6 +42,15 @@ export interface KeyframesWanted {
   readonly t: 'keyframes_wanted';
   readonly partitions?: readonly number[];
   readonly agents?: readonly AgentId[];
+  /** Each gateway says {@link KeyframesSent} with it for each of the partitions. */
+  readonly ask?: string;
+}
+
+/** Gateway → the owner of a partition, after the keyframes that were asked for: all that it has of this partition has been sent. */
+export interface KeyframesSent {
+  readonly t: 'keyframes_sent';
+  readonly gateway: GatewayId;
+  readonly asks: readonly string[];
 }
 
 /**
@@ -107,6 +117,7 @@ export type MetricsBusMessage =
   | SampleBatch
   | SessionsEnded
   | KeyframesWanted
+  | KeyframesSent
   | WatchRenewal
   | WatchFrames
   | WatchHistory

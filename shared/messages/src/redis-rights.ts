@@ -12,7 +12,8 @@ export const REDIS_RIGHTS: Readonly<Record<RedisUser, readonly string[]>> = {
   gateway: [...CONNECTION, ...READS, ...WRITES],
   query: [...CONNECTION, ...READS],
   command: [...CONNECTION, ...READS],
-  telemetry: CONNECTION,
+  // Which gateways are to send their keyframes.
+  telemetry: [...CONNECTION, ...READS],
   posture: CONNECTION,
   api: [...CONNECTION, ...READS],
 };

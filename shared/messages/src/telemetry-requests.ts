@@ -45,7 +45,7 @@ export interface Coverage {
   readonly instance: TelemetryServiceId;
   /** The partitions that this instance owns. */
   readonly partitions: readonly number[];
-  /** Those of them that it took over a moment ago: keyframes may still be on their way. */
+  /** Those of them that it took over, and of which not every gateway has said that it sent its keyframes. */
   readonly filling: readonly number[];
 }
 

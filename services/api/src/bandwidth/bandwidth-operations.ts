@@ -1,7 +1,7 @@
 import { operations } from '@muster/api-contract';
 import type { Bus } from '@muster/bus';
 import type { QueryRecord } from '@muster/records';
-import type { Registry } from '@muster/registry';
+import type { PresenceDoubt, Registry } from '@muster/registry';
 import { findAgent, type SelectionParts } from '../agents/agent-selection.js';
 import { implement, json, type Call, type Operation } from '../http/operation.js';
 import type { EndpointByNum } from '../queries/result-json.js';
@@ -13,6 +13,7 @@ import { surveyGateways } from './gateway-survey.js';
 export interface BandwidthParts extends SurveyParts, SelectionParts {
   readonly bus: Pick<Bus, 'request'>;
   readonly registry: Pick<Registry, 'gateways' | 'lease'>;
+  readonly doubt: Pick<PresenceDoubt, 'isInDoubt'>;
   readonly byNum: EndpointByNum;
 }
 
@@ -22,13 +23,13 @@ export function bandwidthOperations(parts: BandwidthParts): Operation[] {
 }
 
 function fleetOperation(parts: BandwidthParts): Operation {
-  const { bus, registry, clock } = parts;
+  const { bus, registry, doubt, clock } = parts;
   return implement(operations.showBandwidth, async (call) => {
     const asks = call.query.ask !== 'false';
     // Reading counters is not audited; asking endpoints is.
     if (!asks) call.auditedElsewhere();
     // The gateways first: when they cannot be asked, no query is started.
-    const gateways = await surveyGateways(bus, registry);
+    const gateways = await surveyGateways(bus, registry, doubt);
     const endpoints = asks ? await surveyed(parts, call, call.query) : undefined;
     return json(200, { ...fleetJson(gateways, clock.now()), endpoints });
   });

@@ -108,6 +108,18 @@ describe('bandwidth as gateways count it', () => {
     });
   });
 
+  test('says that it is not known whether all were asked when the registry has just lost its data', async () => {
+    const [first] = [gateway(report()), gateway(report())];
+    expect((await api.get('/v1/bandwidth?ask=false')).body.fleet.gateways).toEqual({ asked: 2, answered: 2 });
+    api.registry.store.empty();
+    // The other one has not renewed its lease yet.
+    lease(first);
+    const isTold = async () => (await api.get('/v1/bandwidth?ask=false')).body.fleet.gateways.inDoubt === true;
+    await eventually(isTold, 'it is in doubt', 5_000);
+    const { gateways } = (await api.get('/v1/bandwidth?ask=false')).body.fleet;
+    expect(gateways).toEqual({ asked: 1, answered: 1, inDoubt: true });
+  });
+
   test('is unavailable while the registry is unreachable', async () => {
     api.registry.store.available = false;
     const { status, body } = await api.get('/v1/bandwidth?ask=false');

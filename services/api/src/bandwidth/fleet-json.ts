@@ -3,17 +3,17 @@ import { TRAFFIC_PURPOSES, type ByteCounts } from '@muster/protocol';
 import type { FleetBandwidthJson } from '@muster/api-contract';
 import { isoTime } from '../http/json-members.js';
 import { ChannelSum, type UpAndDown } from './channel-sum.js';
-import type { GatewayAnswer } from './gateway-survey.js';
+import type { GatewaySurvey } from './gateway-survey.js';
 
 type CountersJson = Omit<FleetBandwidthJson['fleet'], 'gateways'>;
 
 /** The gateways' counters: the sum, and each gateway. */
-export function fleetJson(answers: readonly GatewayAnswer[], nowMs: number): FleetBandwidthJson {
+export function fleetJson({ answers, isInDoubt }: GatewaySurvey, nowMs: number): FleetBandwidthJson {
   const reports = answers.flatMap((answer) => (answer.state === 'answered' ? [answer.report] : []));
   return {
     measuredAt: isoTime(nowMs),
     fleet: {
-      gateways: { asked: answers.length, answered: reports.length },
+      gateways: { asked: answers.length, answered: reports.length, ...(isInDoubt ? { inDoubt: true } : {}) },
       ...countersJson(reports),
     },
     gateways: answers.map((answer) =>

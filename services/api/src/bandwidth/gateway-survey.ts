@@ -1,13 +1,19 @@
 import type { Bus } from '@muster/bus';
 import { decodeBusMessage, encodeBusMessage, SUBJECTS, type TrafficCounters } from '@muster/messages';
 import { AppError, type GatewayId } from '@muster/protocol';
-import type { Registry } from '@muster/registry';
+import type { PresenceDoubt, Registry } from '@muster/registry';
 import { nothingDone } from '@muster/service-base';
 
 /** The answer of one gateway. `no_answer`: it has a lease, but did not answer in time. `gone`: it no longer listens. */
 export type GatewayAnswer =
   | { readonly id: string; readonly state: 'answered'; readonly report: TrafficCounters }
   | { readonly id: string; readonly state: 'no_answer' | 'gone' };
+
+export interface GatewaySurvey {
+  readonly answers: readonly GatewayAnswer[];
+  /** There may be gateways that were not asked: the registry has forgotten them, and they have not renewed their leases yet. */
+  readonly isInDoubt: boolean;
+}
 
 const WITHIN_MS = 3_000;
 
@@ -18,8 +24,9 @@ const LAPSED_MS = 120_000;
 export async function surveyGateways(
   bus: Pick<Bus, 'request'>,
   registry: Pick<Registry, 'gateways' | 'lease'>,
+  doubt: Pick<PresenceDoubt, 'isInDoubt'>,
   withinMs = WITHIN_MS,
-): Promise<GatewayAnswer[]> {
+): Promise<GatewaySurvey> {
   const [leased, lapsed] = [await registry.gateways(), await registry.lease.lapsed(LAPSED_MS)];
   if (leased.kind === 'unavailable' || lapsed.kind === 'unavailable') {
     throw new AppError('registry_unavailable', 'nobody knows now which gateways there are; try again in a moment', {
@@ -27,6 +34,7 @@ export async function surveyGateways(
       cause: leased.kind === 'unavailable' ? leased.cause : undefined,
     });
   }
+  const isInDoubt = await doubt.isInDoubt();
   const ids = new Set([...leased.gateways, ...lapsed.gateways].map(({ gatewayId }) => gatewayId));
   const question = encodeBusMessage({ t: 'traffic' });
   const answers = [...ids].map(async (id): Promise<GatewayAnswer> => {
@@ -36,5 +44,5 @@ export async function surveyGateways(
     const report = decodeBusMessage<TrafficCounters>(result.data, 'traffic');
     return report === undefined ? { id, state: 'no_answer' } : { id, state: 'answered', report };
   });
-  return (await Promise.all(answers)).toSorted((a, b) => (a.id < b.id ? -1 : 1));
+  return { answers: (await Promise.all(answers)).toSorted((a, b) => (a.id < b.id ? -1 : 1)), isInDoubt };
 }

@@ -37,6 +37,12 @@ const LATE_MS = 5_000;
 export async function* queryEvents(record: QueryRecord, options: QueryEventsOptions): AsyncGenerator<QueryStreamItem> {
   const { streams, clock, signal, heartbeatMs } = options;
   const subject = STREAM_SUBJECTS.result(record.org, record.id);
+  const place = await placeOf(record, options);
+  if (place === 'after_end') {
+    // The record is written first, and may have been read before.
+    yield { kind: 'synthesized_end', record: await endOfExpiredResults(record, options) };
+    return;
+  }
   // The end is written to two streams: the record of an ended query may be ahead of its last events.
   const follow = record.state === 'running' || clock.now() - (record.endedAtMs ?? 0) < SETTLING_MS;
   const reading = new AbortController();
@@ -49,7 +55,7 @@ export async function* queryEvents(record: QueryRecord, options: QueryEventsOpti
     signal: AbortSignal.any([signal, reading.signal]),
   });
   const reader = new TimedReader(entries, clock);
-  let isFirst = options.afterSeq === 0;
+  let hasCome = false;
   try {
     for (;;) {
       const next = await reader.next(heartbeatMs);
@@ -60,17 +66,19 @@ export async function* queryEvents(record: QueryRecord, options: QueryEventsOpti
       }
       if (next !== 'timeout') {
         const event = decodeQueryRecord<ResultEvent>(next.data);
+        const isFirst = !hasCome && options.afterSeq === 0;
         if (isFirst && record.state !== 'running' && !isBeginning(event, record)) {
           yield { kind: 'synthesized_end', record };
           return;
         }
-        isFirst = false;
+        hasCome = true;
         yield { kind: 'event', seq: next.seq, event };
         if (event.t === 'ended') return;
         continue;
       }
-      if (isFirst && (await areDeleted(record, options))) {
-        yield { kind: 'synthesized_end', record };
+      const isAfterEnd = place === 'ahead' && (await placeOf(record, options)) === 'after_end';
+      if (isAfterEnd || (!hasCome && (await areDeleted(record, options)))) {
+        yield { kind: 'synthesized_end', record: await endOfExpiredResults(record, options) };
         return;
       }
       yield { kind: 'idle' };
@@ -79,6 +87,22 @@ export async function* queryEvents(record: QueryRecord, options: QueryEventsOpti
     reading.abort();
     await reader.stop();
   }
+}
+
+/**
+ * Where the viewer goes on. `after_end`: it was told of everything, or asks for what never was. `ahead`: it names an event that is not there,
+ * so that it would not hear of the end.
+ */
+async function placeOf(
+  { org, id }: QueryRecord,
+  { streams, afterSeq }: QueryEventsOptions,
+): Promise<'inside' | 'ahead' | 'after_end'> {
+  if (afterSeq === 0) return 'inside';
+  const last = await streams.last(STREAMS.results.name, STREAM_SUBJECTS.result(org, id)).catch(() => undefined);
+  if (last === undefined) return 'ahead';
+  if (last.seq > afterSeq) return 'inside';
+  if (decodeQueryRecord<ResultEvent>(last.data).t === 'ended') return 'after_end';
+  return last.seq === afterSeq ? 'inside' : 'ahead';
 }
 
 /** Whether nothing is kept of an ended query, although its last events have had their time to come. */

@@ -84,6 +84,24 @@ describe('one stream', () => {
     await eventually(() => second.names('q').join() === 'ended,closed');
   });
 
+  test('after the end of a query, or after what never was, the end is told at once', async () => {
+    const [ended, running] = [await startQuery(), await startQuery()];
+    await api.service.end(ended);
+    const all = await single(`/v1/queries/${ended.id}/events`);
+    const last = (all as { readonly seq: number }[]).at(-1)?.seq ?? 0;
+    expect(last).toBeGreaterThan(0);
+    const reader = await open([
+      { id: 'seen', kind: 'query', queryId: ended.id, after: last },
+      { id: 'never', kind: 'query', queryId: ended.id, after: last + 1_000 },
+      { id: 'later', kind: 'query', queryId: running.id, after: last + 1_000 },
+    ]);
+    await eventually(() => ['seen', 'never'].every((sub) => reader.names(sub).join() === 'ended,closed'));
+    expect(reader.of('seen')[0]).toMatchObject({ seq: null, synthesized: true, query: { id: ended.id } });
+    expect(reader.names('later')).toEqual([]);
+    await api.service.end(running);
+    await eventually(() => reader.names('later').join() === 'ended,closed');
+  });
+
   test('adds, removes and replaces subscriptions; what was removed says nothing more', async () => {
     const [a, b] = [await startQuery(), await startQuery()];
     const reader = await open([{ id: 'x', kind: 'query', queryId: a.id }]);

@@ -81,8 +81,8 @@ async function showFleet(
   await env.terminal.stdout.write(text);
   const { endpoints } = answer;
   if (endpoints !== undefined) await writeSummary(env, endpoints);
-  const { asked, answered } = answer.fleet.gateways;
-  if (answered < asked) env.exit(EXIT.partial);
+  const { asked, answered, inDoubt } = answer.fleet.gateways;
+  if (answered < asked || inDoubt === true) env.exit(EXIT.partial);
   else env.exit(endpoints === undefined ? EXIT.complete : exitCodeOf(endpoints.query));
 }
 

@@ -124,6 +124,13 @@ describe('of the fleet', () => {
     expect(out).toContain('1 of 2 gateways answered; not g2.');
   });
 
+  test('says that there may be more gateways, and ends with 3', async () => {
+    api.json('GET /v1/bandwidth', fleet({ gateways: { asked: 1, answered: 1, inDoubt: true } }));
+    const { code, out } = await muster(['bandwidth']);
+    expect(code).toBe(3);
+    expect(out).toContain('There may be more gateways');
+  });
+
   test('a fleet whose sockets could not be measured, or not completely, is marked', async () => {
     api.json('GET /v1/bandwidth', fleet({ sockets: { measured: 'frames', bytesUp: 0, bytesDown: 0, missed: 0 } }));
     const { out } = await muster(['bandwidth']);

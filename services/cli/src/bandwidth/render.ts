@@ -46,7 +46,7 @@ function renderGateways(
   const { sockets, enrol } = fleet;
   const { style, units } = options;
   const lines: string[] = [];
-  const { asked, answered } = fleet.gateways;
+  const { asked, answered, inDoubt } = fleet.gateways;
   if (sockets.measured === 'frames') {
     lines.push(
       style.dim('Frames only: the gateways cannot see the bytes of their sockets (docs/operations.md says why).'),
@@ -70,6 +70,11 @@ function renderGateways(
           `${answered} of ${counted(asked, 'gateway')} answered; not ${silent.map(({ id }) => id).join(', ')}.`,
         ),
   );
+  if (inDoubt === true) {
+    lines.push(
+      style.yellow('There may be more gateways: Redis or NATS was away a moment ago. Ask again in 15 seconds.'),
+    );
+  }
   return `${renderChannels(fleet, options)}\n${lines.join('\n')}\n`;
 }
 

@@ -4,6 +4,7 @@ import {
   decodeBusMessage,
   encodeBusMessage,
   SUBJECTS,
+  type KeyframesSent,
   type KeyframesWanted,
   type SampleBatch,
   type SampleItem,
@@ -14,6 +15,8 @@ import type { AgentId } from '@muster/protocol';
 /** What a telemetry service that owns all partitions hears of gateways. */
 export class TestTelemetry {
   readonly batches: SampleBatch[] = [];
+  /** Partition, ask, and how many batches had come before. */
+  readonly answers: (readonly [partition: number, ask: string, batches: number])[] = [];
   readonly ended: SessionsEnded['items'][number][] = [];
   readonly #bus: Bus;
   readonly #subscriptions: BusSubscription[] = [];
@@ -50,8 +53,15 @@ export class TestTelemetry {
   }
 
   #heard(partition: number, data: Uint8Array): void {
-    const message = decodeBusMessage<SampleBatch | SessionsEnded>(data, 'samples', 'samples_ended');
+    const message = decodeBusMessage<SampleBatch | SessionsEnded | KeyframesSent>(
+      data,
+      ...(['samples', 'samples_ended', 'keyframes_sent'] as const),
+    );
     if (message === undefined) throw new Error('a message to telemetry services is not understood');
+    if (message.t === 'keyframes_sent') {
+      for (const ask of message.asks) this.answers.push([partition, ask, this.batches.length]);
+      return this.#wake();
+    }
     const wrong = message.items.filter(([, agentId]) => metricsPartition(agentId) !== partition);
     if (wrong.length > 0) throw new Error(`${wrong.length} items are of another partition`);
     if (message.t === 'samples') this.batches.push(message);

@@ -2,6 +2,7 @@ import { expect, test } from '@jest/globals';
 import { MemoryBroker } from '@muster/bus/memory';
 import { METRICS_PARTITIONS } from '@muster/host-metrics';
 import { SUBJECTS } from '@muster/messages';
+import type { GatewayId } from '@muster/protocol';
 import { silentLogger } from '@muster/runtime';
 import { FakeClock } from '@muster/runtime/testing';
 import { PartitionOwner } from './partition-owner.js';
@@ -13,21 +14,30 @@ function start() {
   const samples: number[] = [];
   const taken: number[] = [];
   const lost: number[] = [];
+  const asks: string[] = [];
+  const wanted: GatewayId[] = ['g1' as GatewayId];
   const owner = new PartitionOwner({
-    ...{ bus: broker.connect().bus, clock, logger: silentLogger, instances },
+    ...{ bus: broker.connect().bus, clock, logger: silentLogger, instance: 't1', instances },
+    haveAllAnswered: (gateways) => wanted.every((id) => gateways.has(id)),
     onSamples: (partition) => samples.push(partition),
     onRequest: () => undefined,
-    onTaken: (partitions) => taken.push(...partitions),
+    onTaken: (partitions, ask) => {
+      taken.push(...partitions);
+      asks.push(ask);
+    },
     onLost: (partitions) => lost.push(...partitions),
   });
   owner.start();
   const { bus } = broker.connect();
   const publish = (partition: number) => bus.publish(SUBJECTS.samples(partition), new Uint8Array([1]));
-  return { clock, instances, owner, samples, taken, lost, publish };
+  const answer = (gateway: string, ask: string | undefined, not = -1): void => {
+    for (const each of owner.partitions) if (each !== not) owner.answered(each, gateway as GatewayId, [ask ?? '']);
+  };
+  return { clock, instances, owner, samples, taken, lost, publish, asks, wanted, answer };
 }
 
 test('it owns nothing until it has heard of the others, then subscribes and asks for keyframes, three times', async () => {
-  const { clock, owner, samples, taken, publish } = start();
+  const { clock, owner, samples, taken, publish, answer, asks } = start();
   await clock.advanceAsync(1_400);
   expect(owner.partitions).toEqual([]);
   await clock.advanceAsync(600);
@@ -36,10 +46,36 @@ test('it owns nothing until it has heard of the others, then subscribes and asks
   publish(7);
   await clock.advanceAsync(0);
   expect(samples).toEqual([7]);
+  answer('g1', asks.at(-1));
   await clock.advanceAsync(20_000);
   expect([taken.length, owner.filling]).toEqual([3 * METRICS_PARTITIONS, []]);
   owner.stop();
   expect(owner.partitions).toEqual([]);
+});
+
+test('a partition fills until every gateway has answered what was asked since it was taken, however long that is', async () => {
+  const { clock, instances, owner, asks, wanted, taken, answer } = start();
+  wanted.push('g2' as GatewayId);
+  await clock.advanceAsync(2_000);
+  answer('g1', asks.at(-1));
+  await clock.advanceAsync(60_000);
+  expect(owner.filling).toEqual(owner.partitions);
+  expect(taken.length).toBeGreaterThan(10 * METRICS_PARTITIONS);
+  answer('g2', asks.at(-1), 5);
+  expect(owner.filling).toEqual([5]);
+  owner.answered(5, 'g2' as GatewayId, [asks.at(-1) as string]);
+  expect(owner.filling).toEqual([]);
+  // It did not hear the bus.
+  const before = asks.at(-1);
+  instances.isCurrent = false;
+  await clock.advanceAsync(1_000);
+  instances.isCurrent = true;
+  await clock.advanceAsync(2_000);
+  for (const gateway of wanted) answer(gateway, before);
+  expect(owner.filling).toHaveLength(METRICS_PARTITIONS);
+  for (const gateway of wanted) answer(gateway, asks.at(-1));
+  expect(owner.filling).toEqual([]);
+  owner.stop();
 });
 
 test('while the others may take it for gone it owns nothing, and samples that waited meanwhile are not counted', async () => {

@@ -1,6 +1,7 @@
 import type { Bus, BusMessage, BusSubscription } from '@muster/bus';
 import { METRICS_PARTITIONS } from '@muster/host-metrics';
 import { SUBJECTS } from '@muster/messages';
+import type { GatewayId } from '@muster/protocol';
 import type { Clock, Logger, Timer } from '@muster/runtime';
 
 /** Of `LiveInstances`: who owns what, and whether the others think so too. */
@@ -13,11 +14,14 @@ export interface PartitionOwnerOptions {
   readonly bus: Pick<Bus, 'subscribe'>;
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly instance: string;
   readonly instances: Ownership;
   readonly onSamples: (partition: number, data: Uint8Array) => void;
   readonly onRequest: (message: BusMessage) => void;
-  /** Ask for the keyframes of these. */
-  readonly onTaken: (partitions: readonly number[]) => void;
+  /** Ask for the keyframes of these; gateways say in the end that they have sent them, with this `ask`. */
+  readonly onTaken: (partitions: readonly number[], ask: string) => void;
+  /** Whether all gateways that are to answer are among these. */
+  readonly haveAllAnswered: (gateways: ReadonlySet<GatewayId>, sinceMs: number) => boolean;
   /** Others own these now, or may do so: forget their endpoints. */
   readonly onLost: (partitions: ReadonlySet<number>) => void;
 }
@@ -27,13 +31,17 @@ const CHECK_MS = 250;
 const SETTLE_MS = 1_500;
 /** Keyframes are asked for at once, and again for those that were lost. */
 const ASK_AGAIN_MS = [2_000, 8_000];
-/** Until then not all keyframes may have come. */
-const FILLING_MS = 5_000;
+/** And after these, while a gateway has not answered. */
+const ASK_ON_MS = 5_000;
 
 interface Owned {
   readonly sinceMs: number;
   readonly subscriptions: readonly BusSubscription[];
   asked: number;
+  dueMs: number;
+  readonly answered: Set<GatewayId>;
+  /** All gateways have answered. */
+  isWhole: boolean;
 }
 
 /**
@@ -48,6 +56,8 @@ export class PartitionOwner {
   #currentSinceMs = Number.POSITIVE_INFINITY;
   #timer: Timer | undefined;
   #isStopped = false;
+  /** Answers to what was asked before something was given up are not believed. */
+  #round = 0;
 
   constructor(options: PartitionOwnerOptions) {
     this.#options = options;
@@ -69,8 +79,13 @@ export class PartitionOwner {
 
   /** Those of them whose keyframes may not all have come yet. */
   get filling(): readonly number[] {
-    const nowMs = this.#options.clock.monotonic();
-    return this.partitions.filter((number) => nowMs - (this.#owned.get(number)?.sinceMs ?? nowMs) < FILLING_MS);
+    this.#judge();
+    return this.partitions.filter((partition) => this.#owned.get(partition)?.isWhole === false);
+  }
+
+  /** A gateway has sent all that it has of a partition, as it was asked. */
+  answered(partition: number, gateway: GatewayId, asks: readonly string[]): void {
+    if (asks.includes(this.#ask)) this.#owned.get(partition)?.answered.add(gateway);
   }
 
   owns(partition: number): boolean {
@@ -94,7 +109,8 @@ export class PartitionOwner {
     }
     if (lost.size > 0) this.#giveUp(lost);
     for (const partition of taken) this.#take(partition, nowMs);
-    this.#ask(nowMs);
+    this.#judge();
+    this.#askDue(nowMs);
     if (taken.length + lost.size === 0) return;
     this.#options.logger.info('partitions', { owned: this.#owned.size, taken: taken.length, lost: lost.size });
   }
@@ -103,7 +119,7 @@ export class PartitionOwner {
     const { bus, onSamples, onRequest } = this.#options;
     this.#owned.set(partition, {
       sinceMs: nowMs,
-      asked: 0,
+      ...{ asked: 0, dueMs: nowMs, answered: new Set<GatewayId>(), isWhole: false },
       subscriptions: [
         bus.subscribe(SUBJECTS.samples(partition), ({ data }) => {
           // It may have waited here while this process stood still.
@@ -120,17 +136,29 @@ export class PartitionOwner {
       for (const subscription of this.#owned.get(partition)?.subscriptions ?? []) subscription.unsubscribe();
       this.#owned.delete(partition);
     }
+    this.#round += 1;
     this.#options.onLost(lost);
   }
 
-  #ask(nowMs: number): void {
+  get #ask(): string {
+    return `${this.#options.instance}.${this.#round}`;
+  }
+
+  #judge(): void {
+    for (const owned of this.#owned.values()) {
+      owned.isWhole ||= this.#options.haveAllAnswered(owned.answered, owned.sinceMs);
+    }
+  }
+
+  #askDue(nowMs: number): void {
     const due: number[] = [];
     for (const [partition, owned] of this.#owned) {
-      const dueMs = [0, ...ASK_AGAIN_MS][owned.asked];
-      if (dueMs === undefined || nowMs - owned.sinceMs < dueMs) continue;
+      if (nowMs < owned.dueMs || (owned.isWhole && owned.asked > ASK_AGAIN_MS.length)) continue;
+      const againMs = ASK_AGAIN_MS[owned.asked];
+      owned.dueMs = againMs === undefined ? nowMs + ASK_ON_MS : owned.sinceMs + againMs;
       owned.asked += 1;
       due.push(partition);
     }
-    if (due.length > 0) this.#options.onTaken(due);
+    if (due.length > 0) this.#options.onTaken(due, this.#ask);
   }
 }

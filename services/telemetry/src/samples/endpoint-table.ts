@@ -27,6 +27,8 @@ export class EndpointTable {
   /** When it arrived here, monotonic, and how long after the one before. */
   heardMs = new Float64Array(0);
   gapsMs = new Float32Array(0);
+  /** How often its gateway expects samples; 0 when it did not say. */
+  everyMs = new Float32Array(0);
   /** When the gateway received it, on this process's monotonic clock. */
   takenMs = new Float64Array(0);
   counters = new Float64Array(0);
@@ -67,6 +69,7 @@ export class EndpointTable {
       this.receivedMs,
       this.heardMs,
       this.gapsMs,
+      this.everyMs,
       this.takenMs,
     ]) {
       column[slot] = 0;
@@ -127,6 +130,7 @@ export class EndpointTable {
     this.seqs = resized(new Uint32Array(slots), this.seqs);
     this.baseSeqs = resized(new Uint32Array(slots), this.baseSeqs);
     this.gapsMs = resized(new Float32Array(slots), this.gapsMs);
+    this.everyMs = resized(new Float32Array(slots), this.everyMs);
     this.vitals = resized(new Float32Array(slots * VITALS.length), this.vitals);
     this.groups = resized(new Uint16Array(slots), this.groups);
     this.ended = resized(new Uint8Array(slots), this.ended);

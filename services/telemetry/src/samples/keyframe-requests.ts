@@ -36,16 +36,19 @@ export class KeyframeRequests {
   }
 
   /** At once: all endpoints of these partitions. */
-  partitions(partitions: readonly number[]): void {
+  partitions(partitions: readonly number[], ask: string): void {
     this.#options.metrics.keyframesWanted.inc({ why: 'partitions' });
     this.#options.bus.publish(
       SUBJECTS.allGatewayMetrics,
-      encodeBusMessage({ t: 'keyframes_wanted', partitions: [...partitions] }),
+      encodeBusMessage({ t: 'keyframes_wanted', partitions: [...partitions], ask }),
     );
   }
 
-  agent(agentId: AgentId): void {
-    if (this.#wanted.size < AT_ONCE) this.#wanted.add(agentId);
+  /** False: too many are waited for already. */
+  agent(agentId: AgentId): boolean {
+    if (this.#wanted.size >= REMEMBERED) return false;
+    this.#wanted.add(agentId);
+    return true;
   }
 
   #flush(): void {
@@ -60,6 +63,9 @@ export class KeyframeRequests {
     if (agents.length === 0) return;
     for (const agentId of agents) this.#askedMs.set(agentId, nowMs);
     metrics.keyframesWanted.inc({ why: 'lost' });
-    bus.publish(SUBJECTS.allGatewayMetrics, encodeBusMessage({ t: 'keyframes_wanted', agents }));
+    for (let from = 0; from < agents.length; from += AT_ONCE) {
+      const some = agents.slice(from, from + AT_ONCE);
+      bus.publish(SUBJECTS.allGatewayMetrics, encodeBusMessage({ t: 'keyframes_wanted', agents: some }));
+    }
   }
 }

@@ -1,10 +1,12 @@
-import { decodeBusMessageInPlace, type SampleBatch, type SessionsEnded } from '@muster/messages';
+import { decodeBusMessageInPlace, type KeyframesSent, type SampleBatch, type SessionsEnded } from '@muster/messages';
 import type { Counter, Logger, Metrics } from '@muster/runtime';
 import type { FrameResult, SampleProcessor } from './sample-processor.js';
 import type { ValueFault } from './vitals.js';
 
 export interface SampleHandlerOptions {
   readonly processor: Pick<SampleProcessor, 'process' | 'ended'>;
+  /** A gateway has sent all keyframes of this partition. */
+  readonly onSent: (partition: number, message: KeyframesSent) => void;
   readonly logger: Logger;
   readonly metrics: SampleMetrics;
 }
@@ -21,8 +23,12 @@ export class SampleHandler {
   onMessage(partition: number, data: Uint8Array): void {
     const { metrics } = this.#options;
     // The processor keeps copies of what it keeps.
-    const message = decodeBusMessageInPlace<SampleBatch | SessionsEnded>(data, 'samples', 'samples_ended');
-    if (message === undefined || !Array.isArray(message.items)) {
+    const message = decodeBusMessageInPlace<SampleBatch | SessionsEnded | KeyframesSent>(
+      data,
+      ...(['samples', 'samples_ended', 'keyframes_sent'] as const),
+    );
+    if (message?.t === 'keyframes_sent' && Array.isArray(message.asks)) return this.#options.onSent(partition, message);
+    if (message === undefined || message.t === 'keyframes_sent' || !Array.isArray(message.items)) {
       metrics.frames.inc({ result: 'malformed' });
       return;
     }

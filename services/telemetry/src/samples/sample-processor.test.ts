@@ -104,6 +104,20 @@ test('what an older session sent is dropped, and a newer one begins with its own
   expect(vital(endpoint, 'cpu')).toBeCloseTo(0.3);
 });
 
+test('how often samples come is what the gateway says, also with a frame that comes again', () => {
+  const { endpoint, process, table } = start();
+  const first = endpoint.sample({}, 1_000, 'keyframe');
+  const every = (everyMs: number): SampleItem => [...(first.slice(0, 7) as unknown as SampleItem), everyMs] as never;
+  const known = () => table.everyMs[table.slotOf(endpoint.num) ?? Number.NaN];
+  expect([process(endpoint, every(60_000)), known()]).toEqual(['keyframe', 60_000]);
+  expect([process(endpoint, every(600_000)), known()]).toEqual(['repeated', 600_000]);
+  expect([process(endpoint, every(-1)), process(endpoint, every('x' as never)), known()]).toEqual([
+    'malformed',
+    'malformed',
+    600_000,
+  ]);
+});
+
 test('a frame that comes again or late is dropped, and one without its keyframe asks for that', () => {
   const { endpoint, process, wanted, table } = start();
   const first = endpoint.sample({}, 1_000, 'keyframe');

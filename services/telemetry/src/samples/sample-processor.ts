@@ -80,6 +80,8 @@ export class SampleProcessor {
       if (metricsPartition(agentId) !== partition) return 'wrong_partition';
       if (table.size >= maxEndpoints) return 'too_many_endpoints';
     } else if (epoch < (table.epochs[slot] as number)) return 'stale_session';
+    // Also of one that comes again: the interval may have changed since.
+    else if (epoch === table.epochs[slot]) table.everyMs[slot] = item[7] ?? 0;
     try {
       if (type === FRAME.keyframe) return this.#keyframe(slot, item, partition);
       if (type === FRAME.delta) return this.#delta(slot, epoch, agentId, item[5], body);
@@ -105,6 +107,7 @@ export class SampleProcessor {
     // A gateway sends what it has to a new owner of the partition. Otherwise clocks that differ must not make a sample old.
     if (known === undefined) table.takenMs[slot] = (table.heardMs[slot] as number) - this.#agoMs(receivedMs);
     table.epochs[slot] = epoch;
+    table.everyMs[slot] = item[7] ?? 0;
     table.baseSeqs[slot] = seq;
     table.setKeyframe(slot, body);
     observer.join(slot);
@@ -172,5 +175,7 @@ function isWellFormed(item: unknown): item is SampleItem {
   if (!Array.isArray(item)) return false;
   const body: unknown = item[6];
   if (!(body instanceof Uint8Array) || body.length > LIMITS.sampleBytes) return false;
+  const everyMs: unknown = item[7] ?? 0;
+  if (typeof everyMs !== 'number' || !(everyMs >= 0)) return false;
   return Number.isSafeInteger(item[2]) && Number.isSafeInteger(item[3]) && Number.isSafeInteger(item[5]);
 }

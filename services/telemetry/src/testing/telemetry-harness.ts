@@ -13,6 +13,7 @@ import {
   type TelemetryRequest,
 } from '@muster/messages';
 import { newGatewayId } from '@muster/protocol';
+import { openRedisRegistry, type Registry } from '@muster/registry';
 import { encodeRecord, STREAM_SUBJECTS, STREAMS } from '@muster/records';
 import { silentLogger } from '@muster/runtime';
 import { startBrokers, TestProcess, type TestBrokers } from '@muster/testkit';
@@ -34,6 +35,8 @@ export class TelemetryHarness {
   readonly gateway = newGatewayId();
   readonly #brokers: TestBrokers;
   readonly #services: TestProcess[] = [];
+  #registry: Registry | undefined;
+  #onAsk: () => void = () => undefined;
   /** Whether the gateway answers requests for keyframes. */
   answers = true;
 
@@ -42,12 +45,17 @@ export class TelemetryHarness {
     this.broker = broker;
     broker.bus.subscribe(SUBJECTS.allGatewayMetrics, ({ data }) => {
       const wanted = decodeBusMessage<KeyframesWanted>(data, 'keyframes_wanted');
+      if (wanted?.ask !== undefined) this.#onAsk();
       if (wanted === undefined || !this.answers) return;
       const of = this.endpoints.filter(
         ({ agentId, partition }) =>
           wanted.partitions?.includes(partition) === true || wanted.agents?.includes(agentId) === true,
       );
       this.send(of.flatMap(({ keyframe }) => (keyframe === undefined ? [] : [keyframe])));
+      const { ask } = wanted;
+      if (ask === undefined) return;
+      const sent = encodeBusMessage({ t: 'keyframes_sent', gateway: this.gateway, asks: [ask] });
+      for (const partition of wanted.partitions ?? []) broker.bus.publish(SUBJECTS.samples(partition), sent);
     });
   }
 
@@ -73,6 +81,18 @@ export class TelemetryHarness {
     });
     this.#services.push(service);
     return service;
+  }
+
+  /** From now on the gateway is one that services know of. */
+  async takeLease(): Promise<void> {
+    this.#registry = await openRedisRegistry({ url: this.#brokers.redis.url, logger: silentLogger });
+    const info = { sessions: 0, draining: false, startedAtMs: Date.now() };
+    await this.#registry.lease.renew({ gatewayId: this.gateway, ttlMs: 600_000, info });
+  }
+
+  /** Resolves when a service asks for the keyframes of partitions. */
+  nextAsk(): Promise<void> {
+    return new Promise((resolve) => (this.#onAsk = resolve));
   }
 
   async enrol(count: number): Promise<void> {
@@ -130,6 +150,7 @@ export class TelemetryHarness {
 
   async close(): Promise<void> {
     await Promise.all(this.#services.map((service) => service.stop()));
+    await this.#registry?.stop();
     await this.broker.stop();
     await this.#brokers.stop();
   }

@@ -6,7 +6,7 @@ import type { SampleBatcher } from './sample-batcher.js';
 import type { SampledSession } from './sampled-session.js';
 
 export interface KeyframeResenderOptions extends Pick<CapabilityContext, 'clock'> {
-  readonly batcher: Pick<SampleBatcher, 'add'>;
+  readonly batcher: Pick<SampleBatcher, 'add' | 'answered'>;
   readonly assigner: Pick<IntervalAssigner, 'tell'>;
 }
 
@@ -24,6 +24,8 @@ export class KeyframeResender {
   readonly #toSend = new Set<SampledSession>();
   /** Of these: the ones whose agent is to send a keyframe when none is kept. */
   readonly #named = new Set<SampledSession>();
+  /** Answered when all of the above is sent. */
+  #asks: { readonly ask: string; readonly partitions: readonly number[] }[] = [];
 
   constructor(options: KeyframeResenderOptions) {
     this.#options = options;
@@ -33,17 +35,19 @@ export class KeyframeResender {
   stop(): void {
     this.#toSend.clear();
     this.#named.clear();
+    this.#asks = [];
     this.#scheduler.cancel();
   }
 
-  wanted({ partitions = [], agents = [] }: KeyframesWanted, sessions: Iterable<SampledSession>): void {
+  wanted({ partitions = [], agents = [], ask }: KeyframesWanted, sessions: Iterable<SampledSession>): void {
     const [inPartitions, named] = [new Set(partitions), new Set(agents)];
     for (const sampled of sessions) {
       const isNamed = named.has(sampled.session.agentId);
       if (isNamed) this.#named.add(sampled);
       if (isNamed || (inPartitions.has(sampled.partition) && sampled.keyframe !== undefined)) this.#toSend.add(sampled);
     }
-    if (this.#toSend.size > 0) this.#scheduler.due();
+    if (ask !== undefined) this.#asks.push({ ask, partitions });
+    if (this.#toSend.size + this.#asks.length > 0) this.#scheduler.due();
   }
 
   closed(sampled: SampledSession): void {
@@ -66,6 +70,9 @@ export class KeyframeResender {
       if (delta !== undefined) batcher.add(sampled, delta);
       this.closed(sampled);
     }
-    if (this.#toSend.size > 0) this.#scheduler.due();
+    if (this.#toSend.size > 0) return this.#scheduler.due();
+    for (const { ask, partitions } of this.#asks.splice(0)) {
+      for (const partition of partitions) batcher.answered(partition, ask);
+    }
   }
 }

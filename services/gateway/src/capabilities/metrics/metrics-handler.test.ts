@@ -22,10 +22,45 @@ describe('MetricsHandler', () => {
     const atMs = clock.now();
     await flush();
     expect(telemetry.itemsOf('a1' as AgentId)).toEqual([
-      ['acme', 'a1', 1, 7, FRAME.keyframe, atMs, bytes('no sample at all')],
-      ['acme', 'a1', 1, 7, FRAME.delta, atMs, bytes('delta')],
-      ['acme', 'a1', 1, 7, FRAME.processes, atMs, bytes('processes')],
+      ['acme', 'a1', 1, 7, FRAME.keyframe, atMs, bytes('no sample at all'), 60_000],
+      ['acme', 'a1', 1, 7, FRAME.delta, atMs, bytes('delta'), 60_000],
+      ['acme', 'a1', 1, 7, FRAME.processes, atMs, bytes('processes'), 60_000],
     ]);
+    handler.stop();
+  });
+
+  it('says how often samples of an agent come that polls seldom, also when it is asked again', async () => {
+    const { join, send, flush, telemetry, handler } = await setUp();
+    const one = join(1, { epoch: 7 });
+    Object.assign(one.session.connection, { intervalMs: 120_000 });
+    send(one, 'keyframe', FRAME.keyframe);
+    await flush();
+    Object.assign(one.session.connection, { intervalMs: 600_000 });
+    telemetry.want({ agents: ['a1' as AgentId] });
+    await turn();
+    await flush();
+    await flush();
+    expect(telemetry.itemsOf('a1' as AgentId).map(([, , , , , , , everyMs]) => everyMs)).toEqual([120_000, 600_000]);
+    handler.stop();
+  });
+
+  it('says after the keyframes of a partition that it has sent all of them, also when it has none', async () => {
+    const { join, send, flush, telemetry, handler } = await setUp();
+    const { session } = join(1);
+    const partition = metricsPartition(session.agentId);
+    const other = partition === 0 ? 1 : 0;
+    send({ session } as FakeSession, 'keyframe', FRAME.keyframe);
+    await flush();
+    telemetry.want({ partitions: [partition, other], ask: 'one' });
+    await turn();
+    await flush();
+    await flush();
+    expect(telemetry.batches).toHaveLength(2);
+    expect(telemetry.answers.toSorted(([a], [b]) => a - b)).toEqual(
+      [partition, other]
+        .toSorted((a, b) => a - b)
+        .map((each) => [each, 'one', each === partition ? 2 : expect.any(Number)]),
+    );
     handler.stop();
   });
 

@@ -17,6 +17,8 @@ interface Queue {
   items: SampleItem[];
   bytes: number;
   ended: EndedItem[];
+  /** Asks for keyframes that the items answer. */
+  asks: string[];
 }
 
 const EVERY_MS = 250;
@@ -36,7 +38,12 @@ const RETURN_MS = 1_000;
 export class SampleBatcher {
   readonly #options: SampleBatcherOptions;
   readonly #scheduler: BatchScheduler;
-  readonly #queues: Queue[] = Array.from({ length: METRICS_PARTITIONS }, () => ({ items: [], bytes: 0, ended: [] }));
+  readonly #queues: Queue[] = Array.from({ length: METRICS_PARTITIONS }, () => ({
+    items: [],
+    bytes: 0,
+    ended: [],
+    asks: [],
+  }));
   #returning: Timer | undefined;
 
   constructor(options: SampleBatcherOptions) {
@@ -44,10 +51,11 @@ export class SampleBatcher {
     this.#scheduler = new BatchScheduler({ clock: options.clock, everyMs: EVERY_MS, run: () => this.flush() });
   }
 
-  add({ session, partition }: SampledSession, { type, atMs, body }: SampleFrame): void {
+  add({ session, partition, intervalMs }: SampledSession, { type, atMs, body }: SampleFrame): void {
     const queue = this.#queues[partition] as Queue;
     const { org, agentId, num, epoch } = session;
-    queue.items.push([org, agentId, num, epoch, type, atMs, body]);
+    const everyMs = Math.max(intervalMs, session.connection.intervalMs ?? 0);
+    queue.items.push([org, agentId, num, epoch, type, atMs, body, everyMs]);
     queue.bytes += body.length + OVERHEAD_BYTES;
     if (!this.#isOpen) this.#dropOldest(queue);
     else if (queue.bytes >= BATCH_BYTES) this.#flush(queue, partition);
@@ -63,6 +71,13 @@ export class SampleBatcher {
       ended.shift();
       this.#options.metrics.dropped.inc({ reason: 'ended' });
     }
+    this.#scheduler.due();
+  }
+
+  /** Everything that this ask is about has been added. */
+  answered(partition: number, ask: string): void {
+    const { asks } = this.#queues[partition] as Queue;
+    if (!asks.includes(ask)) asks.push(ask);
     this.#scheduler.due();
   }
 
@@ -84,7 +99,7 @@ export class SampleBatcher {
 
   /** Forgets what waits: it came to a gateway that is no longer believed. */
   clear(): void {
-    for (const queue of this.#queues) Object.assign(queue, { items: [], bytes: 0, ended: [] });
+    for (const queue of this.#queues) Object.assign(queue, { items: [], bytes: 0, ended: [], asks: [] });
     this.#scheduler.cancel();
   }
 
@@ -101,7 +116,7 @@ export class SampleBatcher {
 
   #flush(queue: Queue, partition: number): void {
     const { identity } = this.#options;
-    const { items, ended } = queue;
+    const { items, ended, asks } = queue;
     if (items.length > 0) {
       queue.items = [];
       queue.bytes = 0;
@@ -112,6 +127,11 @@ export class SampleBatcher {
         this.#publish(partition, { t: 'samples', gateway: identity.id, items: batch });
         from = to;
       }
+    }
+    if (asks.length > 0) {
+      queue.asks = [];
+      const message = { t: 'keyframes_sent', gateway: identity.id, asks } as const;
+      this.#options.bus.publish(SUBJECTS.samples(partition), encodeBusMessage(message));
     }
     if (ended.length === 0) return;
     queue.ended = [];
@@ -127,6 +147,7 @@ export class SampleBatcher {
 
   #dropOldest(queue: Queue): void {
     if (queue.bytes <= HELD_BYTES) return;
+    queue.asks = [];
     // A quarter at a time, so that the array is not moved for each item.
     let count = 0;
     for (; queue.bytes > (HELD_BYTES * 3) / 4; count += 1) queue.bytes -= sizeOf(queue.items[count]);
