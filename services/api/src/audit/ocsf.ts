@@ -18,7 +18,7 @@ const VERBS: Readonly<Record<string, Activity>> = {
   ...{ delete: 'Delete', delete_results: 'Delete', revoke: 'Delete', cancel: 'Delete' },
   ...{ list: 'Read', show: 'Read', rows: 'Read', endpoints: 'Read', events: 'Read', reduce: 'Read', plan: 'Read' },
   ...{ chain: 'Read', journal: 'Read', versions: 'Read', deliveries: 'Read', metrics: 'Read', top: 'Read' },
-  ...{ watch: 'Read', targets: 'Read', fleet: 'Read', ask: 'Read' },
+  ...{ watch: 'Read', targets: 'Read', fleet: 'Read', ask: 'Read', proposals: 'Read', proposal: 'Read' },
   ...{ findings: 'Read', scores: 'Read', mend: 'Read', ways: 'Read', open: 'Read' },
   ...{ upload: 'Create', part: 'Update', import: 'Update' },
 };

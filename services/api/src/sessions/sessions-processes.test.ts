@@ -71,5 +71,6 @@ test('sessions outlive a lost Redis and a killed API, and one that was ended sta
   const port = again.process.port('api');
   expect((await browser.copy(port).ask('GET', '/v1/session')).body).toMatchObject({ via: 'token' });
   expect((await stolen.copy(port).ask('GET', '/v1/me')).status).toBe(401);
-  expect((await stolen.copy(two.process.port('api')).ask('GET', '/v1/me')).status).toBe(401);
+  // So many were refused above that it may be told 429 first.
+  await eventually(async () => (await stolen.copy(two.process.port('api')).ask('GET', '/v1/me')).status === 401);
 }, 120_000);

@@ -19,7 +19,7 @@ const LOAD_MS = 30_000;
 const MAX_FILE_BYTES = 128 * 1024 * 1024;
 /** Connections that the test makes. */
 const ESTABLISHED = 60;
-const HALF_CLOSED = 20;
+const HALF_CLOSED = 100;
 
 let reader: LinuxReader;
 beforeAll(() => void (reader = new LinuxReader({ usage: new AgentUsage(() => []), clock: systemClock })));
