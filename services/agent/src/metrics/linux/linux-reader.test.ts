@@ -18,8 +18,8 @@ const onLinux = process.platform === 'linux' ? describe : describe.skip;
 const LOAD_MS = 30_000;
 const MAX_FILE_BYTES = 128 * 1024 * 1024;
 /** Connections that the test makes. */
-const ESTABLISHED = 60;
-const HALF_CLOSED = 100;
+const ESTABLISHED = 400;
+const HALF_CLOSED = 200;
 
 let reader: LinuxReader;
 beforeAll(() => void (reader = new LinuxReader({ usage: new AgentUsage(() => []), clock: systemClock })));
