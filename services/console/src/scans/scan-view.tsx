@@ -181,7 +181,7 @@ const CHANGES = { fails: 'fails now', mended: 'mended', still: '' } as const;
 
 const COLUMNS: readonly GridColumn<ScannedCheck>[] = [
   { id: 'severity', name: 'severity', size: 84, cell: ({ severity }) => <Severity severity={severity} /> },
-  { id: 'title', name: 'what is right when it passes', size: 400, cell: ({ title }) => <VisibleText text={title} /> },
+  { id: 'title', name: 'what is right when it passes', size: 340, cell: ({ title }) => <VisibleText text={title} /> },
   { id: 'fail', name: 'fail', size: 70, isNumber: true, cell: ({ fail }) => <b>{whole(fail)}</b> },
   { id: 'bar', name: 'outcomes', size: 170, cell: (check) => <OutcomeBar counts={check} /> },
   { id: 'pass', name: 'pass', size: 70, isNumber: true, cell: ({ pass }) => whole(pass) },
