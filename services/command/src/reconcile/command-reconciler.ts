@@ -145,6 +145,8 @@ export class CommandReconciler {
     for (const { outcome, targets } of step.changes) {
       if (isTerminal(outcome.state)) metrics.settled.inc({ state: outcome.state }, targets.length);
       for (const target of targets) reconciled.heardOf(target);
+      if (outcome.state === 'accepted' || outcome.state === 'running')
+        for (const target of targets) reconciled.taken(target, clock.now());
       if (outcome.state !== 'sent') continue;
       for (const target of targets) {
         const route = routes?.get(command.fold.nums[target - 1] ?? 0);

@@ -6,6 +6,8 @@ export const CHECK_MS = 1_000;
 /** States in which an agent may have the command. */
 export const ON_ENDPOINTS: readonly CommandState[] = ['sent', 'accepted', 'running'];
 
+/** For so long reports are under way at most: the longest pause between their repetitions, and some. */
+const OLD_NEWS_MS = 60_000;
 const RETRY = { firstMs: 5_000, lastMs: 60_000 } as const;
 /** One of so many retries includes endpoints in the mode poll. */
 const POLLED_EVERY = 15;
@@ -29,6 +31,8 @@ export class ReconciledCommand {
    * offered it once: an endpoint repeats what it knows, and takes what it has forgotten.
    */
   toOffer = new Set<number>();
+  /** Since this service hears, or has the command. */
+  #resumedMs = Number.NEGATIVE_INFINITY;
   /** When the endpoint was announced, since it was delivered. */
   readonly arrivedMs = new Map<number, number>();
   /** Its report is overdue, and it has no session over which it could report. */
@@ -68,8 +72,19 @@ export class ReconciledCommand {
 
   /** What the endpoints know is not known here: they are offered everything that is open, once. */
   resume(atMs: number): void {
+    this.#resumedMs = atMs;
     this.toOffer = new Set(this.command.fold.inState('accepted', 'running'));
     this.retryMs = Math.min(this.retryMs, atMs);
+  }
+
+  /**
+   * The endpoint said that it has the command. Soon after a resumption that may be old news, from before it came back, which this service did
+   * not hear: it is offered once too.
+   */
+  taken(target: number, nowMs: number): void {
+    if (nowMs - this.#resumedMs > OLD_NEWS_MS) return;
+    this.toOffer.add(target);
+    this.retryLater(nowMs);
   }
 
   arrived(target: number, nowMs: number): void {

@@ -105,6 +105,40 @@ describe('an order that waits in its lane', () => {
     expect([await states(record.id), deliveries(gateway) - before]).toEqual([['succeeded'], 1]);
   });
 
+  test.each([100, 600, 1_100, 1_600])(
+    'is delivered again when its acceptance is heard late (%i ms), by a service that missed that the endpoint forgot it and came back',
+    async (afterMs) => {
+      const { agent, crash } = await forgetful();
+      const service = await harness.service();
+      // What the agent says on a delivery is held back.
+      const held: (() => void)[] = [];
+      let isInside = false;
+      const gateway = harness.gateway('gw-1', (deliver) => {
+        if (isInside) return void held.push(deliver);
+        isInside = true;
+        deliver();
+        isInside = false;
+      });
+      gateway.connect(agent);
+      await harness.pass(1_500);
+      const { record } = await harness.submit();
+      await harness.pass(200);
+      expect([await states(record.id), held.length]).toEqual([['sent'], 1]);
+      service.connection.bus.setConnected(false);
+      crash();
+      gateway.connect(agent);
+      await harness.pass(5_000);
+      service.connection.bus.setConnected(true);
+      // It hears again with its next heartbeat, and asks the endpoints one second later.
+      await harness.pass(afterMs);
+      for (const report of held.splice(0)) report();
+      await live(20_000, agent);
+      for (const report of held.splice(0)) report();
+      await harness.settle();
+      expect([await states(record.id), [...agent.starts.values()]]).toEqual([['succeeded'], [1]]);
+    },
+  );
+
   test('of an endpoint that has it is not delivered again and again', async () => {
     const agent = await harness.agent({ queueMs: () => 3_000_000 });
     const first = await harness.service();
@@ -114,7 +148,7 @@ describe('an order that waits in its lane', () => {
     const { record } = await harness.submit();
     await first.kill();
     await harness.service();
-    await harness.pass(5_000);
+    await harness.pass(20_000);
     const before = deliveries(gateway);
     await harness.pass(600_000);
     expect([await states(record.id), deliveries(gateway) - before]).toEqual([['accepted'], 0]);
