@@ -21,11 +21,14 @@ Examples:
   muster health
   muster health --target env=prod
   muster health --watch                          # and every change from now on, until Ctrl-C
-  muster health -o json | jq .counts
+  muster health -o json | jq '.counts, .unknown'
 
 The rules and their thresholds are those of the telemetry service's health policy.
 
-Exit codes: 0 done, 1 error, 2 usage, 3 part of the fleet is not known, 130 Ctrl-C.`;
+Endpoints that send no samples are counted as unknown (\`unknown\` of json; absent where that is not known). They do
+not change the exit code.
+
+Exit codes: 0 done, 1 error, 2 usage, 3 partitions of the fleet did not answer, 130 Ctrl-C.`;
 
 const USUAL_LIMIT = 200;
 

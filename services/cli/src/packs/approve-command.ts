@@ -46,7 +46,13 @@ async function changesOf(client: ApiClient, id: string, text: string): Promise<s
   });
   if (present === undefined) return ['none is applied yet'];
   const before = packOf(present.text);
-  if (proposed === undefined || before === undefined) return [];
+  if (proposed === undefined || before === undefined) {
+    const which = proposed === undefined ? 'the version that waits' : `${present.version}, which is applied`;
+    return [
+      `What changes is not known: this muster cannot read ${which}. Compare the texts before you approve:`,
+      `  muster pack show ${id}; muster pack show ${id} --waiting`,
+    ];
+  }
   const { pack, added, removed, changed } = diffPacks(before, proposed);
   const lines = [
     ...pack.map((key) => `  pack: ${key}`),

@@ -137,6 +137,24 @@ test('approve shows what changes, asks, and approves the text that was shown', a
   });
 });
 
+test('approve says when what changes cannot be told, and how to look at the texts', async () => {
+  const newer = PACK.replace('format: 1', 'format: 2');
+  const ask = async (present: string, proposed: string): Promise<string> => {
+    api.json('GET /v1/pack-proposals/test', { ...PROPOSAL, text: proposed });
+    api.json('GET /v1/packs/test', { ...APPLIED, contents: [], text: present });
+    const { code, asked } = await muster(['pack', 'approve', 'test'], { answers: ['n'] });
+    expect(code).toBe(1);
+    return asked[0]?.question ?? '';
+  };
+  const waits = await ask(PACK, newer);
+  expect(waits).toContain('What changes is not known: this muster cannot read the version that waits.');
+  expect(waits).toContain('  muster pack show test; muster pack show test --waiting\n');
+  expect(await ask(newer, PACK)).toContain(
+    'What changes is not known: this muster cannot read 1.0.0, which is applied.',
+  );
+  expect(await ask(PACK, PACK)).not.toContain('not known');
+});
+
 test('what waits is listed, and its text is printed', async () => {
   api.json('GET /v1/pack-proposals', { items: [PROPOSAL] });
   expect((await muster(['pack', 'waiting'])).out).toMatch(/test\s+1\.1\.0\s+1\s+Test\s+Ann/);

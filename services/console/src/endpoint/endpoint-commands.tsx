@@ -8,9 +8,11 @@ import type { GridColumn } from '../grid/grid-column.js';
 import { useTime } from '../preferences/time.js';
 import { Empty, Failure, Waiting } from '../ui/notice.js';
 import { VisibleText } from '../ui/visible-text.js';
+import { firstFilled, noneTitle } from './newest-commands.js';
 import styles from './endpoint.module.css';
 
-const REFRESH_MS = 15_000;
+/** The server reads the journals of many commands for it. */
+const REFRESH_MS = 60_000;
 const SHOWN = 50;
 
 type Listed = Answer<'GET /v1/commands'>['items'][number];
@@ -21,7 +23,10 @@ export function EndpointCommands({ agentId }: { agentId: string }) {
   const navigate = useNavigate();
   const commands = useQuery({
     queryKey: ['commands', 'of', agentId],
-    queryFn: ({ signal }) => client.call('GET /v1/commands', { query: { agent: agentId, limit: SHOWN }, signal }),
+    queryFn: ({ signal }) =>
+      firstFilled((cursor) =>
+        client.call('GET /v1/commands', { query: { agent: agentId, limit: SHOWN, cursor }, signal }),
+      ),
     refetchInterval: REFRESH_MS,
   });
   const columns = useMemo<readonly GridColumn<Listed>[]>(
@@ -53,7 +58,7 @@ export function EndpointCommands({ agentId }: { agentId: string }) {
     <>
       {commands.error !== null && <Failure error={commands.error} onRetry={() => void commands.refetch()} />}
       {items === undefined && commands.error === null && <Waiting what="Reading commands…" />}
-      {items?.length === 0 && <Empty title="Nothing was ordered of it lately" />}
+      {commands.data?.items.length === 0 && <Empty title={noneTitle(commands.data)} />}
       {items !== undefined && items.length > 0 && (
         <div className={styles['list']}>
           <Grid

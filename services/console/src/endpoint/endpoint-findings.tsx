@@ -12,6 +12,7 @@ import { readEvidence } from '../scans/evidence.js';
 import { rankOf } from '../scans/outcomes.js';
 import { Severity } from '../ui/severity.js';
 import { VisibleText } from '../ui/visible-text.js';
+import { titleWithout } from './findings-title.js';
 import { newestByPack } from './newest-scans.js';
 import styles from './endpoint.module.css';
 
@@ -26,11 +27,16 @@ interface Finding {
 
 interface Findings {
   readonly items: readonly Finding[];
+  /** Scans that may have asked it. */
   readonly scans: number;
+  readonly passes: number;
+  /** No scan left anything out. */
   readonly isWhole: boolean;
+  /** No kept scan was passed over. */
+  readonly isAll: boolean;
 }
 
-/** The checks that this endpoint fails, or that have no verdict on it, by the newest scan of each pack that asked it. */
+/** The checks that this endpoint fails, or that have no verdict on it, by the newest scan of each pack that may have asked it. */
 export function EndpointFindings({ agentId }: { agentId: string }) {
   const time = useTime();
   const navigate = useNavigate();
@@ -77,19 +83,17 @@ export function EndpointFindings({ agentId }: { agentId: string }) {
     [time],
   );
   const { data } = findings;
+  const title = data === undefined ? undefined : titleWithout({ ...data, findings: data.items.length });
   return (
     <>
       {findings.error !== null && <Failure error={findings.error} onRetry={() => void findings.refetch()} />}
       {data === undefined && findings.error === null && <Waiting what="Reading findings…" />}
-      {data?.scans === 0 && (
-        <Empty title="No scan that is kept has asked it">
-          <p>Scan it, or run a pack on a selection that it is in.</p>
-        </Empty>
-      )}
       {data?.isWhole === false && (
         <Notice tone="warning">A scan kept only some endpoints of what is equal: this may not be everything.</Notice>
       )}
-      {data !== undefined && data.scans > 0 && data.items.length === 0 && <Empty title="It passes every check" />}
+      {title !== undefined && (
+        <Empty title={title}>{data?.scans === 0 && <p>Scan it, or run a pack on a selection that it is in.</p>}</Empty>
+      )}
       {data !== undefined && data.items.length > 0 && (
         <div className={styles['list']}>
           <Grid
@@ -107,16 +111,18 @@ export function EndpointFindings({ agentId }: { agentId: string }) {
           />
         </div>
       )}
+      {data?.isAll === false && (
+        <p className={styles['soft']}>Only the newest scans were looked at; older ones are under Scans.</p>
+      )}
     </>
   );
 }
 
 async function findingsOf(agentId: string, signal: AbortSignal): Promise<Findings> {
-  const { items: scans } = await client.call('GET /v1/scans', { query: { limit: LOOKED_AT }, signal });
-  const asked = await newestByPack(scans, async ({ id }) => {
+  const { items: scans, nextCursor } = await client.call('GET /v1/scans', { query: { limit: LOOKED_AT }, signal });
+  const { found: asked, isAll } = await newestByPack(scans, ({ id }) => {
     const query = { agent: agentId };
-    const said = await orGone(client.call('GET /v1/scans/{id}/endpoints', { params: { id }, query, signal }));
-    return said === undefined || said.items.length === 0 ? undefined : said;
+    return orGone(client.call('GET /v1/scans/{id}/endpoints', { params: { id }, query, signal }));
   });
   const found = await Promise.all(
     asked.map(async ({ scan, told: { items } }) => {
@@ -130,7 +136,9 @@ async function findingsOf(agentId: string, signal: AbortSignal): Promise<Finding
   return {
     items: found.flat().toSorted(worstFirst),
     scans: asked.length,
+    passes: asked.flatMap(({ told }) => told.items).filter(({ outcome }) => outcome === 'pass').length,
     isWhole: asked.every(({ told }) => told.isWhole),
+    isAll: isAll && nextCursor === undefined,
   };
 }
 
