@@ -1,9 +1,10 @@
 import { inflateRawSync } from 'node:zlib';
 import { FINDING_FORMATS, operations, type FindingJson, type ScanEndpointJson } from '@muster/api-contract';
-import type { Endpoint } from '@muster/directory';
+import type { Directory, Endpoint } from '@muster/directory';
 import type { EndpointOutcome, ScanFinding } from '@muster/messages';
 import { readPack, type Pack } from '@muster/packs';
 import { AppError, CHECK_OUTCOMES, type CheckOutcome, type OrgId, type QueryId } from '@muster/protocol';
+import { visibleAgent } from '../agents/visible-agent.js';
 import { decodeCursor, encodeCursor, position } from '../http/cursor.js';
 import { given, isoTime } from '../http/json-members.js';
 import { implement, json, jsonLines, type LinesAnswer, type Operation } from '../http/operation.js';
@@ -21,8 +22,7 @@ export interface ScanResultParts {
   readonly client: PostureClient;
   readonly store: Pick<QueryStore, 'findReadable'>;
   readonly byNum: (num: number) => Endpoint | undefined;
-  /** The number of an endpoint that is enrolled. */
-  readonly numOf: (org: OrgId, agentId: string) => number | undefined;
+  readonly directory: Pick<Directory, 'byId'>;
 }
 
 type ToldFinding = Omit<ScanFinding, 'exceptions'> & Partial<Pick<ScanFinding, 'exceptions'>>;
@@ -140,15 +140,13 @@ function nameOf(num: number, byNum: ScanResultParts['byNum']) {
   return { num, agentId: endpoint?.agentId ?? null, host: endpoint?.facts?.host ?? null };
 }
 
-function endpointsOperation({ client, store, byNum, numOf }: ScanResultParts): Operation {
+function endpointsOperation({ client, store, byNum, directory }: ScanResultParts): Operation {
   return implement(operations.listScanEndpoints, async ({ principal, params, query }) => {
     const { check, agent, outcome, limit, cursor } = query;
     if (check === undefined && agent === undefined) throw new AppError('bad_request', 'give check, agent, or both');
     const { id } = await findScan(store, principal, params.id);
     const after = cursor === undefined ? 0 : decodeCursor('scan-endpoints', cursor, [position])[0];
-    const num = agent === undefined ? undefined : numOf(principal.org, agent);
-    // One that is not enrolled has no number any more.
-    if (agent !== undefined && num === undefined) return json(200, { items: [], isWhole: true });
+    const num = agent === undefined ? undefined : visibleAgent(directory, principal, agent).num;
     const wanted = { ...given('check', check), ...given('num', num), ...given('outcome', outcome) };
     const { endpoints, isWhole, isCut } = await client.ask(
       { t: 'scan_endpoints', org: principal.org, id, ...wanted, after, limit },
