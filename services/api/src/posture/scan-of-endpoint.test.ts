@@ -1,6 +1,8 @@
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { operations } from '@muster/api-contract';
 import type { OrgId } from '@muster/protocol';
 import { ApiFixture } from '../testing/api-fixture.js';
+import { scanResultOperations } from './scan-result-operations.js';
 
 let api: ApiFixture;
 beforeEach(async () => {
@@ -22,4 +24,30 @@ test('a scan has nothing of an endpoint that is not there, and of one out of bou
   expect(await codeOf(outside.agentId, { token })).toBe('not_found');
   expect(await codeOf(outside.agentId)).toBe(200);
   expect(await codeOf('a'.repeat(24))).toBe('not_found');
+});
+
+/** The outcomes of one check on endpoint 3, as the API has them from such a posture service. */
+async function outcomesOf(reply: { readonly num?: number; readonly isWhole: boolean; readonly isCut: boolean }) {
+  const endpoints = [2, 3, 4].map((num) => ({ num, outcome: 'fail', reason: null, evidence: null }));
+  const parts = {
+    client: { ask: () => Promise.resolve({ t: 'scan_endpoints', endpoints, ...reply }) },
+    store: { findReadable: () => Promise.resolve({ id: 'q1', pack: {} }) },
+    byNum: () => undefined,
+    directory: { byId: () => ({ num: 3 }) },
+  };
+  const operation = scanResultOperations(parts as never).find(({ id }) => id === operations.listScanEndpoints.id);
+  const query = { check: 'one', agent: 'a', limit: 3 };
+  const given = { principal: { org: 'acme', bound: [] }, params: { id: 'q1' }, query };
+  return (await operation?.handle(given as never)) as never as { readonly body: object };
+}
+
+test('a posture service of the version before tells of all endpoints: only the one is shown, and not as the whole', async () => {
+  const item = { num: 3, outcome: 'fail' };
+  const { body } = await outcomesOf({ isWhole: true, isCut: true });
+  expect(body).toMatchObject({ items: [item], isWhole: false, nextCursor: expect.any(String) });
+  const last = await outcomesOf({ isWhole: true, isCut: false });
+  expect(last.body).toMatchObject({ items: [item], isWhole: false });
+  expect(last.body).not.toHaveProperty('nextCursor');
+  const now = await outcomesOf({ num: 3, isWhole: true, isCut: false });
+  expect(now.body).toMatchObject({ items: [item], isWhole: true });
 });

@@ -148,15 +148,18 @@ function endpointsOperation({ client, store, byNum, directory }: ScanResultParts
     const after = cursor === undefined ? 0 : decodeCursor('scan-endpoints', cursor, [position])[0];
     const num = agent === undefined ? undefined : visibleAgent(directory, principal, agent).num;
     const wanted = { ...given('check', check), ...given('num', num), ...given('outcome', outcome) };
-    const { endpoints, isWhole, isCut } = await client.ask(
+    const told = await client.ask(
       { t: 'scan_endpoints', org: principal.org, id, ...wanted, after, limit },
       'scan_endpoints',
     );
-    const last = endpoints.at(-1);
+    // A posture service of the version before does not know `num`, and tells of all endpoints, in pages.
+    const isOf = told.num === num;
+    const own = told.endpoints.filter((one) => num === undefined || one.num === num);
+    const last = told.endpoints.at(-1);
     return json(200, {
-      items: endpoints.flatMap((one) => endpointJson(one, byNum)),
-      isWhole,
-      ...(isCut && last !== undefined ? { nextCursor: encodeCursor('scan-endpoints', [last.num]) } : {}),
+      items: own.flatMap((one) => endpointJson(one, byNum)),
+      isWhole: isOf && told.isWhole,
+      ...(told.isCut && last !== undefined ? { nextCursor: encodeCursor('scan-endpoints', [last.num]) } : {}),
     });
   });
 }
