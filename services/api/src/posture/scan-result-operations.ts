@@ -59,7 +59,10 @@ interface FindingPage {
   readonly isCut: boolean;
 }
 
-/** Page after page, each when the one before was taken: who reads slowly makes nobody hold more than one. */
+/**
+ * Page after page, each when the one before was taken: who reads slowly makes nobody hold more than one.
+ * @throws AppError `internal` when the rest does not come, so that the answer breaks off instead of passing for whole
+ */
 async function* pagesOf(
   first: FindingPage,
   ask: (skip: number) => Promise<FindingPage>,
@@ -68,7 +71,9 @@ async function* pagesOf(
   for (let skip = 0; ;) {
     yield page.findings;
     skip += page.findings.length;
-    if (!page.isCut || page.findings.length === 0) return;
+    if (!page.isCut) return;
+    if (page.findings.length === 0)
+      throw new AppError('internal', `no finding came after ${skip}, though there are more`);
     page = await ask(skip);
   }
 }
