@@ -39,7 +39,7 @@ import { oidcOperations, waysOf } from './oidc/oidc-operations.js';
 import { exceptionOperations } from './posture/exception-operations.js';
 import { postureOperations } from './posture/posture-operations.js';
 import { ScanDetails } from './posture/scan-detail.js';
-import { scanResultOperations, type ScanResultParts } from './posture/scan-result-operations.js';
+import { scanResultOperations } from './posture/scan-result-operations.js';
 import { scheduleOperations } from './posture/schedule-operations.js';
 import { feedOperations } from './posture/feed-operations.js';
 import { vulnerabilityOperations } from './posture/vulnerability-operations.js';
@@ -91,7 +91,6 @@ export function createOperations(options: AppOptions, stores: Stores): Operation
   const { bus, streams } = options.broker;
   const { directory, tokens, queries, viewers, presence, watches, health } = stores;
   const byNum = (num: number) => directory.byNum(num);
-  const numOf: ScanResultParts['numOf'] = (org, agentId) => directory.byId(org, agentId)?.num;
   const writer = new DirectoryWriter({ streams });
   const agents = { directory, presence, health, clock };
   const results = {
@@ -119,7 +118,7 @@ export function createOperations(options: AppOptions, stores: Stores): Operation
     ...resultOperations({ ...results, viewers }),
     ...questionOperations({ questions: stores.questions, clock }),
     ...postureOperations({ ...posture, store: queries, health, commands: commands.client }),
-    ...scanResultOperations({ ...posture, store: queries, byNum, numOf }),
+    ...scanResultOperations({ ...posture, store: queries, byNum, directory }),
     ...scheduleOperations(posture),
     ...exceptionOperations({ ...posture, clock }),
     ...feedOperations(posture.client),

@@ -74,7 +74,7 @@ const scanScoreSchema = z
 
 const isWhole = z.boolean().meta({
   description:
-    'Nothing is left out. False where the scan kept only some endpoints of a group: start it with `detail: endpoints`.',
+    'Nothing is left out. False where the scan kept only some endpoints of a group (start it with `detail: endpoints`), and where the version of the pack that ran is not kept any more.',
 });
 
 const mendSchema = z
@@ -149,11 +149,16 @@ export const scanResultOperations = defineOperations('scans', {
     path: '/v1/scans/{id}/endpoints',
     action: 'scan.endpoints',
     summary: 'The outcome of one check on every endpoint, or of every check on one endpoint',
+    description:
+      'A posture service of the version before cannot tell of one endpoint: with `agent` a page may then be short, or empty, and have a next one all the same; `isWhole` is false.',
     access: 'queries:read',
     params: scanIdParameter,
     query: z.strictObject({
       check: packId.optional().meta({ description: 'The id of a check of its pack. This or `agent` must be given.' }),
-      agent: agentIdText.optional().meta({ description: 'Only this endpoint; then all its checks are on one page.' }),
+      agent: agentIdText.optional().meta({
+        description:
+          'Only this endpoint (`not_found`: there is none, or it is out of bounds); then all its checks are on one page.',
+      }),
       outcome: z.enum(CHECK_OUTCOMES).optional().meta({ description: 'Only this one.' }),
       limit: limitParameter(200, 1_000),
       cursor: cursorParameter,

@@ -193,9 +193,13 @@ export type PostureReply =
   /** Absent: it has not ended, or what it found is not kept yet. */
   | { readonly t: 'scan'; readonly scan?: ScanRecord }
   | { readonly t: 'findings'; readonly findings: readonly ScanFinding[]; readonly isCut: boolean }
-  /** `isWhole`: no endpoint is left out because only some of its group are kept. `isCut`: there are more above the last one. */
+  /**
+   * `isWhole`: no endpoint is left out because only some of its group are kept. `isCut`: there are more above the last one.
+   * `num`: as it was asked for. A service of the version before does not know it, answers with all endpoints, and leaves it out.
+   */
   | {
       readonly t: 'scan_endpoints';
+      readonly num?: number;
       readonly endpoints: readonly EndpointOutcome[];
       readonly isWhole: boolean;
       readonly isCut: boolean;

@@ -1,7 +1,11 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import type { CommandReply } from '@muster/messages';
-import { encodeNumberSet, type CommandRecord } from '@muster/records';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { operations } from '@muster/api-contract';
+import type { CommandReply, CommandSummary } from '@muster/messages';
+import { CommandFold, encodeNumberSet, type CommandRecord } from '@muster/records';
 import { ApiFixture } from '../testing/api-fixture.js';
+import { commandOperations } from './command-operations.js';
 
 let api: ApiFixture;
 beforeEach(async () => {
@@ -146,6 +150,54 @@ test('of one endpoint only its commands are listed, each with how it fares there
   const { token } = await api.token({ role: 'responder', selector: 'env=prod' });
   for (const agent of [other.agentId, 'a'.repeat(24)])
     expect((await api.get(`/v1/commands?agent=${agent}`, { token })).body.code).toBe('not_found');
+});
+
+test('of one endpoint a page ends when very many targets were read, and the next one goes on', async () => {
+  const [one, other] = [await api.agent(), await api.agent()];
+  const nums = Array.from({ length: 100_000 }, (_, i) => i + 1_000);
+  const made: string[] = [];
+  for (let i = 0; i < 6; i += 1)
+    made.push((await api.commands.make({}, [i % 2 === 0 ? one.num : other.num, ...nums])).id);
+  const page = async (query: string) => {
+    const { items, nextCursor } = (await api.get(`/v1/commands?agent=${one.agentId}${query}`)).body;
+    return { ids: items.map(({ id }: { id: string }) => id), nextCursor };
+  };
+  const first = await page('');
+  expect(first).toEqual({ ids: [made[4], made[2]], nextCursor: expect.any(String) });
+  expect(await page(`&cursor=${first.nextCursor}`)).toEqual({ ids: [made[0]], nextCursor: undefined });
+});
+
+test('of one endpoint no command is kept whole until the answer is made', async () => {
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc') as () => void;
+  const record = { org: 'acme', id: 'c0', targets: { sets: [encodeNumberSet([7])] }, submittedAtMs: 0, expiresAtMs: 0 };
+  const summaries = Array.from({ length: 8 }, (_, i) => ({
+    ...{ record: { ...record, id: `c${99 - i}`, operator: {} }, ledger: {}, released: 0, status: 'running' },
+  })) as unknown as CommandSummary[];
+  const folds: WeakRef<CommandFold>[] = [];
+  let most = 0;
+  const store = {
+    read: async () => {
+      await new Promise((resolve) => setImmediate(resolve));
+      collect();
+      most = Math.max(most, folds.filter((fold) => fold.deref() !== undefined).length);
+      const fold = new CommandFold(record as unknown as CommandRecord);
+      folds.push(new WeakRef(fold));
+      return { fold, seq: 1, endedSeq: undefined };
+    },
+  };
+  const agent = { num: 7, agentId: 'a', facts: { host: 'h' } };
+  const directory = { byId: () => agent, byNum: () => agent };
+  const client = { list: () => Promise.resolve({ t: 'commands', commands: summaries }) };
+  const list = commandOperations({ client, store, directory } as never).find(
+    ({ id }) => id === operations.listCommands.id,
+  );
+  const principal = { org: 'acme', id: 'ann', bound: [] };
+  const answer = await list?.handle({ principal, query: { agent: 'a', limit: 50 } } as never);
+  expect((answer as never as { body: { items: object[] } }).body.items).toHaveLength(8);
+  expect(folds).toHaveLength(8);
+  // The one that was just read may still be held by its reader.
+  expect(most).toBeLessThanOrEqual(1);
 });
 
 describe('a bounded principal', () => {

@@ -1,8 +1,9 @@
 import { operations } from '@muster/api-contract';
 import type { Directory } from '@muster/directory';
 import { type CommandSummary, summaryOf } from '@muster/messages';
-import { AppError, COMMAND_STATES, firstIdAt, type CommandId } from '@muster/protocol';
-import type { CommandFold, CommandStatus } from '@muster/records';
+import { COMMAND_STATES, firstIdAt, type CommandId } from '@muster/protocol';
+import type { CommandStatus } from '@muster/records';
+import { visibleAgent } from '../agents/visible-agent.js';
 import type { Principal } from '../http/principal.js';
 import { decodeCursor, encodeCursor, idPosition, position } from '../http/cursor.js';
 import { implement, json, type Operation } from '../http/operation.js';
@@ -24,7 +25,6 @@ export function commandOperations(parts: CommandParts): Operation[] {
 function listOperation(parts: CommandParts): Operation {
   return implement(operations.listCommands, async ({ principal, query, signal }) => {
     const { id: prefix = '', status, agent, operator, since, until, limit, cursor } = query;
-    const visibility = visibilityOf(principal, parts.directory);
     const targetsOf = agent === undefined ? undefined : targetsOfAgent(parts, principal, agent, signal);
     const page = await listPage(parts.client, principal, {
       ...{ status, operator, limit, targetsOf },
@@ -39,19 +39,20 @@ function listOperation(parts: CommandParts): Operation {
     return json(200, {
       items: page.items.map(({ command, targets }) => ({
         ...commandJson(command),
-        ...(targets === undefined
-          ? {}
-          : { agentTargets: targets.numbers.map((number) => foldedTargetJson(targets.fold, number, visibility)) }),
+        ...(targets === undefined ? {} : { agentTargets: targets }),
       })),
       ...(page.next === undefined ? {} : { nextCursor: encodeCursor('commands', [page.next]) }),
     });
   });
 }
 
-/** The targets of a command that are one endpoint. */
+type TargetJson = ReturnType<typeof foldedTargetJson>;
+
+/** The targets of a command that are one endpoint. Finished, because a command may have 100,000 of others that are not to be kept. */
 interface TargetsOfAgent {
-  readonly fold: CommandFold;
-  readonly numbers: readonly number[];
+  readonly targets: readonly TargetJson[];
+  /** How many targets were read for it. */
+  readonly read: number;
 }
 
 const MAX_AGENT_TARGETS = 20;
@@ -62,14 +63,19 @@ function targetsOfAgent(
   principal: Principal,
   agentId: string,
   signal: AbortSignal,
-): (id: CommandId) => Promise<TargetsOfAgent | undefined> {
-  const endpoint = directory.byId(principal.org, agentId);
-  if (endpoint === undefined || visibilityOf(principal, directory)(endpoint.num) === undefined)
-    throw new AppError('not_found', `there is no agent ${agentId}`);
+): (id: CommandId) => Promise<TargetsOfAgent> {
+  const { num: wanted } = visibleAgent(directory, principal, agentId);
+  const visibility = visibilityOf(principal, directory);
   return async (id) => {
-    const read = await store.read(principal.org, id, signal);
-    const numbers = (read?.fold.nums ?? []).flatMap((num, at) => (num === endpoint.num ? [at + 1] : []));
-    return read === undefined ? undefined : { fold: read.fold, numbers: numbers.slice(0, MAX_AGENT_TARGETS) };
+    const command = await store.read(principal.org, id, signal);
+    if (command === undefined) return { targets: [], read: 0 };
+    const { fold } = command;
+    const targets: TargetJson[] = [];
+    for (const [at, num] of fold.nums.entries()) {
+      if (num === wanted) targets.push(foldedTargetJson(fold, at + 1, visibility));
+      if (targets.length === MAX_AGENT_TARGETS) break;
+    }
+    return { targets, read: fold.nums.length };
   };
 }
 
@@ -89,12 +95,12 @@ interface ListQuestion {
   readonly status: CommandStatus | undefined;
   readonly limit: number;
   /** Where only commands of one endpoint are listed. */
-  readonly targetsOf?: ((id: CommandId) => Promise<TargetsOfAgent | undefined>) | undefined;
+  readonly targetsOf?: ((id: CommandId) => Promise<TargetsOfAgent>) | undefined;
 }
 
 interface ListedCommand {
   readonly command: CommandSummary;
-  readonly targets?: TargetsOfAgent;
+  readonly targets?: readonly TargetJson[];
 }
 
 /** Few enough that one reply holds them, however large their parameters are. */
@@ -103,6 +109,8 @@ const ASKED_AT_ONCE = 40;
 const MAX_LOOKED_AT = 2_000;
 /** As many, where the journal of each is read for its targets. */
 const MAX_READ = 120;
+/** After so many targets of those the page ends, however short it is. */
+const MAX_TARGETS_READ = 500_000;
 
 /** A page of commands that this principal may see, the newest first. */
 export async function listPage(
@@ -112,6 +120,7 @@ export async function listPage(
 ): Promise<{ readonly items: ListedCommand[]; readonly next?: CommandId }> {
   const items: ListedCommand[] = [];
   let { before } = question;
+  let targetsRead = 0;
   for (let lookedAt = 0; lookedAt < (targetsOf === undefined ? MAX_LOOKED_AT : MAX_READ);) {
     const { commands } = await client.list({
       t: 'list',
@@ -126,11 +135,13 @@ export async function listPage(
       if (command.record.id < from) return { items };
       const isOf = wanted === undefined || operator.id === wanted || operator.name === wanted;
       if (isOf && (bound.length === 0 || operator.id === id)) {
-        const targets = await targetsOf?.(command.record.id);
-        if (targetsOf === undefined) items.push({ command });
-        else if (targets !== undefined && targets.numbers.length > 0) items.push({ command, targets });
+        const found = await targetsOf?.(command.record.id);
+        targetsRead += found?.read ?? 0;
+        if (found === undefined) items.push({ command });
+        else if (found.targets.length > 0) items.push({ command, targets: found.targets });
       }
       before = command.record.id;
+      if (targetsRead >= MAX_TARGETS_READ) return { items, next: before };
     }
     lookedAt += commands.length;
     if (commands.length < ASKED_AT_ONCE) return { items };

@@ -29,7 +29,7 @@ interface Exported {
 async function exported(
   count: number,
   format: string,
-  { state = 'complete', chars = 2, failsAt = 0 } = {},
+  { state = 'complete', chars = 2, failsAt = 0, emptyAt = 0 } = {},
 ): Promise<Exported> {
   let asked = 0;
   const client = {
@@ -37,6 +37,7 @@ async function exported(
       if (t === 'show_pack') return Promise.resolve({ t: 'pack', text: deflateRawSync(PACK) });
       asked += 1;
       if (asked === failsAt) return Promise.reject(new Error('the posture service is away'));
+      if (asked === emptyAt) return Promise.resolve({ t: 'findings', findings: [], isCut: true });
       const findings = Array.from({ length: Math.min(PAGE, count - skip) }, (_, i) => ({
         ...{ ...FINDING, evidence: String(skip + i).padEnd(chars, 'x'), endpoints: 2 },
       }));
@@ -130,6 +131,13 @@ test('what cannot be read after the first page breaks the answer off', async () 
   };
   await expect(reading()).rejects.toThrow('away');
   expect(lines).toBe(2 * PAGE);
+});
+
+test.each([1, 3])('a page without findings that is not the last breaks the answer off: page %i', async (emptyAt) => {
+  const found = await exported(MANY, 'ndjson', { emptyAt });
+  await expect(textOf(found)).rejects.toMatchObject({ code: 'internal' });
+  expect(found.pages()).toBe(emptyAt);
+  await expect(exported(MANY, 'ndjson', { emptyAt, state: 'running' })).rejects.toMatchObject({ code: 'internal' });
 });
 
 test('of a scan that runs all findings come, or none and the reason', async () => {

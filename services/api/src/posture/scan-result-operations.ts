@@ -1,9 +1,10 @@
 import { inflateRawSync } from 'node:zlib';
 import { FINDING_FORMATS, operations, type FindingJson, type ScanEndpointJson } from '@muster/api-contract';
-import type { Endpoint } from '@muster/directory';
+import type { Directory, Endpoint } from '@muster/directory';
 import type { EndpointOutcome, ScanFinding } from '@muster/messages';
 import { readPack, type Pack } from '@muster/packs';
 import { AppError, CHECK_OUTCOMES, type CheckOutcome, type OrgId, type QueryId } from '@muster/protocol';
+import { visibleAgent } from '../agents/visible-agent.js';
 import { decodeCursor, encodeCursor, position } from '../http/cursor.js';
 import { given, isoTime } from '../http/json-members.js';
 import { implement, json, jsonLines, type LinesAnswer, type Operation } from '../http/operation.js';
@@ -21,8 +22,7 @@ export interface ScanResultParts {
   readonly client: PostureClient;
   readonly store: Pick<QueryStore, 'findReadable'>;
   readonly byNum: (num: number) => Endpoint | undefined;
-  /** The number of an endpoint that is enrolled. */
-  readonly numOf: (org: OrgId, agentId: string) => number | undefined;
+  readonly directory: Pick<Directory, 'byId'>;
 }
 
 type ToldFinding = Omit<ScanFinding, 'exceptions'> & Partial<Pick<ScanFinding, 'exceptions'>>;
@@ -59,7 +59,10 @@ interface FindingPage {
   readonly isCut: boolean;
 }
 
-/** Page after page, each when the one before was taken: who reads slowly makes nobody hold more than one. */
+/**
+ * Page after page, each when the one before was taken: who reads slowly makes nobody hold more than one.
+ * @throws AppError `internal` when the rest does not come, so that the answer breaks off instead of passing for whole
+ */
 async function* pagesOf(
   first: FindingPage,
   ask: (skip: number) => Promise<FindingPage>,
@@ -68,7 +71,9 @@ async function* pagesOf(
   for (let skip = 0; ;) {
     yield page.findings;
     skip += page.findings.length;
-    if (!page.isCut || page.findings.length === 0) return;
+    if (!page.isCut) return;
+    if (page.findings.length === 0)
+      throw new AppError('internal', `no finding came after ${skip}, though there are more`);
     page = await ask(skip);
   }
 }
@@ -140,25 +145,26 @@ function nameOf(num: number, byNum: ScanResultParts['byNum']) {
   return { num, agentId: endpoint?.agentId ?? null, host: endpoint?.facts?.host ?? null };
 }
 
-function endpointsOperation({ client, store, byNum, numOf }: ScanResultParts): Operation {
+function endpointsOperation({ client, store, byNum, directory }: ScanResultParts): Operation {
   return implement(operations.listScanEndpoints, async ({ principal, params, query }) => {
     const { check, agent, outcome, limit, cursor } = query;
     if (check === undefined && agent === undefined) throw new AppError('bad_request', 'give check, agent, or both');
     const { id } = await findScan(store, principal, params.id);
     const after = cursor === undefined ? 0 : decodeCursor('scan-endpoints', cursor, [position])[0];
-    const num = agent === undefined ? undefined : numOf(principal.org, agent);
-    // One that is not enrolled has no number any more.
-    if (agent !== undefined && num === undefined) return json(200, { items: [], isWhole: true });
+    const num = agent === undefined ? undefined : visibleAgent(directory, principal, agent).num;
     const wanted = { ...given('check', check), ...given('num', num), ...given('outcome', outcome) };
-    const { endpoints, isWhole, isCut } = await client.ask(
+    const told = await client.ask(
       { t: 'scan_endpoints', org: principal.org, id, ...wanted, after, limit },
       'scan_endpoints',
     );
-    const last = endpoints.at(-1);
+    // A posture service of the version before does not know `num`, and tells of all endpoints, in pages.
+    const isOf = told.num === num;
+    const own = told.endpoints.filter((one) => num === undefined || one.num === num);
+    const last = told.endpoints.at(-1);
     return json(200, {
-      items: endpoints.flatMap((one) => endpointJson(one, byNum)),
-      isWhole,
-      ...(isCut && last !== undefined ? { nextCursor: encodeCursor('scan-endpoints', [last.num]) } : {}),
+      items: own.flatMap((one) => endpointJson(one, byNum)),
+      isWhole: isOf && told.isWhole,
+      ...(told.isCut && last !== undefined ? { nextCursor: encodeCursor('scan-endpoints', [last.num]) } : {}),
     });
   });
 }

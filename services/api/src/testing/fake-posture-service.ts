@@ -160,7 +160,14 @@ export class FakePostureService {
       }
       case 'scan_endpoints': {
         const said = { outcome: 'fail', reason: null, evidence: `["${request.id}"]` };
-        return { t: 'scan_endpoints', endpoints: [{ num: 1, ...said }], isWhole: true, isCut: false };
+        const { num = 1 } = request;
+        return {
+          t: 'scan_endpoints',
+          ...(request.num === undefined ? {} : { num }),
+          endpoints: [{ num, ...said }],
+          isWhole: true,
+          isCut: false,
+        };
       }
       case 'scan_scores': {
         const scored = { num: 1, passed: 7, judged: 14, counts: { pass: 1, fail: 1 }, excepted: 0 };

@@ -201,7 +201,7 @@ export class PostureRequests {
     const { endpoints, isWhole } = endpointsOf(await this.#scanWith(org, id, check), { check, num, outcome });
     if (num !== undefined) {
       const { shown, isCut } = cutToReply(endpoints);
-      return { t: 'scan_endpoints', endpoints: shown, isWhole: isWhole && !isCut, isCut: false };
+      return { t: 'scan_endpoints', num, endpoints: shown, isWhole: isWhole && !isCut, isCut: false };
     }
     const { shown, isCut } = cutToReply(
       endpoints.filter((one) => one.num > after),

@@ -67,7 +67,8 @@ export function endpointsOf(
   wanted: WantedOutcomes,
 ): { readonly endpoints: EndpointOutcome[]; readonly isWhole: boolean } {
   const endpoints: EndpointOutcome[] = [];
-  let isWhole = true;
+  // Without the version that ran nothing is known of any check.
+  let isWhole = pack !== undefined;
   for (const group of fold.groups()) {
     const check = pack?.checks[group.check]?.id;
     if (check === undefined || (wanted.check !== undefined && check !== wanted.check)) continue;
@@ -99,7 +100,7 @@ export function scoresOf({ fold, pack, exceptions }: ReadScan): {
     number,
     { passed: number; judged: number; counts: Record<CheckOutcome, number>; excepted: number }
   >();
-  let isWhole = true;
+  let isWhole = pack !== undefined;
   for (const { check: index, outcome, nums } of fold.groups()) {
     const check = pack?.checks[index];
     isWhole &&= nums !== undefined;

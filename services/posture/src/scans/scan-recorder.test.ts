@@ -279,6 +279,14 @@ describe('what a scan found', () => {
     });
   });
 
+  test('is not whole when the version of the pack that ran is not kept any more', async () => {
+    const { reader } = await startInstance();
+    const { id } = await endScan([['fail', 'pass']], { pack: { ...PACK, hash: 'f'.repeat(64) } });
+    const gone = await reader.find(ORG, id);
+    expect(endpointsOf(gone, { num: 1 })).toEqual({ endpoints: [], isWhole: false });
+    expect(scoresOf(gone)).toEqual({ scores: [], isWhole: false });
+  });
+
   describe('with an exception', () => {
     const exception = (change: Partial<ExceptionRecord> = {}): ExceptionRecord => ({
       ...{ kind: 'exception', id: 'exc2222222222222', org: ORG, pack: 'own', check: 'one', selector: 'site=a' },
