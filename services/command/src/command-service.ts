@@ -86,7 +86,7 @@ export function createCommandService(deps: CommandServiceDeps): CommandService {
   const journal = { projection, writer, audit };
 
   const trees = new TargetTrees(directory);
-  const heardForMs = (): number => clock.now() - services.hearsSinceMs;
+  const heardForMs = (): number => services.hearsForMs;
   const doubt = new PresenceDoubt({ registry, clock, heardForMs });
   const routes = new Routes(registry, clock, doubt);
   const freshRoutes = new FreshRoutes();

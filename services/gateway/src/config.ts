@@ -56,7 +56,7 @@ const definition = defineConfig({
     }),
     /** Endpoints that hunts ask in a second, on this gateway: those that come back together are asked one after the other. */
     huntRate: field.int('MUSTER_GATEWAY_HUNT_RATE', { default: 1_000, min: 1 }),
-    leaseMs: field.durationMs('MUSTER_GATEWAY_LEASE', { default: 15_000, min: 1_000 }),
+    leaseMs: field.durationMs('MUSTER_GATEWAY_LEASE', { default: 15_000, min: 1_000, max: 30_000 }),
   },
   check: (config) => [...listenerFaults(config), ...drainFaults(config), ...recordFaults(config)],
 });

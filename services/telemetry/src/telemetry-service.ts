@@ -100,7 +100,7 @@ export function createTelemetryService(deps: TelemetryServiceDeps): TelemetrySer
     details: () => ({}),
     onChange: () => owner.check(),
   });
-  const heardForMs = (): number => clock.now() - instances.hearsSinceMs;
+  const heardForMs = (): number => instances.hearsForMs;
   const doubt = new PresenceDoubt({ registry: deps.registry, clock, heardForMs });
   const gateways = new GatewayAnswers({ registry: deps.registry, doubt, clock, logger });
   const owner: PartitionOwner = new PartitionOwner({

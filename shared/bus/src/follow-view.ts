@@ -1,4 +1,4 @@
-import type { Logger } from '@muster/runtime';
+import { shareNext, type Logger } from '@muster/runtime';
 import { untilCurrent } from './until-current.js';
 import { SequenceWaiters } from './sequence-waiters.js';
 import { StreamError, type Entry, type StreamStore } from './stream-store.js';
@@ -54,26 +54,7 @@ export async function followView(streams: StreamStore, options: ViewOptions): Pr
       applied.end();
       return finished;
     },
-    current: shared(() => untilCurrent(streams, options, applied)),
-  };
-}
-
-/** Callers while one look is under way share the next one: theirs must not have begun before they asked. */
-function shared(look: () => Promise<void>): () => Promise<void> {
-  let underWay: Promise<void> | undefined;
-  let next: Promise<void> | undefined;
-  const begin = (): Promise<void> => {
-    next = undefined;
-    const begun: Promise<void> = look().finally(() => {
-      if (underWay === begun) underWay = undefined;
-    });
-    underWay = begun;
-    return begun;
-  };
-  return () => {
-    if (underWay === undefined) return begin();
-    next ??= underWay.then(begin, begin);
-    return next;
+    current: shareNext(() => untilCurrent(streams, options, applied)),
   };
 }
 

@@ -7,20 +7,35 @@ const CURRENT_MS = 5_000;
 
 /**
  * Resolves when a reader of a stream has passed everything of a subject (wildcards allowed; default all) that is kept now.
- * @throws StreamError `unavailable`, also when the reader is not there within 5 s; `no_stream`.
+ * @throws StreamError `unavailable`, also when that takes longer than 5 s, or when the stream was made anew; `no_stream`.
  */
 export async function untilCurrent(
   streams: Pick<StreamStore, 'newestSeq' | 'last'>,
-  { stream, subject = '>' }: { readonly stream: string; readonly subject?: string },
+  place: Place,
   passed: SequenceWaiters,
   clock: Clock = systemClock,
 ): Promise<void> {
-  if (passed.highest >= (await streams.newestSeq(stream))) return;
-  // The newest of the stream may be of another subject, or removed already: only what is kept is ever read.
-  const newest = await streams.last(stream, subject);
-  if (newest === undefined || passed.highest >= newest.seq) return;
   const given = new AbortController();
   const late = sleep(clock, CURRENT_MS, given.signal).then(() => false);
-  const isThere = await Promise.race([passed.reached(newest.seq), late]).finally(() => given.abort());
-  if (!isThere) throw new StreamError('unavailable', `the newest of stream ${stream} could not be read in time`);
+  const isThere = await Promise.race([reach(streams, place, passed), late]).finally(() => given.abort());
+  if (!isThere) throw new StreamError('unavailable', `the newest of stream ${place.stream} could not be read in time`);
+}
+
+interface Place {
+  readonly stream: string;
+  readonly subject?: string;
+}
+
+async function reach(
+  streams: Pick<StreamStore, 'newestSeq' | 'last'>,
+  { stream, subject = '>' }: Place,
+  passed: SequenceWaiters,
+): Promise<boolean> {
+  const newestSeq = await streams.newestSeq(stream);
+  if (passed.highest === newestSeq) return true;
+  // Its reader notices soon, and reads it from its start.
+  if (passed.highest > newestSeq) throw new StreamError('unavailable', `stream ${stream} was made anew`);
+  // The newest of the stream may be of another subject, or removed already: only what is kept is ever read.
+  const newest = await streams.last(stream, subject);
+  return newest === undefined || (await passed.reached(newest.seq));
 }

@@ -7,11 +7,23 @@ const info = { sessions: 1, draining: false, startedAtMs: 0 };
 const SILENT: GatewaysResult = { kind: 'gateways', gateways: [{ ...info, gatewayId: 'gw-a', remainingMs: -1 }] };
 const NONE: GatewaysResult = { kind: 'gateways', gateways: [] };
 
+interface State {
+  lapsed: GatewaysResult;
+  /** `undefined`: there is no marker, and who asks may not set one. */
+  generation: string | undefined;
+  heardForMs: number;
+}
+
 function start() {
   const clock = new FakeClock();
-  const state = { lapsed: NONE, generation: 'a', heardForMs: 60_000 };
+  const state: State = { lapsed: NONE, generation: 'a', heardForMs: 60_000 };
   const lease = { lapsed: () => Promise.resolve(state.lapsed) } as never;
-  const generation = () => Promise.resolve({ kind: 'generation', value: state.generation } as const);
+  const generation = () =>
+    Promise.resolve(
+      state.generation === undefined
+        ? ({ kind: 'unavailable', cause: new Error('no permission to set the marker') } as const)
+        : ({ kind: 'generation', value: state.generation } as const),
+    );
   const doubt = new PresenceDoubt({ registry: { lease, generation }, clock, heardForMs: () => state.heardForMs });
   return { clock, state, doubt };
 }
@@ -36,11 +48,20 @@ test('and when the registry has lost its data, until gateways had time to regist
   await doubt.start();
   expect(await doubt.isInDoubt()).toBe(false);
   state.generation = 'b';
-  clock.advance(300);
   expect(await doubt.isInDoubt()).toBe(true);
   clock.advance(9_000);
   expect(await doubt.isInDoubt()).toBe(true);
   clock.advance(1_000);
+  expect(await doubt.isInDoubt()).toBe(false);
+  doubt.stop();
+});
+
+test('and while the data have no marker, which only gateways may set', async () => {
+  const { state, doubt } = start();
+  await doubt.start();
+  state.generation = undefined;
+  expect(await doubt.isInDoubt()).toBe(true);
+  state.generation = 'a';
   expect(await doubt.isInDoubt()).toBe(false);
   doubt.stop();
 });

@@ -2,6 +2,7 @@ export * from './program.js';
 export { addressBlock, clientAddress, trustedProxies, type TrustedProxies } from './client-address.js';
 export { ConnectionGuard, type ConnectionGuardOptions } from './connection-guard.js';
 export { type ConnectionBounds } from './connection-table.js';
+export { shareNext } from './share-next.js';
 export { together } from './together.js';
 export { framingFault } from './request-framing.js';
 export { createMetrics, LATENCY_BUCKETS } from './metrics.js';

@@ -50,6 +50,7 @@ export class LiveInstances<H extends InstanceMessage> {
   /** The last heartbeat of its own that came back, monotonic, and since when they do. */
   #echoMs = Number.NEGATIVE_INFINITY;
   #hearsSinceMs = 0;
+  #hearsSinceMonotonicMs = Number.POSITIVE_INFINITY;
   /** When its last heartbeats were sent, on both clocks. */
   #sent: { readonly nowMs: number; readonly sentMs: number }[] = [];
   /** When the last one that came back had been sent, monotonic. */
@@ -93,6 +94,12 @@ export class LiveInstances<H extends InstanceMessage> {
   get hearsSinceMs(): number {
     const { clock } = this.#options;
     return clock.monotonic() - this.#echoMs > GONE_MS ? clock.now() : this.#hearsSinceMs;
+  }
+
+  /** For how long messages get through without a gap; 0 when they do not. */
+  get hearsForMs(): number {
+    const nowMs = this.#options.clock.monotonic();
+    return nowMs - this.#echoMs > GONE_MS ? 0 : nowMs - this.#hearsSinceMonotonicMs;
   }
 
   /**
@@ -141,6 +148,7 @@ export class LiveInstances<H extends InstanceMessage> {
     if (sent !== undefined) this.#echoSentMs = sent.sentMs;
     if (!wasDeaf) return;
     this.#hearsSinceMs = clock.now();
+    this.#hearsSinceMonotonicMs = nowMs;
     onHearing?.();
   }
 

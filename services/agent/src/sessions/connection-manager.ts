@@ -285,7 +285,9 @@ export class ConnectionManager {
   #onAttemptFailed(purpose: Purpose, { mode }: SessionConnection, end: ConnectionEnd): void {
     this.#attempt = undefined;
     this.#isCrowded = gaveWay(end);
-    if (end.kind === 'closed' || end.kind === 'abandoned') this.#failedAtMs = this.#options.clock.monotonic();
+    // One that gave way to others never becomes a session.
+    const mayBegin = (end.kind === 'closed' || end.kind === 'abandoned') && !this.#isCrowded;
+    if (mayBegin) this.#failedAtMs = this.#options.clock.monotonic();
     this.#nextGateway();
     if (this.#stopping.signal.aborted) return;
     const isPathFault = this.#selector.attemptFailed(mode, end);
@@ -309,6 +311,8 @@ export class ConnectionManager {
     this.#nextGateway();
     // Another connection of this agent, which failed, may have superseded the session: a later one, or one that its gateway still kept.
     const isOwnMove = this.#connectedAtMs > readyAtMs || this.#options.clock.monotonic() - this.#failedAtMs < LATE_MS;
+    // It explains one end. Two machines with one identity must not take each other's sessions at this pace.
+    this.#failedAtMs = Number.NEGATIVE_INFINITY;
     this.#afterEnd('recovery', end, { isPathFault, isOwnMove });
   }
 

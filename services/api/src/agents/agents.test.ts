@@ -92,10 +92,14 @@ describe('the list of agents', () => {
   test('says unknown while the broker is away and leases have lapsed: the sessions go on', async () => {
     const [first] = await fleet();
     const nowMs = Date.now();
-    for (const lease of api.registry.store.leases.values())
-      Object.assign(lease, { endsAtMs: nowMs - 1, renewedAtMs: nowMs - 20_000 });
-    // The broker is heard: then the gateway has died.
+    const lapse = (agoMs: number): void => {
+      for (const lease of api.registry.store.leases.values())
+        Object.assign(lease, { endsAtMs: nowMs - agoMs, renewedAtMs: nowMs - agoMs - 20_000 });
+    };
+    // So long ago that its agents have moved: the gateway has died.
+    lapse(150_000);
     expect((await api.get(`/v1/agents/${first?.agentId}`)).body.presence.state).toBe('offline');
+    lapse(1);
     api.connection.bus.setConnected(false);
     const { body } = await api.get('/v1/agents?counts=os');
     expect(body.counts).toMatchObject({ total: 4, live: null, poll: null, offline: null });

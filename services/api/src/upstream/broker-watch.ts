@@ -11,13 +11,14 @@ export class BrokerWatch {
   readonly #clock: Clock;
   #answers = true;
   /** Since when it answers, monotonic. */
-  #sinceMs = Number.NEGATIVE_INFINITY;
+  #sinceMs: number;
   #asking = false;
   #timer: Timer | undefined;
 
   constructor({ bus, clock }: { readonly bus: Pick<Bus, 'connected' | 'flush'>; readonly clock: Clock }) {
     this.#bus = bus;
     this.#clock = clock;
+    this.#sinceMs = clock.monotonic();
   }
 
   /** False at the latest 2.5 s after the broker stopped to answer, and at once when the connection is lost. */
@@ -25,7 +26,7 @@ export class BrokerWatch {
     return this.#answers && this.#bus.connected;
   }
 
-  /** For how long it has answered without a gap; 0 when it does not. Infinite when it always did. */
+  /** For how long it has answered without a gap, as this process knows; 0 when it does not. */
   get answersForMs(): number {
     if (!this.reachable) this.#sinceMs = this.#clock.monotonic();
     return this.#clock.monotonic() - this.#sinceMs;

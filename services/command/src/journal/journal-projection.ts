@@ -10,7 +10,7 @@ import {
   type FoldStep,
   type JournalEntry,
 } from '@muster/records';
-import { sleep, type Clock, type Logger } from '@muster/runtime';
+import { shareNext, sleep, type Clock, type Logger } from '@muster/runtime';
 import type { JournalMetrics } from './journal-metrics.js';
 import type { JournalLag } from './journal-lag.js';
 import { KnownCommands, type ListOptions } from './known-commands.js';
@@ -130,11 +130,11 @@ export class JournalProjection {
    * until then, and must not tell its ignorance as "there is none".
    * @throws StreamError `unavailable` also when the journal cannot be read for 5 s.
    */
-  async current(): Promise<void> {
+  readonly current = shareNext(() => {
     const { streams, clock } = this.#options;
     const journal = { stream: STREAMS.commands.name, subject: STREAM_SUBJECTS.allCommands };
-    await untilCurrent(streams, journal, this.#waiters, clock);
-  }
+    return untilCurrent(streams, journal, this.#waiters, clock);
+  });
 
   /** Calls the listener for each folded entry of an open command, once the projection has caught up. */
   onStep(listener: (step: JournalStep) => void): () => void {

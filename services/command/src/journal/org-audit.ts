@@ -67,23 +67,27 @@ export class OrgAudit {
   }
 
   #run(): void {
-    this.#running ??= this.#work().finally(() => (this.#running = undefined));
+    this.#running ??= this.#work();
   }
 
   async #work(): Promise<void> {
     const { clock, logger, org } = this.#options;
     const { signal } = this.#stopping;
+    // Not in the turn that begins it, which is where the promise of it is kept.
+    await Promise.resolve();
     while (!signal.aborted && (this.#isBehind || this.#due.length > 0)) {
       try {
         if (this.#isBehind) await this.#catchUp();
         else await this.#next();
       } catch (error) {
-        if (signal.aborted) return;
+        if (signal.aborted) break;
         logger.warn('audit of the journal waits', { org, err: error });
         this.#fallBehind();
         await sleep(clock, RETRY_MS, signal);
       }
     }
+    // In the same turn as the look at what is due: what is added afterwards starts anew.
+    this.#running = undefined;
   }
 
   async #next(): Promise<void> {

@@ -149,6 +149,7 @@ export class CommandReconciler {
         for (const target of targets) reconciled.taken(target, clock.now());
       if (outcome.state !== 'sent') continue;
       for (const target of targets) {
+        reconciled.sent(target, clock.now());
         const route = routes?.get(command.fold.nums[target - 1] ?? 0);
         reconciled.toDeliver.set(target, reconciled.hints.get(target) ?? route?.gateway);
       }

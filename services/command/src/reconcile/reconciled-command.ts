@@ -33,6 +33,8 @@ export class ReconciledCommand {
   toOffer = new Set<number>();
   /** Since this service hears, or has the command. */
   #resumedMs = Number.NEGATIVE_INFINITY;
+  /** Sent, or offered once more, since then: what these say is no old news. */
+  readonly #asked = new Set<number>();
   /** When the endpoint was announced, since it was delivered. */
   readonly arrivedMs = new Map<number, number>();
   /** Its report is overdue, and it has no session over which it could report. */
@@ -73,6 +75,7 @@ export class ReconciledCommand {
   /** What the endpoints know is not known here: they are offered everything that is open, once. */
   resume(atMs: number): void {
     this.#resumedMs = atMs;
+    this.#asked.clear();
     this.toOffer = new Set(this.command.fold.inState('accepted', 'running'));
     this.retryMs = Math.min(this.retryMs, atMs);
   }
@@ -82,9 +85,15 @@ export class ReconciledCommand {
    * not hear: it is offered once too.
    */
   taken(target: number, nowMs: number): void {
-    if (nowMs - this.#resumedMs > OLD_NEWS_MS) return;
+    if (nowMs - this.#resumedMs > OLD_NEWS_MS || this.#asked.has(target)) return;
+    this.#asked.add(target);
     this.toOffer.add(target);
     this.retryLater(nowMs);
+  }
+
+  /** It is to be delivered now. */
+  sent(target: number, nowMs: number): void {
+    if (nowMs - this.#resumedMs <= OLD_NEWS_MS) this.#asked.add(target);
   }
 
   arrived(target: number, nowMs: number): void {

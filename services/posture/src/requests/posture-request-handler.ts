@@ -58,6 +58,8 @@ export class PostureRequestHandler {
       if (isPostureRequest(request.t)) kind = request.t;
       if (isExpired(request, clock.now())) return metrics.requests.inc({ kind, result: 'expired' });
       if (isPostureRequest(request.t)) await views.currentFor(request.t);
+      // Whoever asked has been told meanwhile that it is not known: it must not be done after that.
+      if (isExpired(request, clock.now())) return metrics.requests.inc({ kind, result: 'expired' });
       reply = await requests.handle(request);
     } catch (error) {
       reply = problemReply(error, { service: 'posture', kind, logger });

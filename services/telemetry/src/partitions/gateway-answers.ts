@@ -23,6 +23,7 @@ export class GatewayAnswers {
   #timer: Timer | undefined;
   #isLooking = false;
   #isWanted = true;
+  #isTold = false;
 
   constructor(options: GatewayAnswersOptions) {
     this.#options = options;
@@ -55,6 +56,12 @@ export class GatewayAnswers {
     return this.#known.gateways.every((id) => answered.has(id) || (isLate && !this.#answering.has(id)));
   }
 
+  /** Once: partitions that move stay not known for two minutes. The user of Redis may lack the rights to read. */
+  #cannotList(err: Error): void {
+    if (!this.#isTold) this.#options.logger.warn('the gateways cannot be listed in redis now', { err });
+    this.#isTold = true;
+  }
+
   async #look(): Promise<void> {
     const { registry, doubt, clock, logger } = this.#options;
     if (this.#isLooking || !this.#isWanted) return;
@@ -62,8 +69,12 @@ export class GatewayAnswers {
     try {
       const atMs = clock.monotonic();
       const found = await registry.gateways();
-      if (found.kind === 'unavailable' || (await doubt.isInDoubt())) return;
-      this.#known = { atMs, gateways: found.gateways.map(({ gatewayId }) => gatewayId as GatewayId) };
+      if (found.kind === 'unavailable') return this.#cannotList(found.cause);
+      this.#isTold = false;
+      if (await doubt.isInDoubt()) return;
+      const gateways = found.gateways.map(({ gatewayId }) => gatewayId as GatewayId);
+      this.#known = { atMs, gateways };
+      for (const id of this.#answering) if (!gateways.includes(id)) this.#answering.delete(id);
     } catch (error) {
       logger.error('the gateways could not be listed', { err: error });
     } finally {

@@ -34,6 +34,13 @@ export interface RegistrationQueueOptions {
 
 const BATCH = 500;
 
+/** What was said of a registration before its answer came. */
+interface Asked {
+  readonly epochHint: number;
+  /** The newest epoch by which another gateway says it is superseded, or 0. */
+  readonly supersededBy: number;
+}
+
 /**
  * Tells the registry which sessions this gateway holds, and other gateways which ones they hold no more. Calls to the registry are gathered
  * per turn of the event loop: a reconnect storm costs batches, not calls.
@@ -129,29 +136,24 @@ export class RegistrationQueue {
       underWay.sessions += 1;
       this.#underWay.set(agentId, underWay);
     }
-    const results = await registry.register(
-      identity.id,
-      sessions.map(({ org, agentId, num, instance, mode, connectedAtMs, replaces }) => ({
-        org,
-        agentId,
-        num,
-        instance,
-        mode,
-        epochHint,
-        connectedAtMs,
-        ...(replaces === undefined ? {} : { replaces }),
-      })),
-    );
+    const items = sessions.map(({ org, agentId, num, instance, mode, connectedAtMs, replaces }) => ({
+      ...{ org, agentId, num, instance, mode, epochHint, connectedAtMs },
+      ...(replaces === undefined ? {} : { replaces }),
+    }));
+    const results = await registry.register(identity.id, items).catch((error: unknown) => {
+      for (const { agentId } of sessions) this.#answered(agentId);
+      throw error;
+    });
     sessions.forEach((session, i) => {
+      const supersededBy = this.#answered(session.agentId);
       const result = results[i];
       if (result === undefined) logger.error('registry gave no result for a registration', {});
-      else this.#apply(session, result, epochHint);
+      else this.#apply(session, result, { epochHint, supersededBy });
     });
   }
 
-  #apply(session: Session, result: RegistrationResult, epochHint: number): void {
+  #apply(session: Session, result: RegistrationResult, { epochHint, supersededBy }: Asked): void {
     const isOver = session.state === 'closed';
-    const supersededBy = this.#answered(session.agentId);
     switch (result.kind) {
       case 'registered': {
         const previous = result.previous?.gatewayId as GatewayId | undefined;
