@@ -57,6 +57,7 @@ describe('users of Redis', () => {
     for await (const page of registry.scan(ORG)) pages.push(page);
     expect(JSON.stringify(pages)).toContain(AGENT);
     expect(await registry.memory()).toMatchObject({ kind: 'memory' });
+    expect(await registry.generation()).toEqual(await gateway.generation());
     await registry.stop();
   });
 
@@ -83,6 +84,20 @@ describe('users of Redis', () => {
         expect.stringMatching(/NOPERM|not allowed|can't (run|access)/),
       ]);
   });
+
+  it.each(READERS)(
+    '%s does not know whose data these are after they were lost, until a gateway is there',
+    async (user) => {
+      const registry = await open(user);
+      const before = await registry.generation();
+      await tellRedis(`redis://default:${login.password}@127.0.0.1:${redis.port}`, 'FLUSHALL');
+      expect(await registry.generation()).toMatchObject({ kind: 'unavailable' });
+      const after = await gateway.generation();
+      expect(after).not.toEqual(before);
+      expect(await registry.generation()).toEqual(after);
+      await registry.stop();
+    },
+  );
 
   it('who has no password is nobody', async () => {
     expect(await tellRedis(`redis://127.0.0.1:${redis.port}`, 'GET a')).toContain('NOAUTH');
