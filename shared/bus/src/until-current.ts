@@ -31,10 +31,11 @@ async function reach(
   { stream, subject = '>' }: Place,
   passed: SequenceWaiters,
 ): Promise<boolean> {
+  const before = passed.highest;
   const newestSeq = await streams.newestSeq(stream);
-  if (passed.highest === newestSeq) return true;
   // Its reader notices soon, and reads it from its start.
-  if (passed.highest > newestSeq) throw new StreamError('unavailable', `stream ${stream} was made anew`);
+  if (before > newestSeq) throw new StreamError('unavailable', `stream ${stream} was made anew`);
+  if (passed.highest >= newestSeq) return true;
   // The newest of the stream may be of another subject, or removed already: only what is kept is ever read.
   const newest = await streams.last(stream, subject);
   return newest === undefined || (await passed.reached(newest.seq));

@@ -53,6 +53,14 @@ export function followContract(title: string, makeFixture: () => Promise<BrokerF
         await before;
         expect(seen).toHaveLength(n + 1);
       }
+      // Others go on writing while it is asked.
+      let isWriting = true;
+      const writing = (async () => {
+        for (let n = 0; isWriting; n += 1) await append('a.20', String(n));
+      })();
+      for (let n = 0; n < 100; n += 1) await view.current();
+      isWriting = false;
+      await writing;
       await append('b', 'another');
       await view.current();
       await append('a.20', 'removed');
