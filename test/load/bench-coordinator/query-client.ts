@@ -38,7 +38,7 @@ export async function startQuery({ bus }: Broker, mode: ResultForm): Promise<Que
       org: 'acme' as OrgId,
       operator: 'bench',
       operatorName: 'Bench',
-      sql: 'SELECT name FROM deb_packages',
+      sql: 'SELECT name, version, arch FROM deb_packages',
     },
     ...{ selector: '', bound: '', mode, timeoutMs: TIMEOUT_MS },
   };
