@@ -6,11 +6,14 @@ import { StandstillGate } from './standstill-gate.js';
 
 let clock: FakeClock;
 let stoodMs: number;
+/** The machine was suspended for so long: its monotonic clock stood still too. */
+let suspendedMs: number;
 let asked: { resolve: () => void; reject: (fault: Error) => void }[];
 let gate: StandstillGate;
 beforeEach(() => {
   clock = new FakeClock();
   stoodMs = 0;
+  suspendedMs = 0;
   asked = [];
   const current = (): Promise<void> =>
     new Promise((resolve, reject) => {
@@ -19,7 +22,7 @@ beforeEach(() => {
   gate = new StandstillGate({
     ...{ views: [{ current }], logger: silentLogger },
     clock: {
-      now: () => clock.now(),
+      now: () => clock.now() + stoodMs + suspendedMs,
       monotonic: () => clock.monotonic() + stoodMs,
       setTimeout: (run, ms) => clock.setTimeout(run, ms),
       setInterval: (run, ms) => clock.setInterval(run, ms),
@@ -59,6 +62,12 @@ describe('requests', () => {
     asked[0]?.resolve();
     await settle();
     expect([...waiting, pass()]).toEqual([{ told: 'goes on' }, { told: 'goes on' }, { told: 'goes on' }]);
+    expect(asked).toHaveLength(1);
+  });
+
+  test('wait for the views when the machine was suspended, which its monotonic clock does not tell', () => {
+    suspendedMs = 600_000;
+    expect(pass()).toEqual({ told: 'waits' });
     expect(asked).toHaveLength(1);
   });
 

@@ -25,18 +25,19 @@ const STANDSTILL_MS = 1_000;
 export class StandstillGate {
   readonly #options: StandstillGateOptions;
   #timer: Timer | undefined;
-  #tickedMs: number;
+  /** The last tick on both clocks: that of a machine which is suspended goes on in only one of them. */
+  #ticked: { readonly monotonicMs: number; readonly wallMs: number };
   #isStale = false;
   /** The look at the views that began after the last standstill. */
   #catchingUp: Promise<void> | undefined;
 
   constructor(options: StandstillGateOptions) {
     this.#options = options;
-    this.#tickedMs = options.clock.monotonic();
+    this.#ticked = this.#moment();
   }
 
   start(): void {
-    this.#tickedMs = this.#options.clock.monotonic();
+    this.#ticked = this.#moment();
     this.#timer = this.#options.clock.setInterval(() => this.#tick(), TICK_MS);
     this.#timer.unref();
   }
@@ -56,12 +57,18 @@ export class StandstillGate {
   };
 
   #tick(): void {
-    const nowMs = this.#options.clock.monotonic();
-    if (nowMs - this.#tickedMs > STANDSTILL_MS) {
-      this.#isStale = true;
-      this.#catchingUp = undefined;
-    }
-    this.#tickedMs = nowMs;
+    const before = this.#ticked;
+    this.#ticked = this.#moment();
+    const { monotonicMs, wallMs } = this.#ticked;
+    // A clock that was set forward costs one look.
+    if (Math.max(monotonicMs - before.monotonicMs, wallMs - before.wallMs) <= STANDSTILL_MS) return;
+    this.#isStale = true;
+    this.#catchingUp = undefined;
+  }
+
+  #moment(): { readonly monotonicMs: number; readonly wallMs: number } {
+    const { clock } = this.#options;
+    return { monotonicMs: clock.monotonic(), wallMs: clock.now() };
   }
 
   #catchUp(): Promise<void> {
