@@ -1,11 +1,15 @@
 /**
- * Jest reporter. Writes the numbers of passed, failed and skipped tests, which failed, and the seconds of each file to the package's `.jest/counts.json` (or `.jest/NAME.json`
+ * Jest reporter. Writes the numbers of passed, failed and skipped tests, which failed and why, and the seconds of each file to the package's `.jest/counts.json` (or `.jest/NAME.json`
  * by `MUSTER_TEST_COUNTS`), for the last lines of `npm test`. Fails a run that leaves handles open, instead of letting it hang.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
+import { stripVTControlCharacters } from 'node:util';
 
 const LEAK_MS = 10_000;
+/** How much of a failure is told again at the end. */
+const WHY_LINES = 12;
+const WHY_CHARACTERS = 1_500;
 
 export default class CountsReporter {
   #root;
@@ -49,10 +53,18 @@ export default class CountsReporter {
 function failuresOf({ testResults, testExecError }, file) {
   const failed = testResults
     .filter(({ status }) => status === 'failed')
-    .map(({ fullName }) => ({ file, test: fullName }));
+    .map(({ fullName, failureMessages }) => ({ file, test: fullName, why: beginning(failureMessages[0]) }));
   return testExecError === undefined || testExecError === null || failed.length > 0
     ? failed
-    : [{ file, test: 'the file' }];
+    : [{ file, test: 'the file', why: beginning(testExecError.message) }];
+}
+
+/** The first lines of a failure, without colours and calls of libraries. */
+function beginning(message = '') {
+  const own = stripVTControlCharacters(message)
+    .split('\n')
+    .filter((line) => line !== '' && !line.includes('/node_modules/'));
+  return own.slice(0, WHY_LINES).join('\n').slice(0, WHY_CHARACTERS);
 }
 
 /** `3 Timeout, 1 TCPSocketWrap` */

@@ -77,7 +77,7 @@ function report() {
     for (const counts of readCounts(folder)) {
       for (const [file, took] of counts.seconds ?? []) seconds.push([took, relative(ROOT, join(folder, file))]);
       for (const key of Object.keys(total)) total[key] += counts[key] ?? 0;
-      for (const { file, test } of counts.failures ?? []) failed.push({ folder, file, test });
+      for (const failure of counts.failures ?? []) failed.push({ folder, ...failure });
     }
   }
   seconds.sort(([a], [b]) => b - a);
@@ -88,7 +88,10 @@ function report() {
       .join(', ')}`,
   );
   if (failures.length > 0) console.log(`FAILED: ${failures.join(', ')}`);
-  for (const { folder, file, test } of failed) console.log(`failed: ${relative(ROOT, join(folder, file))} › ${test}`);
+  for (const { folder, file, test, why } of failed) {
+    console.log(`failed: ${relative(ROOT, join(folder, file))} › ${test}`);
+    if (why) console.log(why.replaceAll(/^/gm, '    '));
+  }
   if (total.failed === failed.length && passedAgain(failed)) {
     for (const { folder, file, test } of failed) console.log(`flaky: ${relative(ROOT, join(folder, file))} › ${test}`);
     total.passed += total.failed;
@@ -106,7 +109,8 @@ function passedAgain(failed) {
   const files = new Map(failed.map(({ folder, file }) => [join(folder, file), { folder, file }]));
   if (process.argv.includes('--once') || files.size === 0 || files.size > FLAKY_FILES) return false;
   if (failures.some((failure) => !failure.endsWith('tests'))) return false;
-  return [...files.values()].every(({ folder, file }) => {
+  // All of them, also after one that failed again: each says something.
+  const results = [...files.values()].map(({ folder, file }) => {
     console.log(`once more, alone: ${relative(ROOT, join(folder, file))}`);
     const { status } = spawnSync('npm', ['test', '--', '--runTestsByPath', file], {
       cwd: folder,
@@ -115,6 +119,7 @@ function passedAgain(failed) {
     });
     return status === 0;
   });
+  return results.every(Boolean);
 }
 
 /** One for each run of jest in the package. */
