@@ -36,8 +36,8 @@ export function serveAgent({ note, openEngine, prepare, openActions }: WorkerSer
   process.on('message', (request: WorkerRequest) => {
     switch (request.t) {
       case 'query':
-        if (request.query.budget.priority === 'low') lowerPriority(LONG_QUERY_NICE);
         void (engine ??= openEngine()).then((opened) => {
+          if (request.query.budget.priority === 'low') lowerPriority(LONG_QUERY_NICE);
           reply({ t: 'started' });
           prepare?.(request.query);
           note.begin(request.hung);
@@ -45,8 +45,8 @@ export function serveAgent({ note, openEngine, prepare, openActions }: WorkerSer
         });
         return;
       case 'checks':
-        lowerPriority(SCAN_NICE);
         void (engine ??= openEngine()).then((opened) => {
+          lowerPriority(SCAN_NICE);
           reply({ t: 'started' });
           prepare?.(request.scan);
           runChecks(opened, request, (rows) => reply({ t: 'rows', rows }), note);
@@ -69,7 +69,10 @@ export function serveAgent({ note, openEngine, prepare, openActions }: WorkerSer
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {});
 }
 
-/** What is in no hurry must not be felt. Only root could raise it again, so the agent ends this process afterwards. */
+/**
+ * What is in no hurry must not be felt. Only root could raise it again, so the agent ends this process afterwards. Called when the engine is
+ * loaded: on a machine that is busy, one of low priority would not be ready in time.
+ */
 function lowerPriority(nice: number): void {
   try {
     setPriority(nice);
