@@ -67,8 +67,10 @@ describe('the list of agents', () => {
   test('scans the registry at most once a second', async () => {
     await fleet();
     const scan = jest.spyOn(api.registry, 'scan');
+    const fromMs = performance.now();
     await Promise.all(Array.from({ length: 20 }, () => api.get('/v1/agents?counts=os')));
-    expect(scan.mock.calls.length).toBeLessThanOrEqual(2);
+    const seconds = Math.floor((performance.now() - fromMs) / 1_000);
+    expect(scan.mock.calls.length).toBeLessThanOrEqual(2 + seconds);
   });
 
   test('says unknown, without an error, while the registry is unreachable', async () => {
