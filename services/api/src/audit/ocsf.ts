@@ -14,8 +14,16 @@ type Activity = keyof typeof ACTIVITIES;
 const VERBS: Readonly<Record<string, Activity>> = {
   ...{ create: 'Create', start: 'Create', submit: 'Create', undo: 'Create', enroll: 'Create' },
   ...{ sign_in: 'Create', link: 'Create', oidc_start: 'Create', sign_out: 'Delete', change: 'Update', apply: 'Update' },
-  ...{ put: 'Update', label: 'Update', label_many: 'Update', mode: 'Update', approve: 'Update', test: 'Other' },
-  ...{ delete: 'Delete', delete_results: 'Delete', revoke: 'Delete', cancel: 'Delete' },
+  ...{
+    put: 'Update',
+    label: 'Update',
+    label_many: 'Update',
+    mode: 'Update',
+    approve: 'Update',
+    reject: 'Update',
+    test: 'Other',
+  },
+  ...{ delete: 'Delete', delete_results: 'Delete', revoke: 'Delete', cancel: 'Delete', remove: 'Delete' },
   ...{ list: 'Read', show: 'Read', rows: 'Read', endpoints: 'Read', events: 'Read', reduce: 'Read', plan: 'Read' },
   ...{ chain: 'Read', journal: 'Read', versions: 'Read', deliveries: 'Read', metrics: 'Read', top: 'Read' },
   ...{ watch: 'Read', targets: 'Read', fleet: 'Read', ask: 'Read', proposals: 'Read', proposal: 'Read' },
