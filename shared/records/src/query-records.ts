@@ -69,6 +69,8 @@ export interface QueryRecord {
   readonly retryOf?: QueryId;
   /** Only a hunt has it; its `deadlineMs` is the end of the wait. */
   readonly hunt?: HuntTerms;
+  /** Of a hunt whose statement is no pack: how many endpoints had rows when that was last written, the first time at once. Absent: none, or an older service wrote it. */
+  readonly found?: { readonly endpoints: number; readonly atMs: number };
   readonly owner: CoordinatorId;
   readonly state: QueryState;
   readonly createdAtMs: number;
