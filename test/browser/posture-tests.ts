@@ -59,6 +59,28 @@ export function postureTests(parts: () => Parts): void {
       expect(page.url()).not.toContain('schedule=');
     });
 
+    test('Packs: one is removed, unless a schedule runs it', async () => {
+      await harness.api.call('POST /v1/packs', { body: { text: PACK.replace('id: accepted', 'id: unwanted') } });
+      await page.goto(`${harness.stack.apiUrl}/scans?tab=packs`);
+      const remove = async (id: string): Promise<void> => {
+        await page.getByRole('button', { name: new RegExp(`^${id} `) }).click();
+        const drawer = page.getByRole('dialog', { name: id });
+        await drawer.getByRole('button', { name: 'Remove it…' }).click();
+        expect(await seriousFaults(page)).toEqual([]);
+        await drawer.getByRole('button', { name: 'Remove it' }).click();
+      };
+      await remove('accepted');
+      await page
+        .getByRole('dialog')
+        .getByText(/schedules run accepted: Each minute of the test/)
+        .waitFor();
+      await page.keyboard.press('Escape');
+      await remove('unwanted');
+      await page.getByRole('dialog').waitFor({ state: 'detached' });
+      await page.getByRole('button', { name: /^unwanted / }).waitFor({ state: 'detached' });
+      await page.getByRole('button', { name: /^accepted / }).waitFor();
+    });
+
     test('Exceptions: made where a check fails, shown as excepted in the next scan, and ended', async () => {
       const { id } = await harness.api.call('POST /v1/scans', { body: { pack: 'accepted', selector: REAL } });
       await page.goto(`${harness.stack.apiUrl}/scans/${id}?check=always-fails`);

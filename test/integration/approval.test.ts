@@ -7,9 +7,9 @@ import { muster } from '../kit/cli.js';
 import { DocumentAgent } from '../kit/document-agent.js';
 import { startHarness, type Harness } from '../kit/harness.js';
 
-const packText = (sql: string): string => `kind: muster/pack
+const packText = (sql: string, id = 'own'): string => `kind: muster/pack
 format: 1
-id: own
+id: ${id}
 version: 1.0.0
 title: Own
 checks:
@@ -110,6 +110,44 @@ describe('the two-person rule', () => {
         details: expect.objectContaining({ requestedBy: expect.objectContaining({ name: 'Pia' }) }),
       }),
     );
+  });
+
+  it('lets a pack be rejected by another admin and withdrawn by who proposed it; then nobody approves it', async () => {
+    const [ann, bob] = [await mint(harness.api, 'Una'), await mint(harness.api, 'Vic')];
+    const propose = async (): Promise<string> => {
+      const waiting = await ann.call('POST /v1/packs', { body: { text: packText('SELECT 1', 'other') } });
+      return 'digest' in waiting ? waiting.digest : '';
+    };
+    const params = { id: 'other' };
+    const code = async (call: Promise<unknown>) =>
+      call.then(
+        () => 'ok',
+        (error: { code?: string }) => error.code,
+      );
+    const approve = (digest: string) =>
+      code(bob.call('POST /v1/pack-proposals/{id}/approve', { params, body: { digest } }));
+    for (const [by, withdrawn] of [
+      [bob, false],
+      [ann, true],
+    ] as const) {
+      const digest = await propose();
+      await by.call('POST /v1/pack-proposals/{id}/reject', { params, body: { digest, reason: 'wrong' } });
+      expect(await ann.call('GET /v1/pack-proposals', {})).toEqual({ items: [] });
+      expect(await approve(digest)).toBe('not_found');
+      const { items } = await harness.api.call('GET /v1/audit', { query: { action: 'pack.reject', limit: 1 } });
+      expect(items).toMatchObject([
+        { subject: 'other', outcome: 'allowed', details: { withdrawn, reason: 'wrong', requestedBy: { name: 'Una' } } },
+      ]);
+    }
+    const mallory = await mint(harness.api, 'Wim', 'responder');
+    const body = { digest: await propose() };
+    expect(await code(mallory.call('POST /v1/pack-proposals/{id}/reject', { params, body }))).toBe('forbidden');
+    // The same text was rejected before; it may be proposed and approved again.
+    expect(await approve(body.digest)).toBe('ok');
+    expect(await code(bob.call('POST /v1/pack-proposals/{id}/reject', { params, body }))).toBe('not_found');
+    const cli = await muster(harness, ['pack', 'remove', 'other', '-y']);
+    expect(cli).toMatchObject({ code: 0, stdout: 'other: removed\n' });
+    expect(await code(bob.call('POST /v1/scans', { body: { pack: 'other' } }))).toBe('not_found');
   });
 
   it('is not passed with two tokens of one admin, nor with one that was made by what one made', async () => {

@@ -4,6 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { runQuery } from '@muster/api-client';
+import { ledgerBalances } from '@muster/protocol';
+import { eventually } from '@muster/runtime/testing';
 import { muster, type CliResult } from '../kit/cli.js';
 import { startHarness, type Harness } from '../kit/harness.js';
 
@@ -171,6 +173,47 @@ describe('hard queries', () => {
     });
     const refused = await cli('query', sql, '--budget', '11m');
     expect(refused.code).toBe(2);
+  });
+
+  it('a long search says how far it is, over Live and over Poll, beside a ledger that adds up', async () => {
+    const endless =
+      'WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) ' +
+      "SELECT count(*) AS n FROM file WHERE path LIKE '/usr/bin/%' UNION ALL SELECT max(i) FROM n";
+    const order = { selector: '', interval: '1s' } as const;
+    for (const mode of ['live', 'poll'] as const) {
+      await harness.api.call('POST /v1/agents/mode', {
+        body: mode === 'poll' ? { ...order, mode } : { selector: '', mode },
+      });
+      await eventually(
+        async () => (await harness.api.all('GET /v1/agents', { query: { selector: `mode=${mode}` } })).length === 1,
+        `the agent is in mode ${mode}`,
+      );
+      const { id } = await harness.api.call('POST /v1/queries', { body: { sql: endless, budget: { time: '5m' } } });
+      let looked = 0;
+      for await (const event of harness.api.events('GET /v1/queries/{id}/events', { params: { id } })) {
+        if (event.event !== 'progress') continue;
+        expect(ledgerBalances(event.ledger)).toBe(true);
+        if (event.working === undefined) continue;
+        expect(event.ledger.waiting).toBe(1);
+        expect(event.working.endpoints).toBe(1);
+        ({ looked } = event.working);
+        break;
+      }
+      expect(looked).toBeGreaterThan(100);
+      expect((await harness.api.call('GET /v1/queries/{id}', { params: { id } })).working).toMatchObject({
+        endpoints: 1,
+      });
+      await harness.api.call('DELETE /v1/queries/{id}', { params: { id } });
+      const ended = await eventually(async () => {
+        const query = await harness.api.call('GET /v1/queries/{id}', { params: { id } });
+        return query.state === 'cancelled' ? query : undefined;
+      }, 'the end');
+      expect(ended).not.toHaveProperty('working');
+    }
+    await harness.api.call('POST /v1/agents/mode', { body: { selector: '', mode: 'live' } });
+    await eventually(
+      async () => (await harness.api.all('GET /v1/agents', { query: { selector: 'mode=live' } })).length === 1,
+    );
   });
 
   describe('a tree of folders that is deeper than paths can be, with a name that is not UTF-8', () => {

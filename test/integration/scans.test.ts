@@ -229,6 +229,49 @@ describe('scans of real agents', () => {
     });
   });
 
+  test('a pack that schedules run is not removed; after its removal nobody runs it, and what it found is read', async () => {
+    const id = 'removed';
+    await harness.api.call('POST /v1/packs', { body: { text: QUICK.replace('id: quick', `id: ${id}`) } });
+    const found = await scanned(id, 'channel=live');
+    const nightly = await muster(harness, [
+      'schedule',
+      'create',
+      'n',
+      '--pack',
+      id,
+      '--cron',
+      '0 2 * * *',
+      '-o',
+      'json',
+    ]);
+    const refused = await muster(harness, ['pack', 'remove', id, '-y']);
+    expect(refused).toMatchObject({ code: 1, stderr: expect.stringContaining(`schedules run ${id}: n; delete`) });
+    const { id: schedule } = JSON.parse(nightly.stdout);
+    expect(await muster(harness, ['schedule', 'delete', schedule])).toMatchObject({ code: 0 });
+    const before = await muster(harness, ['scan', 'findings', found.id, '-o', 'ndjson']);
+    expect(
+      before.stdout
+        .trim()
+        .split('\n')
+        .map((line) => (JSON.parse(line) as { check: string }).check),
+    ).toEqual(['fails', 'huge']);
+    expect(await muster(harness, ['pack', 'remove', id, '-y'])).toMatchObject({ code: 0 });
+    expect(await muster(harness, ['scan', id])).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('no pack removed'),
+    });
+    expect(await muster(harness, ['scan', 'findings', found.id, '-o', 'ndjson'])).toEqual(before);
+    const sarif = await muster(harness, ['scan', 'findings', found.id, '-o', 'sarif']);
+    expect(JSON.parse(sarif.stdout)).toMatchObject({ runs: [{ results: expect.any(Array) }] });
+    const { items } = await harness.api.call('GET /v1/audit', { query: { action: 'pack.remove', limit: 2 } });
+    expect(items.map(({ outcome, details }) => [outcome, details?.['version']])).toEqual([
+      ...[
+        ['allowed', '1.0.0'],
+        ['refused', undefined],
+      ],
+    ]);
+  });
+
   test('gateways, query and posture services are killed in the middle of a scan: it is complete or interrupted, never wrong', async () => {
     const { stack, api } = harness;
     const { id } = await api.call('POST /v1/scans', { body: { pack: 'own' } });

@@ -26,6 +26,7 @@ import { Shares } from './http/shares.js';
 import { Viewers } from './http/viewers.js';
 import { WatchHub } from './metrics/watch-hub.js';
 import { QueryStore } from './queries/query-store.js';
+import { ResultRetention } from './queries/result-retention.js';
 import { QuestionStore } from './questions/question-store.js';
 import { TablePolicy } from './queries/table-policy.js';
 import { createSignIn } from './sessions/create-sign-in.js';
@@ -118,6 +119,10 @@ export function buildApp(options: AppOptions): Api {
     metrics: options.metrics,
     unusedMs: options.unusedIdentityMs,
   });
+  const results = new ResultRetention({
+    ...{ queries, streams, audit, clock, logger, metrics: options.metrics },
+    rules: options.retentionRules ?? [],
+  });
   const views = [directory, tokens, signIn.store, queries, questions, webhooks.webhooks];
   const gate = new StandstillGate({ views, clock, logger });
   const calls = new RunningCalls(options.broker.bus);
@@ -142,6 +147,7 @@ export function buildApp(options: AppOptions): Api {
         broker,
         ...createReaper(options, queries, broker),
         retention,
+        resultRetention: results,
         calls,
         watches,
         openStreams,

@@ -15,6 +15,7 @@ import {
 } from '@muster/runtime';
 import { z } from 'zod';
 import type { ShareBounds } from './http/shares.js';
+import { parseRetentionRules, type RetentionRule } from './queries/retention-policy.js';
 import { type BudgetRule, DEFAULT_BUDGETS, parseBudgetRules } from './queries/budget-policy.js';
 import { parseTableRules, type TableRule } from './queries/table-policy.js';
 
@@ -50,6 +51,14 @@ const tableRulesSchema = z.string().transform((text, context): readonly TableRul
 /** `role=duration` pairs between commas. */
 const budgetRulesSchema = z.string().transform((text, context): readonly BudgetRule[] => {
   const rules = parseBudgetRules(text);
+  if (typeof rules !== 'string') return rules;
+  context.issues.push({ code: 'custom', message: rules, input: text });
+  return z.NEVER;
+});
+
+/** `org=duration` pairs between commas. */
+const retentionRulesSchema = z.string().transform((text, context): readonly RetentionRule[] => {
+  const rules = parseRetentionRules(text);
   if (typeof rules !== 'string') return rules;
   context.issues.push({ code: 'custom', message: rules, input: text });
   return z.NEVER;
@@ -104,6 +113,11 @@ const definition = defineConfig({
     budgetRules: field.custom('MUSTER_API_QUERY_BUDGETS', budgetRulesSchema, {
       default: DEFAULT_BUDGETS,
       example: 'analyst=1m,admin=10m',
+    }),
+    /** For how long the results of an org's queries are kept. */
+    retentionRules: field.custom('MUSTER_API_RESULT_AGES', retentionRulesSchema, {
+      optional: true,
+      example: 'acme=7d',
     }),
     requestRate: field.int('MUSTER_API_REQUEST_RATE', { default: 1_000, min: 1 }),
     requestBurst: field.int('MUSTER_API_REQUEST_BURST', { default: 2_000, min: 1 }),

@@ -42,6 +42,7 @@ export async function buildApi(config: ApiConfig, context: ServiceContext): Prom
     requestRate: config.requestRate,
     requestBurst: config.requestBurst,
     unusedIdentityMs: config.unusedIdentityMs,
+    ...given('retentionRules', config.retentionRules),
     webhookNetworks: config.webhookNetworks,
     queriesKeptForMs: config.streamQueriesAgeMs,
     requestBounds: requestBounds(config, connectionsThatFit()),

@@ -9,7 +9,7 @@ import { schedulerMetrics } from './schedules/scheduler.js';
 import { matcherMetrics } from './vulnerabilities/matcher-metrics.js';
 
 export interface LiveState {
-  /** The newest scan of each org and pack without a selector. */
+  /** The newest scan of each org and applied pack without a selector. */
   readonly newest: () => Iterable<ScanRecord>;
   readonly packs: () => number;
   readonly schedules: () => Iterable<ScheduleRecord>;

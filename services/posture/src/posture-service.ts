@@ -58,7 +58,8 @@ export function createPostureService(deps: PostureServiceDeps): PostureService {
   const feeds = new FeedLibrary({ streams, clock, logger });
   const vulnerabilities = new VulnerabilityLibrary({ streams, logger });
   const metrics = createPostureMetrics(deps.metrics, {
-    newest: () => scans.newest(),
+    // Of packs that were removed nobody looks at the last scan any more.
+    newest: () => [...scans.newest()].filter(({ org, pack }) => packs.isApplied(org, pack.id)),
     packs: () => packs.size,
     schedules: () => schedules.living(),
     feeds: () => feeds.all(),

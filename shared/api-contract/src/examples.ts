@@ -62,6 +62,14 @@ const EXAMPLES: Readonly<Record<string, CallExample>> = {
     params: { id: 'own' },
     body: { digest: '9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08' },
   },
+  rejectPack: {
+    params: { id: 'own' },
+    body: {
+      digest: '9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08',
+      reason: 'ssh-root-login is judged the wrong way round',
+    },
+  },
+  removePack: { params: { id: 'own' } },
   startScan: { body: { pack: 'linux-baseline', selector: 'os=linux', timeout: '60s' } },
   listScans: { query: { pack: 'linux-baseline' } },
   showScan: { params: QUERY },

@@ -179,7 +179,25 @@ const packOperations = defineOperations('packs', {
     answers: { 200: jsonAnswer('The pack.', wholePackSchema) },
     problems: ['not_found', ...ASKED],
   },
+  removePack: {
+    method: 'delete',
+    path: '/v1/packs/{id}',
+    action: 'pack.remove',
+    audited: true,
+    summary: 'Remove a pack: nobody can run it any more',
+    description:
+      'Refused (`conflict`) while a schedule runs it, paused or not. What its versions found stays readable, scans and hunts that run go on, and what waits for approval under its id waits no longer. Its versions keep their checks: a version that was applied once may be applied again with the same checks only. It needs an admin without a selector.',
+    access: 'packs:apply',
+    params: packIdParameter,
+    answers: { 204: { description: 'It is removed.' } },
+    problems: ['not_found', 'conflict', ...ASKED],
+  },
 });
+
+const digest = z
+  .string()
+  .regex(/^[0-9a-f]{64}$/, 'is not the digest of a text')
+  .meta({ description: 'Of the text that was read.' });
 
 const proposalOperations = defineOperations('packs', {
   listPackProposals: {
@@ -209,20 +227,31 @@ const proposalOperations = defineOperations('packs', {
     action: 'pack.approve',
     audited: true,
     summary: 'Approve what another admin has applied; it is signed with both names, and endpoints run it',
-    description: 'To reject it, let it expire, or apply another version.',
     access: 'packs:apply',
     params: packIdParameter,
-    body: z.strictObject({
-      digest: z
-        .string()
-        .regex(/^[0-9a-f]{64}$/, 'is not the digest of a text')
-        .meta({ description: 'Of the text that was read.' }),
-    }),
+    body: z.strictObject({ digest }),
     answers: { 200: jsonAnswer('It is applied.', packSchema) },
     problems: [
       ...(['not_found', 'conflict', 'self_approval', 'unsupported_media_type', 'no_command_service'] as const),
       ...ASKED,
     ],
+  },
+  rejectPack: {
+    method: 'post',
+    path: '/v1/pack-proposals/{id}/reject',
+    action: 'pack.reject',
+    audited: true,
+    summary: 'Reject a version of a pack that waits for approval, or withdraw your own',
+    description:
+      'Nobody can approve that text any more; it may be applied, and then waits, again. `conflict` when somebody has approved it, or another text waits by now. It needs an admin without a selector.',
+    access: 'packs:apply',
+    params: packIdParameter,
+    body: z.strictObject({
+      digest,
+      reason: z.string().min(1).max(500).optional().meta({ description: 'Why; it is in the audit record.' }),
+    }),
+    answers: { 200: jsonAnswer('It waits no longer: what it was.', proposalSchema) },
+    problems: ['not_found', 'conflict', 'unsupported_media_type', ...ASKED],
   },
 });
 

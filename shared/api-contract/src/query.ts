@@ -134,6 +134,18 @@ export const pollingSchema = z
     description: 'Endpoints that poll hear of a query when they next come. Absent when none does.',
   });
 
+export const workingSchema = z
+  .object({
+    endpoints: count.meta({ description: 'How many of the endpoints waited for say how far they are.' }),
+    paused: count.meta({ description: 'How many of them stand still: their machine is busy, or runs on battery.' }),
+    looked: count.meta({ description: 'Files, processes and the like that they have looked at together.' }),
+  })
+  .meta({
+    id: 'Working',
+    description:
+      'Endpoints that work on a long search, by their own word, every five seconds or when they poll. Absent when none says so.',
+  });
+
 export const queryStateSchema = z.enum(['running', 'complete', 'cancelled', 'interrupted']);
 
 export const querySchema = z
@@ -173,6 +185,7 @@ export const querySchema = z
     endedAt: timestamp.optional(),
     ledger: ledgerSchema,
     polling: pollingSchema.optional(),
+    working: workingSchema.optional(),
     offline: count.meta({ description: 'Enrolled endpoints in scope that were not connected at the start.' }),
     rows: count.meta({ description: 'Rows (raw) or groups (group) kept so far.' }),
     warned: count.optional().meta({
@@ -331,6 +344,7 @@ export const queryEventSchema = z
       seq,
       ledger: ledgerSchema,
       polling: pollingSchema.optional(),
+      working: workingSchema.optional(),
       elapsedMs: z.number(),
       gateways: count,
     }),
@@ -368,6 +382,7 @@ export const queryEventSchema = z
 
 export type LedgerJson = Json<typeof ledgerSchema>;
 export type PollingJson = Json<typeof pollingSchema>;
+export type WorkingJson = Json<typeof workingSchema>;
 export type QueryState = Json<typeof queryStateSchema>;
 export type QueryJson = Json<typeof querySchema>;
 export type EndpointNameJson = Json<typeof endpointNameSchema>;

@@ -9,6 +9,7 @@ export const WEBHOOK_EVENTS = [
   'agent.revoked',
   'health.changed',
   'query.ended',
+  'hunt.found',
   'command.approval_wanted',
   'command.ended',
   'isolation.begun',

@@ -88,8 +88,7 @@ type DecisionRequest =
   | { readonly t: 'list_exceptions'; readonly org: OrgId; readonly after?: string }
   | { readonly t: 'delete_exception'; readonly org: OrgId; readonly id: string; readonly by: Person };
 
-export type PostureRequest =
-  | DecisionRequest
+export type PackRequest =
   | StorePack
   /** Keeps a pack that waits for a second person, instead of what waited before under its id. */
   | (Omit<StorePack, 't' | 'jws' | 'keys' | 'approvedBy'> & {
@@ -101,6 +100,19 @@ export type PostureRequest =
   | { readonly t: 'show_proposal'; readonly org: OrgId; readonly id: string }
   | { readonly t: 'list_packs'; readonly org: OrgId }
   | { readonly t: 'show_pack'; readonly org: OrgId; readonly id: string; readonly hash?: string }
+  /** `digest`: of the text that is rejected. */
+  | {
+      readonly t: 'reject_proposal';
+      readonly org: OrgId;
+      readonly id: string;
+      readonly digest: string;
+      readonly by: Person;
+    }
+  | { readonly t: 'remove_pack'; readonly org: OrgId; readonly id: string; readonly by: Person };
+
+export type PostureRequest =
+  | DecisionRequest
+  | PackRequest
   | StartScan
   /** Newest first; `before` is an id. Scans that ended. */
   | {
@@ -187,6 +199,8 @@ export type PostureReply =
   | { readonly t: 'packs'; readonly packs: readonly PackSummary[] }
   | { readonly t: 'proposals'; readonly proposals: readonly ProposalSummary[] }
   | { readonly t: 'proposal'; readonly proposal: ProposedPack }
+  | { readonly t: 'proposal_rejected'; readonly proposal: ProposalSummary }
+  | { readonly t: 'pack_removed'; readonly version: string }
   | { readonly t: 'scan_started'; readonly record: QueryRecord }
   /** `isCut`: there are more. Absent of a service of the version before. */
   | { readonly t: 'scans'; readonly scans: readonly ScanSummary[]; readonly isCut?: boolean }

@@ -1,5 +1,5 @@
 import type { Budget, CoordinatorId, GatewayId, OrgId, QueryId, SqlParameter } from '@muster/protocol';
-import type { AnswerWarning, Failure, PackReference, ResultForm } from '@muster/records';
+import type { AnswerWarning, Failure, PackReference, ResultForm, Working } from '@muster/records';
 import type { Traced } from './traced.js';
 
 /** What the coordinator of a query and the gateways say to each other. */
@@ -114,6 +114,8 @@ export interface PartialUpdate {
   readonly failures: readonly Failure[];
   /** What answers lack, by the word of their endpoints. */
   readonly warnings?: readonly AnswerWarning[];
+  /** Those of its waiting endpoints that say how far they are, as of now. Absent: nobody has said so yet. */
+  readonly working?: Working;
   /** An answer block: all answers in raw form; in group form those of sessions that joined late. */
   readonly answers: Uint8Array;
   /** A group block (each index is 0), group form only. */

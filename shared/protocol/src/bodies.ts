@@ -125,6 +125,8 @@ const schemas = {
     credit: count,
     /** The gateway takes WARNINGS. */
     warnings: z.boolean().optional(),
+    /** The gateway takes PROGRESS, at most so often. */
+    progressMs: count.min(1_000).optional(),
     /** Only to agents with the capability `parameters`. */
     parameters: sqlParametersSchema.optional(),
     /** Runs the checks of this pack in place of `sql`. Only to agents with the capability `packs`. */
@@ -175,6 +177,15 @@ const schemas = {
   pack: z.object({ checks: bytes(0, LIMITS.packBytes) }),
   /** The agent does not have the checks of this query's pack. */
   packWanted: z.object({}),
+  /** How far the agent is with a query that takes long. */
+  progress: z.object({
+    spentMs: count,
+    /** Of that, how long it stood still for others. */
+    pausedMs: count,
+    paused: z.boolean(),
+    /** Files, processes and the like. */
+    looked: count,
+  }),
   /** What the answer lacks, by reason: how many objects, and one of them. */
   warnings: z.object({
     warnings: z
@@ -196,6 +207,7 @@ export type QueryEndBody = Bodies['queryEnd'];
 export type PackTicket = z.infer<typeof packTicketSchema>;
 export type PackBody = Bodies['pack'];
 export type WarningsBody = Bodies['warnings'];
+export type ProgressBody = Bodies['progress'];
 export type CommandBody = Bodies['command'];
 export type CommandCancelBody = Bodies['commandCancel'];
 export type ReportKeptBody = Bodies['reportKept'];

@@ -39,6 +39,7 @@ const BODIES: Readonly<Record<Kind, Readonly<Record<string, unknown>>>> = {
   warnings: { warnings: [] },
   pack: { checks: bytes(0) },
   packWanted: {},
+  progress: { spentMs: 0, pausedMs: 0, paused: false, looked: 0 },
 };
 
 const fits = (kind: Kind, change: object): boolean => decodeBody(kind, encodeCbor({ ...BODIES[kind], ...change })).ok;

@@ -24,6 +24,7 @@ export const FRAME = {
   queryEnd: 0x91,
   warnings: 0x92,
   packWanted: 0x93,
+  progress: 0x94,
   report: 0xa0,
   keyframe: 0xb0,
   delta: 0xb1,

@@ -45,6 +45,7 @@ export const LIMITS = {
   queryTimeoutMaxMs: 600_000,
   queryTimeoutDefaultMs: 30_000,
   /** What one endpoint may spend on one query. */
+  progressMs: 5_000,
   budgetMs: 10_000,
   budgetRows: 10_000,
   budgetBytes: 4 * 1024 * 1024,

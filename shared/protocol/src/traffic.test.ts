@@ -7,7 +7,7 @@ test('every frame counts as one purpose, by its first byte; an unknown one as se
   expect(purposes).toEqual({
     ...{ challenge: 'session', welcome: 'session', error: 'session', reconnect: 'session', mode: 'session' },
     ...{ query: 'query', cancel: 'query', credit: 'query', rows: 'query', queryEnd: 'query' },
-    ...{ warnings: 'query', pack: 'query', packWanted: 'query' },
+    ...{ warnings: 'query', pack: 'query', packWanted: 'query', progress: 'query' },
     ...{ command: 'command', commandCancel: 'command', reportKept: 'command', report: 'command', hello: 'session' },
     ...{ metrics: 'metrics', metricsHistory: 'metrics', keyframe: 'metrics', delta: 'metrics', history: 'metrics' },
     ...{ processes: 'metrics' },

@@ -13,6 +13,7 @@ const OF_QUERIES: ReadonlySet<number> = new Set([
   FRAME.warnings,
   FRAME.pack,
   FRAME.packWanted,
+  FRAME.progress,
 ]);
 const OF_COMMANDS: ReadonlySet<number> = new Set([FRAME.command, FRAME.commandCancel, FRAME.reportKept, FRAME.report]);
 const OF_METRICS: ReadonlySet<number> = new Set([

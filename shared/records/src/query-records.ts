@@ -22,6 +22,15 @@ export type Failure = readonly [num: number, outcome: Outcome, code: string, mes
 /** What the answer of an endpoint lacks: number, reason, how many objects, one of them. */
 export type AnswerWarning = readonly [num: number, code: string, count: number, message: string];
 
+/** Endpoints that work on a query that takes long, by what they say of themselves. */
+export interface Working {
+  readonly endpoints: number;
+  /** How many of them stand still, because their machine is busy or on battery. */
+  readonly paused: number;
+  /** How many files, processes and the like they have looked at together. */
+  readonly looked: number;
+}
+
 /** running → complete (all settled or deadline) | cancelled | interrupted (its coordinator died). */
 export type QueryState = 'running' | 'complete' | 'cancelled' | 'interrupted';
 
@@ -69,6 +78,8 @@ export interface QueryRecord {
   readonly retryOf?: QueryId;
   /** Only a hunt has it; its `deadlineMs` is the end of the wait. */
   readonly hunt?: HuntTerms;
+  /** Of a hunt whose statement is no pack: how many endpoints had rows when that was last written, the first time at once. Absent: none, or an older service wrote it. */
+  readonly found?: { readonly endpoints: number; readonly atMs: number };
   readonly owner: CoordinatorId;
   readonly state: QueryState;
   readonly createdAtMs: number;
@@ -118,6 +129,8 @@ export type ResultEvent =
       readonly gateways: number;
       /** The waiting endpoints that poll, and when the last of them is due. Absent when there are none. */
       readonly polling?: { readonly waiting: number; readonly answerByMs: number };
+      /** Some of the waiting endpoints. Absent when none says that it works. */
+      readonly working?: Working;
     }
   /** Raw form: an answer block. `cut`: the rest of its last answer is in the next one. */
   | ({ readonly t: 'rows'; readonly answers: Uint8Array; readonly cut?: true } & Stamp)

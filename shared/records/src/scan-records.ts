@@ -21,6 +21,7 @@ import type {
 type PostureRecord =
   | PackRecord
   | ProposedPack
+  | RemovedPack
   | ScanRecord
   | FeedRecord
   | FeedUpload
@@ -54,6 +55,17 @@ export interface ProposedPack extends Pick<
   /** SHA-256 of the text before it was compressed. */
   readonly digest: string;
   readonly why: string;
+  /** What another person, or for `rejected` the same one, said to it. One that is approved waits until it is applied, and can be approved again only. */
+  readonly decided?: {
+    readonly as: 'approved' | 'rejected';
+    readonly by: { readonly id: string; readonly name: string };
+    readonly atMs: number;
+  };
+}
+
+/** The last one of the subject of a pack: nobody runs the pack any more. Versions before it are kept for what they found. */
+export interface RemovedPack extends Pick<PackRecord, 'org' | 'id' | 'version'> {
+  readonly removed: { readonly by: { readonly id: string; readonly name: string }; readonly atMs: number };
 }
 
 /** How many endpoints have each outcome of one check. */

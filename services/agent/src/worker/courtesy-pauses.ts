@@ -32,6 +32,10 @@ export class CourtesyPauses {
     return this.#pausedMs + (this.#sinceMs === undefined ? 0 : clock.monotonic() - this.#sinceMs);
   }
 
+  get isPaused(): boolean {
+    return this.#sinceMs !== undefined;
+  }
+
   /** The worker goes on, for good. */
   stop(): void {
     this.#options.clock.clear(this.#timer);

@@ -2,6 +2,8 @@ import { writeSync } from 'node:fs';
 
 /** The descriptor of a worker process that leads to its note. */
 export const NOTE_FD = 4;
+/** The note begins with how many paths were noted, a float of 64 bits, little-endian. */
+export const NOTE_HEAD_BYTES = 8;
 /** A path has at most 4,096 bytes (PATH_MAX); what does not fit is cut. */
 export const NOTE_BYTES = 8_192;
 
@@ -26,7 +28,8 @@ export class PathNote {
   readonly #buffer = Buffer.allocUnsafeSlow(NOTE_BYTES);
   #hung: readonly string[] = [];
   #refused: HungPathError | undefined;
-  #last = '';
+  #last: string | undefined = '';
+  #count = 0;
 
   constructor(fd = NOTE_FD) {
     this.#fd = fd;
@@ -41,6 +44,9 @@ export class PathNote {
   begin(hung: readonly string[]): void {
     this.#hung = hung;
     this.#refused = undefined;
+    // The empty path is written, and does not count.
+    this.#last = undefined;
+    this.#count = -1;
     this.set('');
   }
 
@@ -50,10 +56,12 @@ export class PathNote {
     const place = placeOf(path);
     if (place === this.#last) return;
     this.#last = place;
-    const length = this.#buffer.write(path, 0, NOTE_BYTES - 1);
-    this.#buffer[length] = 0;
+    this.#count += 1;
+    this.#buffer.writeDoubleLE(this.#count, 0);
+    const end = NOTE_HEAD_BYTES + this.#buffer.write(path, NOTE_HEAD_BYTES, NOTE_BYTES - NOTE_HEAD_BYTES - 1);
+    this.#buffer[end] = 0;
     try {
-      writeSync(this.#fd, this.#buffer, 0, length + 1, 0);
+      writeSync(this.#fd, this.#buffer, 0, end + 1, 0);
     } catch {
       // The note is for a message only.
     }

@@ -1,4 +1,4 @@
-import { clipMessage, type WarningsBody } from '@muster/protocol';
+import { clipMessage, type ProgressBody, type WarningsBody } from '@muster/protocol';
 import type { Clock, Logger, Timer } from '@muster/runtime/program';
 import { CourtesyPauses } from './courtesy-pauses.js';
 import type { MachineLoad } from './machine-load.js';
@@ -36,6 +36,8 @@ export interface WorkerPoolOptions {
 export interface WorkerTask {
   /** Stops it; `onOutcome` is not called any more. Returns the path at which it hangs, if it does. */
   kill(): string | undefined;
+  /** How far it is; `undefined` before it has begun and after its end. */
+  progress(): ProgressBody | undefined;
 }
 
 /** The engine ends a statement when its time is over. It cannot while a collector is stuck in a system call. */
@@ -88,6 +90,7 @@ export class WorkerPool {
         this.#options.onRoom();
         return path;
       },
+      progress: () => (this.#running.has(running) ? running.progress() : undefined),
     };
   }
 }
@@ -102,7 +105,7 @@ class RunningStatement {
   readonly #worker: WorkerProcess;
   readonly #chunks: Uint8Array[] = [];
   #bytes = 0;
-  #hasStarted = false;
+  #startedMs: number | undefined;
   #timer: Timer | undefined;
   #pauses: CourtesyPauses | undefined;
 
@@ -122,15 +125,22 @@ class RunningStatement {
   abandon(): string | undefined {
     this.#options.clock.clear(this.#timer);
     this.#pauses?.stop();
-    const path = this.#hasStarted ? this.#worker.hangsAt() : undefined;
+    const path = this.#startedMs !== undefined ? this.#worker.hangsAt() : undefined;
     this.#options.processes.abandon(this.#worker, { path });
     return path;
+  }
+
+  progress(): ProgressBody | undefined {
+    if (this.#startedMs === undefined) return undefined;
+    const spentMs = Math.round(this.#options.clock.monotonic() - this.#startedMs);
+    const pausedMs = Math.min(spentMs, Math.round(this.#pauses?.pausedMs ?? 0));
+    return { spentMs, pausedMs, paused: this.#pauses?.isPaused ?? false, looked: this.#worker.looked() };
   }
 
   #onReply(reply: WorkerReply): void {
     switch (reply.t) {
       case 'started':
-        this.#hasStarted = true;
+        this.#startedMs = this.#options.clock.monotonic();
         if (this.#isLow) this.#pauses = this.#startPauses();
         return this.#arm(Math.max(1, Math.min(this.#budgetMs, this.#untilMs - this.#options.clock.now())), () => {
           // One that stands still, or waits for others, could not say what it has found.
@@ -166,8 +176,12 @@ class RunningStatement {
       const message = 'the query needs more memory than it may have';
       return this.#settle(failed({ outcome: 'over_budget', code: 'over_memory', message }));
     }
-    logger.error('query worker ended', { how, started: this.#hasStarted, stderr: exit.stderr.slice(-1_000) });
-    if (!this.#hasStarted) return this.#settle(notStarted(`it ended: ${how}`));
+    logger.error('query worker ended', {
+      how,
+      started: this.#startedMs !== undefined,
+      stderr: exit.stderr.slice(-1_000),
+    });
+    if (this.#startedMs === undefined) return this.#settle(notStarted(`it ended: ${how}`));
     const isItsOwn = exit.signal === null ? exit.code !== null : FAULTS.has(exit.signal);
     if (isItsOwn) return this.#settle({ kind: 'crashed', how });
     const message = `the query worker was ended from outside by ${how}, as when the machine has no memory left; the query may run again`;

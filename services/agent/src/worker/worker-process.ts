@@ -4,7 +4,7 @@ import { getPriority, setPriority } from 'node:os';
 import { closeSync, openSync, readFileSync, readSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { WorkerReply, WorkerRequest } from './messages.js';
-import { NOTE_BYTES } from './path-note.js';
+import { NOTE_BYTES, NOTE_HEAD_BYTES } from './path-note.js';
 
 export interface WorkerProcessOptions {
   /** The arguments that make this program's executable a worker. */
@@ -115,8 +115,15 @@ export class WorkerProcess {
     if (this.#note === undefined) return undefined;
     const buffer = Buffer.alloc(NOTE_BYTES);
     const length = readSync(this.#note, buffer, 0, NOTE_BYTES, 0);
-    const end = buffer.subarray(0, length).indexOf(0);
-    return end > 0 ? buffer.toString('utf8', 0, end) : undefined;
+    const end = buffer.subarray(0, length).indexOf(0, NOTE_HEAD_BYTES);
+    return end > NOTE_HEAD_BYTES ? buffer.toString('utf8', NOTE_HEAD_BYTES, end) : undefined;
+  }
+
+  /** How many files, processes and the like its present work has looked at. */
+  looked(): number {
+    if (this.#note === undefined) return 0;
+    const buffer = Buffer.alloc(NOTE_HEAD_BYTES);
+    return readSync(this.#note, buffer, 0, NOTE_HEAD_BYTES, 0) < NOTE_HEAD_BYTES ? 0 : buffer.readDoubleLE(0);
   }
 
   /**

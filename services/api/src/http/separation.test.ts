@@ -39,6 +39,7 @@ const SAMPLES: { readonly [id in keyof typeof operations]?: Sample } = {
   startQuery: { body: { sql: 'SELECT 1' } },
   applyPack: { body: { text: PACK } },
   approvePack: { body: { digest: PACK_DIGEST } },
+  rejectPack: { body: { digest: PACK_DIGEST } },
   beginFeedUpload: { body: { kind: 'osv' } },
   putFeedPart: { body: { upload: '0'.repeat(26), part: 0, data: 'AA==' } },
   endFeedUpload: { body: { upload: '0'.repeat(26), parts: 1 } },
@@ -97,6 +98,7 @@ const NOT_CONFIGURED: ReadonlySet<string> = new Set(['startOidc', 'finishOidc'])
 const NOT_FOR_BOUNDED: ReadonlySet<string> = new Set([
   ...['readAuditChain', 'readAuditedJournal'],
   ...['beginFeedUpload', 'putFeedPart', 'endFeedUpload', 'deleteFeed'],
+  ...['rejectPack', 'removePack'],
 ]);
 
 /** Reading before changing; the audit record first, because calls add to it. */

@@ -5,7 +5,9 @@ import { type Pack, readPack } from '@muster/packs';
 import { encodeChecks } from '@muster/packs/checks';
 import { AppError } from '@muster/protocol';
 import { callerOf } from '../commands/submit-operations.js';
+import { given } from '../http/json-members.js';
 import { implement, json, type Call, type Operation } from '../http/operation.js';
+import type { Principal } from '../http/principal.js';
 import type { CommandClient } from '../upstream/command-client.js';
 import type { PostureClient } from '../upstream/posture-client.js';
 import { packJson, proposalJson, wholePackJson } from './posture-json.js';
@@ -17,11 +19,12 @@ export interface PackParts {
 
 const TEXT_BYTES = 4 * 1024 * 1024;
 
-/** Packs: applying them, alone or as two, and showing them. */
+/** Packs: applying them, alone or as two, showing and removing them. */
 export function packOperations(parts: PackParts): Operation[] {
   return [
     ...[applyOperation(parts), listPacksOperation(parts), showPackOperation(parts)],
     ...[listProposalsOperation(parts), showProposalOperation(parts), approveOperation(parts)],
+    ...[rejectOperation(parts), removeOperation(parts)],
   ];
 }
 
@@ -71,6 +74,36 @@ function approveOperation({ client, commands }: PackParts): Operation {
     const stored = { t: 'store_pack' as const, org, ...people, text, hash: hashOf(pack), jws, keys };
     return json(200, packJson((await client.ask(stored, 'pack')).pack));
   });
+}
+
+/** Who proposed it withdraws it; any other admin rejects it. Nothing is signed, so that this needs no command service. */
+function rejectOperation({ client }: PackParts): Operation {
+  return implement(operations.rejectPack, async ({ principal, params: { id }, body: { digest, reason }, note }) => {
+    note({ subject: id, details: { digest, ...given('reason', reason) } });
+    const by = { id: principal.id, name: principal.name };
+    const request = { t: 'reject_proposal' as const, org: orgOf(principal), id, digest, by };
+    const { proposal } = await client.ask(request, 'proposal_rejected');
+    const { version, by: requestedBy } = proposal;
+    const withdrawn = requestedBy.id === principal.id;
+    note({ details: { version, digest, requestedBy, withdrawn, ...given('reason', reason) } });
+    return json(200, proposalJson(proposal));
+  });
+}
+
+function removeOperation({ client }: PackParts): Operation {
+  return implement(operations.removePack, async ({ principal, params: { id }, note }) => {
+    note({ subject: id });
+    const by = { id: principal.id, name: principal.name };
+    const { version } = await client.ask({ t: 'remove_pack', org: orgOf(principal), id, by }, 'pack_removed');
+    note({ details: { version } });
+    return json(204);
+  });
+}
+
+/** @throws AppError `forbidden` for whom a selector bounds */
+function orgOf({ org, bound }: Principal) {
+  if (bound.length === 0) return org;
+  throw new AppError('forbidden', 'packs are for all endpoints of the org: this needs an admin without a selector');
 }
 
 function signRequest(call: Pick<Call, 'principal' | 'from' | 'trace'>, pack: Pack, text: string) {

@@ -3,8 +3,8 @@ import { sqlParametersJson, type LedgerJson, type QueryJson } from '@muster/api-
 import { isoTime } from '../http/json-members.js';
 import { decodeNumberSet, type QueryRecord, type ResultEvent } from '@muster/records';
 
-/** The ledger of a query, and how many of the waiting endpoints poll. */
-export type QueryProgress = Pick<ResultEvent & { readonly t: 'progress' }, 'ledger' | 'polling'>;
+/** The ledger of a query, and how many of the waiting endpoints poll, or say that they work. */
+export type QueryProgress = Pick<ResultEvent & { readonly t: 'progress' }, 'ledger' | 'polling' | 'working'>;
 
 /** The outcomes in their fixed order, which the wire does not keep. */
 export function ledgerJson(ledger: Ledger): LedgerJson {
@@ -14,11 +14,12 @@ export function ledgerJson(ledger: Ledger): LedgerJson {
 }
 
 /** `polling` is present only while endpoints that poll are waited for. */
-export function progressJson({ ledger, polling }: QueryProgress) {
+export function progressJson({ ledger, polling, working }: QueryProgress) {
   const { waiting, answerByMs } = polling ?? { waiting: 0, answerByMs: 0 };
   return {
     ledger: ledgerJson(ledger),
     ...(waiting === 0 ? {} : { polling: { waiting, answerBy: isoTime(answerByMs) } }),
+    ...(working === undefined ? {} : { working: { ...working } }),
   };
 }
 

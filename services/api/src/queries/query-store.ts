@@ -84,6 +84,15 @@ export class QueryStore {
     return this.#running.values();
   }
 
+  /** Of an org: those begun before a moment, after one of them, the oldest first; as they are known now. */
+  idsBefore(org: OrgId, beforeMs: number, after: string): QueryId[] {
+    const end = firstIdAt('q', beforeMs);
+    const index = this.#index.get(org) ?? [];
+    const from = lowerBound(index, after);
+    const ids = index.slice(from, lowerBound(index, end)).map(({ id }) => id);
+    return ids[0] === after ? ids.slice(1) : ids;
+  }
+
   /** The query, if this principal may see it. Throws `not_found`, `broker_unavailable`. */
   async find(principal: Principal, id: string): Promise<QueryRecord> {
     const record = await this.read(principal.org, id as QueryId);

@@ -132,6 +132,10 @@ export class FakePostureService {
         const proposed = proposalOf(request.org);
         return { t: 'proposal', proposal: { ...proposed, text: deflateRawSync(PACK_TEXT), proposal: 'p' } };
       }
+      case 'reject_proposal':
+        return { t: 'proposal_rejected', proposal: proposalOf(request.org) };
+      case 'remove_pack':
+        return { t: 'pack_removed', version };
       case 'list_packs':
         return { t: 'packs', packs: [summaryOf(request.org)] };
       case 'start_scan': {

@@ -32,6 +32,8 @@ export interface SourceEvent {
   readonly endpoint?: Pick<Endpoint, 'agentId' | 'facts' | 'labels'>;
   /** Tells events of one entry apart: the same each time the entry is read. */
   readonly part?: string;
+  /** Names the event instead of its entry, where several entries say the same. */
+  readonly key?: string;
 }
 
 type Events = SourceEvent | readonly SourceEvent[] | undefined;
@@ -84,6 +86,12 @@ export function eventSources({ streams, directory }: SourceParts): readonly Even
       read: ({ data }) => queryEnded(decodeQueryRecord(data)),
     },
     {
+      type: 'hunt.found',
+      stream: STREAMS.queries.name,
+      subject: STREAM_SUBJECTS.allQueries,
+      read: ({ data, timestampMs }) => huntFound(decodeQueryRecord(data), timestampMs),
+    },
+    {
       type: 'scan.regressed',
       stream: STREAMS.scans.name,
       subject: STREAM_SUBJECTS.allScans,
@@ -131,6 +139,20 @@ function healthChanged(record: HealthRecord, endpoint: Endpoint | undefined): So
 function queryEnded(record: QueryRecord): SourceEvent | undefined {
   if (record.state === 'running') return undefined;
   return { atMs: record.endedAtMs ?? record.createdAtMs, data: { query: queryJson(record) } };
+}
+
+/** Deliveries are kept for three days, by the id of their event: within this time the same event is not delivered twice. */
+const TOLD_MS = 2 * 86_400_000;
+
+/**
+ * A hunt has rows, or rows of more endpoints than it had. Its record is written again for other reasons too, when another coordinator goes on
+ * with it and when it ends; only the newest version is there for who reads late.
+ */
+function huntFound(record: QueryRecord, writtenMs: number): SourceEvent | undefined {
+  const { id, found } = record;
+  if (found === undefined || writtenMs - found.atMs > TOLD_MS) return undefined;
+  const { endpoints, atMs } = found;
+  return { atMs, data: { query: queryJson(record), endpoints }, key: `${id}-${endpoints}` };
 }
 
 /** A complete scan in which checks fail that did not fail in the one before it of the same pack and scope. */

@@ -113,7 +113,12 @@ export class FanOut {
   ): Promise<void> {
     const { deliveries, clock, pendingOf, onAdded, onDropped, maxPending = MAX_PENDING } = this.#options;
     const part = event.part === undefined ? '' : `-${event.part}`;
-    const body = { id: `${type.replace('.', '-')}-${entry.seq}${part}`, type, atMs: event.atMs, data: event.data };
+    const body = {
+      id: `${type.replace('.', '-')}-${event.key ?? entry.seq}${part}`,
+      type,
+      atMs: event.atMs,
+      data: event.data,
+    };
     const full = pendingOf(webhook) >= maxPending;
     const createdAtMs = clock.now();
     while (!signal.aborted) {

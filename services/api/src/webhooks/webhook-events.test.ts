@@ -3,6 +3,7 @@ import { EMPTY_LEDGER, newQueryId, type QueryId } from '@muster/protocol';
 import {
   decodeQueryRecord,
   encodePosture,
+  encodeQueryRecord,
   encodeRecord,
   STREAM_SUBJECTS,
   STREAMS,
@@ -191,6 +192,52 @@ describe('the events of webhooks', () => {
     expect(others).toEqual([]);
     const wanted = harness.ofType('command.approval_wanted').map(({ body }) => JSON.parse(body).data.command);
     expect(wanted).toMatchObject([{ id: command.id, status: 'awaiting_approval' }]);
+  });
+
+  test('tells of a hunt that has rows, once for each time that more endpoints have them, without a row', async () => {
+    const hook = await harness.create({ events: ['hunt.found'] });
+    await harness.ping(hook);
+    const id = (await api.ask('POST', '/v1/queries', { body: { sql: 'SELECT 1' } })).body.id as QueryId;
+    const entry = await api.connection.streams.last(STREAMS.queries.name, STREAM_SUBJECTS.query(ORG, id));
+    const hunt: QueryRecord = { ...decodeQueryRecord<QueryRecord>(entry!.data), hunt: {}, rows: 1 };
+    const write = (record: QueryRecord) =>
+      api.connection.streams.append(STREAM_SUBJECTS.query(ORG, id), encodeQueryRecord(record));
+    const atMs = Date.now();
+    const one = { ...hunt, found: { endpoints: 1, atMs } };
+    // The stream has the newest version of a record: it is read before the next one is written.
+    const told = (endpoints: number) =>
+      eventually(
+        () => harness.ofType('hunt.found').find(({ id: event }) => event === `hunt-found-${id}-${endpoints}`),
+        `${endpoints} are told of`,
+        WITHIN_MS,
+      );
+    await write(hunt);
+    await write(one);
+    const first = await told(1);
+    // Another service goes on with it.
+    await write({ ...one, owner: 'another' as QueryRecord['owner'] });
+    await harness.ping(hook);
+    const two = { ...hunt, found: { endpoints: 2, atMs: atMs + 1 } };
+    await write(two);
+    await told(2);
+    await write({ ...two, state: 'complete', endedAtMs: atMs + 2 });
+    await harness.ping(hook);
+    // So long ago that its delivery is not kept any more.
+    await write({ ...hunt, found: { endpoints: 3, atMs: atMs - 3 * 86_400_000 }, state: 'complete', endedAtMs: atMs });
+    await harness.ping(hook);
+    expect(harness.ofType('hunt.found')).toHaveLength(2);
+    expect(JSON.parse(first.body).data).toEqual({ query: expect.objectContaining({ id, rows: 1 }), endpoints: 1 });
+  });
+
+  test('a webhook for it is for who sees all endpoints, and has no selector', async () => {
+    const { token } = await api.token({ role: 'admin', selector: 'site=x' });
+    const create = (body: object, by?: string) =>
+      api.ask('POST', '/v1/webhooks', {
+        body: { url: receiver.url, events: ['hunt.found'], ...body },
+        ...(by === undefined ? {} : { token: by }),
+      });
+    expect((await create({}, token)).body).toMatchObject({ code: 'forbidden' });
+    expect((await create({ selector: 'site=x' })).body).toMatchObject({ code: 'bad_request' });
   });
 
   test('tells of audit records, and does not begin a circle', async () => {

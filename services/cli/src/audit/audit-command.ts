@@ -4,10 +4,10 @@ import type { Command } from 'commander';
 import type { CommandEnv } from '../environment/command-env.js';
 import { followAudit, type FollowAuditOptions } from './follow.js';
 import { verifyAudit } from './verify.js';
-import { TABLE_OUTPUTS, parseLimit, parseOutput, printList } from '../terminal/listing.js';
+import { TABLE_OUTPUTS, parseOutput, printLong, usualLimit } from '../terminal/listing.js';
 
 interface AuditOptions {
-  readonly limit: string;
+  readonly limit?: string;
   readonly actor?: string;
   readonly action?: string;
   /** Checked by the server. */
@@ -52,15 +52,16 @@ function addList(audit: Command, env: CommandEnv): void {
   audit
     .command('list', { isDefault: true })
     .description('Lists what people did and were refused, newest first.')
-    .option('--limit <n>', 'at most so many', '50')
+    .option(...usualLimit(50))
     .option('--actor <name>', 'only of this one')
     .option('--action <name>', 'only this: command.submit, or command for all of its kind')
     .option('--outcome <outcome>', 'allowed, refused or failed')
     .option('-o, --output <form>', TABLE_OUTPUTS.join('|'), 'table')
     .action(async ({ limit, actor, action, outcome, output }: AuditOptions) => {
       const query = { actor, action, outcome };
-      const items = env.client().items('GET /v1/audit', { query, limit: parseLimit(limit) });
-      await printList(env.terminal, parseOutput(output, TABLE_OUTPUTS), items, {
+      const itemsOf = (most?: number) => env.client().items('GET /v1/audit', { query, limit: most });
+      const form = parseOutput(output, TABLE_OUTPUTS);
+      await printLong(env.terminal, form, { limit, usual: 50 }, itemsOf, {
         headers: ['at', 'who', 'action', 'outcome', 'about', 'scope', 'from'],
         row: (entry) => [
           secondsTime(entry.at),

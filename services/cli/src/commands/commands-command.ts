@@ -13,7 +13,9 @@ import {
   parseLimit,
   parseOutput,
   printList,
+  printLong,
   renderFacts,
+  usualLimit,
 } from '../terminal/listing.js';
 import { commandParams } from './command-id.js';
 import { agree, openPrompt } from './confirm.js';
@@ -37,7 +39,7 @@ export function addCommandsCommand(program: Command, env: CommandEnv): void {
 
 interface CommandListOptions extends BeganOptions {
   readonly status?: CommandStatus;
-  readonly limit: string;
+  readonly limit?: string;
   readonly output: string;
 }
 
@@ -49,12 +51,13 @@ function addList(commands: Command, env: CommandEnv): void {
     .option('--operator <who>', 'only those of this operator: a name or an id')
     .option('--since <time>', 'only those submitted since: 2h, 7d, 2026-11-24, 2026-11-24T20:41Z')
     .option('--until <time>', 'only those submitted before')
-    .option('--limit <n>', 'at most so many', '50')
+    .option(...usualLimit(50))
     .option('-o, --output <form>', TABLE_OUTPUTS.join('|'), 'table')
     .action(async ({ status, limit, output, ...options }: CommandListOptions) => {
       const query = { status, ...beganQuery(options) };
-      const items = env.client().items('GET /v1/commands', { query, limit: parseLimit(limit) });
-      await printList(env.terminal, parseOutput(output, TABLE_OUTPUTS), items, {
+      const itemsOf = (most?: number) => env.client().items('GET /v1/commands', { query, limit: most });
+      const form = parseOutput(output, TABLE_OUTPUTS);
+      await printLong(env.terminal, form, { limit, usual: 50 }, itemsOf, {
         headers: ['id', 'submitted', 'who', 'action', 'on', 'status', 'targets'],
         row: (command) => [
           command.id,

@@ -12,6 +12,7 @@ type NewWebhook = BodyOf<(typeof operations)['createWebhook']>;
 /** Without the schemas of the contract, which would make every start slower. */
 const EVENTS: readonly WebhookEvent[] = [
   ...(['agent.enrolled', 'agent.revoked', 'health.changed', 'query.ended', 'command.approval_wanted'] as const),
+  'hunt.found',
   ...(['command.ended', 'isolation.begun', 'isolation.ended', 'scan.regressed', 'audit.recorded'] as const),
 ];
 

@@ -9,12 +9,14 @@ import { escapeControls, safeJson } from '../terminal/escape.js';
 import { counted, LIST_OUTPUTS, numberText, parseOutput, printList, renderFacts } from '../terminal/listing.js';
 import { styleFor } from '../terminal/table.js';
 import { shortTime } from '../terminal/time-text.js';
+import { EcosystemFilter } from './ecosystem-filter.js';
 import { importFeed } from './import-feed.js';
 
 const HELP = `
 Examples:
   muster feed import https://osv-vulnerabilities.storage.googleapis.com/Debian/all.zip --name debian
   muster feed import ./osv-mirror/npm --name npm
+  muster feed import all.zip --name debian --ecosystem Debian:12 Debian:13
   muster feed import epss_scores-current.csv.gz --kind epss
   muster feed import known_exploited_vulnerabilities.json --kind kev
   muster feed import openvex.json --kind vex --for 90d --reason 'not reachable'
@@ -26,6 +28,7 @@ interface ImportOptions {
   readonly kind: string;
   readonly for: string;
   readonly reason?: string;
+  readonly ecosystem?: readonly string[];
 }
 
 /** `muster feed`: what is known of vulnerabilities. */
@@ -40,6 +43,10 @@ export function addFeedCommand(program: Command, env: CommandEnv): void {
     )
     .option('--name <name>', 'of the feed; that of the file or the kind without it')
     .option('--kind <kind>', FEED_KINDS.join('|'), 'osv')
+    .option(
+      '--ecosystem <names...>',
+      'with --kind osv: only what records say of these: Debian:12, or Debian for all versions',
+    )
     .option('--for <duration>', 'with --kind vex: how long the statements count', '90d')
     .option('--reason <text>', 'with --kind vex: why, where a statement does not say it')
     .addHelpText('after', HELP)
@@ -79,17 +86,23 @@ async function runImport(env: CommandEnv, sources: readonly string[], options: I
   if (kind === undefined) throw usageError(`--kind must be one of ${FEED_KINDS.join(', ')}, not "${options.kind}"`);
   const ms = parseDurationMs(options.for);
   if (ms === undefined) throw usageError(`--for ${options.for} is no duration`, '30d, 90d');
+  const { ecosystem } = options;
+  if (ecosystem !== undefined && kind !== 'osv') throw usageError(`--ecosystem is for OSV records, not for ${kind}`);
+  const filter =
+    ecosystem === undefined ? undefined : new EcosystemFilter(ecosystem.flatMap((text) => text.split(',')));
   const { stderr, stdout, env: variables } = env.terminal;
   const progress = (records: number): void => {
     if (stderr.isTTY) void stderr.write(`\r${styleFor(true, variables).dim(`${numberText(records)} records`)}`);
   };
   const imported = await importFeed(env.client(), {
-    ...{ name: options.name ?? nameOf(sources, kind), kind, sources, onProgress: progress },
+    ...{ name: options.name ?? nameOf(sources, kind), kind, sources, filter, onProgress: progress },
     until: new Date(Date.now() + ms).toISOString(),
     ...(options.reason === undefined ? {} : { reason: options.reason }),
   });
   if (stderr.isTTY) await stderr.write('\r');
   await stdout.write(`${imported.name}: ${sizeText(imported)}\n`);
+  if (filter !== undefined && filter.left > 0)
+    await stderr.write(`  ${counted(filter.left, 'record')} of other ecosystems left out\n`);
   for (const fault of imported.faults) await stderr.write(`  ${escapeControls(fault)}\n`);
   env.exit(imported.refused > 0 ? EXIT.partial : EXIT.complete);
 }

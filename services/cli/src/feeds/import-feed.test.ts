@@ -21,7 +21,7 @@ interface Part {
 }
 
 /** What arrived, in all parts. */
-async function imported(path: string, kind = 'osv') {
+async function imported(path: string, kind = 'osv', more: readonly string[] = []) {
   const refused = { count: 0 };
   api.json('POST /v1/feeds/f/uploads', { upload: 'u' }, 201);
   api.json('PUT /v1/feeds/f/parts', {});
@@ -33,7 +33,7 @@ async function imported(path: string, kind = 'osv') {
     },
     201,
   );
-  const { code, err } = await muster(['feed', 'import', path, '--name', 'f', '--kind', kind]);
+  const { code, err } = await muster(['feed', 'import', path, '--name', 'f', '--kind', kind, ...more]);
   const parts = api.requests.filter(({ method }) => method === 'PUT').map(({ body }) => body as Part);
   const records = parts.flatMap(({ data }) =>
     inflateRawSync(Buffer.from(data, 'base64'))
@@ -224,4 +224,47 @@ test('so does a catalogue of exploited vulnerabilities', async () => {
   const { records, faults } = await imported(path, 'kev');
   expect(records.map((text) => JSON.parse(text) as unknown)).toEqual([entry]);
   expect(faults).toEqual([`${path}: record 2: null is no object`]);
+});
+
+const of = (...ecosystems: readonly string[]) => ({
+  affected: ecosystems.map((ecosystem) => ({ package: { ecosystem, name: 'openssl' }, versions: ['1'] })),
+});
+
+test('only what records say of the ecosystems that are named is imported', async () => {
+  const file = join(folder, 'mixed.ndjson');
+  const lines = [
+    record('A', of('Debian:12')),
+    record('B', of('npm')),
+    record('C', of('debian:13', 'Debian:12', 'Alpine:v3.20')),
+    record('D', of('Debiant:12')),
+    record('E'),
+  ];
+  writeFileSync(file, lines.join('\n'));
+  const seen = async (...args: readonly string[]) => {
+    api.requests.length = 0;
+    const { records, ...rest } = await imported(file, 'osv', args);
+    const read = records.map(
+      (text) => JSON.parse(text) as { id: string; affected: { package: { ecosystem: string } }[] },
+    );
+    const kept = read.map(({ id, affected }) => [id, ...affected.map((one) => one.package.ecosystem)]);
+    return { kept: Object.fromEntries(kept.map(([id, ...names]) => [id, names])), ...rest };
+  };
+  const twelve = await seen('--ecosystem', 'Debian:12');
+  expect(twelve).toMatchObject({ code: 0, refused: 0, kept: { A: ['Debian:12'], C: ['Debian:12'] } });
+  expect(Object.keys(twelve.kept)).toHaveLength(2);
+  expect(twelve.err).toContain('3 records of other ecosystems left out');
+  expect((await seen('--ecosystem', 'debian')).kept).toEqual({ A: ['Debian:12'], C: ['debian:13', 'Debian:12'] });
+  expect((await seen('--ecosystem', 'npm,Alpine')).kept).toEqual({ B: ['npm'], C: ['Alpine:v3.20'] });
+});
+
+test('a name that no record has imports nothing, and says which there are', async () => {
+  const file = join(folder, 'few.ndjson');
+  writeFileSync(file, [record('A', of('Debian:12')), record('B', of('npm'))].join('\n'));
+  const { code, err } = await imported(file, 'osv', ['--ecosystem', 'Debain:12']);
+  expect({ code, isMade: api.requests.some(({ path }) => path.endsWith('/versions')) }).toEqual({
+    code: 1,
+    isMade: false,
+  });
+  expect(err).toContain('the records are of Debian:12, npm');
+  expect((await imported(file, 'kev', ['--ecosystem', 'npm'])).code).toBe(2);
 });

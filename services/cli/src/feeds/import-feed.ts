@@ -4,6 +4,7 @@ import type { ApiClient } from '@muster/api-client';
 import type { FeedJson } from '@muster/api-contract';
 import { LIMITS, type FeedKind } from '@muster/protocol';
 import { readFeedRecord } from '@muster/vulnerabilities';
+import type { EcosystemFilter } from './ecosystem-filter.js';
 import { feedRecords, type RecordOptions } from './feed-records.js';
 import { feedTexts } from './feed-sources.js';
 
@@ -11,6 +12,8 @@ export interface FeedImport extends RecordOptions {
   readonly name: string;
   readonly kind: FeedKind;
   readonly sources: readonly string[];
+  /** Of OSV records. */
+  readonly filter?: EcosystemFilter | undefined;
   readonly onProgress: (records: number) => void;
 }
 
@@ -25,7 +28,7 @@ const CONTROL = /[\u0000-\u001f\u007f]/g;
 /** Sends the records of all sources in parts, without what matching does not read. @throws CliError, ApiProblem */
 export async function importFeed(
   client: ApiClient,
-  { name, kind, sources, onProgress, ...options }: FeedImport,
+  { name, kind, sources, filter, onProgress, ...options }: FeedImport,
 ): Promise<FeedJson> {
   const { upload } = await client.call('POST /v1/feeds/{name}/uploads', { params: { name }, body: { kind } });
   const parts = new PartSender(client, name, upload);
@@ -38,12 +41,15 @@ export async function importFeed(
       }
       for await (const one of feedRecords(kind, text, options)) {
         const read = 'fault' in one ? { ok: false as const, message: one.fault } : readFeedRecord(kind, one.text);
-        if (read.ok) await parts.add(read.record.text);
-        else parts.refuse('fault' in one ? read.message : `${text.name}: ${read.message}`);
+        const kept =
+          read.ok && filter !== undefined ? filter.take(read.record) : read.ok ? read.record.text : undefined;
+        if (kept !== undefined) await parts.add(kept);
+        else if (!read.ok) parts.refuse('fault' in one ? read.message : `${text.name}: ${read.message}`);
         records += 1;
         if (records % 1_000 === 0) onProgress(records);
       }
     }
+  filter?.check();
   const body = { upload, parts: await parts.end() };
   return client.call('POST /v1/feeds/{name}/versions', { params: { name }, body });
 }

@@ -40,14 +40,17 @@ export function addHealthCommand(program: Command, env: CommandEnv): void {
       'How many endpoints are well, and which are not: by what rule, since when. With --watch every change, too.',
     )
     .option('-t, --target <selector>', 'only these endpoints')
-    .option('--limit <n>', `how many that are not well to list (default ${USUAL_LIMIT})`)
+    .option(
+      '--limit <n>',
+      `how many that are not well to list (default: a table has ${USUAL_LIMIT}, other forms have all)`,
+    )
     .option('--watch', 'go on with every change as it happens')
     .option('-o, --output <form>', LIST_OUTPUTS.join('|'), 'table')
     .addHelpText('after', HELP)
     .action(async ({ target: selector = '', limit, watch = false, output }: HealthOptions) => {
       const form = parseOutput(output, LIST_OUTPUTS);
       if (watch && form === 'json') throw usageError('json is one document, and changes go on coming', 'say -o ndjson');
-      const most = limit === undefined ? USUAL_LIMIT : parseLimit(limit);
+      const most = limit !== undefined ? parseLimit(limit) : form === 'table' || watch ? USUAL_LIMIT : Infinity;
       const list = (signal?: AbortSignal): Promise<UnwellList> => listUnwell(env.client(), { selector, most, signal });
       if (watch)
         return env.exit(await watchHealth(env, { selector, list, output: form === 'ndjson' ? form : 'table' }));

@@ -77,6 +77,12 @@ describe('muster health', () => {
     expect((await muster(['health', '-o', 'ndjson'])).out.trimEnd().split('\n')).toHaveLength(3);
   });
 
+  test('forms for programs have every one that is not well, a table the first 200', async () => {
+    fleet(Array.from({ length: 250 }, (_, n) => unwell(`web-${n}`, 'warning', SILENT)));
+    expect((await muster(['health', '-o', 'ndjson'])).out.trimEnd().split('\n')).toHaveLength(250);
+    expect((await muster(['health'])).out).toContain('more: --limit');
+  });
+
   test('says of how many nothing is known', async () => {
     fleet([], { unknown: 116 });
     expect(await muster(['health'])).toMatchObject({ code: 0, out: '10 ok, 0 warning, 0 critical, 116 unknown\n' });

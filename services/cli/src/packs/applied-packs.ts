@@ -1,12 +1,13 @@
 import type { Command } from 'commander';
 import type { CommandEnv } from '../environment/command-env.js';
 import { addApprove } from './approve-command.js';
+import { addReject, addRemove } from './remove-command.js';
 import { counted, LIST_OUTPUTS, parseOutput, printList } from '../terminal/listing.js';
 import { escapeControls } from '../terminal/escape.js';
 import { shortTime } from '../terminal/time-text.js';
 import { readSource } from './pack-files.js';
 
-/** `muster pack apply`, `list`, `show`, `waiting`, `approve`: the packs that endpoints run. They need a server. */
+/** `muster pack apply`, `list`, `show`, `waiting`, `approve`, `reject`, `remove`: the packs that endpoints run. They need a server. */
 export function addAppliedPacks(pack: Command, env: CommandEnv): void {
   pack
     .command('apply <packs...>')
@@ -60,6 +61,8 @@ export function addAppliedPacks(pack: Command, env: CommandEnv): void {
       });
     });
   addApprove(pack, env);
+  addReject(pack, env);
+  addRemove(pack, env);
   pack
     .command('show <id>')
     .description('Prints the text of a pack that is applied.')

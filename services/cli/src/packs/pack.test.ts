@@ -161,3 +161,29 @@ test('what waits is listed, and its text is printed', async () => {
   api.json('GET /v1/pack-proposals/test', { ...PROPOSAL, text: PACK });
   expect((await muster(['pack', 'show', 'test', '--waiting'])).out).toBe(PACK);
 });
+
+test('reject shows what waits, asks, and rejects that text', async () => {
+  api.json('GET /v1/pack-proposals/test', { ...PROPOSAL, text: PACK });
+  api.json('POST /v1/pack-proposals/test/reject', PROPOSAL);
+  const no = await muster(['pack', 'reject', 'test'], { answers: ['n'] });
+  expect(no.code).toBe(1);
+  expect(no.asked[0]?.question).toContain('Ann asks to apply test 1.1.0, 1 check; it will not be applied\n');
+  expect(api.requests.filter(({ method }) => method === 'POST')).toEqual([]);
+  const { code, out } = await muster(['pack', 'reject', 'test', '--reason', 'wrong', '-y']);
+  expect({ code, out }).toEqual({ code: 0, out: 'test 1.1.0: rejected\n' });
+  expect(api.requests.find(({ method }) => method === 'POST')?.body).toEqual({
+    ...{ digest: PROPOSAL.digest, reason: 'wrong' },
+  });
+});
+
+test('remove asks, and says why it is refused', async () => {
+  api.json('GET /v1/packs/test', { ...APPLIED, contents: [], text: PACK });
+  api.json('DELETE /v1/packs/test', { code: 'conflict', status: 409, detail: 'schedules run test: nightly' }, 409);
+  expect((await muster(['pack', 'remove', 'test'], { answers: ['n'] })).code).toBe(1);
+  expect(api.requests.some(({ method }) => method === 'DELETE')).toBe(false);
+  const { code, err, asked } = await muster(['pack', 'remove', 'test'], { answers: ['y'] });
+  expect({ code, err }).toEqual({ code: 1, err: 'error: schedules run test: nightly (conflict)\n' });
+  expect(asked[0]?.question).toContain('can not be run any more');
+  api.on('DELETE /v1/packs/test', (_, response) => void response.writeHead(204).end());
+  expect((await muster(['pack', 'remove', 'test', '-y'])).out).toBe('test: removed\n');
+});

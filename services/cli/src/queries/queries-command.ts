@@ -9,7 +9,7 @@ import { ledgerWords } from '../query/summary.js';
 import { beganQuery, type BeganOptions } from '../terminal/began-options.js';
 import { usageError } from '../terminal/cli-error.js';
 import { escapeControls, safeJson } from '../terminal/escape.js';
-import { counted, parseLimit, parseOutput, printList, renderFacts, TABLE_OUTPUTS } from '../terminal/listing.js';
+import { counted, parseOutput, printLong, renderFacts, TABLE_OUTPUTS, usualLimit } from '../terminal/listing.js';
 import { shortTime } from '../terminal/time-text.js';
 import { addEndpointsCommand } from './endpoints-command.js';
 import { addReduceCommand, addRowsCommand } from './rows-command.js';
@@ -31,7 +31,7 @@ export function addQueriesCommand(program: Command, env: CommandEnv): void {
 
 interface ListOptions extends BeganOptions {
   readonly state?: QueryState;
-  readonly limit: string;
+  readonly limit?: string;
   readonly output: string;
 }
 
@@ -43,12 +43,13 @@ function addList(queries: Command, env: CommandEnv): void {
     .option('--operator <who>', 'only those of this operator: a name or an id')
     .option('--since <time>', 'only those asked since: 2h, 7d, 2026-11-24, 2026-11-24T20:41Z')
     .option('--until <time>', 'only those asked before')
-    .option('--limit <n>', 'at most so many', '50')
+    .option(...usualLimit(50))
     .option('-o, --output <form>', TABLE_OUTPUTS.join('|'), 'table')
     .action(async ({ state, limit, output, ...options }: ListOptions) => {
       const query = { state, ...beganQuery(options) };
-      const items = env.client().items('GET /v1/queries', { query, limit: parseLimit(limit) });
-      await printList(env.terminal, parseOutput(output, TABLE_OUTPUTS), items, {
+      const itemsOf = (most?: number) => env.client().items('GET /v1/queries', { query, limit: most });
+      const form = parseOutput(output, TABLE_OUTPUTS);
+      await printLong(env.terminal, form, { limit, usual: 50 }, itemsOf, {
         headers: ['id', 'asked', 'who', 'question', 'on', 'state', 'answers', 'rows'],
         row: (one) => [
           ...[one.id, shortTime(one.createdAt), one.operator.name, oneLine(one.sql), one.scope, one.state],

@@ -68,6 +68,15 @@ describe('muster query', () => {
     expect(err).toMatch(/… and 3 more/);
   });
 
+  test('the progress line has how many work on a long search, and how many of them stand still', () => {
+    const running = { ...queryJson(), ledger: { ...queryJson().ledger, targeted: 1_300, answered: 0, waiting: 1_300 } };
+    const working = { endpoints: 1_200, paused: 0, looked: 1_204_555 };
+    const text = (more: object) => progressText({ ...running, working: { ...working, ...more } });
+    expect(text({})).toContain(' · 1,200 working, 1,204,555 looked at · ');
+    expect(text({ paused: 1 })).toContain('1,200 working (1 stands still), ');
+    expect(text({ paused: 2 })).toContain('1,200 working (2 stand still), ');
+  });
+
   describe('while endpoints that poll are waited for', () => {
     const by = '2026-01-01T00:00:20.000Z';
     const late = '2026-01-01T00:02:10.000Z';

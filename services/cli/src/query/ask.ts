@@ -218,7 +218,9 @@ class QueryView {
   async #take(event: QueryEvent): Promise<void> {
     if ('ledger' in event && event.ledger !== undefined) {
       this.#ledger = event.ledger;
-      this.#silence?.see(event.ledger, 'polling' in event ? event.polling?.waiting : this.#polling?.waiting);
+      const polling = 'polling' in event ? event.polling?.waiting : this.#polling?.waiting;
+      const working = 'working' in event ? (event.working?.endpoints ?? 0) : 0;
+      this.#silence?.see(event.ledger, (polling ?? 0) + working);
       this.#enough?.see(event.ledger);
     }
     switch (event.event) {
@@ -227,7 +229,9 @@ class QueryView {
       case 'progress':
         // In the last one before the end nobody is waited for.
         if (event.polling !== undefined || event.ledger.waiting > 0) this.#polling = event.polling;
-        return this.#line.update(progressText({ ...this.#query, ledger: event.ledger, polling: event.polling }));
+        return this.#line.update(
+          progressText({ ...this.#query, ledger: event.ledger, polling: event.polling, working: event.working }),
+        );
       case 'rows':
         for (const { num } of event.answers) this.#failures.delete(num);
         // With a reduce, only the reduced rows are printed.

@@ -1,10 +1,13 @@
 import { LIMITS, type Ledger } from '@muster/protocol';
-import type { PollingJson, QueryJson } from '@muster/api-contract';
+import type { PollingJson, QueryJson, WorkingJson } from '@muster/api-contract';
 import { escapeControls } from '../terminal/escape.js';
 import { wallTime } from '../terminal/time-text.js';
 import { numberText } from '../terminal/listing.js';
 
-type Running = Pick<QueryJson, 'ledger' | 'deadlineAt' | 'waitUntil'> & { readonly polling?: PollingJson | undefined };
+type Running = Pick<QueryJson, 'ledger' | 'deadlineAt' | 'waitUntil'> & {
+  readonly polling?: PollingJson | undefined;
+  readonly working?: WorkingJson | undefined;
+};
 
 /** `5,000 targeted · 4,800 answered · 178 waiting · 12 waiting (poll, by 12:00:41) · 10 failed` */
 export function progressText(query: Running, nowMs = Date.now()): string {
@@ -19,11 +22,18 @@ export function progressText(query: Running, nowMs = Date.now()): string {
     // Space on the line is short: zero counts are left out when there is something about polls.
     ...(polls !== undefined && live === 0 ? [] : [`${numberText(live)} waiting`]),
     ...(polls === undefined ? [] : [polls]),
+    ...(query.working === undefined ? [] : [workText(query.working)]),
     ...(polls !== undefined && failed === 0 ? [] : [`${numberText(failed)} failed`]),
     ...(query.ledger.away === undefined ? [] : [`${numberText(query.ledger.away)} away`]),
     ...(query.waitUntil === undefined ? [] : [`until ${wallTime(query.waitUntil, nowMs)}`]),
   ];
   return counts.join(' · ');
+}
+
+/** `3 working (1 stands still), 120,455 looked at` */
+function workText({ endpoints, paused, looked }: WorkingJson): string {
+  const still = paused === 0 ? '' : ` (${numberText(paused)} ${paused === 1 ? 'stands' : 'stand'} still)`;
+  return `${numberText(endpoints)} working${still}, ${numberText(looked)} looked at`;
 }
 
 function pollText({ polling, deadlineAt }: Running, nowMs: number): string | undefined {

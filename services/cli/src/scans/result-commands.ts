@@ -4,10 +4,12 @@ import { wholeId } from '../environment/short-ids.js';
 import { submitAndReport } from '../commands/submit-and-report.js';
 import { CliError, EXIT, usageError } from '../terminal/cli-error.js';
 import { escapeControls } from '../terminal/escape.js';
-import { counted, LIST_OUTPUTS, numberText, parseLimit, parseOutput, printList } from '../terminal/listing.js';
+import { counted, LIST_OUTPUTS, numberText, parseOutput, printLong, usualLimit } from '../terminal/listing.js';
 import { shortTime } from '../terminal/time-text.js';
 import { evidenceText, scoreText } from './render-scan.js';
 
+/** The server reads everything for each page. */
+const PAGE = 1_000;
 /** Forms that the server makes. */
 const EXPORTS = ['csv', 'sarif', 'ocsf'] as const;
 const FINDING_OUTPUTS = [...LIST_OUTPUTS, ...EXPORTS] as const;
@@ -23,24 +25,32 @@ export function addResultCommands(scan: Command, env: CommandEnv): void {
   addMend(scan, env);
 }
 
+interface FindingOptions {
+  readonly check?: string;
+  readonly limit?: string;
+  readonly output: string;
+}
+
 function addFindings(scan: Command, env: CommandEnv): void {
   scan
     .command('findings <id>')
     .description('Shows what fails, with its evidence and some of the endpoints; of one check all that does not pass.')
     .option('--check <check>', 'only this check')
+    .option(...usualLimit(200))
     .option('-o, --output <form>', FINDING_OUTPUTS.join('|'), 'table')
-    .action(async (id: string, { check, output }: { check?: string; output: string }) => {
+    .action(async (id: string, { check, limit, output }: FindingOptions) => {
       const form = parseOutput(output, FINDING_OUTPUTS);
       const params = { id: await wholeId(env.client(), 'query', id) };
       const query = check === undefined ? {} : { check };
-      const { stdout, stderr } = env.terminal;
       if (form === 'csv' || form === 'sarif' || form === 'ocsf') {
+        if (limit !== undefined) throw usageError(`${form} is always whole`, '--limit is for table, json and ndjson');
         const call = { params, query: { ...query, format: form } };
-        for await (const part of env.client().text('GET /v1/scans/{id}/findings', call)) await stdout.write(part);
+        for await (const part of env.client().text('GET /v1/scans/{id}/findings', call))
+          await env.terminal.stdout.write(part);
         return;
       }
-      const { items, isCut } = await env.client().call('GET /v1/scans/{id}/findings', { params, query });
-      await printList(env.terminal, form, items, {
+      const itemsOf = () => env.client().lines('GET /v1/scans/{id}/findings', { params, query });
+      await printLong(env.terminal, form, { limit, usual: 200 }, itemsOf, {
         headers: ['check', 'outcome', 'endpoints', 'excepted', 'such as', 'evidence'],
         row: (one) => [
           ...[one.check, one.outcome, String(one.endpoints)],
@@ -55,30 +65,29 @@ function addFindings(scan: Command, env: CommandEnv): void {
         ],
         nothing: 'Nothing fails.',
       });
-      if (isCut)
-        await stderr.write('There are more than one answer holds; --check shows those of one check, -o csv all.\n');
     });
 }
 
 function addEndpoints(scan: Command, env: CommandEnv): void {
   interface Options {
     readonly outcome?: string;
-    readonly limit: string;
+    readonly limit?: string;
     readonly output: string;
   }
   scan
     .command('endpoints <id> <check>')
     .description('Shows the outcome of one check on every endpoint.')
     .option('--outcome <outcome>', 'only pass, fail, error, not_applicable or over_budget')
-    .option('--limit <n>', 'at most so many', '1000')
+    .option(...usualLimit(1_000))
     .option('-o, --output <form>', LIST_OUTPUTS.join('|'), 'table')
     .action(async (id: string, check: string, { outcome, limit, output }: Options) => {
       const params = { id: await wholeId(env.client(), 'query', id) };
       // The server checks it.
       const query = { check, ...(outcome === undefined ? {} : { outcome: outcome as 'fail' }) };
-      const call = { params, query, limit: parseLimit(limit), pageSize: 1_000 };
-      const items = env.client().items('GET /v1/scans/{id}/endpoints', call);
-      await printList(env.terminal, parseOutput(output, LIST_OUTPUTS), items, {
+      const form = parseOutput(output, LIST_OUTPUTS);
+      const itemsOf = (most?: number) =>
+        env.client().items('GET /v1/scans/{id}/endpoints', { params, query, limit: most, pageSize: PAGE });
+      await printLong(env.terminal, form, { limit, usual: 1_000 }, itemsOf, {
         headers: ['host', 'outcome', 'exception', 'evidence'],
         row: (one) => [
           ...[escapeControls(one.host ?? `#${one.num}`), one.outcome, one.exception ?? ''],
@@ -98,13 +107,15 @@ function addScores(scan: Command, env: CommandEnv): void {
     .command('scores <id>')
     .description('Shows the score of each endpoint, or with --by of each value of a label, the worst first.')
     .option('--by <label>', 'site, env, os, ...')
-    .option('--limit <n>', 'at most so many', '50')
+    .option(...usualLimit(50))
     .option('-o, --output <form>', LIST_OUTPUTS.join('|'), 'table')
-    .action(async (id: string, { by, limit, output }: { by?: string; limit: string; output: string }) => {
+    .action(async (id: string, { by, limit, output }: { by?: string; limit?: string; output: string }) => {
       const params = { id: await wholeId(env.client(), 'query', id) };
       const query = by === undefined ? {} : { by };
-      const items = env.client().items('GET /v1/scans/{id}/scores', { params, query, limit: parseLimit(limit) });
-      await printList(env.terminal, parseOutput(output, LIST_OUTPUTS), items, {
+      const form = parseOutput(output, LIST_OUTPUTS);
+      const itemsOf = (most?: number) =>
+        env.client().items('GET /v1/scans/{id}/scores', { params, query, limit: most, pageSize: PAGE });
+      await printLong(env.terminal, form, { limit, usual: 50 }, itemsOf, {
         headers: [
           by ?? 'host',
           ...(by === undefined ? [] : ['endpoints']),
@@ -128,19 +139,20 @@ function addScores(scan: Command, env: CommandEnv): void {
 function addTrend(scan: Command, env: CommandEnv): void {
   interface Options {
     readonly target?: string;
-    readonly limit: string;
+    readonly limit?: string;
     readonly output: string;
   }
   scan
     .command('trend <pack>')
     .description('Shows how the score of a pack went, scan by scan of one scope, newest first.')
     .option('-t, --target <selector>', 'scans of exactly this scope; without it those of all endpoints')
-    .option('--limit <n>', 'at most so many', '30')
+    .option(...usualLimit(30))
     .option('-o, --output <form>', LIST_OUTPUTS.join('|'), 'table')
     .action(async (pack: string, { target = '', limit, output }: Options) => {
       const query = { pack, scope: target };
-      const items = env.client().items('GET /v1/scans', { query, limit: parseLimit(limit) });
-      await printList(env.terminal, parseOutput(output, LIST_OUTPUTS), items, {
+      const itemsOf = (most?: number) => env.client().items('GET /v1/scans', { query, limit: most });
+      const form = parseOutput(output, LIST_OUTPUTS);
+      await printLong(env.terminal, form, { limit, usual: 30 }, itemsOf, {
         headers: [
           'id',
           'ended',

@@ -5,7 +5,7 @@ import type { CommandEnv } from '../environment/command-env.js';
 import { wholeId } from '../environment/short-ids.js';
 import { usageError } from '../terminal/cli-error.js';
 import { safeJson } from '../terminal/escape.js';
-import { LIST_OUTPUTS, parseLimit, parseOutput, printList } from '../terminal/listing.js';
+import { LIST_OUTPUTS, parseOutput, printLong, usualLimit } from '../terminal/listing.js';
 import { shortTime } from '../terminal/time-text.js';
 import { missingText } from './missing-endpoints.js';
 import { renderScan, scanExit, scoreText } from './render-scan.js';
@@ -86,12 +86,13 @@ function addList(scan: Command, env: CommandEnv): void {
     .command('list')
     .description('Lists scans that have ended, newest first.')
     .option('--pack <id>', 'only scans of this pack')
-    .option('--limit <n>', 'at most so many', '50')
+    .option(...usualLimit(50))
     .option('-o, --output <form>', LIST_OUTPUTS.join('|'), 'table')
-    .action(async ({ pack, limit, output }: { pack?: string; limit: string; output: string }) => {
+    .action(async ({ pack, limit, output }: { pack?: string; limit?: string; output: string }) => {
       const query = pack === undefined ? {} : { pack };
-      const items = env.client().items('GET /v1/scans', { query, limit: parseLimit(limit) });
-      await printList(env.terminal, parseOutput(output, LIST_OUTPUTS), items, {
+      const itemsOf = (most?: number) => env.client().items('GET /v1/scans', { query, limit: most });
+      const form = parseOutput(output, LIST_OUTPUTS);
+      await printLong(env.terminal, form, { limit, usual: 50 }, itemsOf, {
         headers: ['id', 'began', 'who', 'pack', 'on', 'state', 'scanned', 'score'],
         row: (one) => [
           ...[one.id, shortTime(one.createdAt), one.operator.name, `${one.pack.id} ${one.pack.version}`, one.scope],

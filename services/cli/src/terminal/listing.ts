@@ -47,6 +47,46 @@ export async function printList<T>(
   return count;
 }
 
+/** `--limit` of a list that has a usual length. */
+export function usualLimit(usual: number): [flags: string, description: string] {
+  return ['--limit <n>', `at most so many (default: a table has ${numberText(usual)}, other forms have all)`];
+}
+
+/**
+ * Prints a list that may be long, as it comes: a table of the usual length, which says when there is more; in the forms that programs read
+ * everything, because who counts lines must not count a page. `--limit` is for both.
+ * @throws CliError when the limit is no number
+ */
+export async function printLong<T>(
+  terminal: Terminal,
+  output: TableOutput,
+  { limit, usual }: { readonly limit: string | undefined; readonly usual: number },
+  itemsOf: (limit: number | undefined) => AsyncIterable<T>,
+  listing: Listing<T>,
+): Promise<number> {
+  if (limit !== undefined) {
+    const most = parseLimit(limit);
+    return printList(terminal, output, firstOf(itemsOf(most), most), listing);
+  }
+  if (output === 'json' || output === 'ndjson') return printList(terminal, output, itemsOf(undefined), listing);
+  let isCut = false;
+  const shown = firstOf(itemsOf(usual + 1), usual, () => (isCut = true));
+  const count = await printList(terminal, output, shown, listing);
+  if (isCut) await terminal.stderr.write(`These are the first ${numberText(count)}; --limit shows more.\n`);
+  return count;
+}
+
+/** Tells when there are more. */
+async function* firstOf<T>(items: AsyncIterable<T>, most: number, onMore?: () => void): AsyncGenerator<T> {
+  let left = most;
+  for await (const item of items) {
+    if (left === 0) return onMore?.();
+    left -= 1;
+    yield item;
+    if (left === 0 && onMore === undefined) return;
+  }
+}
+
 /** `env=prod,site=zrh` */
 export function labelText(labels: Readonly<Record<string, string>>): string {
   return Object.entries(labels)

@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import type { CommandEnv } from '../environment/command-env.js';
 import { usageError } from '../terminal/cli-error.js';
 import { escapeControls } from '../terminal/escape.js';
-import { LIST_OUTPUTS, numberText, parseLimit, parseOutput, printList } from '../terminal/listing.js';
+import { LIST_OUTPUTS, numberText, parseLimit, parseOutput, printLong, usualLimit } from '../terminal/listing.js';
 import { shortTime } from '../terminal/time-text.js';
 import { csvLine, safeCsvLine } from '../terminal/value-text.js';
 import { addScan, SEVERITY_NAMES } from './scan-vulnerabilities.js';
@@ -25,7 +25,7 @@ interface ListOptions {
   readonly search?: string;
   readonly knownExploited?: boolean;
   readonly fixable?: boolean;
-  readonly limit: string;
+  readonly limit?: string;
   readonly output: string;
 }
 
@@ -47,7 +47,7 @@ export function addVulnerabilitiesCommand(program: Command, env: CommandEnv): vo
     .option('--search <text>', 'only those whose id or package holds this text')
     .option('--known-exploited', 'only those that are exploited')
     .option('--fixable', 'only those with a version without them')
-    .option('--limit <n>', 'at most so many', '50')
+    .option(...usualLimit(50))
     .option('-o, --output <form>', OUTPUTS.join('|'), 'table')
     .action((options: ListOptions) => list(env, options));
   command
@@ -64,11 +64,12 @@ function addScans(command: Command, env: CommandEnv): void {
   command
     .command('scans')
     .description('Lists scans for vulnerabilities, newest first.')
-    .option('--limit <n>', 'at most so many', '20')
+    .option(...usualLimit(20))
     .option('-o, --output <form>', LIST_OUTPUTS.join('|'), 'table')
-    .action(async ({ limit, output }: { limit: string; output: string }) => {
-      const items = env.client().items('GET /v1/vulnerability-scans', { query: {}, limit: parseLimit(limit) });
-      await printList(env.terminal, parseOutput(output, LIST_OUTPUTS), items, {
+    .action(async ({ limit, output }: { limit?: string; output: string }) => {
+      const itemsOf = (most?: number) => env.client().items('GET /v1/vulnerability-scans', { query: {}, limit: most });
+      const form = parseOutput(output, LIST_OUTPUTS);
+      await printLong(env.terminal, form, { limit, usual: 20 }, itemsOf, {
         headers: ['id', 'began', 'who', 'on', 'state', 'critical', 'high', 'exploited', 'not known'],
         row: (one) => [
           ...[one.id, shortTime(one.createdAt), one.operator.name, one.scope, one.state],
@@ -98,13 +99,14 @@ async function list(env: CommandEnv, { limit, output, knownExploited, fixable, .
     await stderr.write(`Scan ${scanLine(found)}\n`);
   }
   const pinned = scan === null ? query : { ...query, scan };
-  const items = client.items('GET /v1/vulnerabilities', { query: pinned, limit: parseLimit(limit) });
+  const itemsOf = (most?: number) => client.items('GET /v1/vulnerabilities', { query: pinned, limit: most });
   if (form === 'csv') {
     await stdout.write(csvLine(COLUMNS));
-    for await (const one of items) await stdout.write(safeCsvLine(valuesOf(one)));
+    for await (const one of itemsOf(limit === undefined ? undefined : parseLimit(limit)))
+      await stdout.write(safeCsvLine(valuesOf(one)));
     return;
   }
-  await printList(env.terminal, form, items, {
+  await printLong(env.terminal, form, { limit, usual: 50 }, itemsOf, {
     headers: ['id', 'severity', 'cvss', 'epss', 'exploited', 'fix', 'packages', 'endpoints', 'summary'],
     row: (one) => [
       ...[escapeControls(one.id), one.severity, one.cvss === undefined ? '' : String(one.cvss.score)],

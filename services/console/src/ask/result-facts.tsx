@@ -3,7 +3,7 @@ import { Link } from '@tanstack/react-router';
 import { useEffect, useState } from 'react';
 import { useTime } from '../preferences/time.js';
 import type { Snapshot } from '../rows/row-source.js';
-import { duration } from '../text/numbers.js';
+import { duration, plural, whole } from '../text/numbers.js';
 import { VisibleText } from '../ui/visible-text.js';
 import styles from './results.module.css';
 
@@ -23,9 +23,16 @@ export function ResultFacts({ rows, query }: { rows: Snapshot; query: QueryJson 
         of <VisibleText text={query.selector === '' ? 'all endpoints' : query.selector} max={120} />
       </span>
       {query.waitUntil !== undefined && <span>waits until {time.full(query.waitUntil)}</span>}
-      {query.polling !== undefined && query.state === 'running' && (
+      {rows.polling !== undefined && query.state === 'running' && (
         <span>
-          {query.polling.waiting} poll, the last hears of it by {time.clock(query.polling.answerBy)}
+          {rows.polling.waiting} poll, the last hears of it by {time.clock(rows.polling.answerBy)}
+        </span>
+      )}
+      {rows.working !== undefined && query.state === 'running' && (
+        <span>
+          {plural(rows.working.endpoints, 'endpoint')} at work, {whole(rows.working.looked)} files and the like looked
+          at
+          {rows.working.paused > 0 && `, ${whole(rows.working.paused)} standing still for others`}
         </span>
       )}
       {query.retryOf !== undefined && (

@@ -3,6 +3,7 @@ import type {
   FailureJson,
   LedgerJson,
   PollingJson,
+  WorkingJson,
   QueryJson,
   ReducedJson,
   WarningJson,
@@ -44,6 +45,7 @@ export interface RowsState {
   readonly query: QueryJson | undefined;
   readonly ledger: LedgerJson | undefined;
   readonly polling: PollingJson | undefined;
+  readonly working: WorkingJson | undefined;
   readonly elapsedMs: number;
   readonly columns: readonly string[];
   /** Rows that are kept, and rows that came and are not. */

@@ -9,6 +9,7 @@ const EMPTY = {
   query: undefined,
   ledger: undefined,
   polling: undefined,
+  working: undefined,
   elapsedMs: 0,
   reduced: undefined,
   problem: undefined,
@@ -102,7 +103,12 @@ export class QueryReader {
         this.#tellQuery(event.query);
         break;
       case 'progress':
-        this.#tell({ ledger: event.ledger, polling: event.polling, elapsedMs: event.elapsedMs });
+        this.#tell({
+          ledger: event.ledger,
+          polling: event.polling,
+          working: event.working,
+          elapsedMs: event.elapsedMs,
+        });
         break;
       case 'rows':
         for (const answer of event.answers) this.store.add(answer, answer.rows);
@@ -138,7 +144,7 @@ export class QueryReader {
   }
 
   #tellQuery(query: QueryJson): void {
-    this.#tell({ query, ledger: query.ledger, polling: query.polling });
+    this.#tell({ query, ledger: query.ledger, polling: query.polling, working: query.working });
   }
   #tellLedger({ ledger }: { readonly ledger?: RowsState['ledger'] }): void {
     if (ledger !== undefined) this.#tell({ ledger });

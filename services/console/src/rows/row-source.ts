@@ -15,6 +15,7 @@ const NOTHING: RowsState = {
   query: undefined,
   ledger: undefined,
   polling: undefined,
+  working: undefined,
   elapsedMs: 0,
   columns: [],
   kept: 0,

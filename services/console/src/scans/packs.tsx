@@ -5,6 +5,7 @@ import { client } from '../api/client.js';
 import { useTime } from '../preferences/time.js';
 import { useCan } from '../session/session.js';
 import { plural, whole } from '../text/numbers.js';
+import { ConfirmButton } from '../ui/confirm-button.js';
 import { Button } from '../ui/controls.js';
 import { download } from '../ui/download.js';
 import { Empty, Failure, Notice, Waiting } from '../ui/notice.js';
@@ -55,6 +56,16 @@ export function Packs() {
 function PackDrawer({ id, onClose }: { id: string; onClose: () => void }) {
   const pack = usePack(id);
   const { data } = pack;
+  const can = useCan();
+  const queryClient = useQueryClient();
+  const remove = useMutation({
+    mutationFn: () => client.call('DELETE /v1/packs/{id}', { params: { id } }),
+    onSuccess: async () => {
+      onClose();
+      queryClient.removeQueries({ queryKey: ['pack', id] });
+      await queryClient.invalidateQueries({ queryKey: ['packs'] });
+    },
+  });
   const checks = [...(data?.contents ?? [])].sort((one, other) => rankOf(other.severity) - rankOf(one.severity));
   return (
     <Panel kind="drawer" title={id} onClose={onClose}>
@@ -77,7 +88,16 @@ function PackDrawer({ id, onClose }: { id: string; onClose: () => void }) {
             >
               Save as YAML
             </Button>
+            {can('packs:apply') && (
+              <ConfirmButton
+                what="Remove it"
+                note="Nobody can run it any more. What it found stays."
+                isDisabled={remove.isPending}
+                onConfirm={() => remove.mutate()}
+              />
+            )}
           </div>
+          {remove.error !== null && <Failure error={remove.error} />}
         </>
       )}
       {checks.map(({ id: check, title, severity, remediation, action }) => (

@@ -65,3 +65,71 @@ test('an instance that starts later knows the same', async () => {
   expect(other.proposals(ORG, 1)).toMatchObject([{ version: '1.1.0' }]);
   await other.stop();
 });
+
+const BOB = { id: 'bob', name: 'Bob' };
+const WAITING = { org: ORG, id: 'own', digest: 'd' };
+const says = (as: 'approved' | 'rejected', atMs = 2) => ({ as, by: BOB, atMs });
+
+test('what was rejected does not wait, cannot be approved, and may be proposed again', async () => {
+  await library.propose(proposed('1.0.0', 'a'));
+  await expect(library.decide({ ...WAITING, digest: 'e' }, says('rejected'))).rejects.toMatchObject({
+    code: 'conflict',
+  });
+  await library.decide(WAITING, says('rejected'));
+  expect(library.proposals(ORG, 2)).toEqual([]);
+  for (const as of ['approved', 'rejected'] as const)
+    await expect(library.decide(WAITING, says(as))).rejects.toMatchObject({ code: 'not_found' });
+  await library.propose(proposed('1.0.0', 'a', 3));
+  expect(library.proposals(ORG, 3)).toMatchObject([{ version: '1.0.0' }]);
+});
+
+test('of one that approves and one that rejects at the same moment only the first counts, at any instance', async () => {
+  await library.propose(proposed('1.0.0', 'a'));
+  const other = new PackLibrary({ streams, logger: silentLogger });
+  await other.start();
+  const both = await Promise.allSettled([
+    library.decide(WAITING, says('approved')),
+    other.decide(WAITING, says('rejected')),
+  ]);
+  expect(both.map(({ status }) => status).toSorted()).toEqual(['fulfilled', 'rejected']);
+  await Promise.all([library.current(), other.current()]);
+  expect(library.proposals(ORG, 2)).toEqual(other.proposals(ORG, 2));
+  await other.stop();
+});
+
+test('what is approved is not rejected any more, and waits until it is applied', async () => {
+  await library.propose(proposed('1.0.0', 'a'));
+  await library.decide(WAITING, says('approved'));
+  await expect(library.decide(WAITING, says('rejected'))).rejects.toMatchObject({ code: 'conflict' });
+  // Whoever approved it died before it was applied.
+  await library.decide(WAITING, says('approved'));
+  expect(library.proposals(ORG, 2)).toHaveLength(1);
+  await library.store(pack('1.0.0', 'a'));
+  expect(library.proposals(ORG, 2)).toEqual([]);
+});
+
+test('a pack that was removed is not run; its versions are still read, and are the same for ever', async () => {
+  const removed = { by: BOB, atMs: 2 };
+  await expect(library.remove(ORG, 'own', removed)).rejects.toMatchObject({ code: 'not_found' });
+  await library.store(pack('1.0.0', 'a'));
+  await library.propose(proposed('1.1.0', 'b'));
+  await library.remove(ORG, 'own', removed);
+  const later = new PackLibrary({ streams, logger: silentLogger });
+  await later.start();
+  for (const one of [library, later]) {
+    expect(() => one.find(ORG, 'own')).toThrow('there is no pack own');
+    expect({ size: one.size, list: one.list(ORG), waits: one.proposals(ORG, 2) }).toEqual({
+      size: 0,
+      list: [],
+      waits: [],
+    });
+    expect(one.isApplied(ORG, 'own')).toBe(false);
+    expect(await one.version(ORG, 'own', 'a')).toMatchObject({ version: '1.0.0' });
+    await expect(one.remove(ORG, 'own', removed)).rejects.toMatchObject({ code: 'not_found' });
+    await expect(one.store(pack('1.0.0', 'c'))).rejects.toMatchObject({ code: 'conflict' });
+  }
+  await later.store(pack('1.0.0', 'a'));
+  await library.current();
+  expect(library.find(ORG, 'own')).toMatchObject({ version: '1.0.0' });
+  await later.stop();
+});

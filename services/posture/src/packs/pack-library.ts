@@ -9,12 +9,13 @@ import {
   STREAMS,
   type PackRecord,
   type ProposedPack,
+  type RemovedPack,
 } from '@muster/records';
 import type { Logger } from '@muster/runtime';
 import { writeFailure } from '@muster/service-base';
 
 interface Kept {
-  readonly record: PackRecord;
+  readonly record: PackRecord | RemovedPack;
   readonly seq: number;
 }
 
@@ -64,23 +65,36 @@ export class PackLibrary {
   }
 
   get size(): number {
-    return this.#newest.size;
+    return [...this.#applied()].length;
+  }
+
+  *#applied(): Generator<PackRecord> {
+    for (const { record } of this.#newest.values()) if (!isRemoved(record)) yield record;
+  }
+
+  /** Of any version. */
+  isApplied(org: OrgId, id: string): boolean {
+    const kept = this.#newest.get(keyOf(org, id));
+    return kept !== undefined && !isRemoved(kept.record);
   }
 
   /** By id. */
   list(org: OrgId): PackRecord[] {
-    const all = [...this.#newest.values()].map(({ record }) => record).filter((record) => record.org === org);
+    const all = [...this.#applied()].filter((record) => record.org === org);
     return all.sort((one, other) => (one.id < other.id ? -1 : 1));
   }
 
   /** What waits for a second person: until a newer version is applied, and not for ever. By id. */
   proposals(org: OrgId, nowMs: number): ProposedPack[] {
-    const waiting = [...this.#proposed].flatMap(([key, { record, seq }]) =>
-      record.org === org && seq > (this.#newest.get(key)?.seq ?? 0) && nowMs - record.atMs < PACK_PROPOSAL_MS
-        ? [record]
-        : [],
-    );
-    return waiting.sort((one, other) => (one.id < other.id ? -1 : 1));
+    const waiting = [...this.#proposed.keys()].flatMap((key) => this.#waiting(key, nowMs)?.record ?? []);
+    return waiting.filter((record) => record.org === org).sort((one, other) => (one.id < other.id ? -1 : 1));
+  }
+
+  #waiting(key: string, nowMs: number): KeptProposal | undefined {
+    const kept = this.#proposed.get(key);
+    if (kept === undefined || kept.seq <= (this.#newest.get(key)?.seq ?? 0)) return undefined;
+    const { atMs, decided } = kept.record;
+    return decided?.as === 'rejected' || nowMs - atMs >= PACK_PROPOSAL_MS ? undefined : kept;
   }
 
   /** Keeps it instead of what waited before. @throws AppError `conflict`, `broker_unavailable`, `storage_full` */
@@ -94,10 +108,58 @@ export class PackLibrary {
     return record;
   }
 
+  /**
+   * What a person says to the text that waits. Both answers are written after what they are about, on the condition that nobody else did, so
+   * that one that was rejected is never applied. Approving again changes nothing.
+   * @throws AppError `not_found` when none waits, `conflict` when it is another text or somebody else was first, `broker_unavailable`
+   */
+  async decide(
+    { org, id, digest }: Pick<ProposedPack, 'org' | 'id' | 'digest'>,
+    decided: NonNullable<ProposedPack['decided']>,
+  ): Promise<ProposedPack> {
+    const key = keyOf(org, id);
+    const kept = this.#waiting(key, decided.atMs);
+    if (kept === undefined) throw new AppError('not_found', `no version of ${id} waits for approval`);
+    const { record, seq } = kept;
+    if (record.digest !== digest)
+      throw new AppError('conflict', `another text of ${id} waits by now: read it, and decide about that one`);
+    if (record.decided !== undefined) {
+      if (decided.as === 'approved') return record;
+      throw new AppError('conflict', `${record.decided.by.name} has approved ${id} ${record.version} already`);
+    }
+    const changed = { ...record, decided };
+    const subject = STREAM_SUBJECTS.packProposal(org, id);
+    const result = await this.#streams.append(subject, encodePosture(changed), { expectLastSubjectSeq: seq });
+    if (result.kind === 'unavailable') throw writeFailure('the answer could not be kept', result.cause);
+    if (result.kind === 'conflict')
+      throw new AppError('conflict', `somebody else decided about ${id} at the same moment; look at it and try again`);
+    this.#proposed.set(key, { record: changed, seq: result.seq });
+    return changed;
+  }
+
+  /**
+   * Nobody runs it any more, and what waited under its id waits no longer. What its versions found stays readable, and hunts that run go on.
+   * @throws AppError `not_found`, `conflict`, `broker_unavailable`
+   */
+  async remove(org: OrgId, id: string, removed: RemovedPack['removed']): Promise<RemovedPack> {
+    const { version } = this.find(org, id);
+    const key = keyOf(org, id);
+    const record: RemovedPack = { org, id, version, removed };
+    const result = await this.#streams.append(STREAM_SUBJECTS.pack(org, id), encodePosture(record), {
+      expectLastSubjectSeq: this.#newest.get(key)?.seq ?? 0,
+      essential: true,
+    });
+    if (result.kind === 'unavailable') throw writeFailure('the pack could not be removed', result.cause);
+    if (result.kind === 'conflict')
+      throw new AppError('conflict', `somebody else changed ${id} at the same moment; look at it and try again`);
+    this.#newest.set(key, { record, seq: result.seq });
+    return record;
+  }
+
   /** The newest version. @throws AppError `not_found` */
   find(org: OrgId, id: string): PackRecord {
     const kept = this.#newest.get(keyOf(org, id));
-    if (kept !== undefined) return kept.record;
+    if (kept !== undefined && !isRemoved(kept.record)) return kept.record;
     const names = this.list(org).map((record) => record.id);
     const there = names.length === 0 ? 'none is applied yet' : `there are ${names.join(', ')}`;
     throw new AppError('not_found', `there is no pack ${id}: ${there}; an admin applies one with muster pack apply`);
@@ -106,7 +168,7 @@ export class PackLibrary {
   /** The version with these checks; also an earlier one, which a hunt may still run. */
   async version(org: OrgId, id: string, hash: string): Promise<PackRecord | undefined> {
     const newest = this.#newest.get(keyOf(org, id))?.record;
-    if (newest?.hash === hash) return newest;
+    if (newest !== undefined && !isRemoved(newest) && newest.hash === hash) return newest;
     let found: PackRecord | undefined;
     for await (const record of this.#versions(org, id)) if (record.hash === hash) found = record;
     return found;
@@ -149,12 +211,13 @@ export class PackLibrary {
         throw new AppError('conflict', `version ${version} of ${id} has other checks; give it a new version`);
   }
 
-  /** All that were applied, the oldest first. @throws AppError `broker_unavailable` */
+  /** All that were applied, also before a pack was removed, the oldest first. @throws AppError `broker_unavailable` */
   async *#versions(org: OrgId, id: string): AsyncGenerator<PackRecord> {
     const subject = STREAM_SUBJECTS.pack(org, id);
     try {
       for await (const { data } of this.#streams.read(STREAMS.packs.name, { subject, batch: 4 })) {
-        yield decodePosture<PackRecord>(data.slice());
+        const record = decodePosture<PackRecord | RemovedPack>(data.slice());
+        if (!isRemoved(record)) yield record;
       }
     } catch (cause) {
       throw new AppError('broker_unavailable', `the versions of ${id} could not be read`, { cause });
@@ -163,7 +226,7 @@ export class PackLibrary {
 
   #apply({ data, seq }: Entry): void {
     try {
-      const record = decodePosture<PackRecord | ProposedPack>(data.slice());
+      const record = decodePosture<PackRecord | ProposedPack | RemovedPack>(data.slice());
       const key = keyOf(record.org, record.id);
       if ('proposal' in record) {
         if ((this.#proposed.get(key)?.seq ?? 0) < seq) this.#proposed.set(key, { record, seq });
@@ -174,4 +237,5 @@ export class PackLibrary {
   }
 }
 
+const isRemoved = (record: PackRecord | RemovedPack): record is RemovedPack => 'removed' in record;
 const keyOf = (org: OrgId, id: string): string => `${org}/${id}`;

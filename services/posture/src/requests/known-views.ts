@@ -18,6 +18,8 @@ const NEEDS: Readonly<Record<PostureRequest['t'], readonly ViewName[]>> = {
   propose_pack: ['packs'],
   list_proposals: ['packs'],
   show_proposal: ['packs'],
+  reject_proposal: ['packs'],
+  remove_pack: ['packs', 'schedules'],
   start_scan: ['packs'],
   list_scans: ['scans'],
   show_scan: ['scans'],

@@ -1,10 +1,11 @@
-import type { PackSummary, PostureReply, PostureRequest, StartScan, StorePack } from '@muster/messages';
+import type { PostureReply, PostureRequest, StartScan } from '@muster/messages';
 import { AppError, CHECK_OUTCOMES, isOrgId, newQueryId, type OrgId, type QueryId } from '@muster/protocol';
-import type { PackRecord, ProposedPack, QueryRecord } from '@muster/records';
+import type { QueryRecord } from '@muster/records';
 import type { Clock } from '@muster/runtime';
 import type { ExceptionRequests } from '../exceptions/exception-requests.js';
 import type { PackCompiler } from '../packs/pack-compiler.js';
 import type { PackLibrary } from '../packs/pack-library.js';
+import { PackRequests } from '../packs/pack-requests.js';
 import type { QueryServices } from '../scans/query-services.js';
 import { KeptFindings } from '../scans/kept-findings.js';
 import { endpointsOf, scoresOf } from '../scans/scan-findings.js';
@@ -31,45 +32,36 @@ export interface PostureRequestsOptions {
 const MAX_SCANS = 200;
 /** Endpoints without evidence in one reply. */
 const MAX_SCORES = 5_000;
-/** A pack and its record in one message of the broker. */
-const RECORD_BYTES = 900 * 1024;
 
 /** What the API may ask. */
 export class PostureRequests {
   readonly #options: PostureRequestsOptions;
+  readonly #packs: PackRequests;
   readonly #kept = new KeptFindings();
 
   constructor(options: PostureRequestsOptions) {
     this.#options = options;
+    const { packs, compiler, clock, schedules } = options;
+    this.#packs = new PackRequests({
+      ...{ packs, compiler, clock },
+      schedulesOf: (org, pack) => schedules.of(org, pack).map(({ name }) => name),
+    });
   }
 
   /** @throws AppError, StreamError */
   async handle(request: PostureRequest): Promise<PostureReply> {
     if (!isOrgId(request.org)) throw new AppError('bad_request', 'the org is not a valid name');
-    const { packs, scans, schedules, exceptions } = this.#options;
+    const { scans, schedules, exceptions } = this.#options;
     switch (request.t) {
       case 'store_pack':
-        return { t: 'pack', pack: summaryOf(await this.#store(request)) };
-      case 'propose_pack': {
-        const { text: _text, proposal: _proposal, ...proposed } = await this.#propose(request);
-        return { t: 'proposals', proposals: [proposed] };
-      }
-      case 'list_proposals': {
-        const waiting = packs.proposals(request.org, this.#options.clock.now());
-        return { t: 'proposals', proposals: waiting.map(({ text: _text, proposal: _proposal, ...one }) => one) };
-      }
-      case 'show_proposal': {
-        const waiting = packs.proposals(request.org, this.#options.clock.now());
-        const proposal = waiting.find(({ id }) => id === request.id);
-        if (proposal === undefined) throw new AppError('not_found', `no version of ${request.id} waits for approval`);
-        return { t: 'proposal', proposal };
-      }
+      case 'propose_pack':
+      case 'list_proposals':
+      case 'show_proposal':
+      case 'reject_proposal':
       case 'list_packs':
-        return { t: 'packs', packs: packs.list(request.org).map(summaryOf) };
-      case 'show_pack': {
-        const record = await this.#version(request);
-        return { t: 'pack', pack: summaryOf(record), text: record.text };
-      }
+      case 'show_pack':
+      case 'remove_pack':
+        return this.#packs.handle(request);
       case 'start_scan':
         return { t: 'scan_started', record: await this.start(request) };
       case 'list_scans': {
@@ -129,51 +121,6 @@ export class PostureRequests {
     }
   }
 
-  /** The checks must be those that were signed: what endpoints get is made here again, of the text. */
-  async #store({ org, by, approvedBy, text, hash, jws, keys }: StorePack): Promise<PackRecord> {
-    const { packs, clock } = this.#options;
-    const { pack, bytes } = this.#compiled(text, hash, jws.length + keys.length);
-    return packs.store({
-      ...{ org, ...pack, hash, jws, keys, text, bytes, by, atMs: clock.now() },
-      ...(approvedBy === undefined ? {} : { approvedBy }),
-    });
-  }
-
-  /** It is compiled now, so that nobody approves what cannot be applied. */
-  #propose({
-    org,
-    by,
-    text,
-    hash,
-    proposal,
-    why,
-  }: PostureRequest & { readonly t: 'propose_pack' }): Promise<ProposedPack> {
-    const { packs, clock } = this.#options;
-    const { pack, digest } = this.#compiled(text, hash, proposal.length);
-    return packs.propose({ org, ...pack, hash, text, by, proposal, digest, why, atMs: clock.now() });
-  }
-
-  #compiled(text: Uint8Array, hash: string, signed: number) {
-    const { pack, encoded, digest } = this.#options.compiler.compile(text);
-    if (encoded.hash !== hash)
-      throw new AppError(
-        'conflict',
-        'API and posture service encode the checks differently: they are of other versions',
-      );
-    const { bytes } = encoded;
-    if (text.length + bytes.length + signed > RECORD_BYTES)
-      throw new AppError('too_large', `the pack ${pack.id} takes more than ${RECORD_BYTES} bytes: divide it`);
-    const { id, version, title, checks } = pack;
-    return { pack: { id, version, title, checks: checks.length }, bytes, digest };
-  }
-
-  async #version({ org, id, hash }: PostureRequest & { readonly t: 'show_pack' }): Promise<PackRecord> {
-    const { packs } = this.#options;
-    const record = hash === undefined ? packs.find(org, id) : await packs.version(org, id, hash);
-    if (record === undefined) throw new AppError('not_found', `that version of the pack ${id} is not kept any more`);
-    return record;
-  }
-
   /** Where an exception is for some endpoints only, the scan keeps who fails: otherwise it could not be counted. */
   start({ pack: packId, ...request }: StartScan): Promise<QueryRecord> {
     const { packs, queries, clock, reader } = this.#options;
@@ -224,8 +171,4 @@ export class PostureRequests {
     const { pack } = scan.query;
     throw new AppError('not_found', `the pack ${pack.id} ${pack.version} has no check ${check}`);
   }
-}
-
-function summaryOf({ text: _text, bytes: _bytes, jws: _jws, keys: _keys, ...summary }: PackRecord): PackSummary {
-  return summary;
 }

@@ -32,6 +32,11 @@ export class ScheduleRequests {
     return sorted.map((schedule) => ({ ...schedule, firings: schedule.firings.slice(0, 1) }));
   }
 
+  /** Those that run a pack, paused ones too: they may be resumed. */
+  of(org: OrgId, pack: string): ScheduleRecord[] {
+    return this.list(org).filter((schedule) => schedule.pack === pack);
+  }
+
   /** @throws AppError `not_found` for a pack that is not applied, `bad_request`, `conflict`, `idempotency_mismatch` */
   create(org: OrgId, by: Person, terms: ScheduleTerms, asked?: string): Promise<ScheduleRecord> {
     const { schedules } = this.#options;

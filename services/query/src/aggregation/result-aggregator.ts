@@ -1,6 +1,6 @@
 import type { GatewayUpdate, PartialUpdate, TargetedUpdate } from '@muster/messages';
 import { countRows, type GatewayId, type Ledger } from '@muster/protocol';
-import { decodeNumberSet, readAnswerBlock, type ResultForm } from '@muster/records';
+import { decodeNumberSet, readAnswerBlock, type ResultForm, type Working } from '@muster/records';
 import { QueryLedger } from '../ledger/query-ledger.js';
 import { UpdateSequencer } from './update-sequencer.js';
 import { GroupMerge } from './group-merge.js';
@@ -47,6 +47,7 @@ export class ResultAggregator {
   readonly warnings = new WarningTracker();
   readonly #options: AggregatorOptions;
   readonly #gateways = new Map<GatewayId, GatewayState>();
+  readonly #working = new Map<GatewayId, Working>();
   #countedTwice = 0;
   #lostUnknown = false;
 
@@ -107,6 +108,19 @@ export class ResultAggregator {
   /** Rows (raw) or distinct rows (group). */
   get rows(): number {
     return this.#options.form === 'group' ? this.groups.size : this.answers.rows;
+  }
+
+  /** Who works on it, by the last word of each gateway; `undefined` when nobody says so. Never more than are waited for. */
+  get working(): Working | undefined {
+    const { waiting } = this.ledger;
+    let [endpoints, paused, looked] = [0, 0, 0];
+    for (const [gateway, one] of this.#working) {
+      const here = Math.min(one.endpoints, this.ledger.waitingAt(gateway));
+      endpoints += here;
+      paused += Math.min(one.paused, here);
+      looked = Math.min(looked + (here === 0 ? 0 : one.looked), Number.MAX_SAFE_INTEGER);
+    }
+    return endpoints === 0 || waiting === 0 ? undefined : { endpoints, paused, looked };
   }
 
   /** The ledger of what has been taken for the result stream: rows and ledger of an event describe one moment. */
@@ -202,7 +216,8 @@ export class ResultAggregator {
     }
     // Merged rows and the set of endpoints that gave them are applied together, and so are the pieces of a large answer: all, or nothing.
     if (whole) this.#applyRows(gateway, partials);
-    for (const { empty, failures, warnings } of partials) {
+    for (const { empty, failures, warnings, working } of partials) {
+      if (working !== undefined) this.#working.set(gateway, working);
       if (warnings !== undefined) this.warnings.add(warnings);
       if (empty.length > 0) this.ledger.empty(gateway, decodeNumberSet(empty));
       for (const failure of failures) this.ledger.fail(gateway, failure);

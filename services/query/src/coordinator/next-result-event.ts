@@ -33,8 +33,13 @@ export function nextResultEvent(
     return { t: 'groups', groups: changed, ...(groups.hasChanges ? { more: true } : stamp(aggregator)) };
   if (!scheduler.takeProgress()) return undefined;
   const { polling } = ledger;
+  const { working } = aggregator;
   const progress = { ...stamp(aggregator), elapsedMs, gateways: aggregator.gateways };
-  return { t: 'progress', ...progress, ...(polling === undefined ? {} : { polling }) };
+  return {
+    ...{ t: 'progress', ...progress },
+    ...(polling === undefined ? {} : { polling }),
+    ...(working === undefined ? {} : { working }),
+  };
 }
 
 /** The ledger of what is written with the event, and whom it counts that no event before it did. */

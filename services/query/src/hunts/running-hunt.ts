@@ -13,6 +13,7 @@ import { nextResultEvent } from '../coordinator/next-result-event.js';
 import type { GatewayFailureDetector } from '../liveness/gateway-failure-detector.js';
 import type { QueryRecordStore } from '../results/query-record-store.js';
 import type { ResultWriter, ResultWriterOptions, WriteResult } from '../results/result-writer.js';
+import { foundBy } from './found.js';
 import type { KeptHunt } from './kept-hunt.js';
 
 export interface RunningHuntDeps {
@@ -62,6 +63,7 @@ export class RunningHunt {
   #begunMs = 0;
   #countedMs = Number.NEGATIVE_INFINITY;
   #counting: Promise<void> | undefined;
+  #telling: Promise<void> | undefined;
   #flushedVersion = -1;
   #tickedMs = 0;
   #isInDoubt = false;
@@ -188,6 +190,7 @@ export class RunningHunt {
     this.#stopTimers();
     this.#scheduler.flushNow();
     await this.#writer.idle();
+    await this.#telling;
     this.#close('released');
   }
 
@@ -217,6 +220,7 @@ export class RunningHunt {
     this.#aggregator.ledger.expireMoves(nowMs);
     if (nowMs - this.#countedMs >= COUNT_MS) void this.#count().then(() => this.#scheduler.changed());
     this.#changed();
+    if (!this.#inDoubt) this.#telling ??= this.#tellFound();
     if (this.#mayBeFinal(nowMs)) void this.#count().then(() => this.#mayBeFinal(nowMs) && this.end('settled'));
   }
 
@@ -248,6 +252,23 @@ export class RunningHunt {
     });
   }
 
+  /** Who waits for rows reads records: the results of all queries are too much to read for that. Tried again at the next tick. */
+  #tellFound(): Promise<void> | undefined {
+    const { clock, records, logger } = this.#deps;
+    const ledger = this.#aggregator.writtenLedger;
+    const found = foundBy(this.record, { endpoints: ledger.answered, nowMs: clock.now() });
+    if (found === undefined) return undefined;
+    const record = { ...this.record, found, ledger, rows: this.#aggregator.rows };
+    return records
+      .store(record, this.#stored.seq)
+      .then((stored) => {
+        // Where it is a conflict another one goes on with the hunt, and the next write of results says so.
+        if (stored.kind === 'stored') this.#stored = { record, seq: stored.seq };
+      })
+      .catch((err: unknown) => logger.warn('what a hunt found could not be stored', { query: record.id, err }))
+      .finally(() => (this.#telling = undefined));
+  }
+
   get #elapsedMs(): number {
     return Math.max(0, this.#deps.clock.now() - this.record.createdAtMs);
   }
@@ -255,6 +276,7 @@ export class RunningHunt {
   async #finish(ending: Ending): Promise<void> {
     const { bus, reduce, metrics, logger } = this.#deps;
     await this.#count();
+    await this.#telling;
     this.#aggregator.ledger.end(ending.code, ending.message);
     this.#scheduler.finish();
     await this.#writer.idle();
@@ -276,11 +298,15 @@ export class RunningHunt {
   #lastRecord(state: Ending['state']): QueryRecord {
     const { truncated, rows, ledger, warnings } = this.#aggregator;
     const faults = [this.#kept?.truncated, truncated].filter((fault) => fault !== undefined);
+    const nowMs = this.#deps.clock.now();
+    const counted = ledger.snapshot();
+    const found = foundBy(this.record, { endpoints: counted.answered, nowMs, isEnd: true });
     return {
       ...this.record,
+      ...(found === undefined ? {} : { found }),
       state,
-      endedAtMs: this.#deps.clock.now(),
-      ledger: ledger.snapshot(),
+      endedAtMs: nowMs,
+      ledger: counted,
       offline: ledger.away ?? 0,
       rows,
       ...(warnings.endpoints > 0 ? { warned: warnings.endpoints } : {}),

@@ -6,6 +6,7 @@ import {
   type GatewayHeartbeat,
   type GatewayUpdate,
   type GatewayRequest,
+  type HuntStart,
   type CoordinatorHeartbeat,
   type QueryStart,
   type QueryStop,
@@ -27,7 +28,7 @@ export const rowOf = (num: number): Uint8Array => encodeCbor([`package-${num % 5
 /** A gateway as the query service sees it over the bus, driven by the test. */
 export class FakeGateway {
   readonly id: GatewayId;
-  readonly starts: QueryStart[] = [];
+  readonly starts: (QueryStart | HuntStart)[] = [];
   readonly stops: QueryStop[] = [];
   /** Misses the start of queries, and learns of them from heartbeats only. */
   deaf = false;
@@ -122,19 +123,24 @@ export class FakeGateway {
     this.#partial(this.#last(), {});
   }
 
-  #last(): QueryStart {
+  #last(): QueryStart | HuntStart {
     const start = this.starts.at(-1);
     if (start === undefined) throw new Error(`${this.id} has no query`);
     return start;
   }
 
   #receive(data: Uint8Array): void {
-    const message = decodeBusMessage<QueryStart | QueryStop>(data, 'query_start', 'query_stop');
+    const message = decodeBusMessage<QueryStart | HuntStart | QueryStop>(
+      data,
+      'query_start',
+      'hunt_start',
+      'query_stop',
+    );
     if (message?.t === 'query_stop') this.stops.push(message);
     else if (message !== undefined && !this.deaf) this.#begin(message, false);
   }
 
-  #begin(start: QueryStart, late: boolean): void {
+  #begin(start: QueryStart | HuntStart, late: boolean): void {
     if (this.frozen || this.#seqs.has(start.id)) return;
     this.#seqs.set(start.id, 0);
     this.starts.push(start);
@@ -147,12 +153,12 @@ export class FakeGateway {
     return { targets: encodeNumberSet(nums), ...(polled.length === 0 ? {} : { polls }) };
   }
 
-  #partial(start: QueryStart, content: object): void {
+  #partial(start: QueryStart | HuntStart, content: object): void {
     const nothing = { answered: NOTHING, empty: NOTHING, failures: [], answers: NOTHING, groups: NOTHING };
     this.#send(start, { t: 'partial', more: false, settled: false, ...nothing, ...content });
   }
 
-  #send(start: QueryStart, content: object): void {
+  #send(start: QueryStart | HuntStart, content: object): void {
     const seq = this.#seqs.get(start.id) ?? 0;
     this.#seqs.set(start.id, seq + 1);
     const update = { query: start.id, gateway: this.id, seq, ...content } as GatewayUpdate;

@@ -36,7 +36,7 @@ export interface ScanJob {
   readonly onResult: (result: JobResult) => void;
 }
 
-export interface ScanHandle extends JobHandle {
+export interface ScanHandle extends Pick<JobHandle, 'cancel'> {
   deliver(bytes: Uint8Array): void;
 }
 

@@ -92,6 +92,43 @@ describe('a query with a budget of its own, at low priority', () => {
     share = 0;
   });
 
+  test('where the gateway takes it, it says how far it is at a bounded rate, until it has its answer', async () => {
+    let share = 0;
+    const agent = createAgent({ env: {}, load: { othersShare: () => share, onBattery: () => false } });
+    const said = (ref: number) => agent.sent.filter((one) => one.ref === ref && one.type === FRAME.progress);
+    const bodyOf = ({ body }: { body: Uint8Array }) => {
+      const decoded = decodeBody('progress', body);
+      if (!decoded.ok) throw new Error(decoded.fault);
+      return decoded.body;
+    };
+    const fromMs = performance.now();
+    agent.ask(1, rowsThenForever(1), ['x'], { ...low(60_000), progressMs: 1_000 });
+    // It waits for the first one, and has nothing to say.
+    agent.ask(2, rowsThenForever(1), ['x'], { ...low(2_500), progressMs: 1_000 });
+    await agent.until(() => said(1).length === 2);
+    expect(performance.now() - fromMs).toBeGreaterThanOrEqual(1_900);
+    const [one, two] = said(1).map(bodyOf);
+    expect(one).toMatchObject({ pausedMs: 0, paused: false, looked: expect.any(Number) });
+    expect(two!.spentMs).toBeGreaterThan(one!.spentMs);
+    share = 1;
+    await agent.until(() =>
+      said(1)
+        .map(bodyOf)
+        .some(({ paused, pausedMs }) => paused && pausedMs > 0),
+    );
+    expect(said(2)).toEqual([]);
+    share = 0;
+    agent.cancel(1);
+    const { frames } = await agent.outcome(2);
+    const count = said(2).length;
+    expect(count).toBeGreaterThanOrEqual(1);
+    expect(frames!.slice(-2).map(({ type }) => type)).toEqual([FRAME.warnings, FRAME.rows]);
+    // Neither after the answer, nor where the gateway does not say that it takes it.
+    agent.ask(3, rowsThenForever(1), ['x'], low(1_500));
+    await agent.outcome(3);
+    expect([said(2).length, said(3).length]).toEqual([count, 0]);
+  });
+
   test('it goes on when they do not', async () => {
     let share = 1;
     const agent = createAgent({ env: {}, load: { othersShare: () => share, onBattery: () => false } });

@@ -48,11 +48,12 @@ interface Query {
   readonly ref: number;
   readonly body: QueryBody;
   credit: number;
-  job: JobHandle | undefined;
+  job: Pick<JobHandle, 'cancel'> | undefined;
   scan: ScanHandle | undefined;
   answer: Answer | undefined;
   sender: AnswerSender | undefined;
   deadline: Timer | undefined;
+  progress: Timer | undefined;
 }
 
 /** Answers the queries of the active session. They end with the session; the next gateway sends them again. */
@@ -128,6 +129,7 @@ export class QueryHandler implements Capability {
       answer: undefined,
       sender: undefined,
       deadline: undefined,
+      progress: undefined,
     };
     const taken =
       body.pack === undefined
@@ -140,6 +142,8 @@ export class QueryHandler implements Capability {
       () => this.#onDeadline(query),
       Math.min(body.remainingMs, LIMITS.queryTimeoutMaxMs),
     );
+    if (body.progressMs !== undefined && !isScan(taken))
+      query.progress = clock.setInterval(() => this.#tellProgress(query, taken), body.progressMs);
     this.#queries.set(ref, query);
     logger.debug('query accepted', { query: body.id });
   }
@@ -152,6 +156,12 @@ export class QueryHandler implements Capability {
       onWanted: () => this.#send(FRAME.packWanted, query.ref, encodeBody('packWanted', {}), { urgent: true }),
       onResult: (result) => this.#onResult(query, result),
     });
+  }
+
+  /** While it works: what it has not begun, or what it sends, needs no word. */
+  #tellProgress({ ref, sender }: Query, job: JobHandle): void {
+    const progress = sender === undefined ? job.progress() : undefined;
+    if (progress !== undefined) this.#send(FRAME.progress, ref, encodeBody('progress', progress), { urgent: true });
   }
 
   #onCancel(ref: number): void {
@@ -179,6 +189,7 @@ export class QueryHandler implements Capability {
 
   #onResult(query: Query, result: JobResult): void {
     query.job = undefined;
+    this.#options.clock.clear(query.progress);
     if (!result.ok) {
       this.#drop(query);
       this.#sendEnd(query.ref, query.body.id, result.failure);
@@ -216,6 +227,7 @@ export class QueryHandler implements Capability {
   #drop(query: Query): string | undefined {
     this.#queries.delete(query.ref);
     this.#options.clock.clear(query.deadline);
+    this.#options.clock.clear(query.progress);
     query.answer?.release();
     return query.job?.cancel();
   }

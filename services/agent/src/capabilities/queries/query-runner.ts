@@ -1,4 +1,12 @@
-import { type Budget, clipMessage, encodeCbor, LIMITS, type SqlParameter, type WarningsBody } from '@muster/protocol';
+import {
+  type Budget,
+  clipMessage,
+  encodeCbor,
+  LIMITS,
+  type ProgressBody,
+  type SqlParameter,
+  type WarningsBody,
+} from '@muster/protocol';
 import type { Clock } from '@muster/runtime/program';
 import type { QueryFailure, QueryRequest } from '../../worker/messages.js';
 import type { TrafficRow } from '../../traffic/traffic-meter.js';
@@ -31,6 +39,8 @@ export interface JobHandle {
    * path at which the statement hangs, if it does.
    */
   cancel(): string | undefined;
+  /** How far its statement is; `undefined` while it does not run. */
+  progress(): ProgressBody | undefined;
 }
 
 export interface QueryRunnerOptions {
@@ -112,7 +122,7 @@ export class QueryRunner {
     const entry: Entry = { job, lane, onResult, task: undefined };
     lane.queue.push(entry);
     this.#pump();
-    return { cancel: () => this.#cancel(entry) };
+    return { cancel: () => this.#cancel(entry), progress: () => entry.task?.progress() };
   }
 
   /** Cancels everything. */

@@ -2,6 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import type { QueryStart } from '@muster/messages';
 import {
   DEFAULT_BUDGET,
+  decodeBody,
   decodeHeader,
   encodeBody,
   encodeCbor,
@@ -114,6 +115,31 @@ describe('ActiveQuery', () => {
     query.queryEnd(bad, encodeBody('queryEnd', { outcome: 'error', code: 'x', message: '' }));
     expect(query.aggregator.drain().flatMap(({ warnings }) => warnings ?? [])).toEqual([[1, 'cut', 3, 'a name']]);
     expect(query.aggregator.drain().flatMap(({ warnings }) => warnings ?? [])).toEqual([]);
+  });
+
+  it('asks for progress of what has low priority only, and adds up what those say that have not settled', () => {
+    const decode = (frame: Uint8Array) => decodeBody('query', frame.subarray(8));
+    const [one, two, stranger] = [sessionOf(1).session, sessionOf(2).session, sessionOf(3).session];
+    const { query: usual } = activeQuery();
+    expect(decode(usual.ask([one], { joined: false, nowMs: 0 }))).toMatchObject({ ok: true, body: { warnings: true } });
+    expect(decode(usual.ask([one], { joined: false, nowMs: 0 }))).not.toHaveProperty('body.progressMs');
+    const { query } = activeQuery({ change: { budget: { ...DEFAULT_BUDGET, priority: 'low' } } });
+    const frame = query.ask([one, two], { joined: false, nowMs: 0 });
+    expect(decode(frame)).toMatchObject({ ok: true, body: { progressMs: LIMITS.progressMs } });
+    expect(query.working()).toBeUndefined();
+    const progress = (looked: number, paused = false) =>
+      encodeBody('progress', { spentMs: 1, pausedMs: 0, paused, looked });
+    expect(query.progress(stranger, progress(1_000))).toBe(true);
+    expect(query.working()).toBeUndefined();
+    expect(query.progress(one, progress(5))).toBe(true);
+    expect(query.progress(one, progress(7))).toBe(true);
+    expect(query.progress(two, progress(2, true))).toBe(true);
+    expect(query.working()).toEqual({ endpoints: 2, paused: 1, looked: 9 });
+    expect(query.progress(two, encodeBody('credit', { bytes: 1 }))).toBe(false);
+    query.rows(two, row, true);
+    expect(query.working()).toEqual({ endpoints: 1, paused: 0, looked: 7 });
+    query.sessionClosed(one, true);
+    expect(query.working()).toEqual({ endpoints: 0, paused: 0, looked: 0 });
   });
 
   it('ends an answer that takes more than its credit while the pool has nothing to give', () => {

@@ -9,11 +9,12 @@ import {
   scanAnswerFault,
   type AgentOutcome,
   type Outcome,
+  type ProgressBody,
   type QueryBody,
   type Selector,
   type WarningsBody,
 } from '@muster/protocol';
-import type { NumberBits } from '@muster/records';
+import type { NumberBits, Working } from '@muster/records';
 import type { SessionView } from '../../foundation/session-view.js';
 import { ByteStore } from './byte-store.js';
 import type { CreditPool, CreditTaker } from './credit-pool.js';
@@ -33,6 +34,7 @@ class Asked implements CreditTaker {
   store: ByteStore | undefined;
   warnings: WarningsBody['warnings'] = [];
   hasPack = false;
+  progress: ProgressBody | undefined;
 
   constructor(session: SessionView, options: { joined: boolean; untilMs: number; ref: number; credit: number }) {
     this.session = session;
@@ -102,6 +104,7 @@ export class ActiveQuery {
   /** Endpoints that answered here, or said why they do not: that is final. */
   readonly #heard: Pick<Set<number>, 'has'> & { add(num: number): unknown };
   readonly #hunt: HuntLimits | undefined;
+  #hasProgress = false;
   /** How many sessions of an endpoint ended while its answer was awaited; of a hunt, how often it was asked in vain, and when. */
   readonly #lost = new Map<number, { times: number; atMs: number }>();
 
@@ -224,6 +227,29 @@ export class ActiveQuery {
     return true;
   }
 
+  /** Takes PROGRESS; the last one counts. Returns false when the body is malformed. */
+  progress(session: SessionView, body: Uint8Array): boolean {
+    const decoded = decodeBody('progress', body);
+    if (!decoded.ok) return false;
+    const asked = this.#askedOf(session);
+    if (asked !== undefined) asked.progress = decoded.body;
+    this.#hasProgress ||= asked !== undefined;
+    return true;
+  }
+
+  /** Of those that are waited for, who says how far they are; `undefined` when nobody has said so yet. */
+  working(): Working | undefined {
+    if (!this.#hasProgress) return undefined;
+    let [endpoints, paused, looked] = [0, 0, 0];
+    for (const { progress } of this.#waiting.values()) {
+      if (progress === undefined) continue;
+      endpoints += 1;
+      paused += progress.paused ? 1 : 0;
+      looked = Math.min(looked + progress.looked, Number.MAX_SAFE_INTEGER);
+    }
+    return { endpoints, paused, looked };
+  }
+
   /** The agent asks for the checks. It gets them once per question: they are large. */
   mayWantPack(session: SessionView): boolean {
     const asked = this.#askedOf(session);
@@ -279,6 +305,8 @@ export class ActiveQuery {
     const remainingMs = Math.max(0, Math.min(Math.round(this.deadlineMs - nowMs), this.#hunt?.askMs ?? Infinity));
     const body = {
       ...{ id, sql, columns: [...columns], remainingMs, budget, credit, warnings: true },
+      // A search of seconds is over before anybody wonders.
+      ...(budget.priority === 'low' && pack === undefined ? { progressMs: LIMITS.progressMs } : {}),
       ...(pack === undefined ? {} : { pack: { jws: pack.jws, keys: pack.keys } }),
     };
     return parameters === undefined ? body : { ...body, parameters: [...parameters] };

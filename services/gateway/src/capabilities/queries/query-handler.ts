@@ -59,6 +59,7 @@ export class QueryHandler implements Capability {
   readonly frames: Capability['frames'] = [
     { type: FRAME.rows, hasRef: true, handle: (session, header, body) => this.#rows(session, header, body) },
     { type: FRAME.warnings, hasRef: true, handle: (session, header, body) => this.#warnings(session, header, body) },
+    { type: FRAME.progress, hasRef: true, handle: (session, header, body) => this.#progress(session, header, body) },
     { type: FRAME.packWanted, hasRef: true, handle: (session, header) => this.#packWanted(session, header) },
     { type: FRAME.queryEnd, hasRef: true, handle: (session, header, body) => this.#queryEnd(session, header, body) },
   ];
@@ -286,6 +287,12 @@ export class QueryHandler implements Capability {
   #warnings(session: SessionView, { ref }: Header, body: Uint8Array): FrameFault | undefined {
     const query = this.#byRef.get(ref)?.query;
     return query === undefined || query.warnings(session, body) ? undefined : malformed('warnings');
+  }
+
+  /** It goes on with the next update, or sign of life. */
+  #progress(session: SessionView, { ref }: Header, body: Uint8Array): FrameFault | undefined {
+    const query = this.#byRef.get(ref)?.query;
+    return query === undefined || query.progress(session, body) ? undefined : malformed('progress');
   }
 
   #takeRef(): number {

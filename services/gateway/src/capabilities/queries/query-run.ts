@@ -162,8 +162,11 @@ export class QueryRun {
     const { size } = aggregator;
     const contents = aggregator.drain();
     const settled = this.query.waiting === 0;
+    const working = this.query.working();
+    const told = working === undefined ? {} : { working };
     for (const content of contents) {
-      this.#update((address) => ({ t: 'partial', ...address, settled: settled && !content.more, ...content }));
+      const last = content.more ? { settled: false } : { settled, ...told };
+      this.#update((address) => ({ t: 'partial', ...address, ...last, ...content }));
     }
     this.#noteProgress(size, settled);
   }

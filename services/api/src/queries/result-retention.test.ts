@@ -1,0 +1,102 @@
+import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { AuditTrail } from '@muster/audit';
+import { encodeCbor, type OrgId, type QueryId } from '@muster/protocol';
+import { AnswerBlockWriter, encodeNumberSet, STREAM_SUBJECTS, STREAMS, type QueryRecord } from '@muster/records';
+import { createMetrics, silentLogger, systemClock } from '@muster/runtime';
+import { eventually } from '@muster/runtime/testing';
+import { ApiFixture } from '../testing/api-fixture.js';
+import type { QueryStore } from './query-store.js';
+import { parseRetentionRules } from './retention-policy.js';
+import { ResultRetention } from './result-retention.js';
+
+const ORG = 'default' as OrgId;
+const OTHER = 'other' as OrgId;
+const HOUR_MS = 3_600_000;
+
+let api: ApiFixture;
+let queries: QueryStore;
+/** How much later it is than the clock of the machine says. */
+let laterMs: number;
+beforeEach(async () => {
+  api = await ApiFixture.start();
+  api.service.columns = ['name'];
+  queries = api.api.components['queries'] as unknown as QueryStore;
+  laterMs = 0;
+});
+afterEach(() => api.stop());
+
+function retention(text: string): ResultRetention {
+  const rules = parseRetentionRules(text);
+  if (typeof rules === 'string') throw new Error(rules);
+  const { streams } = api.connection;
+  const counter = { inc: () => undefined };
+  return new ResultRetention({
+    ...{ rules, queries, streams, logger: silentLogger, metrics: createMetrics('api') },
+    clock: { ...systemClock, now: () => systemClock.now() + laterMs },
+    audit: new AuditTrail({
+      ...{ streams, clock: systemClock, logger: silentLogger },
+      metrics: { auditLost: counter, auditSuppressed: counter },
+    }),
+  });
+}
+
+/** A query with a row that has ended, unless it is told to run. */
+async function asked(org: OrgId, ends = true): Promise<QueryRecord> {
+  const { token } = await api.token({ role: 'analyst', org });
+  const { id } = (await api.ask('POST', '/v1/queries', { token, body: { sql: 'SELECT 1' } })).body as { id: QueryId };
+  const record = (await queries.read(org, id)) as QueryRecord;
+  const block = new AnswerBlockWriter();
+  block.add(1, encodeCbor(['a secret']));
+  await api.service.emit(record, { t: 'rows', answers: block.bytes(), changes: { targeted: encodeNumberSet([1]) } });
+  if (ends) await api.service.end(record, { ledger: { ...record.ledger, targeted: 1, answered: 1 }, rows: 1 });
+  return record;
+}
+
+const isKept = async ({ org, id }: QueryRecord) =>
+  (await api.connection.streams.last(STREAMS.results.name, STREAM_SUBJECTS.result(org, id))) !== undefined;
+
+test('results go when the policy of their org says so, with one audit record; other orgs keep theirs', async () => {
+  const first = await asked(ORG);
+  const running = await asked(ORG, false);
+  const [second, elsewhere] = [await asked(ORG), await asked(OTHER)];
+  const sweeper = retention('default=1h');
+  await sweeper.sweep();
+  expect(await Promise.all([first, second].map(isKept))).toEqual([true, true]);
+  laterMs = HOUR_MS + 60_000;
+  await sweeper.sweep();
+  // Another process finds nothing more, and says nothing.
+  await retention('default=1h').sweep();
+  await sweeper.sweep();
+  expect(await Promise.all([first, running, second, elsewhere].map(isKept))).toEqual([false, true, false, true]);
+  expect((await api.get(`/v1/queries/${first.id}`)).body).toMatchObject({ state: 'complete', rows: 1 });
+  expect((await api.get(`/v1/queries/${first.id}/rows`)).body.code).toBe('results_expired');
+  const expired = await eventually(async () => {
+    const records = (await api.audit()).filter(({ action }) => action === 'query.expire_results');
+    return records.length > 0 ? records : undefined;
+  });
+  expect(expired).toMatchObject([
+    { actorName: 'result retention', outcome: 'allowed', details: { count: 2, afterMs: HOUR_MS } },
+  ]);
+  expect(expired[0]?.details?.['queries']).toEqual([first.id, second.id]);
+  // It ends late: its time begins then, and a sweep that passed it by comes back to it.
+  await api.service.end(running, { ledger: { ...running.ledger, targeted: 1, answered: 1 }, rows: 1 });
+  laterMs = 2 * HOUR_MS + 120_000;
+  await sweeper.sweep();
+  expect(await isKept(running)).toBe(false);
+});
+
+test.each([
+  ['acme', 'org=duration'],
+  ['acme=7d,acme=8d', 'acme comes twice'],
+  ['acme=5m', 'at least 1h'],
+  ['a b=7d', 'org=duration'],
+])('"%s" is no policy', (text, fault) => {
+  expect(parseRetentionRules(text)).toContain(fault);
+});
+
+test('a policy names orgs and durations', () => {
+  expect(parseRetentionRules('acme=7d, other=12h')).toEqual([
+    { org: 'acme', ms: 7 * 24 * HOUR_MS },
+    { org: 'other', ms: 12 * HOUR_MS },
+  ]);
+});
