@@ -62,8 +62,8 @@ const NAMED: Readonly<Record<string, string>> = {
 };
 /** These tell of names and of what stands in the folder, as `ls` does, and open no file. */
 const OPEN_NOTHING = ['file', 'suid_bin'];
-/** By a program of the machine: a test of its own. */
-const BY_PROGRAM = ['extended_attributes'];
+/** By a program of the machine: tests of their own. */
+const BY_PROGRAM = ['extended_attributes', 'magic'];
 /** Where it was read, which is known before anything is. */
 const PLACES = new Set(['path', 'directory', 'uid']);
 
