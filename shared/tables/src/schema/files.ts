@@ -70,7 +70,7 @@ export const FILE_TABLES: readonly TableSpec[] = [
   {
     ...table('magic', 'What files are by their content, as libmagic has it; read by the program file', LINUX, [
       text('path', 'Absolute path; a link is not followed', SOURCE_OR_LIKE),
-      text('magic_db_files', "Databases of libmagic to use, between colons; empty for the machine's own", SOURCE),
+      text('magic_db_files', "Databases of libmagic to use, between colons; the machine's own unless given", SOURCE),
       text('data', 'Kind in words, such as PNG image data'),
       text('mime_type', 'Kind as a MIME type'),
       text('mime_encoding', 'Encoding of a text; binary for others'),

@@ -42,7 +42,7 @@ describeWithFile('kinds of files', () => {
     expect(rows).toEqual(
       paths.toSorted().map((path) => ({
         path,
-        magic_db_files: '',
+        magic_db_files: '/usr/share/file/magic.mgc:/usr/share/misc/magic.mgc',
         data: told(path),
         mime_type: told(path, '--mime-type'),
         mime_encoding: told(path, '--mime-encoding'),

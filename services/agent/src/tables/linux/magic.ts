@@ -4,6 +4,8 @@ import type { Collector, System } from '../contract/system.js';
 import { candidatePaths } from './path_patterns.js';
 
 const PROGRAMS = ['/usr/bin/file', '/bin/file'] as const;
+/** The machine's own, as osquery names them. */
+const OWN_DATABASES = '/usr/share/file/magic.mgc:/usr/share/misc/magic.mgc';
 /** Paths of one call: a command line is at most 2 MiB, and a path 4 KiB. */
 const BATCH = 200;
 
@@ -17,7 +19,7 @@ export const magic: Collector = {
     const program = PROGRAMS.find((path) => system.exists(path));
     if (program === undefined)
       return request.warn('unreadable', 'there is no program to tell kinds of files with: install the package file');
-    const databases = request.equal('magic_db_files')?.map(String) ?? [''];
+    const databases = request.equal('magic_db_files')?.map(String) ?? [OWN_DATABASES];
     for (const database of databases) {
       const asker = { system, request, program, options: optionsOf(system, request, database) };
       if (asker.options === undefined) continue;
@@ -39,7 +41,7 @@ interface Asker {
 
 /** The databases that a statement names, between colons; `undefined` where one of them is not read. */
 function optionsOf(system: System, request: CollectRequest, databases: string): readonly string[] | undefined {
-  if (databases === '') return [];
+  if (databases === OWN_DATABASES) return [];
   const files = system.ofStatement(() => request.checkpoint());
   const mayRead = databases.split(':').every((path) => path.startsWith('/') && files.mayRead(path));
   return mayRead ? ['--magic-file', databases] : undefined;
