@@ -1,9 +1,26 @@
 import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
+import { TABLE_COSTS, TABLES } from '@muster/tables';
 import { catalogueFiles } from '../kit/catalogues/catalogue-files.js';
 
 const read = (text: string): unknown => JSON.parse(text);
+
+describe('docs/sql.md', () => {
+  it('has what each kind of tables costs, and which tables of Linux are of it', () => {
+    const text = readFileSync(new URL('../../../docs/sql.md', import.meta.url), 'utf8');
+    const rows = [...text.matchAll(/^\| `(\w+)` +\| ([^|]*?) +\| ([^|]*?) +\|$/gm)];
+    const listed = rows.flatMap(([, kind = '', meaning, tables = '']) =>
+      kind in TABLE_COSTS ? [[kind, meaning, [...tables.matchAll(/`(\w+)`/g)].map(([, name]) => name)]] : [],
+    );
+    const isOfLinux = (name: string) => TABLES.find((one) => one.name === name)?.platforms.includes('linux');
+    const wanted = Object.entries(TABLE_COSTS).map(([kind, meaning]) => {
+      const names = TABLES.filter(({ cost, name }) => cost === kind && isOfLinux(name)).map(({ name }) => name);
+      return [kind, meaning, kind === 'few_files' ? [] : names];
+    });
+    expect(listed).toEqual(wanted);
+  });
+});
 
 describe('the catalogues beside the test vectors', () => {
   it.each([...catalogueFiles()].map(([path, text]) => [basename(path), path, text] as const))(

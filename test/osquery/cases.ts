@@ -136,6 +136,11 @@ export const CASES: readonly TableCase[] = [
   { table: 'docker_image_history', atLeast: 2 },
   { table: 'extended_attributes', from: "extended_attributes WHERE path LIKE '/etc/truth/%'", atLeast: 0 },
   { table: 'iptables', atLeast: 0 },
+  {
+    table: 'magic',
+    from: "magic WHERE path IN ('/etc/truth/plain.txt', '/etc/truth/empty', '/etc/truth/link', '/bin/ls', '/dev/null', '/etc')",
+    atLeast: 6,
+  },
   { table: 'memory_devices', atLeast: 3 },
   { table: 'portage_packages', atLeast: 0 },
   { table: 'smbios_tables', atLeast: 6 },

@@ -33,6 +33,13 @@ const tableSchema = z
       description:
         'Its rows may hold credentials (`secret`), or say what a person did (`personal`): only those may ask it whom the policy of their org allows it.',
     }),
+    cost: z.string().optional().meta({
+      description:
+        'What it reads when nothing narrows it: `few_files`, `packages`, `program`, `docker`, `homes`, `processes`, `folders` or `contents`.',
+    }),
+    costNote: z.string().optional().meta({
+      description: 'The same as a sentence for people, with the columns that make it read less.',
+    }),
     requiresOneOf: z
       .array(z.string())
       .optional()

@@ -1,6 +1,6 @@
 import { decodeRows, type SqlParameter, type SqlValue } from '@muster/protocol';
 import { createSqlEngine, type ExecuteResult, type SqlEngine, TABLES } from '@muster/tables';
-import { platformTables } from './platform-tables.js';
+import { platformTables, type PlatformTablesOptions } from './platform-tables.js';
 
 /** Result and rows (by column name) of a statement. */
 export interface QueryResult {
@@ -16,8 +16,8 @@ export class LinuxTables {
     this.#engine = engine;
   }
 
-  static async open(root = '/'): Promise<LinuxTables> {
-    const { provider } = platformTables('linux', { root });
+  static async open(root = '/', options: PlatformTablesOptions = {}): Promise<LinuxTables> {
+    const { provider } = platformTables('linux', { ...options, root });
     return new LinuxTables(await createSqlEngine({ tables: TABLES, provider, platform: 'linux' }));
   }
 

@@ -348,6 +348,16 @@ describe('muster query', () => {
     },
   );
 
+  test('tables say what they cost, and one of a server that does not know it what it needs', async () => {
+    const hash = { name: 'hash', description: 'Hashes', platforms: ['linux'], columns: [], requiresOneOf: ['path'] };
+    api.json('GET /v1/tables', { items: [{ ...hash, cost: 'contents', costNote: 'Reads contents; needs path.' }] });
+    expect((await muster(['tables'])).out).toMatch(/^TABLE +PLATFORMS +COST .*\nhash +linux +contents /);
+    api.json('GET /v1/tables/hash', { ...hash, cost: 'contents', costNote: 'Reads contents; needs path.' });
+    expect((await muster(['tables', 'hash'])).out).toContain('hash (linux): Hashes\nReads contents; needs path.\n');
+    api.json('GET /v1/tables/hash', hash);
+    expect((await muster(['tables', 'hash'])).out).toContain('hash (linux): Hashes\nNeeds a condition on path.\n');
+  });
+
   test('blobs, big numbers, NULL and empty text stay distinct', async () => {
     const values = [{ $blob: 'AP8=' }, '9007199254740993', null, ''];
     api.query(queryJson({ columns: ['a', 'b', 'c', 'c'] }), [

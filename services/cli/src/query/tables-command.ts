@@ -23,8 +23,10 @@ export function addTablesCommand(program: Command, env: CommandEnv): void {
       if (name !== undefined) return showTable(env, name, form !== 'table');
       const { items } = await env.client().call('GET /v1/tables', { query: { platform } });
       await printList(env.terminal, form, items, {
-        headers: ['table', 'platforms', 'sensitivity', 'what it holds'],
-        row: (table) => [table.name, table.platforms.join(','), table.sensitivity ?? '', table.description],
+        headers: ['table', 'platforms', 'cost', 'sensitivity', 'what it holds'],
+        row: ({ name: table, platforms, cost, sensitivity, description }) => [
+          ...[table, platforms.join(','), cost ?? '', sensitivity ?? '', description],
+        ],
         nothing: 'There are none.',
       });
     });
@@ -42,10 +44,10 @@ async function showTable(env: CommandEnv, name: string, asJson: boolean): Promis
     description,
   ]);
   const needs = table.requiresOneOf ?? [];
-  const { sensitivity } = table;
+  const { sensitivity, costNote } = table;
   const lines = [
     `${style.bold(table.name)} (${table.platforms.join(', ')}): ${table.description}`,
-    ...(needs.length === 0 ? [] : [`Needs a condition on ${needs.join(' or ')}.`]),
+    ...(costNote === undefined ? neededBy(needs) : [costNote]),
     ...(sensitivity === undefined ? [] : [`${SENSITIVITY[sensitivity]} The policy of your org says who may ask it.`]),
   ];
   await stdout.write(
@@ -54,6 +56,11 @@ async function showTable(env: CommandEnv, name: string, asJson: boolean): Promis
   if (rows.some(([, , marks]) => marks?.includes('fast') === true)) {
     await stdout.write(style.dim('\nfast: a condition on this column makes the endpoint read less\n'));
   }
+}
+
+/** Of a server that does not know what tables cost. */
+function neededBy(columns: readonly string[]): string[] {
+  return columns.length === 0 ? [] : [`Needs a condition on ${columns.join(' or ')}.`];
 }
 
 const SENSITIVITY: Readonly<Record<NonNullable<TableJson['sensitivity']>, string>> = {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { createSqlEngine } from '../engine/sql-engine.js';
 import { findTable, TABLES } from './catalogue.js';
+import { COSTED_TABLES } from './table-cost.js';
 
 describe('the catalogue', () => {
   it('has unique table names and unique column names', () => {
@@ -36,6 +37,18 @@ describe('the catalogue', () => {
     expect(engine.compile('SELECT * FROM file')).toMatchObject({ ok: false, code: 'missing_constraint' });
     expect(engine.compile('SELECT * FROM registry')).toMatchObject({ ok: false, code: 'missing_constraint' });
     engine.close();
+  });
+
+  it('says of every table what it costs, and names none twice or that is not there', () => {
+    expect(TABLES.filter(({ cost, costNote }) => cost === undefined || costNote === undefined)).toEqual([]);
+    expect(COSTED_TABLES.filter((name) => findTable(name) === undefined)).toEqual([]);
+    expect(new Set(COSTED_TABLES).size).toBe(COSTED_TABLES.length);
+    const noteOf = (name: string) => findTable(name)?.costNote;
+    expect(noteOf('uptime')).toBe('Reads a few files of the machine: cheap.');
+    expect(noteOf('processes')).toBe('Reads every process; less with pid given.');
+    expect(noteOf('hash')).toBe(
+      'Reads the content of each file that it finds; needs a condition on path or directory.',
+    );
   });
 
   it('finds a table by name, ignoring case', () => {

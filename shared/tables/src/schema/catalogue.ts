@@ -11,6 +11,7 @@ import { PROCESS_TABLES } from './processes.js';
 import { SERVICE_TABLES } from './services.js';
 import { SOFTWARE_TABLES } from './software.js';
 import { SYSTEM_TABLES } from './system.js';
+import { withCost } from './table-cost.js';
 import type { TableSpec } from './table-spec.js';
 import { TRACE_TABLES } from './traces.js';
 import { USER_TABLES } from './users.js';
@@ -37,7 +38,9 @@ export const TABLES: readonly TableSpec[] = [
   ...HARDWARE_TABLES,
   ...SOFTWARE_TABLES,
   ...DOCKER_TABLES,
-].sort((left, right) => (left.name < right.name ? -1 : 1));
+]
+  .map(withCost)
+  .sort((left, right) => (left.name < right.name ? -1 : 1));
 
 const BY_NAME: ReadonlyMap<string, TableSpec> = new Map(TABLES.map((table) => [table.name, table]));
 

@@ -1,4 +1,4 @@
-import { bigint, EQUAL, SOURCE_OR_LIKE, integer, LINUX, NO_CASE, only, table, text, UNIX } from './column.js';
+import { bigint, EQUAL, SOURCE, SOURCE_OR_LIKE, integer, LINUX, NO_CASE, only, table, text, UNIX } from './column.js';
 import type { TableSpec } from './table-spec.js';
 
 /** Files, hashes and mounts. */
@@ -66,6 +66,16 @@ export const FILE_TABLES: readonly TableSpec[] = [
       integer('base64', '1 when the value is in base64'),
     ]),
     requiresOneOf: ['path', 'directory'],
+  },
+  {
+    ...table('magic', 'What files are by their content, as libmagic has it; read by the program file', LINUX, [
+      text('path', 'Absolute path; a link is not followed', SOURCE_OR_LIKE),
+      text('magic_db_files', "Databases of libmagic to use, between colons; the machine's own unless given", SOURCE),
+      text('data', 'Kind in words, such as PNG image data'),
+      text('mime_type', 'Kind as a MIME type'),
+      text('mime_encoding', 'Encoding of a text; binary for others'),
+    ]),
+    requiresOneOf: ['path'],
   },
   table('mounts', 'Mounted file systems', UNIX, [
     text('device', 'What is mounted'),

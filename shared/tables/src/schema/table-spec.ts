@@ -12,6 +12,19 @@ export type ColumnType = 'TEXT' | 'INTEGER' | 'BIGINT' | 'DOUBLE' | 'BLOB';
 export const SENSITIVITIES = ['personal', 'secret'] as const;
 export type Sensitivity = (typeof SENSITIVITIES)[number];
 
+/** What a table reads when nothing narrows it, the cheapest first. */
+export const TABLE_COSTS = {
+  few_files: 'reads a few files of the machine: cheap',
+  packages: 'reads a record for each package',
+  program: 'starts a program of the machine',
+  docker: 'asks Docker over its socket',
+  homes: 'reads in the home of every user',
+  processes: 'reads every process',
+  folders: 'walks folders: as long as there is something in them',
+  contents: 'reads the content of each file that it finds',
+} as const;
+export type TableCost = keyof typeof TABLE_COSTS;
+
 /** A comparison that a table can use to read less. `like` and `glob` have a pattern as their value. */
 export type ConstraintOp = '=' | '>' | '>=' | '<' | '<=' | 'like' | 'glob';
 
@@ -40,6 +53,10 @@ export interface TableSpec {
   readonly columns: readonly ColumnSpec[];
   /** Only those may ask it whom the policy of their org allows it. */
   readonly sensitivity?: Sensitivity;
+  /** What it reads when nothing narrows it. The catalogue has it for every table. */
+  readonly cost?: TableCost;
+  /** The same as a sentence for people, with the columns that make it read less. */
+  readonly costNote?: string;
   /** The statement must constrain one of these columns with one of its `pushdown` comparisons. Otherwise it does not compile. */
   readonly requiresOneOf?: readonly string[];
 }

@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
@@ -10,17 +10,13 @@ import { parseDpkgQuery, parseSimulation } from './dpkg.js';
 
 const NAME = `muster-test-${randomBytes(4).toString('hex')}`;
 let folder: string;
-let canInstall = false;
+/** Where it is false the tests are skipped, and counted as such. */
+const canInstall = process.getuid?.() === 0 && existsSync('/usr/bin/dpkg-deb');
 
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), 'package-'));
-  try {
-    if (process.getuid?.() !== 0) throw new Error('it takes root');
-    execFileSync('dpkg', ['-i', buildDeb(NAME, ''), buildDeb(`${NAME}-user`, `Depends: ${NAME}\n`)], { stdio: 'pipe' });
-    canInstall = true;
-  } catch (error) {
-    process.stderr.write(`skipped: a package cannot be installed here: ${String(error).split('\n')[0]}\n`);
-  }
+  if (!canInstall) return;
+  execFileSync('dpkg', ['-i', buildDeb(NAME, ''), buildDeb(`${NAME}-user`, `Depends: ${NAME}\n`)], { stdio: 'pipe' });
 });
 afterAll(() => {
   if (canInstall) execFileSync('dpkg', ['--purge', `${NAME}-user`, NAME], { stdio: 'pipe' });
@@ -46,9 +42,8 @@ const remove = (call: TestCallOptions): Promise<ActionResult> =>
 const status = (name: string): string =>
   execFileSync('dpkg-query', ['-W', '-f=${db:Status-Status}', name], { encoding: 'utf8' });
 
-describe('a package on this machine', () => {
+(canInstall ? describe : describe.skip)('a package on this machine', () => {
   test('is removed only in the bound version, without other packages, and with its configuration on purge', async () => {
-    if (!canInstall) return;
     const user = `${NAME}-user`;
     for (const call of [
       { params: { name: user, version: '1.2-4' } },
@@ -81,7 +76,6 @@ describe('a package on this machine', () => {
   });
 
   test('is protected when the system, the agent or the configuration needs it', async () => {
-    if (!canInstall) return;
     for (const name of ['dpkg', 'libc6', 'bash', 'libc-bin']) {
       expect(await remove({ params: { name } })).toMatchObject({ state: 'refused' });
     }

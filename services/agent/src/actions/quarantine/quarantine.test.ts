@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process';
 import {
   chmodSync,
   existsSync,
+  lchownSync,
   linkSync,
   lstatSync,
   mkdirSync,
@@ -216,6 +217,24 @@ describe('nothing changes', () => {
     expect(await createActions(host()).run({ ...call, keepUndo })).toMatchObject({ state: 'cancelled' });
     expect(existsSync(file)).toBe(true);
     expect(vaultFiles()).toEqual([]);
+  });
+});
+
+(isRoot ? describe : describe.skip)('an attacker with a folder', () => {
+  test('cannot choose the file of another by a link on the way', async () => {
+    const way = join(root, 'way');
+    symlinkSync('home', way);
+    const quarantine = (options = {}): Promise<unknown> =>
+      runAction(host(), 'file.quarantine', { params: { path: join(way, 'abc.exe') }, ...options });
+    lchownSync(way, 4711, 4711);
+    const message = `a link of user 4711 is on the way to ${way}/abc.exe, which leads to ${file} of user 0`;
+    expect(await quarantine()).toMatchObject({ state: 'refused', code: 'symlink', message });
+    expect(readFileSync(file, 'utf8')).toBe('evil');
+    // One of root, and one to what is its owner's, are followed.
+    lchownSync(way, 0, 0);
+    expect(await quarantine({ dryRun: true })).toMatchObject({ state: 'succeeded' });
+    for (const path of [way, file]) lchownSync(path, 4711, 4711);
+    expect(await quarantine()).toMatchObject({ state: 'succeeded' });
   });
 });
 

@@ -2,6 +2,7 @@ import { constants, type BigIntStats } from 'node:fs';
 import { lstat, open, unlink, type FileHandle } from 'node:fs/promises';
 import { basename, dirname, isAbsolute, join, normalize } from 'node:path';
 import { isErrno } from '../../store/atomic-file.js';
+import { resolveLinks, type Way } from '../../tables/contract/ownership.js';
 import { DirectoryHandle } from './directory-handle.js';
 
 /** Why a path cannot be quarantined. */
@@ -45,7 +46,10 @@ export class SourceFile {
         await folder.close();
         return found;
       }
-      return new SourceFile(folder, name, found.handle, found.stats);
+      const source = new SourceFile(folder, name, found.handle, found.stats);
+      const fault = leadsAstray(path, source);
+      if (fault !== undefined) await source.close();
+      return fault ?? source;
     } catch (error) {
       await folder?.close();
       if (isErrno(error, 'ENOENT') || isErrno(error, 'ENOTDIR')) {
@@ -75,6 +79,27 @@ export class SourceFile {
   async close(): Promise<void> {
     await this.handle.close();
     await this.#folder.close();
+  }
+}
+
+/**
+ * A user with a link on the path would choose which file of another one is taken. Windows has no such owners.
+ */
+function leadsAstray(path: string, { path: real, stats }: SourceFile): SourceFileFault | undefined {
+  if (process.platform === 'win32') return undefined;
+  const way = wayTo(dirname(path));
+  if (way?.path !== dirname(real)) return { code: 'changed', message: `a folder of ${path} is being replaced` };
+  const maker = way.owners.find((uid) => uid !== 0 && uid !== Number(stats.uid));
+  if (maker === undefined) return undefined;
+  const message = `a link of user ${maker} is on the way to ${path}, which leads to ${real} of user ${stats.uid}`;
+  return { code: 'symlink', message };
+}
+
+function wayTo(path: string): Way | undefined {
+  try {
+    return resolveLinks(path);
+  } catch {
+    return undefined;
   }
 }
 

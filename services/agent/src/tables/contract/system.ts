@@ -6,9 +6,7 @@ import {
   constants,
   type Dir,
   type Dirent,
-  fstatSync,
   lstatSync,
-  openSync,
   opendirSync,
   readlinkSync,
   readSync,
@@ -18,6 +16,8 @@ import {
 import { join, relative } from 'node:path';
 import { bytesOfText, hasRawBytes, textOfBytes } from '@muster/protocol';
 import type { CollectRequest, TableRow } from '@muster/tables';
+import { BYTES, FOLDER, FoundFile } from './found-file.js';
+import { type FolderOfUser, type Guard, linksCount, ownedBy } from './ownership.js';
 
 /** Limit for a file that is read completely. Real files are far smaller. */
 const READ_LIMIT = 64 * 1024 * 1024;
@@ -25,6 +25,8 @@ const CHUNK = 64 * 1024;
 /** Limit for the entries of one folder. */
 const LIST_LIMIT = 200_000;
 const COMMAND_MS = 5_000;
+/** Limit for a file that users control: what is made of it may need many times its memory. */
+const USER_READ_LIMIT = 16 * 1024 * 1024;
 
 export interface SystemOptions {
   /** Called with each path before it is touched. What it throws ends the statement. */
@@ -33,6 +35,13 @@ export interface SystemOptions {
   readonly agentPid?: number;
   /** Called for what is there and cannot be read, or not as a whole. */
   readonly warn?: CollectRequest['warn'];
+}
+
+/** What only a view of the system has that reads where users may put what they like. */
+interface View {
+  readonly guard: Guard;
+  /** Called before each file and folder. What it throws ends the statement. */
+  readonly checkpoint: () => void;
 }
 
 /** What the system says of something that is not there, or not any more. */
@@ -49,12 +58,34 @@ export class System {
   readonly #touch: (path: string) => void;
   readonly #agentPid: number;
   readonly #warn: CollectRequest['warn'];
+  readonly #view: View | undefined;
 
-  constructor(root = '/', { touch = () => {}, agentPid = process.pid, warn = () => {} }: SystemOptions = {}) {
+  constructor(
+    root = '/',
+    { touch = () => {}, agentPid = process.pid, warn = () => {} }: SystemOptions = {},
+    view?: View,
+  ) {
     this.#warn = warn;
     this.#root = root;
     this.#touch = touch;
     this.#agentPid = agentPid;
+    this.#view = view;
+  }
+
+  /** The same for files below a folder that a user controls: of those it reads what {@link ownedBy} lets through, 16 MiB at most. */
+  ofUser(folder: FolderOfUser, checkpoint: () => void): System {
+    const directory = this.live ? folder.directory : join(this.#root, folder.directory);
+    return this.#guarded(ownedBy({ ...folder, directory }, this.#root), checkpoint);
+  }
+
+  /** The same for paths that a statement names, which may be anywhere: {@link linksCount} says which links are followed. */
+  ofStatement(checkpoint: () => void): System {
+    return this.#guarded(linksCount(this.#root), checkpoint);
+  }
+
+  #guarded(guard: Guard, checkpoint: () => void): System {
+    const options = { touch: this.#touch, agentPid: this.#agentPid, warn: this.#warn };
+    return new System(this.#root, options, { guard, checkpoint });
   }
 
   /** False for a copied tree. The kernel and programs of this machine do not describe it. */
@@ -103,13 +134,13 @@ export class System {
 
   /** Reads a regular file completely. */
   bytes(path: string): Buffer | undefined {
-    const bytes = this.#read(path, READ_LIMIT);
-    if (bytes === undefined || bytes.length < READ_LIMIT) return bytes;
-    this.#warn('too_large', `${path} has ${READ_LIMIT} bytes or more, and is not read`);
+    const limit = this.#view === undefined ? READ_LIMIT : USER_READ_LIMIT;
+    const bytes = this.#read(path, limit);
+    if (bytes === undefined || bytes.length < limit) return bytes;
+    this.#warn('too_large', `${path} has ${limit} bytes or more, and is not read`);
     return undefined;
   }
 
-  /** Opens without blocking and reads only regular files, because pipes and devices may block forever. */
   #read(path: string, limit: number): Buffer | undefined {
     const fd = this.open(path);
     if (fd === undefined) return undefined;
@@ -122,36 +153,54 @@ export class System {
     }
   }
 
-  /** Opens a regular file. The caller closes the descriptor. */
+  /** Opens a regular file, and nothing else: pipes and devices may block forever. The caller closes the descriptor. */
   open(path: string): number | undefined {
-    const real = this.real(path);
-    let fd: number;
-    try {
-      fd = openSync(real, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
-    } catch (error) {
-      return this.failed(path, error);
-    }
-    if (fstatSync(fd).isFile()) return fd;
-    closeSync(fd);
-    return undefined;
+    return this.#find(path, (found) => (found.stats.isFile() ? found.open() : undefined));
+  }
+
+  /** Whether what is at the path is read by this view of the system: without a view, everything that is there. */
+  mayRead(path: string): boolean {
+    return this.#find(path, () => true) === true;
   }
 
   /** Lists the names in a folder, sorted. */
   list(path: string): string[] {
-    const real = this.real(path);
-    let directory: Dir;
-    try {
-      directory = opendirSync(real, { bufferSize: 512, encoding: BYTES });
-    } catch (error) {
-      this.failed(path, error);
-      return [];
-    }
+    const directory =
+      this.#view === undefined ? this.#openFolder(path) : this.#find(path, (found) => found.openFolder());
+    if (directory === undefined) return [];
     try {
       const { names, isWhole } = readNames(directory);
       if (!isWhole) this.#warn('too_large', `${path} has more than ${LIST_LIMIT} entries; the others are not read`);
       return names.sort();
     } finally {
       directory.closeSync();
+    }
+  }
+
+  #openFolder(path: string): Dir | undefined {
+    const real = this.real(path);
+    try {
+      return opendirSync(real, FOLDER);
+    } catch (error) {
+      return this.failed(path, error);
+    }
+  }
+
+  /** Uses what is at the path before anything is opened. `undefined` where there is nothing, or nothing for this view. */
+  #find<T>(path: string, use: (found: FoundFile) => T): T | undefined {
+    const real = this.real(path);
+    this.#view?.checkpoint();
+    let found: FoundFile | undefined;
+    try {
+      found = FoundFile.at(real);
+      const why = this.#view?.guard(textOf(real), found);
+      if (why === undefined) return use(found);
+      this.#warn('unreadable', `${path} ${why}, and is not read`);
+      return undefined;
+    } catch (error) {
+      return this.failed(path, error);
+    } finally {
+      found?.close();
     }
   }
 
@@ -255,8 +304,9 @@ export function errorCode(error: unknown): unknown {
   return typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined;
 }
 
-/** Each byte as one character. */
-const BYTES = 'latin1';
+function textOf(path: string | Buffer): string {
+  return typeof path === 'string' ? path : textOfBytes(path);
+}
 
 function nameOf(bytes: string): string {
   return /[\x80-\xff]/.test(bytes) ? textOfBytes(Buffer.from(bytes, BYTES)) : bytes;

@@ -15,8 +15,9 @@ export const certificates: Collector = {
   *collect(system, request) {
     const bundle = BUNDLES.find((path) => system.exists(path));
     const paths = request.equal('path') ?? (bundle === undefined ? [] : [bundle]);
+    const files = system.ofStatement(() => request.checkpoint());
     for (const path of paths.map(String).filter((one) => one.startsWith('/'))) {
-      for (const row of parseCertificates(system.text(path) ?? '')) yield { ...row, path };
+      for (const row of parseCertificates(files.text(path) ?? '')) yield { ...row, path };
     }
   },
 };

@@ -35,11 +35,10 @@ interface Profile {
 export const chromeExtensions: Collector = {
   table: 'chrome_extensions',
   *collect(system, request) {
-    for (const { uid, directory } of homes(system, request)) {
+    for (const { uid, directory, files } of homes(system, request)) {
       for (const [browser, folder] of BROWSERS) {
-        for (const path of profiles(system, `${directory}/${folder}`)) {
-          request.checkpoint();
-          yield* readProfile(system, { browser, uid, path });
+        for (const path of profiles(files, `${directory}/${folder}`)) {
+          yield* readProfile(files, { browser, uid, path });
         }
       }
     }
@@ -47,43 +46,43 @@ export const chromeExtensions: Collector = {
 };
 
 /** Opera's profile is the folder itself. The other browsers have one folder per profile. */
-function profiles(system: System, base: string): string[] {
-  const inside = system.list(base).map((name) => `${base}/${name}`);
-  return [base, ...inside].filter((path) => system.exists(`${path}/Preferences`));
+function profiles(files: System, base: string): string[] {
+  const inside = files.list(base).map((name) => `${base}/${name}`);
+  return [base, ...inside].filter((path) => files.exists(`${path}/Preferences`));
 }
 
-function* readProfile(system: System, profile: Profile): Iterable<TableRow> {
-  const preferences = parsePreferences(system.text(`${profile.path}/Preferences`) ?? '');
-  const secure = parsePreferences(system.text(`${profile.path}/Secure Preferences`) ?? '');
+function* readProfile(files: System, profile: Profile): Iterable<TableRow> {
+  const preferences = parsePreferences(files.text(`${profile.path}/Preferences`) ?? '');
+  const secure = parsePreferences(files.text(`${profile.path}/Secure Preferences`) ?? '');
   const settings = new Map([...preferences.extensions, ...secure.extensions].map((one) => [one.id, one]));
   const name = preferences.name;
   const base = `${profile.path}/Extensions`;
   const found = new Set<string>();
-  for (const id of system.list(base)) {
-    for (const version of system.list(`${base}/${id}`)) {
+  for (const id of files.list(base)) {
+    for (const version of files.list(`${base}/${id}`)) {
       const setting = settings.get(id);
       // The browser removes older versions later.
       if (setting !== undefined && !setting.path.startsWith('/') && setting.path !== `${id}/${version}`) continue;
       found.add(id);
-      yield* readExtension(system, { ...profile, name }, `${base}/${id}/${version}`, setting);
+      yield* readExtension(files, { ...profile, name }, `${base}/${id}/${version}`, setting);
     }
   }
   for (const setting of settings.values()) {
     const loaded = setting.path.startsWith('/') && !found.has(setting.id);
-    if (loaded) yield* readExtension(system, { ...profile, name }, setting.path, setting);
+    if (loaded) yield* readExtension(files, { ...profile, name }, setting.path, setting);
   }
 }
 
 function* readExtension(
-  system: System,
+  files: System,
   profile: Profile & { readonly name: string },
   path: string,
   setting: ExtensionSettings | undefined,
 ): Iterable<TableRow> {
-  const text = system.text(`${path}/manifest.json`);
+  const text = files.text(`${path}/manifest.json`);
   if (text === undefined) return;
   const locale = manifestLocale(text);
-  const messages = locale === undefined ? '' : (system.text(`${path}/_locales/${locale}/messages.json`) ?? '');
+  const messages = locale === undefined ? '' : (files.text(`${path}/_locales/${locale}/messages.json`) ?? '');
   const manifest = parseManifest(text, messages);
   if (manifest === undefined) return;
   yield {

@@ -9,6 +9,7 @@ import { FIREWALL_COLLECTORS } from './firewall.js';
 import { FIRMWARE_COLLECTORS } from './firmware.js';
 import { HARDWARE_COLLECTORS } from './hardware.js';
 import { KERNEL_SETTING_COLLECTORS } from './kernel-settings.js';
+import { magic } from './magic.js';
 import { NETWORK_COLLECTORS } from './network.js';
 import { PACKAGE_SOURCE_COLLECTORS } from './package-sources.js';
 import { PACKAGE_COLLECTORS } from './packages.js';
@@ -57,6 +58,7 @@ export const LINUX_COLLECTORS: readonly Collector[] = [
   ...TRACE_COLLECTORS,
   ...USER_SOFTWARE_COLLECTORS,
   extendedAttributes,
+  magic,
   suidBin,
   ...USER_COLLECTORS,
   certificates,

@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { lchownSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
@@ -55,6 +55,25 @@ whereSet('extended attributes of this machine', () => {
         },
         { path: join(folder, 'line\nbreak'), key: 'user.bytes', value: 'AP8=', base64: 1 },
       ]);
+    } finally {
+      tables.close();
+      rmSync(folder, { recursive: true });
+    }
+  });
+
+  it('are not told of a file of root by the link of a user', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'muster-attributes-'));
+    const tables = await LinuxTables.open();
+    try {
+      writeFileSync(join(folder, 'secret'), '', { mode: 0o600 });
+      execFileSync('setfattr', ['-n', 'user.text', '-v', 'secret', join(folder, 'secret')]);
+      symlinkSync('secret', join(folder, 'link'));
+      lchownSync(join(folder, 'link'), 4711, 4711);
+      const { rows, result } = tables.query(
+        `SELECT path FROM extended_attributes WHERE directory = '${folder}' AND key = 'user.text'`,
+      );
+      expect(rows).toEqual([{ path: join(folder, 'secret') }]);
+      expect(result).toMatchObject({ ok: true, warnings: [{ code: 'unreadable', count: 1 }] });
     } finally {
       tables.close();
       rmSync(folder, { recursive: true });

@@ -20,9 +20,10 @@ export const extendedAttributes: Collector = {
         'unreadable',
         'there is no getfattr to read extended attributes with: install the package attr',
       );
+    const files = system.ofStatement(() => request.checkpoint());
     let batch: string[] = [];
     for (const { path, mayTouch, mayFollow } of candidatePaths(system, request)) {
-      if (!mayTouch || !mayFollow()) continue;
+      if (!mayTouch || !mayFollow() || !files.mayRead(path)) continue;
       if (hasRawBytes(path)) request.warn('unreadable', `${path}: getfattr is not asked for names that are not UTF-8`);
       else batch.push(path);
       if (batch.length < BATCH) continue;

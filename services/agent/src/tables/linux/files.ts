@@ -25,9 +25,10 @@ export const FILE_COLLECTORS: readonly Collector[] = [
     *collect(system, request) {
       // In a join there is one scan for each path.
       const buffer = request.memo('hash buffer', () => Buffer.allocUnsafe(CHUNK));
+      const files = system.ofStatement(() => request.checkpoint());
       for (const { path, directory, mayTouch, mayFollow } of candidatePaths(system, request)) {
         if (!mayTouch || !mayFollow() || system.stat(path)?.isFile() !== true) continue;
-        yield { path, directory, ...hashFile(system, request, path, buffer) };
+        yield { path, directory, ...hashFile(files, request, path, buffer) };
       }
     },
   },

@@ -1,5 +1,6 @@
 import type { TableRow } from '@muster/tables';
 import type { Collector } from '../contract/system.js';
+import { adminFiles } from './packages.js';
 import { parseRpmFiles, RPM_FILES_FORMAT } from './parse/rpm-files.js';
 import { lines } from './parse/shell-history.js';
 
@@ -18,11 +19,12 @@ export const PACKAGE_SOURCE_COLLECTORS: readonly Collector[] = [
       const wanted = request.equal('package')?.map(String);
       for (const admindir of (request.equal('admindir') ?? [DPKG_FOLDER]).map(String)) {
         if (!admindir.startsWith('/')) continue;
-        for (const name of system.list(`${admindir}/info`)) {
+        const files = adminFiles(system, request, admindir);
+        for (const name of files.list(`${admindir}/info`)) {
           const [, found] = /^([^:]+)(?::[^:]+)?\.list$/.exec(name) ?? [];
           if (found === undefined || wanted?.every((one) => one === found) === false) continue;
           request.checkpoint();
-          for (const path of lines(system.text(`${admindir}/info/${name}`) ?? '')) {
+          for (const path of lines(files.text(`${admindir}/info/${name}`) ?? '')) {
             yield { package: found, path, admindir };
           }
         }

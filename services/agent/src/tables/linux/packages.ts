@@ -21,7 +21,9 @@ export const PACKAGE_COLLECTORS: readonly Collector[] = [
     *collect(system, request) {
       for (const admindir of request.equal('admindir') ?? [DPKG_FOLDER]) {
         if (!String(admindir).startsWith('/')) continue;
-        for (const one of parseDpkgStatus(system.text(`${String(admindir)}/status`) ?? '')) {
+        for (const one of parseDpkgStatus(
+          adminFiles(system, request, admindir).text(`${String(admindir)}/status`) ?? '',
+        )) {
           yield { ...one, admindir };
         }
       }
@@ -39,17 +41,18 @@ export const PACKAGE_COLLECTORS: readonly Collector[] = [
     *collect(system, request) {
       for (const directory of (request.equal('directory') ?? NPM_FOLDERS).map(String)) {
         if (!directory.startsWith('/')) continue;
-        yield* readModules(system, request, directory, `${directory.replace(/\/+$/, '')}/node_modules`, 0);
+        const files = system.ofStatement(() => request.checkpoint());
+        yield* readModules(files, request, directory, `${directory.replace(/\/+$/, '')}/node_modules`, 0);
       }
     },
   },
   {
     table: 'python_packages',
     *collect(system, request) {
-      for (const { directory, uid } of pythonFolders(system, request)) {
-        for (const entry of system.list(directory)) {
+      for (const { directory, uid, files } of pythonFolders(system, request)) {
+        for (const entry of files.list(directory)) {
           request.checkpoint();
-          const row = readPythonPackage(system, directory, entry);
+          const row = readPythonPackage(files, directory, entry);
           if (row !== undefined) yield { ...row, uid };
         }
       }
@@ -65,6 +68,11 @@ export const PACKAGE_COLLECTORS: readonly Collector[] = [
     },
   },
 ];
+
+/** How dpkg's records are read: also of another folder, which a statement names. */
+export function adminFiles(system: System, request: CollectRequest, admindir: unknown): System {
+  return admindir === DPKG_FOLDER ? system : system.ofStatement(() => request.checkpoint());
+}
 
 /** Skips links, which lead to packages elsewhere or back up. */
 function* readModules(

@@ -25,10 +25,11 @@ const USER_INSTALLATIONS = [
 
 const FOLDERS = ['dist-packages', 'site-packages'] as const;
 
-/** A folder with packages, and the user to whom it belongs: root for those of the system. */
+/** A folder with packages, how it is read, and the user to whom it belongs: root for those of the system. */
 interface PythonFolder {
   readonly directory: string;
   readonly uid: number;
+  readonly files: System;
 }
 
 /** The folders that the statement names, or all. As in osquery, a folder that was found ends with a slash. */
@@ -38,38 +39,37 @@ export function pythonFolders(system: System, request: CollectRequest): PythonFo
     return wanted
       .map(String)
       .filter((path) => path.startsWith('/'))
-      .map((directory) => ({ directory, uid: 0 }));
-  const ofUsers = homes(system, request).flatMap(({ directory: home, uid }) => {
+      .map((directory) => ({ directory, uid: 0, files: system.ofStatement(() => request.checkpoint()) }));
+  const ofUsers = homes(system, request).flatMap(({ directory: home, uid, files }) => {
     const libraries = USER_LIBRARIES.map((path) => `${home}/${path}`);
-    const installed = USER_INSTALLATIONS.flatMap((path) => installations(system, `${home}/${path}`));
-    return [...libraries, ...installed.map((path) => `${path}/lib`)].flatMap((path) => foldersIn(system, path, uid));
+    const installed = USER_INSTALLATIONS.flatMap((path) => installations(files, `${home}/${path}`));
+    return [...libraries, ...installed.map((path) => `${path}/lib`)].flatMap((path) => foldersIn(files, path, uid));
   });
   return [...LIBRARIES.flatMap((path) => foldersIn(system, path, 0)), ...ofUsers];
 }
 
 /** A link is another name of a version that is there as well. */
-function installations(system: System, folder: string): string[] {
-  return system
+function installations(files: System, folder: string): string[] {
+  return files
     .list(folder)
     .map((name) => `${folder}/${name}`)
-    .filter((path) => system.lstat(path)?.isDirectory() === true);
+    .filter((path) => files.lstat(path)?.isDirectory() === true);
 }
 
-function foldersIn(system: System, library: string, uid: number): PythonFolder[] {
-  return system
+function foldersIn(files: System, library: string, uid: number): PythonFolder[] {
+  return files
     .list(library)
     .filter((name) => /^python\d/.test(name))
-    .flatMap((version) => FOLDERS.map((folder) => ({ directory: `${library}/${version}/${folder}/`, uid })));
+    .flatMap((version) => FOLDERS.map((folder) => ({ directory: `${library}/${version}/${folder}/`, uid, files })));
 }
 
 /** `undefined` for what is no package. */
-export function readPythonPackage(system: System, directory: string, entry: string): TableRow | undefined {
+export function readPythonPackage(files: System, directory: string, entry: string): TableRow | undefined {
   if (!/\.(dist-info|egg-info)$/.test(entry)) return undefined;
   const path = `${directory.replace(/\/+$/, '')}/${entry}`;
   // Old distributions are a file, newer ones a folder.
-  const files = [`${path}/METADATA`, `${path}/PKG-INFO`, path];
-  for (const file of files) {
-    const text = system.head(file, METADATA_BYTES);
+  for (const file of [`${path}/METADATA`, `${path}/PKG-INFO`, path]) {
+    const text = files.head(file, METADATA_BYTES);
     const metadata = text === undefined ? undefined : parsePythonMetadata(text);
     if (metadata !== undefined) return { ...metadata, path, directory };
   }

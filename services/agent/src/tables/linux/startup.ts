@@ -1,10 +1,14 @@
 import type { CollectRequest, TableRow } from '@muster/tables';
 import type { Collector, System } from '../contract/system.js';
-import { homes } from './users.js';
+import { accounts, homes } from './users.js';
 import { parseCrontab } from './parse/crontab.js';
 import { parseDesktopEntry } from './parse/systemd.js';
 
-const CRON_FOLDERS = ['/etc/cron.d', '/var/spool/cron', '/var/spool/cron/crontabs', '/var/spool/cron/tabs'] as const;
+const SYSTEM_CRON = '/etc/cron.d';
+/** With a table of each user, who owns it; it has the user's name. */
+const USER_CRON = ['/var/spool/cron', '/var/spool/cron/crontabs', '/var/spool/cron/tabs'] as const;
+/** Of a table that has no user any more. */
+const NO_UID = -1;
 
 const SYSTEM_AUTOSTART = '/etc/xdg/autostart';
 const INIT = '/etc/init.d';
@@ -14,15 +18,9 @@ const RUNLEVELS = ['S', '2', '3', '4', '5'] as const;
 export const STARTUP_COLLECTORS: readonly Collector[] = [
   {
     table: 'crontab',
-    *collect(system) {
-      const drops = CRON_FOLDERS.flatMap((folder) =>
-        system
-          .list(folder)
-          .filter((name) => !name.startsWith('.'))
-          .map((name) => `${folder}/${name}`),
-      );
-      for (const path of ['/etc/crontab', ...drops]) {
-        for (const job of parseCrontab(system.text(path) ?? '')) yield { ...job, path };
+    *collect(system, request) {
+      for (const { path, files } of crontabs(system, request)) {
+        for (const job of parseCrontab(files.text(path) ?? '')) yield { ...job, path };
       }
     },
   },
@@ -36,17 +34,34 @@ export const STARTUP_COLLECTORS: readonly Collector[] = [
   },
 ];
 
+/** Each table of cron, and how it is read. */
+function* crontabs(system: System, request: CollectRequest): Iterable<{ path: string; files: System }> {
+  yield { path: '/etc/crontab', files: system };
+  for (const name of visible(system, SYSTEM_CRON)) yield { path: `${SYSTEM_CRON}/${name}`, files: system };
+  const uids = new Map(accounts(system, request).map(({ username, uid }) => [username, uid]));
+  for (const directory of USER_CRON) {
+    for (const name of visible(system, directory)) {
+      const owner = { uid: uids.get(name) ?? NO_UID, directory };
+      yield { path: `${directory}/${name}`, files: system.ofUser(owner, () => request.checkpoint()) };
+    }
+  }
+}
+
+function visible(system: System, folder: string): string[] {
+  return system.list(folder).filter((name) => !name.startsWith('.'));
+}
+
 function* userAutostart(system: System, request: CollectRequest): Iterable<TableRow> {
-  for (const { directory, username } of homes(system, request)) {
-    yield* autostart(system, `${directory}/.config/autostart`, username);
+  for (const { directory, username, files } of homes(system, request)) {
+    yield* autostart(files, `${directory}/.config/autostart`, username);
   }
 }
 
 /** Programs that a desktop session starts (freedesktop.org autostart). */
-function* autostart(system: System, folder: string, username: string): Iterable<TableRow> {
-  for (const name of system.list(folder)) {
+function* autostart(files: System, folder: string, username: string): Iterable<TableRow> {
+  for (const name of files.list(folder)) {
     if (!name.endsWith('.desktop')) continue;
-    const entry = parseDesktopEntry(system.text(`${folder}/${name}`) ?? '');
+    const entry = parseDesktopEntry(files.text(`${folder}/${name}`) ?? '');
     const command = entry.get('Exec');
     if (command === undefined) continue;
     const [, path = command, args = ''] = /^("[^"]*"|\S+)\s*(.*)$/.exec(command) ?? [];

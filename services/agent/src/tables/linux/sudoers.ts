@@ -10,19 +10,22 @@ const MAX_DEPTH = 128;
 export const sudoers: Collector = {
   table: 'sudoers',
   *collect(system) {
-    yield* readSudoers(system, '/etc/sudoers', new Set(), 0);
+    yield* readSudoers(system, '/etc/sudoers');
   },
 };
 
-function* readSudoers(system: System, source: string, seen: Set<string>, depth: number): Iterable<TableRow> {
-  if (seen.has(source) || depth > MAX_DEPTH) return;
-  seen.add(source);
+/**
+ * The lines of a file as sudo takes them, and after each include those of the files that it names, as often as they are named.
+ * @param open the files that include this one, which sudo does not read again within themselves
+ */
+export function* readSudoers(system: System, source: string, open: readonly string[] = []): Iterable<TableRow> {
+  if (open.includes(source) || open.length > MAX_DEPTH) return;
   for (const line of parseSudoers(system.text(source) ?? '')) {
     yield { source, header: line.header, rule_details: line.details };
     if (line.kind === 'rule') continue;
     const path = resolve(dirname(source), line.path.replaceAll('%h', hostOf(system)));
     const files = line.kind === 'include' ? [path] : dropIns(system, path);
-    for (const file of files) yield* readSudoers(system, file, seen, depth + 1);
+    for (const file of files) yield* readSudoers(system, file, [...open, source]);
   }
 }
 

@@ -1,6 +1,7 @@
 import type { TableRow } from '@muster/tables';
 import type { Collector, System } from '../contract/system.js';
 import { parseShow, parseUnitFile, unitObjectPath } from './parse/systemd.js';
+import { maskedState, UnitLinks } from './unit-links.js';
 
 /** Unit folders by precedence (systemd.unit(5)). */
 const FOLDERS = [
@@ -64,22 +65,28 @@ function loadedUnit(values: ReadonlyMap<string, string>): TableRow {
 
 /** Units from files, without their state. */
 function* unitFiles(system: System): Iterable<TableRow> {
-  const enabled = enabledUnits(system);
+  const links = new UnitLinks(system, FOLDERS);
   const seen = new Set<string>();
   for (const folder of FOLDERS) {
     for (const id of system.list(folder)) {
       if (seen.has(id) || !UNIT_NAME.test(id)) continue;
-      const path = `${folder}/${id}`;
-      const masked = system.link(path) === '/dev/null';
-      const text = masked ? '' : system.text(path);
+      const alias = links.aliasOf(id, folder);
+      // Another name leads to the unit of that name, whichever file of it counts.
+      const place = alias === undefined ? folder : FOLDERS.find((one) => isThere(system, `${one}/${alias}`));
+      const path = `${place ?? folder}/${alias ?? id}`;
+      const isNothing = system.stat(path)?.isCharacterDevice() === true;
+      const text = isNothing ? '' : system.text(path);
       if (text === undefined) continue;
       seen.add(id);
-      const unit = parseUnitFile(text);
+      // An empty file masks a unit, as a link to nothing does.
+      const isMasked = text === '';
+      const unit = parseUnitFile(text, ...dropIns(system, alias ?? id));
+      const state = alias === undefined ? links.stateOf(id, folder, unit) : 'alias';
       yield {
         id,
         description: unit.description,
-        load_state: masked ? 'masked' : undefined,
-        unit_file_state: masked ? 'masked' : fileState(enabled.has(id), unit.installable),
+        load_state: isMasked ? 'masked' : undefined,
+        unit_file_state: isMasked ? maskedState(place ?? folder) : state,
         object_path: unitObjectPath(id),
         fragment_path: path,
         user: unit.user,
@@ -89,14 +96,17 @@ function* unitFiles(system: System): Iterable<TableRow> {
   }
 }
 
-function fileState(enabled: boolean, installable: boolean): string {
-  if (enabled) return 'enabled';
-  return installable ? 'disabled' : 'static';
+function isThere(system: System, path: string): boolean {
+  return system.lstat(path) !== undefined;
 }
 
-/** Units with a link in a `.wants` or `.requires` folder below /etc. */
-function enabledUnits(system: System): ReadonlySet<string> {
-  const base = FOLDERS[0];
-  const folders = system.list(base).filter((name) => /\.(wants|requires)$/.test(name));
-  return new Set(folders.flatMap((folder) => system.list(`${base}/${folder}`)));
+/** Texts of drop-ins in the order of their names. Of two with one name the first folder has the one that counts. */
+function dropIns(system: System, id: string): string[] {
+  const paths = new Map<string, string>();
+  for (const folder of FOLDERS) {
+    for (const name of system.list(`${folder}/${id}.d`))
+      if (name.endsWith('.conf') && !paths.has(name)) paths.set(name, `${folder}/${id}.d/${name}`);
+  }
+  const names = [...paths.keys()].sort();
+  return names.map((name) => system.text(paths.get(name) ?? '') ?? '');
 }

@@ -1,9 +1,7 @@
-import type { CollectRequest, TableRow } from '@muster/tables';
-import type { Collector, System } from '../contract/system.js';
-import { ownText } from './own-files.js';
-import type { Account } from './parse/accounts.js';
+import type { TableRow } from '@muster/tables';
+import type { Collector } from '../contract/system.js';
 import { asObject } from './parse/json.js';
-import { homes } from './users.js';
+import { type Home, homes } from './users.js';
 
 const FIREFOX = [
   '.mozilla/firefox',
@@ -29,8 +27,8 @@ export const USER_SOFTWARE_COLLECTORS: readonly Collector[] = [
     *collect(system, request) {
       for (const account of homes(system, request)) {
         for (const folder of FIREFOX.map((one) => `${account.directory}/${one}`)) {
-          for (const profile of system.list(folder)) {
-            const found = read(system, request, account, `${folder}/${profile}/extensions.json`);
+          for (const profile of account.files.list(folder)) {
+            const found = read(account, `${folder}/${profile}/extensions.json`);
             for (const addon of list(asObject(found)?.['addons'])) yield { ...addonRow(addon), uid: account.uid };
           }
         }
@@ -42,7 +40,7 @@ export const USER_SOFTWARE_COLLECTORS: readonly Collector[] = [
     *collect(system, request) {
       for (const account of homes(system, request)) {
         for (const [folder, edition] of VSCODE) {
-          const found = read(system, request, account, `${account.directory}/${folder}/extensions/extensions.json`);
+          const found = read(account, `${account.directory}/${folder}/extensions/extensions.json`);
           for (const extension of list(found))
             yield { ...extensionRow(extension), uid: account.uid, vscode_edition: edition };
         }
@@ -54,9 +52,8 @@ export const USER_SOFTWARE_COLLECTORS: readonly Collector[] = [
 type Json = Readonly<Record<string, unknown>>;
 
 /** The content of a JSON file of the user; `undefined` where it is not one. */
-function read(system: System, request: CollectRequest, account: Account, path: string): unknown {
-  request.checkpoint();
-  const text = ownText(system, request, { account, path });
+function read({ files }: Home, path: string): unknown {
+  const text = files.text(path);
   try {
     return text === undefined ? undefined : (JSON.parse(text) as unknown);
   } catch {

@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { generateKeyPairSync } from 'node:crypto';
-import { chownSync, linkSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
@@ -164,34 +164,6 @@ describe('what users leave', () => {
 });
 
 const asRoot = process.getuid?.() === 0 ? describe : describe.skip;
-
-asRoot('files of others in a home', () => {
-  it('are not read through links and second names; those that really are there are', async () => {
-    // Real files and their real owners: of this machine, whose accounts have no such home.
-    const { ownText } = await import('./own-files.js');
-    const { System } = await import('../contract/system.js');
-    const base = mkdtempSync(join(tmpdir(), 'muster-own-'));
-    const directory = join(base, 'home');
-    mkdirSync(directory);
-    writeFileSync(join(base, 'secret'), 'of root');
-    writeFileSync(join(directory, 'own'), 'of the user');
-    writeFileSync(join(directory, 'given'), 'of root, in this home');
-    chownSync(join(directory, 'own'), UID, UID);
-    symlinkSync('../secret', join(directory, 'link'));
-    symlinkSync('given', join(directory, 'inner'));
-    linkSync(join(base, 'secret'), join(directory, 'second'));
-    const warnings: string[] = [];
-    const request = { warn: (code: string) => warnings.push(code), checkpoint: () => undefined } as never;
-    const read = (name: string) =>
-      ownText(new System(), request, { account: { uid: UID, directory }, path: join(directory, name) });
-    expect(['own', 'given', 'inner', 'link', 'second'].map(read)).toEqual([
-      ...['of the user', 'of root, in this home', 'of root, in this home'],
-      ...[undefined, undefined],
-    ]);
-    expect(warnings).toEqual(['unreadable', 'unreadable']);
-    rmSync(base, { recursive: true });
-  });
-});
 
 describe('passwords', () => {
   it('entries are those that the C library takes', () => {

@@ -1,6 +1,6 @@
 import type { CollectRequest, TableRow } from '@muster/tables';
 import type { Collector, System } from '../contract/system.js';
-import { ownText } from './own-files.js';
+import { lastText } from './last-text.js';
 import { parsePrivateKey, securityBits } from './parse/private-key.js';
 import { parseShadow, passwordStatus } from './parse/shadow.js';
 import { lines, parseShellHistory } from './parse/shell-history.js';
@@ -48,11 +48,10 @@ export const TRACE_COLLECTORS: readonly Collector[] = [
     table: 'user_ssh_keys',
     *collect(system, request) {
       for (const account of homes(system, request)) {
-        const { uid, directory } = account;
-        for (const name of system.list(`${directory}/.ssh`)) {
-          request.checkpoint();
+        const { uid, directory, files } = account;
+        for (const name of files.list(`${directory}/.ssh`)) {
           const path = `${directory}/.ssh/${name}`;
-          const text = ownText(system, request, { account, path, maxBytes: KEY_FILE_BYTES });
+          const text = lastText(files, request, { path, maxBytes: KEY_FILE_BYTES });
           const info = parsePrivateKey(text ?? '');
           if (info === undefined) continue;
           const { encrypted, type, group, bits } = info;
@@ -73,9 +72,10 @@ export const TRACE_COLLECTORS: readonly Collector[] = [
   {
     table: 'file_lines',
     *collect(system, request) {
+      const files = system.ofStatement(() => request.checkpoint());
       for (const { path, mayTouch, mayFollow } of candidatePaths(system, request)) {
         if (!mayTouch || !mayFollow() || system.stat(path)?.isFile() !== true) continue;
-        yield* fileLines(system, request, path);
+        yield* fileLines(files, request, path);
       }
     },
   },
@@ -84,9 +84,8 @@ export const TRACE_COLLECTORS: readonly Collector[] = [
 function* ownFiles(system: System, request: CollectRequest, names: readonly string[]) {
   for (const account of homes(system, request)) {
     for (const name of names) {
-      request.checkpoint();
       const path = `${account.directory}/${name}`;
-      const text = ownText(system, request, { account, path });
+      const text = lastText(account.files, request, { path });
       if (text !== undefined) yield { account, path, text };
     }
   }
@@ -103,8 +102,8 @@ function* configRows(text: string, source: TableRow): Iterable<TableRow> {
   }
 }
 
-function* fileLines(system: System, request: CollectRequest, path: string): Iterable<TableRow> {
-  const text = system.head(path, LINES_BYTES + 1);
+function* fileLines(files: System, request: CollectRequest, path: string): Iterable<TableRow> {
+  const text = files.head(path, LINES_BYTES + 1);
   if (text === undefined) return;
   if (text.length > LINES_BYTES) request.warn('too_large', `${path}: only the first ${LINES_BYTES} bytes are read`);
   let number = 0;

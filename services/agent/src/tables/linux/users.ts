@@ -71,10 +71,10 @@ export const USER_COLLECTORS: readonly Collector[] = [
   {
     table: 'authorized_keys',
     *collect(system, request) {
-      for (const { uid, directory } of homes(system, request)) {
+      for (const { uid, directory, files } of homes(system, request)) {
         for (const name of KEY_FILES) {
           const path = `${directory}/${name}`;
-          for (const key of parseAuthorizedKeys(system.text(path) ?? '')) yield { ...key, uid, key_file: path };
+          for (const key of parseAuthorizedKeys(files.text(path) ?? '')) yield { ...key, uid, key_file: path };
         }
       }
     },
@@ -115,19 +115,25 @@ function gidsByMember(groups: readonly Group[]): ReadonlyMap<string, readonly nu
 }
 
 /** The local accounts, read once per statement. */
-function accounts(system: System, request: CollectRequest): readonly Account[] {
+export function accounts(system: System, request: CollectRequest): readonly Account[] {
   return request.memo('accounts', () => parsePasswd(system.text('/etc/passwd') ?? ''));
 }
 
+/** An account with the only way to read below its home. */
+export interface Home extends Account {
+  readonly files: System;
+}
+
 /** Accounts with their own home folder, limited to the users that the statement names. */
-export function homes(system: System, request: CollectRequest): readonly Account[] {
+export function homes(system: System, request: CollectRequest): readonly Home[] {
   const wanted = request.equal('uid');
   const seen = new Set<string>();
-  return accounts(system, request).filter((account) => {
+  return accounts(system, request).flatMap((account) => {
     const { directory, uid } = account;
-    if (!directory.startsWith('/') || directory === '/' || seen.has(directory)) return false;
-    if (wanted?.every((value) => value === uid) === false) return false;
+    if (!directory.startsWith('/') || directory === '/' || seen.has(directory)) return [];
+    if (wanted?.every((value) => value === uid) === false) return [];
     seen.add(directory);
-    return system.isDirectory(directory);
+    if (!system.isDirectory(directory)) return [];
+    return [{ ...account, files: system.ofUser({ uid, directory }, () => request.checkpoint()) }];
   });
 }

@@ -38,13 +38,15 @@ describe('the system', () => {
   });
 
   it('reads unit files', () => {
-    expect(parseUnitFile('[Unit]\nDescription=A \\\nB\n# c\n[Service]\nUser=www\n[Install]\nWantedBy=x\n')).toEqual({
+    expect(
+      parseUnitFile('[Unit]\nDescription=A \\\nB\n# c\n[Service]\nUser=www\n[Install]\nWantedBy=x\n'),
+    ).toMatchObject({
       description: 'A  B',
       user: 'www',
       sourcePath: '',
-      installable: true,
+      isInstallable: true,
     });
-    expect(parseUnitFile('').installable).toBe(false);
+    expect(parseUnitFile('').isInstallable).toBe(false);
     expect(unitObjectPath('dbus-org.x.service')).toBe('/org/freedesktop/systemd1/unit/dbus_2dorg_2ex_2eservice');
   });
 
