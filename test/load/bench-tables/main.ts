@@ -49,7 +49,7 @@ async function idleAgent(seconds: number): Promise<void> {
     // What starting has cost is over.
     await wait(10_000);
     const warming = await percentOf(pid, seconds);
-    // V8 compiles in threads of its own what has become warm, once: an idle agent is one that has run for some minutes.
+    // In its first minute threads of Node itself work beside the agent's own (which was not traced further): an idle agent is one that has run for some minutes.
     await wait(WARM_UP_MS);
     const percent = await percentOf(pid, seconds);
     const all = family(pid);
@@ -57,7 +57,7 @@ async function idleAgent(seconds: number): Promise<void> {
     console.log(`idle agent: ${megabytes.toFixed(1)} MB resident (target ${TARGETS.megabytes}), `);
     console.log(`with its ${all.length - 1} worker processes ${(memoryOf(all) / 1_024).toFixed(1)} MB`);
     console.log(`processor: ${percent.toFixed(2)} % of one over ${seconds} s (target ${TARGETS.percent}), `);
-    console.log(`in the first ${seconds} s after starting, while V8 compiles, ${warming.toFixed(2)} %`);
+    console.log(`in the first ${seconds} s after starting ${warming.toFixed(2)} %`);
   } finally {
     await harness.close();
   }
