@@ -9,8 +9,8 @@ interface PullOptions {
   readonly stream: string;
   readonly consumer: string;
   readonly size: PullSize;
-  /** How often the server says that there is nothing. */
-  readonly heartbeatMs: number;
+  /** How often the server is to say that there is nothing, from the next request on. */
+  readonly heartbeatMs: () => number;
   /** After a silence of this length the server is asked whether it is alive. */
   readonly silenceMs: number;
   readonly signal: AbortSignal | undefined;
@@ -112,7 +112,7 @@ export class NatsPull {
     this.outstanding = this.options.size.next();
     const { stream, heartbeatMs, requestPull } = this.options;
     const inbox = `${this.inbox}.${this.requests}`;
-    requestPull({ stream, consumer: this.consumer, inbox, batch: this.outstanding, heartbeatMs });
+    requestPull({ stream, consumer: this.consumer, inbox, batch: this.outstanding, heartbeatMs: heartbeatMs() });
     this.silence.refresh();
   }
 

@@ -10,7 +10,7 @@ import { ReadCursor } from './read-cursor.js';
 const DEFAULT_BATCH = 256;
 /** Together with the reopening, a lost request costs 2 s. */
 const DEFAULT_HEARTBEAT_MS = 750;
-/** Who reads to the end is told soon that it is there, where the newest entry was removed meanwhile. */
+/** Who waits for the end is told soon that it is there, where the newest entry was removed. */
 const END_HEARTBEAT_MS = 200;
 /** After so many heartbeats that did not come the server is asked whether it is alive. */
 const MISSED_HEARTBEATS = 2;
@@ -105,7 +105,8 @@ async function open(
   { cursor, size, options }: Reading,
 ): Promise<NatsPull | undefined> {
   const { signal, subject = EVERYTHING, heartbeatMs: wantedMs = DEFAULT_HEARTBEAT_MS } = options;
-  const heartbeatMs = options.follow === true ? wantedMs : Math.min(wantedMs, END_HEARTBEAT_MS);
+  const waitsForEnd = options.follow !== true || options.onCaughtUp !== undefined;
+  const heartbeatMs = (): number => (waitsForEnd && !cursor.caughtUp ? Math.min(wantedMs, END_HEARTBEAT_MS) : wantedMs);
   const silenceMs = MISSED_HEARTBEATS * wantedMs;
   const jsm = await manager();
   for (;;) {
