@@ -230,7 +230,7 @@ describe('secrets are rotated while everything runs', () => {
           await tellRedis(redis.url, `CLIENT KILL USER ${kind}`);
         }
         await writePrivateFile(conf, text);
-        process.kill(nats.pid ?? 0, 'SIGHUP');
+        process.kill(nats.pid!, 'SIGHUP');
       };
       const changeFiles = async (): Promise<void> => {
         const files = SERVICES.flatMap((kind) =>

@@ -5,21 +5,25 @@ import type { NatsLink } from './nats-link.js';
 import type { RequestPull } from './nats-readers.js';
 import type { PullSize } from './pull-size.js';
 
-/** After this many heartbeats that did not come the server is asked whether it is alive. */
-const MISSED_HEARTBEATS = 2;
-
 interface PullOptions {
   readonly stream: string;
   readonly consumer: string;
   readonly size: PullSize;
-  /** How often the server says that there is nothing. */
-  readonly heartbeatMs: number;
+  /** How often the server is to say that there is nothing, from the next request on. */
+  readonly heartbeatMs: () => number;
+  /** After a silence of this length the server is asked whether it is alive. */
+  readonly silenceMs: number;
   readonly signal: AbortSignal | undefined;
   readonly requestPull: RequestPull;
 }
 
-/** What has arrived. `lost`: nothing more will come from this consumer. `idle`: the server says that it has nothing to send now. */
-type Pulled = readonly Entry[] | 'lost' | 'idle';
+/** The server has nothing to send now: it has looked at every entry up to `upToSeq`, and what it found there has arrived. */
+export interface Idle {
+  readonly upToSeq: number;
+}
+
+/** What has arrived. `lost`: nothing more will come from this consumer. */
+type Pulled = readonly Entry[] | 'lost' | Idle;
 
 /**
  * Pulls a consumer's entries one request at a time; the next request goes out when the last entries of the previous
@@ -41,7 +45,7 @@ export class NatsPull {
   private requests = 0;
   private deliveries = 0;
   private messages = 0;
-  private isIdle = false;
+  private idle: Idle | undefined;
   private isLost = false;
   private wake: (() => void) | undefined;
   private readonly silence: NodeJS.Timeout;
@@ -56,7 +60,7 @@ export class NatsPull {
       callback: (error, message) => (error === null ? this.receive(message) : this.lose()),
     });
     this.offChange = link.onChange((connected) => connected || this.lose());
-    this.silence = setTimeout(() => void this.checkSilence(), MISSED_HEARTBEATS * options.heartbeatMs);
+    this.silence = setTimeout(() => void this.checkSilence(), options.silenceMs);
     options.signal?.addEventListener('abort', this.lose, { once: true });
     if (!link.connected || options.signal?.aborted === true) this.lose();
   }
@@ -74,9 +78,10 @@ export class NatsPull {
         return arrived;
       }
       if (this.isLost) return 'lost';
-      if (this.isIdle) {
-        this.isIdle = false;
-        return 'idle';
+      if (this.idle !== undefined) {
+        const { idle } = this;
+        this.idle = undefined;
+        return idle;
       }
       if (this.outstanding === 0) this.request();
       await new Promise<void>((resolve) => {
@@ -107,7 +112,7 @@ export class NatsPull {
     this.outstanding = this.options.size.next();
     const { stream, heartbeatMs, requestPull } = this.options;
     const inbox = `${this.inbox}.${this.requests}`;
-    requestPull({ stream, consumer: this.consumer, inbox, batch: this.outstanding, heartbeatMs });
+    requestPull({ stream, consumer: this.consumer, inbox, batch: this.outstanding, heartbeatMs: heartbeatMs() });
     this.silence.refresh();
   }
 
@@ -134,17 +139,19 @@ export class NatsPull {
     this.notify();
   }
 
-  /** Statuses of a pull (nats-server, consumer.go): 100 heartbeat, 404/408 nothing (more) there, others: it ended. */
+  /**
+   * Statuses of a pull (nats-server, consumer.go): 100 heartbeat, 408 the time of the request is over, others: it ended. None but the heartbeat
+   * says how far the server has looked, so none of them is the end.
+   */
   private receiveStatus(message: Msg): void {
-    const code = message.headers?.code ?? 0;
-    if (code === 100) {
+    const { headers } = message;
+    if (headers?.code === 100) {
       // The number of the last delivery: what did not arrive until here will not come.
-      if (Number(message.headers?.get('Nats-Last-Consumer') ?? 0) > this.deliveries) return this.lose();
-      this.isIdle = true;
+      if (Number(headers.get('Nats-Last-Consumer')) > this.deliveries) return this.lose();
+      this.idle = { upToSeq: Number(headers.get('Nats-Last-Stream')) };
       return this.notify();
     }
-    if (code !== 404 && code !== 408) return this.lose();
-    this.isIdle = true;
+    if (headers?.code !== 408) return this.lose();
     this.outstanding = 0;
     this.notify();
   }

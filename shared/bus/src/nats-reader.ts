@@ -1,21 +1,29 @@
-import { JetStreamApiError, type ConsumerInfo, type JetStreamManager } from '@nats-io/jetstream';
+import type { JetStreamManager } from '@nats-io/jetstream';
 import { StreamError, type CatchUp, type Entry, type ReadOptions } from './stream-store.js';
 import { lost, type NatsLink } from './nats-link.js';
 import { asStreamError } from './nats-stream-error.js';
 import { MAX_BATCH, type OpenReader, type ReaderRequest, type RequestPull } from './nats-readers.js';
-import { NatsPull } from './nats-pull.js';
+import { NatsPull, type Idle } from './nats-pull.js';
 import { PullSize } from './pull-size.js';
 import { ReadCursor } from './read-cursor.js';
 
 const DEFAULT_BATCH = 256;
 /** Together with the reopening, a lost request costs 2 s. */
 const DEFAULT_HEARTBEAT_MS = 750;
+/** Who waits for the end is told soon that it is there, where the newest entry was removed. */
+const END_HEARTBEAT_MS = 200;
+/** After so many heartbeats that did not come the server is asked whether it is alive. */
+const MISSED_HEARTBEATS = 2;
 const RETRY_MS = 250;
+/** The filter that matches everything; LastPerSubject needs one. */
+const EVERYTHING = '>';
 
 /** What readers share: the connection, and who is catching up. */
 export interface ReaderContext {
   readonly link: NatsLink;
   readonly jsm: () => Promise<JetStreamManager>;
+  /** The sequence of the newest entry of a subject (wildcards allowed); 0 when there is none. */
+  readonly newestOf: (stream: string, subject: string) => Promise<number>;
   readonly openReader: OpenReader;
   readonly requestPull: RequestPull;
   readonly catchingUp: Set<CatchUp>;
@@ -53,18 +61,14 @@ export async function* readStream(
         for (;;) {
           const arrived = await pull.next();
           if (arrived === 'lost') break;
-          const entries = arrived === 'idle' ? [] : cursor.take(arrived);
+          const entries = 'upToSeq' in arrived ? [] : cursor.take(arrived);
           const stored = entries.slice(0, cursor.storedAtStart(entries));
           if (stored.length > 0) yield stored;
           // Then the rest of them was not taken.
           if (options.signal?.aborted === true) break;
-          if (!cursor.caughtUp && (stored.length > 0 || arrived === 'idle')) {
-            const proof = cursor.judge(stored.at(-1) ?? 'idle', pull.received);
-            const state =
-              proof === 'ask' ? cursor.confirm(await consumerNow(context, stream, pull), pull.received) : proof;
-            if (state === 'gap') break;
-            if (state === 'complete' && endsCaughtUp()) return;
-          }
+          const state = cursor.caughtUp ? 'more' : judge(cursor, { arrived, stored }, pull.received);
+          if (state === 'gap') break;
+          if (state === 'complete' && endsCaughtUp()) return;
           if (entries.length > stored.length) yield entries.slice(stored.length);
         }
       } finally {
@@ -76,6 +80,18 @@ export async function* readStream(
   }
 }
 
+interface Arrived {
+  readonly arrived: readonly Entry[] | Idle;
+  /** Those of them that were stored at the start. */
+  readonly stored: readonly Entry[];
+}
+
+function judge(cursor: ReadCursor, { arrived, stored }: Arrived, received: number): ReturnType<ReadCursor['judge']> {
+  if ('upToSeq' in arrived) return cursor.judgeIdle(arrived, received);
+  const last = stored.at(-1);
+  return last === undefined ? 'more' : cursor.judge(last, received);
+}
+
 interface Reading {
   readonly cursor: ReadCursor;
   readonly size: PullSize;
@@ -84,11 +100,14 @@ interface Reading {
 
 /** Opens a consumer, with retries; undefined when the signal was aborted. */
 async function open(
-  { link, jsm: manager, openReader, requestPull }: ReaderContext,
+  { link, jsm: manager, newestOf, openReader, requestPull }: ReaderContext,
   stream: string,
   { cursor, size, options }: Reading,
 ): Promise<NatsPull | undefined> {
-  const { signal, heartbeatMs = DEFAULT_HEARTBEAT_MS } = options;
+  const { signal, subject = EVERYTHING, heartbeatMs: wantedMs = DEFAULT_HEARTBEAT_MS } = options;
+  const waitsForEnd = options.follow !== true || options.onCaughtUp !== undefined;
+  const heartbeatMs = (): number => (waitsForEnd && !cursor.caughtUp ? Math.min(wantedMs, END_HEARTBEAT_MS) : wantedMs);
+  const silenceMs = MISSED_HEARTBEATS * wantedMs;
   const jsm = await manager();
   for (;;) {
     if (!(await link.whenConnected(signal))) {
@@ -97,16 +116,18 @@ async function open(
     }
     try {
       // Alone they would run into their timeout, and a reader that is stopped meanwhile would not end before that.
-      const found = await link.orLost(jsm.streams.info(stream), signal);
-      if (found === lost) continue;
-      cursor.open(found);
+      const newestOfSubject = subject === EVERYTHING ? undefined : newestOf(stream, subject);
+      const asked = await link.orLost(Promise.all([jsm.streams.info(stream), newestOfSubject]), signal);
+      if (asked === lost) continue;
+      const [found, newestSeq = found.state.last_seq] = asked;
+      cursor.open(found, newestSeq);
       const start = startOf(cursor, found.config.max_msgs_per_subject === 1, options);
-      // LastPerSubject needs a filter; `>` matches everything.
-      const opening = openReader({ stream, subject: options.subject ?? '>', ...start });
+      const opening = openReader({ stream, subject, ...start });
       const opened = await link.orLost(opening, signal);
       if (opened === lost) continue;
-      cursor.announce(opened.pending, start.lastPerSubject === true);
-      return new NatsPull(link, { stream, consumer: opened.name, size, heartbeatMs, signal, requestPull });
+      cursor.announce(opened.pending, start.lastPerSubject === true, found.state.last_seq);
+      const consumer = opened.name;
+      return new NatsPull(link, { stream, consumer, size, heartbeatMs, silenceMs, signal, requestPull });
     } catch (error) {
       const failure = asStreamError(error, stream);
       if (failure.code !== 'unavailable') throw failure;
@@ -127,13 +148,4 @@ function startOf(
   const from = cursor.next ?? options.fromSeq;
   if (from !== undefined) return { fromSeq: from };
   return options.lastPerSubject === true && !isMap ? { lastPerSubject: true } : {};
-}
-
-async function consumerNow({ jsm }: ReaderContext, stream: string, pull: NatsPull): Promise<ConsumerInfo | undefined> {
-  try {
-    return await (await jsm()).consumers.info(stream, pull.consumer);
-  } catch (error) {
-    if (error instanceof JetStreamApiError) pull.lose();
-    return undefined;
-  }
 }

@@ -99,9 +99,9 @@ describe('a reader that follows', () => {
   it('goes on after the server hung', async () => {
     follow(10);
     await delayOf('1');
-    process.kill(server.pid ?? 0, 'SIGSTOP');
+    process.kill(server.pid!, 'SIGSTOP');
     await new Promise((resolve) => setTimeout(resolve, 4_000));
-    process.kill(server.pid ?? 0, 'SIGCONT');
+    process.kill(server.pid!, 'SIGCONT');
     expect(await delayOf('2')).toBeLessThan(BOUND_MS + SLACK_MS);
     expect(got).toEqual(['1', '2']);
     expect(await consumersOf(server, `STALL_${run}`)).toHaveLength(1);

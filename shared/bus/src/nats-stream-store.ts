@@ -72,7 +72,8 @@ export class NatsStreamStore implements StreamStore {
     const jsm = (): Promise<JetStreamManager> => this.jsm();
     const openReader = readers === 'ask' ? askForReader(link) : makeReader(jsm);
     const requestPull = readers === 'ask' ? askToPull(link) : pullItself(link);
-    this.reading = { link, jsm, openReader, requestPull, catchingUp: this.catchingUp };
+    const newestOf = async (stream: string, subject: string) => (await this.newestEntry(stream, subject))?.seq ?? 0;
+    this.reading = { link, jsm, newestOf, openReader, requestPull, catchingUp: this.catchingUp };
     if (typeof readers === 'object') serveReaders(link, makeReader(jsm), readers);
   }
 

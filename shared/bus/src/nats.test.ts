@@ -55,14 +55,14 @@ describe('nats', () => {
   it('that is too slow makes publish drop instead of memory grow', async () => {
     const broker = await connect({ maxUnreadBytes: 2_000_000 });
     expect(await broker.bus.flush()).toBe(true);
-    process.kill(server.pid ?? 0, 'SIGSTOP');
+    process.kill(server.pid!, 'SIGSTOP');
     try {
       const results = Array.from({ length: 60 }, () => broker.bus.publish('slow', new Uint8Array(100_000)));
       expect(results.filter((result) => result === 'sent')).toHaveLength(20);
       expect(broker.bus.stats().dropped).toBe(40);
       expect(await broker.bus.flush(50)).toBe(false);
     } finally {
-      process.kill(server.pid ?? 0, 'SIGCONT');
+      process.kill(server.pid!, 'SIGCONT');
     }
     await eventually(() => broker.bus.publish('slow', new Uint8Array(100_000)) === 'sent');
     await broker.stop();
@@ -71,7 +71,7 @@ describe('nats', () => {
   it('that hangs does not hold up a reader that is stopped', async () => {
     const broker = await connect();
     await broker.streams.ensure([{ name: 'HANG', subjects: ['hang.>'] }]);
-    process.kill(server.pid ?? 0, 'SIGSTOP');
+    process.kill(server.pid!, 'SIGSTOP');
     try {
       const stopping = new AbortController();
       const reader = broker.streams.read('HANG', { follow: true, signal: stopping.signal })[Symbol.asyncIterator]();
@@ -83,7 +83,7 @@ describe('nats', () => {
       expect(await reading).toEqual({ done: true, value: undefined });
       expect(performance.now() - sinceMs).toBeLessThan(2_000);
     } finally {
-      process.kill(server.pid ?? 0, 'SIGCONT');
+      process.kill(server.pid!, 'SIGCONT');
     }
     await broker.stop();
   });

@@ -1,17 +1,21 @@
-import type { ConsumerInfo, StreamInfo } from '@nats-io/jetstream';
+import type { StreamInfo } from '@nats-io/jetstream';
+import type { Idle } from './nats-pull.js';
 import { StreamError, type CatchUp, type Entry, type ReadOptions } from './stream-store.js';
 
 /** A gap that is there each time is no accident of the server: those entries were removed while they were read. */
 const MAX_GAPS = 3;
+/** A server that so often in a row has nothing to send, and has not looked as far as it has to, is given up with its consumer. */
+const MAX_IDLE = 10;
 
-/** `ask`: the consumer has to be asked. `gap`: fewer entries came than were announced. */
-type Judgement = 'complete' | 'more' | 'ask' | 'gap';
+/** `gap`: this consumer does not bring what is there; a new one may. */
+type Judgement = 'complete' | 'more' | 'gap';
 
 /**
  * Where a reader is, over all its consumers, and the proof that it has read what was stored at the start.
  *
- * The proof is the stream's last sequence at the start. A reader of some subjects may not meet it. Its proof is that nothing is pending, and
- * that as many entries came as were announced. Where it tells others that it has caught up, and where fewer came, the server counts again.
+ * The proof is a sequence: that of the newest entry, among those that are wanted, at the start. It was read, or the server has looked further and
+ * says so. The server's counts of what is pending prove nothing: nats-server 2.9 counts too few for a filter with wildcards that begins
+ * within the stream. They tell people how far a reader is, and a consumer that picks entries whether it left some out.
  */
 export class ReadCursor implements CatchUp {
   readonly stream: string;
@@ -22,11 +26,13 @@ export class ReadCursor implements CatchUp {
   next: number | undefined;
   /** When the stream was created: another time means other entries under the same sequences. */
   private created: string | undefined;
-  private lastSeq: number | undefined;
+  /** Everything up to this sequence is to be read, or passed. */
+  private goal = Number.POSITIVE_INFINITY;
   private announced = 0;
   /** The consumer picks the newest entries: entries below its last one may be missing. */
   private isSkipping = false;
   private gaps = 0;
+  private idle = 0;
   private readonly options: ReadOptions;
 
   constructor(stream: string, options: ReadOptions) {
@@ -34,22 +40,39 @@ export class ReadCursor implements CatchUp {
     this.options = options;
   }
 
-  /** @throws StreamError `stream_reset` */
-  open(found: StreamInfo): void {
+  /** Where the next consumer begins. */
+  get from(): number {
+    return this.next ?? this.options.fromSeq ?? 1;
+  }
+
+  /**
+   * Before each consumer. `newestSeq`: of the entries that are wanted, the newest one's; 0 when there is none.
+   * @throws StreamError `stream_reset`
+   */
+  open(found: StreamInfo, newestSeq: number): void {
     this.created ??= found.created;
     if (this.created !== found.created) throw new StreamError('stream_reset', `stream ${this.stream} was made anew`);
-    this.lastSeq ??= found.state.last_seq;
+    // That entry may have been removed since: then there is less to read.
+    this.goal = Math.min(this.goal, newestSeq);
   }
 
-  /** How many entries a new consumer has to bring. */
-  announce(entries: number, isSkipping: boolean): void {
+  /** The server counts so many entries that a new consumer has to bring, of a stream that ends with `lastSeq`. */
+  announce(entries: number, isSkipping: boolean, lastSeq: number): void {
     this.announced = entries;
-    this.of = this.done + entries;
+    this.of = this.done + (Number.isSafeInteger(entries) ? entries : 0);
     this.isSkipping = isSkipping;
+    this.idle = 0;
+    // The server finds no newest one, and counts some: then all that is there has to be passed.
+    if (!this.hasPassed && this.goal < this.from && entries > 0) this.goal = lastSeq;
   }
 
+  /** A new consumer has nothing to bring: all was read before, or there is nothing, by the server's index and by its count. */
   get isEmpty(): boolean {
-    return this.announced === 0;
+    return this.goal < this.from && (this.hasPassed || this.announced === 0);
+  }
+
+  private get hasPassed(): boolean {
+    return this.next !== undefined && this.next > this.goal;
   }
 
   /** All entries that were stored at the start were yielded. Returns whether that ends the reading. */
@@ -69,31 +92,42 @@ export class ReadCursor implements CatchUp {
       this.next = entry.seq + 1;
       taken.push(entry);
     }
+    this.idle = 0;
     this.done += taken.length;
     this.of = this.done + (taken.at(-1)?.pending ?? this.of - this.done);
     return taken;
   }
 
-  /** How many of them, which follow each other, were stored at the start: what comes after the last sequence of then is new. */
+  /** How many of them, which follow each other, were stored at the start: what comes after the goal is new. */
   storedAtStart(entries: readonly Entry[]): number {
     if (this.caughtUp) return 0;
     if (this.isSkipping) return entries.length;
-    const last = entries.findIndex(({ seq }) => seq >= (this.lastSeq ?? 0));
+    const last = entries.findIndex(({ seq }) => seq >= this.goal);
     return last < 0 ? entries.length : last + 1;
   }
 
-  /** What the last of some entries, or the word that there are none, says after `received` deliveries of this consumer. */
-  judge(last: Entry | 'idle', received: number): Judgement {
-    if (last === 'idle') return 'ask';
-    if (!this.isSkipping && last.seq >= (this.lastSeq ?? 0)) return 'complete';
-    if (last.pending > 0) return 'more';
-    const isConfirmed = this.options.onCaughtUp === undefined || this.isSkipping;
-    return received >= this.announced && isConfirmed ? 'complete' : 'ask';
+  /** What the last of some entries says after `received` deliveries of this consumer. */
+  judge(last: Entry, received: number): Judgement {
+    if (last.seq < this.goal) return 'more';
+    return this.isSkipping && last.pending > 0 && received < this.announced ? 'more' : this.passed(received);
   }
 
-  /** What the server says of the consumer, which has brought `received` entries. */
-  confirm(info: ConsumerInfo | undefined, received: number): Judgement {
-    if (info === undefined || info.num_pending > 0 || info.delivered.consumer_seq > received) return 'more';
+  /**
+   * What it says that the server has nothing to send.
+   * @throws StreamError `unavailable` when one consumer after the other ends before the goal.
+   */
+  judgeIdle({ upToSeq }: Idle, received: number): Judgement {
+    if (upToSeq >= this.goal) return this.passed(received);
+    this.idle += 1;
+    // A replica of the stream may be behind the one that knows the newest entry.
+    if (this.idle < MAX_IDLE) return 'more';
+    if (this.gaps >= MAX_GAPS) throw new StreamError('unavailable', `stream ${this.stream} was not read to its end`);
+    this.gaps += 1;
+    return 'gap';
+  }
+
+  /** The consumer has passed the goal. One that picks entries has to have brought as many as there were. */
+  private passed(received: number): Judgement {
     if (!this.isSkipping || received >= this.announced || this.gaps >= MAX_GAPS) return 'complete';
     this.gaps += 1;
     this.next = undefined;

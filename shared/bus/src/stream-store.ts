@@ -44,9 +44,11 @@ export interface StreamStore {
    * Reads entries in sequence order. Pull-based: at most `batch` entries (about 4 MB, never over 8 MB) are fetched ahead of the
    * consumer, so one that stops iterating costs a bounded amount of memory. Leaving the loop frees everything.
    *
-   * Without `follow` it ends when it has caught up; at once when nothing matches. With `follow` it ends only by `signal`.
+   * Without `follow` it ends when it has caught up, which is proven and never concluded from silence: all matching entries that were stored
+   * when it began, and are still, were yielded. It ends at once when nothing matches. With `follow` it ends only by `signal`.
    * An aborted signal ends the iteration without an exception. While the broker is away the iteration waits.
-   * @throws StreamError `no_stream`; `stream_reset` when the stream was lost and created again: sequences name other entries.
+   * @throws StreamError `no_stream`; `stream_reset` when the stream was lost and created again: sequences name other entries; `unavailable`
+   * when the connection was ended, or the broker does not bring what it says that it has.
    */
   read(stream: string, options?: ReadOptions): AsyncIterable<Entry>;
 
@@ -141,7 +143,7 @@ export interface Entry {
   readonly data: Uint8Array;
   /** When the broker stored it. */
   readonly timestampMs: number;
-  /** How many matching entries were stored after this one when it was fetched, as the broker counts: it may be wrong where entries were removed. */
+  /** How many matching entries were stored after this one when it was fetched, as the broker counts: often wrong, so it proves nothing. */
   readonly pending: number;
 }
 

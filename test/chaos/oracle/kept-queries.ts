@@ -31,27 +31,32 @@ function membersOf(query: QueryJson, other: QueryJson): object {
   return Object.fromEntries(Object.entries(query).filter(([name]) => name in other));
 }
 
-/** Each question runs once, and only while its caller waits for it. */
+/**
+ * Each question runs once, and only while its caller waits for it. One that was interrupted before its caller heard of it is begun anew under the
+ * same key.
+ */
 export function questionsRunForSomebody(
   observations: readonly QueryObservation[],
   kept: readonly QueryJson[],
 ): Violation[] {
   const byAsk = new Map(observations.map((observation) => [observation.ask, observation]));
-  const seen = new Map<number, string>();
+  const seen = new Map<number, QueryJson>();
   const violations: Violation[] = [];
-  for (const { id, sql, createdAt, state } of kept) {
+  for (const query of kept) {
+    const { id, sql, createdAt, state } = query;
     const observation = byAsk.get(Number(ASK.exec(sql)?.[1]));
     if (observation === undefined) continue;
     const { ask, attempts } = observation;
     const atMs = Date.parse(createdAt);
     const other = seen.get(ask);
-    seen.set(ask, id);
+    seen.set(ask, query);
     const told = `asked ${attempts.length} times with one key`;
-    if (other !== undefined)
+    const earlier = other !== undefined && other.createdAt < createdAt ? other : query;
+    if (other !== undefined && earlier.state !== 'interrupted')
       violations.push({
         rule: 'a question runs once',
         atMs,
-        ids: [`ask ${ask}`, other, id],
+        ids: [`ask ${ask}`, other.id, id],
         told,
         truth: 'two are kept',
       });

@@ -178,6 +178,14 @@ describe('the oracle of questions', () => {
       'a question runs once',
       'no question runs unasked',
     ]);
+    // It began anew, because its owner died before the caller heard of it.
+    const soon = query({ id: 'q2', createdAt: new Date(ASKED_MS + 1).toISOString() });
+    const lost = query({ state: 'interrupted' });
+    for (const both of [
+      [lost, soon],
+      [soon, lost],
+    ])
+      expect(rules(questionsRunForSomebody([observation()], both))).not.toContain('a question runs once');
     const attempts = [
       { fromMs: ASKED_MS - 100, toMs: ASKED_MS - 50, status: 429, code: 'too_many_queries' },
       { fromMs: ASKED_MS, toMs: ASKED_MS + 50, status: 201, id: 'q1' },

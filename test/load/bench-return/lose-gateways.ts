@@ -6,6 +6,7 @@ import { startHaproxy } from '../../kit/haproxy.js';
 import { fleetOptions } from '../../kit/harness.js';
 import { sessionsOf, watchReturn } from '../../kit/return-times.js';
 import { FleetProcess } from '../fleet/fleet-process.js';
+import { cpuMs } from '../measure/process-cpu.js';
 import { progress, type BenchBrokers } from '../measure/run-bench.js';
 
 export interface LossOptions {
@@ -24,6 +25,8 @@ export interface LossOptions {
 export interface Loss {
   readonly lost: number;
   readonly backMs: Readonly<Record<Share, number | undefined>>;
+  /** Processor time for each of them until all were back, in ms: of the gateway that takes them, and of the simulated endpoint. */
+  readonly cpuMs: { readonly gateway: number; readonly endpoint: number };
 }
 
 export const SHARES = { half: 0.5, most: 0.95, nearlyAll: 0.99, all: 1 } as const;
@@ -57,7 +60,7 @@ export async function loseGateways(brokers: BenchBrokers, options: LossOptions):
     });
     stops.push(() => fleet.stop());
     const losses: Loss[] = [];
-    for (let round = 0; round < options.rounds; round += 1) losses.push(await loseOne(stack, options));
+    for (let round = 0; round < options.rounds; round += 1) losses.push(await loseOne(stack, fleet, options));
     return losses;
   } finally {
     for (const stop of stops.toReversed()) await stop();
@@ -78,12 +81,18 @@ async function addressesOf(
   return [`${tls ? 'wss' : 'ws'}://${proxy.address}`];
 }
 
-async function loseOne(stack: Stack, { agents, hang, restMs }: LossOptions): Promise<Loss> {
+async function loseOne(stack: Stack, fleet: FleetProcess, { agents, hang, restMs }: LossOptions): Promise<Loss> {
   while ((await sessionsOf(stack)) < agents) await delay(200);
   await delay(restMs);
   const held = await Promise.all(stack.gateways.map((gateway) => sessionsOf({ gateways: [gateway] })));
   const lost = Math.max(...held);
   const gateway = stack.gateways[held.indexOf(lost)];
+  const taking = stack.gateways.filter((one) => one !== gateway);
+  const usedMs = () => ({
+    gateway: taking.reduce((sum, { pid }) => sum + cpuMs(pid), 0) / lost,
+    endpoint: cpuMs(fleet.pid) / lost,
+  });
+  const before = usedMs();
   const { at } = await watchReturn(stack, {
     ...{ agents, boundMs: BOUND_MS },
     lose: () => {
@@ -91,9 +100,14 @@ async function loseOne(stack: Stack, { agents, hang, restMs }: LossOptions): Pro
       return lost;
     },
   });
+  const after = usedMs();
   if (hang) gateway?.signal('SIGCONT');
   const { half, most, nearlyAll, all } = SHARES;
-  const loss = { lost, backMs: { half: at(half), most: at(most), nearlyAll: at(nearlyAll), all: at(all) } };
+  const loss = {
+    lost,
+    backMs: { half: at(half), most: at(most), nearlyAll: at(nearlyAll), all: at(all) },
+    cpuMs: { gateway: after.gateway - before.gateway, endpoint: after.endpoint - before.endpoint },
+  };
   progress(JSON.stringify(loss));
   return loss;
 }

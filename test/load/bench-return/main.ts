@@ -36,16 +36,17 @@ await runBench({
   run: async (brokers, { agents, rounds, hang, balancer, plain, rest }) => {
     const options = { agents: Number(agents), rounds: Number(rounds), hang, balancer, tls: !plain };
     const losses = await loseGateways(brokers, { ...options, restMs: Number(rest) * 1_000 });
-    const rows = losses.map(({ lost, backMs: { half, most, nearlyAll, all } }) => [
+    const rows = losses.map(({ lost, backMs: { half, most, nearlyAll, all }, cpuMs }) => [
       String(lost),
       ...[half, most, nearlyAll, all].map(seconds),
+      ...[cpuMs.gateway, cpuMs.endpoint].map((ms) => ms.toFixed(2)),
     ]);
     const all = longest(losses, 'all');
     return {
       name: timestamped('return'),
       document: { options, losses },
       head: `${agents} endpoints on two gateways, one of which is ${hang ? 'frozen' : 'killed'}: seconds until they are back`,
-      tables: [[['lost', '50 %', '95 %', '99 %', 'all'], ...rows]],
+      tables: [[['lost', '50 %', '95 %', '99 %', 'all', 'gateway ms', 'endpoint ms'], ...rows]],
       targets: hang
         ? target('all are back', all, HUNG_S, 's')
         : [

@@ -122,7 +122,7 @@ describe('brokers on this machine', () => {
 
   it('a broker that does not react to SIGTERM is killed', async () => {
     const redis = await startRedis({ dataDir: join(dataDir, 'redis-4'), logger });
-    process.kill(redis.pid ?? 0, 'SIGSTOP');
+    process.kill(redis.pid!, 'SIGSTOP');
     await redis.stop();
     expect(redis.pid).toBeUndefined();
   });

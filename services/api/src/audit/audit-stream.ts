@@ -37,7 +37,8 @@ export async function* auditStream(options: AuditStreamOptions): AsyncGenerator<
     for (;;) {
       const next = await reader.next(heartbeatMs);
       if (signal.aborted || (next === 'ended' && !follow)) return;
-      if (next === 'ended') throw new AppError('broker_unavailable', 'the audit stream broke off; connect again');
+      if (next === 'ended' || next === 'lost')
+        throw new AppError('broker_unavailable', 'the audit stream broke off; connect again');
       if (next === 'timeout') {
         yield { kind: 'idle' };
         continue;

@@ -40,7 +40,8 @@ export async function* commandEvents(
     for (;;) {
       const next = await reader.next(heartbeatMs);
       if (signal.aborted) return;
-      if (next === 'ended') throw new AppError('broker_unavailable', 'the journal broke off; connect again');
+      if (next === 'ended' || next === 'lost')
+        throw new AppError('broker_unavailable', 'the journal broke off; connect again');
       if (next === 'timeout') {
         yield { kind: 'idle' };
         continue;

@@ -53,7 +53,8 @@ export async function* orgCommands(
     for (;;) {
       const next = await reader.next(heartbeatMs);
       if (signal.aborted) return;
-      if (next === 'ended') throw new AppError('broker_unavailable', 'the journal broke off; connect again');
+      if (next === 'ended' || next === 'lost')
+        throw new AppError('broker_unavailable', 'the journal broke off; connect again');
       const applied = next === 'timeout' ? undefined : await folds.apply(next);
       if (next === 'timeout') yield { kind: 'idle' };
       if (next === 'timeout' || applied === undefined || !isTold(applied)) continue;

@@ -1,4 +1,5 @@
 import { StreamError } from '@muster/bus';
+import { AppError } from '@muster/protocol';
 import type { Clock, Timer } from '@muster/runtime';
 
 /** Reads an async iterable with a time limit per value. A value that arrives after the limit is returned by the next call. */
@@ -15,16 +16,21 @@ export class TimedReader<T> {
     this.#clock = clock;
   }
 
-  async next(waitMs: number): Promise<T | 'ended' | 'timeout'> {
+  /**
+   * `lost`: the stream was deleted, or made anew, so it holds no more values. `ended`: the source has no more.
+   * @throws AppError `broker_unavailable` when the stream cannot be read: that says nothing of what it holds
+   */
+  async next(waitMs: number): Promise<T | 'ended' | 'lost' | 'timeout'> {
     this.#pending ??= this.#iterator.next().then(
       (result) => this.#settle(() => (this.#result = result)),
       (error: unknown) => this.#settle(() => (this.#failure = { error })),
     );
     if (this.#result === undefined && this.#failure === undefined) await this.#wait(waitMs);
     if (this.#failure !== undefined) {
-      // The stream was deleted or purged: it holds no more values.
-      if (this.#failure.error instanceof Error && this.#failure.error.name === StreamError.name) return 'ended';
-      throw this.#failure.error;
+      const { error } = this.#failure;
+      if (!(error instanceof StreamError)) throw error;
+      if (error.code === 'no_stream' || error.code === 'stream_reset') return 'lost';
+      throw new AppError('broker_unavailable', 'the stream broke off; connect again', { cause: error });
     }
     const result = this.#result;
     if (result === undefined) return 'timeout';

@@ -54,7 +54,8 @@ export async function* healthEvents(options: HealthEventsOptions): AsyncGenerato
     for (;;) {
       const next = await reader.next(heartbeatMs);
       if (signal.aborted) return;
-      if (next === 'ended') throw new AppError('broker_unavailable', 'the stream of health broke off; connect again');
+      if (next === 'ended' || next === 'lost')
+        throw new AppError('broker_unavailable', 'the stream of health broke off; connect again');
       if (next === 'timeout') {
         yield { kind: 'idle' };
         continue;

@@ -65,8 +65,9 @@ function deleteOperation({ client }: ExceptionParts): Operation {
 
 /** Whom a selector bounds sees and ends only those that they made. */
 async function visible(client: PostureClient, principal: Principal): Promise<ExceptionRecord[]> {
-  const exceptions = await allParts(async (after) => {
-    const reply = await client.ask({ t: 'list_exceptions', org: principal.org, after }, 'exceptions');
+  const exceptions = await allParts(async (last?: ExceptionRecord) => {
+    const asked = { org: principal.org, after: last?.id ?? '' };
+    const reply = await client.ask({ t: 'list_exceptions', ...asked }, 'exceptions');
     return { items: reply.exceptions, isCut: reply.isCut };
   });
   return exceptions

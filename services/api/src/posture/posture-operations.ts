@@ -8,6 +8,7 @@ import { implement, json, type Operation } from '../http/operation.js';
 import { maySee, type QueryStore } from '../queries/query-store.js';
 import type { CommandClient } from '../upstream/command-client.js';
 import type { PostureClient } from '../upstream/posture-client.js';
+import { hasMore } from './all-parts.js';
 import { packOperations } from './pack-operations.js';
 import { runningScanJson, scanJson } from './posture-json.js';
 import { asScan, findScan } from './scan-access.js';
@@ -64,8 +65,8 @@ function listScansOperation({ client }: PostureParts): Operation {
     for (let page = 0; more && page < MAX_PAGES && items.length <= limit; page += 1) {
       const { scans, isCut } = await client.ask({ ...asked, limit: size, ...given('before', before) }, 'scans');
       items.push(...scans.filter((scan) => maySee(principal, scan)));
-      before = scans.at(-1)?.id;
-      more = before !== undefined && (isCut ?? scans.length >= size);
+      before = scans.at(-1)?.id ?? before;
+      more = hasMore({ items: scans, isCut: isCut ?? scans.length >= size }, items.length);
     }
     const shown = items.slice(0, limit);
     // The page goes on after what it shows; where it read many scans of others only, after those.

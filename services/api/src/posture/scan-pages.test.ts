@@ -1,9 +1,10 @@
-import { expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import { operations } from '@muster/api-contract';
 import type { PostureReply, PostureRequest, ScanSummary } from '@muster/messages';
 import type { Operation } from '../http/operation.js';
 import { exceptionOperations } from './exception-operations.js';
 import { postureOperations } from './posture-operations.js';
+import { scanResultOperations } from './scan-result-operations.js';
 import { scheduleOperations } from './schedule-operations.js';
 
 const ALL = { id: 'ann', org: 'acme', role: 'admin', bound: [] };
@@ -82,4 +83,29 @@ test('schedules and exceptions that do not fit into one reply are listed whole',
   const made = exceptionOperations({ client: parts, clock } as never);
   const exceptions = await call(made, operations.listExceptions.id, given);
   expect(exceptions.items.map(({ id }) => id)).toEqual(['e', 'a', 'b', 'c', 'd']);
+});
+
+describe('a part that is empty though there are more is an error, and never the end', () => {
+  const ANSWERS = {
+    scans: { t: 'scans', scans: [], isCut: true },
+    schedules: { t: 'schedules', schedules: [], isCut: true },
+    exceptions: { t: 'exceptions', exceptions: [], isCut: true },
+    scores: { t: 'scan_scores', scores: [], isWhole: true, isCut: true },
+    endpoints: { t: 'scan_endpoints', endpoints: [], isWhole: true, isCut: true },
+  };
+  const store = { findReadable: () => Promise.resolve({ id: 'q1', pack: {} }) };
+  const clock = { now: () => 0 };
+  const partsOf = (reply: object) => ({ client: clientOf(() => reply), store, clock, byNum: () => undefined }) as never;
+  const given = { principal: ALL, params: { id: 'q1' }, query: { limit: 5, check: 'one' } };
+
+  test.each([
+    ['scans', () => postureOperations(partsOf(ANSWERS.scans)), operations.listScans.id],
+    ['schedules', () => scheduleOperations(partsOf(ANSWERS.schedules)), operations.listSchedules.id],
+    ['exceptions', () => exceptionOperations(partsOf(ANSWERS.exceptions)), operations.listExceptions.id],
+    ['scores', () => scanResultOperations(partsOf(ANSWERS.scores)), operations.listScanScores.id],
+    ['endpoints', () => scanResultOperations(partsOf(ANSWERS.endpoints)), operations.listScanEndpoints.id],
+    ['a plan to mend', () => scanResultOperations(partsOf(ANSWERS.endpoints)), operations.planMend.id],
+  ] as const)('%s', async (_, made, id) => {
+    await expect(call(made() as never, id, given)).rejects.toMatchObject({ code: 'internal' });
+  });
 });

@@ -1,15 +1,16 @@
 import { inflateRawSync } from 'node:zlib';
 import { FINDING_FORMATS, operations, type FindingJson, type ScanEndpointJson } from '@muster/api-contract';
 import type { Directory, Endpoint } from '@muster/directory';
-import type { EndpointOutcome, ScanFinding } from '@muster/messages';
+import type { EndpointOutcome, EndpointScore, ScanFinding } from '@muster/messages';
 import { readPack, type Pack } from '@muster/packs';
-import { AppError, CHECK_OUTCOMES, type CheckOutcome, type OrgId, type QueryId } from '@muster/protocol';
+import { AppError, CHECK_OUTCOMES, type CheckOutcome, type OrgId } from '@muster/protocol';
 import { visibleAgent } from '../agents/visible-agent.js';
 import { decodeCursor, encodeCursor, position } from '../http/cursor.js';
 import { given, isoTime } from '../http/json-members.js';
 import { implement, json, jsonLines, type LinesAnswer, type Operation } from '../http/operation.js';
 import type { PostureClient } from '../upstream/posture-client.js';
 import type { QueryStore } from '../queries/query-store.js';
+import { allParts, hasMore } from './all-parts.js';
 import { csvText } from './finding-csv.js';
 import { ocsfText } from './finding-ocsf.js';
 import { sarifText } from './finding-sarif.js';
@@ -71,9 +72,7 @@ async function* pagesOf(
   for (let skip = 0; ;) {
     yield page.findings;
     skip += page.findings.length;
-    if (!page.isCut) return;
-    if (page.findings.length === 0)
-      throw new AppError('internal', `no finding came after ${skip}, though there are more`);
+    if (!hasMore({ items: page.findings, isCut: page.isCut }, skip)) return;
     page = await ask(skip);
   }
 }
@@ -160,11 +159,11 @@ function endpointsOperation({ client, store, byNum, directory }: ScanResultParts
     // A posture service of the version before does not know `num`, and tells of all endpoints, in pages.
     const isOf = told.num === num;
     const own = told.endpoints.filter((one) => num === undefined || one.num === num);
-    const last = told.endpoints.at(-1);
+    const last = hasMore({ items: told.endpoints, isCut: told.isCut }, after) ? told.endpoints.at(-1) : undefined;
     return json(200, {
       items: own.flatMap((one) => endpointJson(one, byNum)),
       isWhole: isOf && told.isWhole,
-      ...(told.isCut && last !== undefined ? { nextCursor: encodeCursor('scan-endpoints', [last.num]) } : {}),
+      ...(last !== undefined ? { nextCursor: encodeCursor('scan-endpoints', [last.num]) } : {}),
     });
   });
 }
@@ -182,15 +181,13 @@ function scoresOperation({ client, store, byNum }: ScanResultParts): Operation {
   return implement(operations.listScanScores, async ({ principal, params, query: { by, limit, cursor } }) => {
     const { id } = await findScan(store, principal, params.id);
     const from = cursor === undefined ? 0 : decodeCursor('scan-scores', cursor, [position])[0];
-    const scores = [];
     let isWhole = true;
-    for (let more = true; more;) {
-      const after: number = scores.at(-1)?.num ?? 0;
-      const reply = await client.ask({ t: 'scan_scores', org: principal.org, id, after }, 'scan_scores');
-      scores.push(...reply.scores);
+    const scores = await allParts(async (last?: EndpointScore) => {
+      const place = { org: principal.org, id, after: last?.num ?? 0 };
+      const reply = await client.ask({ t: 'scan_scores', ...place }, 'scan_scores');
       isWhole &&= reply.isWhole;
-      more = reply.isCut && reply.scores.length > 0;
-    }
+      return { items: reply.scores, isCut: reply.isCut };
+    });
     const all = by === undefined ? scoreByEndpoint(scores, byNum) : scoreByLabel(scores, byNum, by);
     const items = all.slice(from, from + limit);
     const next = from + items.length;
@@ -204,22 +201,13 @@ function scoresOperation({ client, store, byNum }: ScanResultParts): Operation {
 function mendOperation({ client, store, byNum }: ScanResultParts): Operation {
   return implement(operations.planMend, async ({ principal, params, query: { check } }) => {
     const scan = await findScan(store, principal, params.id);
-    const endpoints: EndpointOutcome[] = [];
+    const request = { t: 'scan_endpoints' as const, org: principal.org, id: scan.id, check, outcome: 'fail' };
     let isWhole = true;
-    for (let more = true; more;) {
-      const place = { after: endpoints.at(-1)?.num ?? 0, limit: 1_000 };
-      const request = {
-        t: 'scan_endpoints' as const,
-        org: principal.org,
-        id: scan.id as QueryId,
-        check,
-        outcome: 'fail',
-      };
-      const reply = await client.ask({ ...request, ...place }, 'scan_endpoints');
-      endpoints.push(...reply.endpoints);
+    const endpoints = await allParts(async (last?: EndpointOutcome) => {
+      const reply = await client.ask({ ...request, after: last?.num ?? 0, limit: 1_000 }, 'scan_endpoints');
       isWhole &&= reply.isWhole;
-      more = reply.isCut && reply.endpoints.length > 0;
-    }
+      return { items: reply.endpoints, isCut: reply.isCut };
+    });
     const pack = await packOf(client, principal.org, scan);
     const found = pack.checks.find((one) => one.id === check);
     if (found === undefined)

@@ -46,8 +46,9 @@ function createOperation({ client, details }: ScheduleParts): Operation {
 
 function listOperation({ client }: ScheduleParts): Operation {
   return implement(operations.listSchedules, async ({ principal }) => {
-    const schedules = await allParts(async (after) => {
-      const reply = await client.ask({ t: 'list_schedules', org: principal.org, after }, 'schedules');
+    const schedules = await allParts(async (last?: ScheduleRecord) => {
+      const place = { org: principal.org, after: last?.id ?? '' };
+      const reply = await client.ask({ t: 'list_schedules', ...place }, 'schedules');
       return { items: reply.schedules, isCut: reply.isCut };
     });
     const visible = schedules.filter((schedule) => maySee(principal, asked(schedule))).sort(byName);

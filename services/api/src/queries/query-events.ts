@@ -60,7 +60,7 @@ export async function* queryEvents(record: QueryRecord, options: QueryEventsOpti
     for (;;) {
       const next = await reader.next(heartbeatMs);
       if (signal.aborted) return;
-      if (next === 'ended') {
+      if (next === 'ended' || next === 'lost') {
         yield { kind: 'synthesized_end', record: await endOfExpiredResults(record, options) };
         return;
       }

@@ -1,5 +1,5 @@
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
-import type { AppendResult, Entry, ReadOptions, StreamStore } from '@muster/bus';
+import type { AppendResult, StreamStore } from '@muster/bus';
 import type { CommandId } from '@muster/protocol';
 import { STREAM_SUBJECTS, STREAMS, verifyChain, type AuditRecord } from '@muster/records';
 import { CommandHarness, makeTestKeys, ORG, type TestKeys } from '../testing/command-harness.js';
@@ -10,14 +10,11 @@ let harness: CommandHarness;
 let agent: FakeAgent;
 /** The chain takes nothing, like a stream that is full. */
 let isFull: boolean;
-/** So many readings of the journal end before their end, after three entries. */
-let cutReadings: number;
 beforeAll(async () => {
   keys = await makeTestKeys();
 });
 beforeEach(async () => {
   isFull = false;
-  cutReadings = 0;
   const wrap = ({ bus, streams }: { bus: never; streams: StreamStore }) => ({ bus, streams: fillable(streams) });
   harness = await new CommandHarness({ keys, wrap: wrap as never }).open();
   agent = await harness.agent();
@@ -29,11 +26,6 @@ function fillable(streams: StreamStore): StreamStore {
   return new Proxy(streams, {
     get: (target, name) => {
       const value: unknown = Reflect.get(target, name, target);
-      if (name === 'read')
-        return (stream: string, options: ReadOptions = {}) =>
-          stream === STREAMS.commands.name && options.follow !== true && cutReadings-- > 0
-            ? beginning(target.read(stream, options))
-            : target.read(stream, options);
       if (name !== 'append') return typeof value === 'function' ? (value.bind(target) as unknown) : value;
       return (subject: string, data: Uint8Array, options?: object) =>
         isFull && subject === STREAM_SUBJECTS.audit(ORG)
@@ -41,14 +33,6 @@ function fillable(streams: StreamStore): StreamStore {
           : target.append(subject, data, options ?? {});
     },
   });
-}
-
-async function* beginning(entries: AsyncIterable<Entry>): AsyncGenerator<Entry> {
-  let left = 3;
-  for await (const entry of entries) {
-    yield entry;
-    if ((left -= 1) === 0) return;
-  }
 }
 
 const about = async (id: CommandId): Promise<AuditRecord[]> =>
@@ -72,24 +56,6 @@ describe('the audit of the journal', () => {
     for (const id of [before, after]) expect(await actions(id)).toEqual(['command.submit', 'command.outcome']);
     const [record] = await about(after);
     expect(record).toMatchObject({ actorName: 'Ann', from: '192.0.2.1', scope: '', details: { targets: 1 } });
-  });
-
-  test('lacks nothing when the journal was read only in part, once and again', async () => {
-    const first = await harness.service();
-    harness.gateway('gw-1').connect(agent);
-    isFull = true;
-    const ids: CommandId[] = [];
-    for (let i = 0; i < 10; i += 1) ids.push((await harness.submit()).record.id);
-    await harness.pass(1_000);
-    await first.kill();
-    isFull = false;
-    cutReadings = 3;
-    await harness.service();
-    await harness.pass(6_000);
-    ids.push((await harness.submit()).record.id);
-    await harness.pass(1_000);
-    expect(cutReadings).toBeLessThanOrEqual(0);
-    for (const id of ids) expect(await actions(id)).toEqual(['command.submit', 'command.outcome']);
   });
 
   test('waits for a chain that is full for any time, with any number of entries', async () => {

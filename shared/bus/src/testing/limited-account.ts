@@ -27,7 +27,7 @@ export class LimitedAccount {
     const store = JSON.stringify(join(this.#dataDir, 'jetstream'));
     const jetstream = `jetstream { store_dir: ${store}, max_file_store: ${STORE_BYTES} }`;
     await writeFile(join(this.#dataDir, 'nats.conf'), `${jetstream}\n${accounts(bytes)}`);
-    process.kill(this.server.pid ?? 0, 'SIGHUP');
+    process.kill(this.server.pid!, 'SIGHUP');
   }
 
   /** Whether this server stores what is beyond the limit before it refuses it. */

@@ -104,6 +104,35 @@ export function streamStoreContract(title: string, makeFixture: () => Promise<Br
       expect(await readAll({ fromSeq: from + 10 })).toEqual([]);
     });
 
+    it('a reading that begins within the stream is whole, whatever ended before', async () => {
+      // nats-server 2.9 counts too few for it: it takes off what came before of subjects that it looks at first, in an order that changes.
+      const ended = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'];
+      const tails = ['x', ...ended, ...Array.from({ length: 40 }, (_, n) => (n % 2 === 0 ? 'x' : 'y'))];
+      for (const tail of tails) await append(`o.${tail}`, tail);
+      for (let from = 2; from <= 20; from += 1) {
+        const read = values(await readAll({ subject: `${root}.o.*`, fromSeq: from, batch: 1 + (from % 7) }));
+        expect([from, read]).toEqual([from, tails.slice(from - 1)]);
+      }
+    });
+
+    it('a reading ends also when the newest entry is removed in the midst of it', async () => {
+      for (let n = 0; n < 40; n += 1) await append(n % 2 === 0 ? 'o.a' : 'o.b', String(n));
+      const evens = Array.from({ length: 20 }, (_, n) => String(2 * n));
+      for (const subject of [`${root}.o.*`, `${root}.>`]) {
+        await append('o.last', 'last');
+        const got: string[] = [];
+        const sinceMs = performance.now();
+        for await (const { data } of streams.read(stream, { subject, batch: 2 })) {
+          got.push(untext(data));
+          if (got.length === 1) await streams.purge(stream, `${root}.o.last`);
+          if (got.length === 1) await streams.purge(stream, `${root}.o.b`, { beforeSeq: 40 });
+        }
+        expect(got.filter((value) => Number(value) % 2 === 0)).toEqual(evens);
+        expect(got.findLast((value) => value !== 'last')).toBe('39');
+        expect(performance.now() - sinceMs).toBeLessThan(2_500);
+      }
+    });
+
     it('the newest entry per subject can be read alone', async () => {
       for (const [tail, value] of [
         ['a', '1'],
