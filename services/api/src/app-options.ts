@@ -5,6 +5,7 @@ import type { Registry } from '@muster/registry';
 import type { Clock, Logger, Metrics, Tracer, TrustedProxies } from '@muster/runtime';
 import type { ServiceBase } from '@muster/service-base';
 import type { Socket } from 'node:net';
+import type { Reauthentication } from './auth/reauthentication.js';
 import type { ConsoleFile } from './console/console-files.js';
 import type { ShareBounds } from './http/shares.js';
 import type { ViewersOptions } from './http/viewers.js';
@@ -34,6 +35,8 @@ export interface AppOptions {
   readonly tablePolicy?: TablePolicy;
   /** How long queries of a role may take on an endpoint. */
   readonly budgetPolicy?: BudgetPolicy;
+  /** What needs a recent sign-in of a session of the console; default: nothing. */
+  readonly reauthentication?: Reauthentication;
   /** How long a session of the console lasts without use, and at most. */
   readonly sessionIdleMs?: number;
   readonly sessionMaxMs?: number;

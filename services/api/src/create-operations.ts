@@ -16,6 +16,7 @@ import { auditOperations } from './audit/audit-operations.js';
 import { chainOperation } from './audit/chain-operation.js';
 import { auditedJournalOperation } from './audit/journal-operation.js';
 import { meOperation } from './auth/me-operation.js';
+import type { Reauthentication } from './auth/reauthentication.js';
 import { tokenOperations } from './auth/token-operations.js';
 import type { TokenStore } from './auth/token-store.js';
 import { bandwidthOperations } from './bandwidth/bandwidth-operations.js';
@@ -79,6 +80,7 @@ export interface Stores {
   readonly health: KnownHealth;
   readonly fleet: FleetCounter;
   readonly signIn: SignIn;
+  readonly reauthentication: Reauthentication;
   readonly openStreams: OpenStreams;
   readonly queryServices: UpstreamService;
   readonly commandServices: UpstreamService;
@@ -108,6 +110,7 @@ export function createOperations(options: AppOptions, stores: Stores): Operation
     store: new CommandStore({ streams, directory }),
     client: new CommandClient({ bus, clock, asker: stores.commandServices.asker, ...given('seal', options.seal) }),
     directory,
+    reauthentication: stores.reauthentication,
   };
   const posture = {
     client: new PostureClient({ asker: stores.postureServices.asker }),
@@ -148,7 +151,7 @@ export function createOperations(options: AppOptions, stores: Stores): Operation
     auditedJournalOperation({ streams, clock }),
     meOperation(options),
     ...sessionOperations({
-      ...{ ...stores.signIn, platformOrg: options.platformOrg },
+      ...{ ...stores.signIn, platformOrg: options.platformOrg, clock },
       ...{ publicUrl: options.publicUrl, oidc: waysOf(options.oidcSignIn?.issuer) },
     }),
     ...oidcOperations({
