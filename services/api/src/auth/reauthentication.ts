@@ -16,7 +16,8 @@ const ACTION_NAMES = ACTIONS.map(({ name }) => name);
 /** With a token that a session makes, what no rule asks of tokens could be done. */
 const AROUND = 'token.create';
 
-const MIN_AGE_MS = 60_000;
+/** Enough for a call that is sent again after a sign-in. */
+const MIN_AGE_MS = 10_000;
 const MAX_AGE_MS = 30 * 86_400_000;
 
 /** `name`, `family.*` or `*`, each of which must name something; `extra` are words besides. */
@@ -32,7 +33,7 @@ const ruleSchema = z
     maxAge: z.string().transform((text, context) => {
       const ms = parseDurationMs(text);
       if (ms !== undefined && ms >= MIN_AGE_MS && ms <= MAX_AGE_MS) return ms;
-      context.issues.push({ code: 'custom', message: 'must be a duration from 1m to 30d', input: text });
+      context.issues.push({ code: 'custom', message: 'must be a duration from 10s to 30d', input: text });
       return z.NEVER;
     }),
     org: z.string().refine(isOrgId, 'is not the name of an org').optional(),

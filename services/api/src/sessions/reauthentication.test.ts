@@ -165,7 +165,7 @@ test.each([
   [{ reauthentication: [{ actions: ['process.kil'], maxAge: '15m' }] }, 'process.kil is no action'],
   [{ reauthentication: [{ operations: ['query.list'], maxAge: '15m' }] }, 'query.list is no operation that changes'],
   [{ reauthentication: [{ operations: ['session.*'], maxAge: '15m' }] }, 'session.* is no operation'],
-  [{ reauthentication: [{ operations: ['*'], maxAge: '10s' }] }, 'must be a duration from 1m to 30d'],
+  [{ reauthentication: [{ operations: ['*'], maxAge: '9s' }] }, 'must be a duration from 10s to 30d'],
   [{ reauthentication: [{ maxAge: '15m' }] }, 'names neither actions nor operations'],
   [{ reauthentification: [] }, 'reauthentification'],
 ])('%j is refused: %s', (document, fault) => {
