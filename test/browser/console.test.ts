@@ -23,6 +23,7 @@ import { endpointTests } from './endpoint-tests.js';
 import { firedScheduleTest, postureTests } from './posture-tests.js';
 import { resumeTests } from './resume-tests.js';
 import { scanTests } from './scan-tests.js';
+import { settingsTests } from './settings-tests.js';
 import { RECENT, signInAgainTests } from './sign-in-again-tests.js';
 
 const AGENTS = 120;
@@ -309,6 +310,7 @@ test('keys: g f goes to Fleet, Ctrl-K searches everything, ? shows the keys', as
 scanTests(parts);
 approvalTests(parts);
 signInAgainTests(parts);
+settingsTests(parts);
 endpointTests(parts);
 firedScheduleTest(parts);
 resumeTests(parts);

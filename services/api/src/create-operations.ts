@@ -56,6 +56,7 @@ import type { SignIn } from './sessions/create-sign-in.js';
 import { sessionOperations } from './sessions/session-operations.js';
 import type { OpenStreams } from './stream/open-streams.js';
 import { streamOperations } from './stream/stream-operations.js';
+import { systemOperations } from './system/system-operations.js';
 import { CommandClient } from './upstream/command-client.js';
 import { PostureClient } from './upstream/posture-client.js';
 import { QueryClient } from './upstream/query-client.js';
@@ -142,6 +143,16 @@ export function createOperations(options: AppOptions, stores: Stores): Operation
     ...metricsOperations({ ...agents, hub: watches, viewers }),
     ...telemetryOperations({ ...agents, telemetry: stores.telemetry }),
     healthEventOperation({ streams, directory, clock, viewers }),
+    ...systemOperations({
+      ...{ bus, registry, doubt: stores.doubt, directory, clock, commands: commands.client },
+      ...{ reauthentication: stores.reauthentication, tables: stores.policy, budgets: results.budgets },
+      services: {
+        query: stores.queryServices.instances,
+        command: stores.commandServices.instances,
+        telemetry: stores.telemetry.instances,
+        posture: stores.postureServices.instances,
+      },
+    }),
     ...tableOperations(TABLES),
     ...streamOperations({ streams: stores.openStreams, viewers }),
     ...tokenOperations({ tokens, clock }),

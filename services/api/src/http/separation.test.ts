@@ -96,7 +96,7 @@ const NOT_CONFIGURED: ReadonlySet<string> = new Set(['startOidc', 'finishOidc', 
 
 /** What a bounded admin may not do at all. */
 const NOT_FOR_BOUNDED: ReadonlySet<string> = new Set([
-  ...['readAuditChain', 'readAuditedJournal'],
+  ...['readAuditChain', 'readAuditedJournal', 'listEnrolmentSecrets'],
   ...['beginFeedUpload', 'putFeedPart', 'endFeedUpload', 'deleteFeed'],
 ]);
 

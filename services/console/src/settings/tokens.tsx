@@ -6,6 +6,7 @@ import { useTime } from '../preferences/time.js';
 import { Button, Select, TextField } from '../ui/controls.js';
 import { Failure, Notice, Waiting } from '../ui/notice.js';
 import { VisibleText } from '../ui/visible-text.js';
+import { Table } from './table.js';
 import styles from './settings.module.css';
 
 const ROLES = ['viewer', 'analyst', 'responder', 'admin'].map((id) => ({ id, label: id }));
@@ -60,44 +61,35 @@ export function Tokens() {
       )}
       {error !== null && <Failure error={error} />}
       {tokens.data === undefined && tokens.error === null && <Waiting what="Reading tokens…" />}
-      <table className={styles['table']}>
-        <thead>
-          <tr>
-            {['name', 'role', 'bound', 'made', 'last used', 'expires', 'state', ''].map((head) => (
-              <th key={head}>{head === '' ? <span className="vh">revoke</span> : head}</th>
-            ))}
+      <Table heads={['name', 'role', 'bound', 'made', 'last used', 'expires', 'state', '#revoke']}>
+        {(tokens.data ?? []).map((token) => (
+          <tr key={token.tokenId}>
+            <td>
+              <VisibleText text={token.name} max={80} />
+            </td>
+            <td>{token.role}</td>
+            <td>
+              <VisibleText text={token.selector ?? ''} max={80} />
+            </td>
+            <td>{time.full(token.createdAt)}</td>
+            <td>{token.lastUsedAt === undefined ? '' : time.full(token.lastUsedAt)}</td>
+            <td>{token.expiresAt === undefined ? 'never' : time.full(token.expiresAt)}</td>
+            <td>{token.state}</td>
+            <td>
+              {token.state === 'active' && (
+                <Button
+                  small
+                  look="danger"
+                  onPress={() => revoke.mutate(token.tokenId)}
+                  aria-label={`Revoke ${token.name}`}
+                >
+                  Revoke
+                </Button>
+              )}
+            </td>
           </tr>
-        </thead>
-        <tbody>
-          {(tokens.data ?? []).map((token) => (
-            <tr key={token.tokenId}>
-              <td>
-                <VisibleText text={token.name} max={80} />
-              </td>
-              <td>{token.role}</td>
-              <td>
-                <VisibleText text={token.selector ?? ''} max={80} />
-              </td>
-              <td>{time.full(token.createdAt)}</td>
-              <td>{token.lastUsedAt === undefined ? '' : time.full(token.lastUsedAt)}</td>
-              <td>{token.expiresAt === undefined ? 'never' : time.full(token.expiresAt)}</td>
-              <td>{token.state}</td>
-              <td>
-                {token.state === 'active' && (
-                  <Button
-                    small
-                    look="danger"
-                    onPress={() => revoke.mutate(token.tokenId)}
-                    aria-label={`Revoke ${token.name}`}
-                  >
-                    Revoke
-                  </Button>
-                )}
-              </td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
+        ))}
+      </Table>
     </section>
   );
 }
