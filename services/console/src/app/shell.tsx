@@ -1,5 +1,5 @@
-import { Link, Outlet } from '@tanstack/react-router';
-import { useEffect, useState } from 'react';
+import { Link, Outlet, useLocation } from '@tanstack/react-router';
+import { useEffect, useRef, useState } from 'react';
 import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { isSignedOut, useMe, useSessionEnded, useSignedIn, type Me } from '../session/session.js';
 import { client } from '../api/client.js';
@@ -38,13 +38,17 @@ function Signed({ me }: { me: Me }) {
   useEffect(() => onOtherTabs(() => void signedIn()), [signedIn]);
   useKeys({ onPalette: () => setOpen('palette'), onHelp: () => setOpen('help') });
   const approvals = useApprovals();
+  // On a phone the last pages are beyond the edge.
+  const rail = useRef<HTMLElement>(null);
+  const { pathname } = useLocation();
+  useEffect(() => rail.current?.querySelector('[aria-current=page]')?.scrollIntoView({ block: 'nearest' }), [pathname]);
   const pages = PAGES.filter(({ permission }) => permission === '' || me.permissions.includes(permission));
   return (
     <div className={styles['shell']}>
       <a className={styles['skip']} href="#main">
         Skip to the page
       </a>
-      <nav className={styles['rail']} aria-label="Pages">
+      <nav className={styles['rail']} aria-label="Pages" ref={rail}>
         <div className={styles['brand']}>
           <Mark />
           <span>Muster</span>

@@ -61,35 +61,38 @@ export function Tokens() {
       )}
       {error !== null && <Failure error={error} />}
       {tokens.data === undefined && tokens.error === null && <Waiting what="Reading tokens…" />}
-      <Table heads={['name', 'role', 'bound', 'made', 'last used', 'expires', 'state', '#revoke']}>
-        {(tokens.data ?? []).map((token) => (
-          <tr key={token.tokenId}>
-            <td>
-              <VisibleText text={token.name} max={80} />
-            </td>
-            <td>{token.role}</td>
-            <td>
-              <VisibleText text={token.selector ?? ''} max={80} />
-            </td>
-            <td>{time.full(token.createdAt)}</td>
-            <td>{token.lastUsedAt === undefined ? '' : time.full(token.lastUsedAt)}</td>
-            <td>{token.expiresAt === undefined ? 'never' : time.full(token.expiresAt)}</td>
-            <td>{token.state}</td>
-            <td>
-              {token.state === 'active' && (
-                <Button
-                  small
-                  look="danger"
-                  onPress={() => revoke.mutate(token.tokenId)}
-                  aria-label={`Revoke ${token.name}`}
-                >
-                  Revoke
-                </Button>
-              )}
-            </td>
-          </tr>
-        ))}
-      </Table>
+      {tokens.data?.length === 0 && <p className={styles['note']}>There are none.</p>}
+      {tokens.data !== undefined && tokens.data.length > 0 && (
+        <Table heads={['name', 'role', 'bound', 'made', 'last used', 'expires', 'state', '#revoke']}>
+          {tokens.data.map((token) => (
+            <tr key={token.tokenId}>
+              <td>
+                <VisibleText text={token.name} max={80} />
+              </td>
+              <td>{token.role}</td>
+              <td>
+                <VisibleText text={token.selector ?? ''} max={80} />
+              </td>
+              <td>{time.full(token.createdAt)}</td>
+              <td>{token.lastUsedAt === undefined ? '' : time.full(token.lastUsedAt)}</td>
+              <td>{token.expiresAt === undefined ? 'never' : time.full(token.expiresAt)}</td>
+              <td>{token.state}</td>
+              <td>
+                {token.state === 'active' && (
+                  <Button
+                    small
+                    look="danger"
+                    onPress={() => revoke.mutate(token.tokenId)}
+                    aria-label={`Revoke ${token.name}`}
+                  >
+                    Revoke
+                  </Button>
+                )}
+              </td>
+            </tr>
+          ))}
+        </Table>
+      )}
     </section>
   );
 }
