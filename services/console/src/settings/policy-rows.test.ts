@@ -8,7 +8,7 @@ test('each rule of a policy is one line in words', () => {
       { sensitivity: 'secret', role: 'nobody' },
       { sensitivity: 'personal', role: 'admin' },
     ],
-    queryBudgets: [{ role: 'viewer', maxMs: 600_000 }],
+    queryBudgets: [{ role: 'viewer', maxMs: 10_000 }],
     commands: {
       limits: [{ role: 'responder', maxTargets: 1_000 }],
       approval: [
@@ -19,14 +19,14 @@ test('each rule of a policy is one line in words', () => {
     },
   });
   expect(rows.map(({ policy, of, asks }) => `${policy}: ${of}: ${asks}`)).toEqual([
-    'approval: host.* on 2 targets or more where any has env=prod: by another admin or higher, whose credentials nobody made who made those of the first',
+    'approval: host.* on 2 targets or more where any has env=prod: by another admin, whose credentials nobody made who made those of the first',
     'approval: every action: by another responder or higher',
     'approval: every pack of checks: by another admin',
-    'limit of targets: a command of a responder: at most 1,000 targets',
+    'limit of targets: a command of responders: at most 1,000 targets',
     'recent sign-in: actions destructive; changes token.*: at the console, not more than 15 min ago',
     'sensitive tables: those with secret data: nobody may ask them',
-    'sensitive tables: those with personal data: admin or higher',
-    'time of a query: of a viewer: at most 10 min on one endpoint',
+    'sensitive tables: those with personal data: admin',
+    'time of a query: of viewers: at most 10 s on one endpoint',
   ]);
 });
 

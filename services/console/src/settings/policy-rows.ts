@@ -21,14 +21,14 @@ export function policyRows({ commands, reauthentication, sensitiveTables, queryB
         ...(rule.minTargets === undefined ? [] : [`on ${plural(rule.minTargets, 'target')} or more`]),
         ...(rule.selector === undefined ? [] : [`where any has ${rule.selector}`]),
       ].join(' '),
-      asks: second(`by another ${rule.role} or higher`, rule.independent),
+      asks: second(`by another ${atLeast(rule.role)}`, rule.independent),
     })),
     ...(packs === undefined
       ? []
       : [{ policy: 'approval', of: 'every pack of checks', asks: second('by another admin', packs.independent) }]),
     ...limits.map(({ role, maxTargets }) => ({
       policy: 'limit of targets',
-      of: `a command of a ${role}`,
+      of: `a command of ${role}s`,
       asks: `at most ${plural(maxTargets, 'target')}`,
     })),
     ...reauthentication.map(({ actions, operations, maxAgeMs }) => ({
@@ -37,17 +37,17 @@ export function policyRows({ commands, reauthentication, sensitiveTables, queryB
         ...(actions === undefined ? [] : [`actions ${actions.join(', ')}`]),
         ...(operations === undefined ? [] : [`changes ${operations.join(', ')}`]),
       ].join('; '),
-      asks: `at the console, not more than ${duration(maxAgeMs)} ago`,
+      asks: `at the console, not more than ${time(maxAgeMs)} ago`,
     })),
     ...sensitiveTables.map(({ sensitivity, role }) => ({
       policy: 'sensitive tables',
       of: `those with ${sensitivity} data`,
-      asks: role === 'nobody' ? 'nobody may ask them' : `${role} or higher`,
+      asks: role === 'nobody' ? 'nobody may ask them' : atLeast(role),
     })),
     ...queryBudgets.map(({ role, maxMs }) => ({
       policy: 'time of a query',
-      of: `of a ${role}`,
-      asks: `at most ${duration(maxMs)} on one endpoint`,
+      of: `of ${role}s`,
+      asks: `at most ${time(maxMs)} on one endpoint`,
     })),
   ];
 }
@@ -55,3 +55,8 @@ export function policyRows({ commands, reauthentication, sensitiveTables, queryB
 function second(by: string, independent: true | undefined): string {
   return independent === true ? `${by}, whose credentials nobody made who made those of the first` : by;
 }
+
+const atLeast = (role: string): string => (role === 'admin' ? role : `${role} or higher`);
+
+/** Policies have whole seconds. */
+const time = (ms: number): string => duration(ms).replace('.0 s', ' s');
