@@ -19,7 +19,7 @@ const ROWS_AN_ANSWER = 50;
 const EVENTS_A_SECOND = 10;
 
 /** What is played: so many rows, at so many a second. */
-export interface Recording {
+interface Recording {
   readonly rows: number;
   readonly rowsPerSecond: number;
 }

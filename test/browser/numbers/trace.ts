@@ -1,7 +1,7 @@
 import type { Browser, Page } from 'playwright-core';
 
 /** What the browser's own tracing says of a page. Milliseconds. */
-export interface Numbers {
+interface Numbers {
   /** Tasks of the main thread of 1 ms and more, by the processor time that they took. */
   readonly tasks: Spread;
   /** The same by the clock, which other programs on the machine make longer. */
@@ -14,7 +14,7 @@ export interface Numbers {
   readonly processorShare: number;
 }
 
-export interface Spread {
+interface Spread {
   readonly count: number;
   readonly p50: number;
   readonly p95: number;
