@@ -124,6 +124,8 @@ export const SIMULATED = {
     'src/followed-certificate.ts',
     'src/followed-secrets.ts',
     'src/descriptor-limit.ts',
+    // A constant of the program, which it reads once.
+    'src/service-version.ts',
   ],
 };
 

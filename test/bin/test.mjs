@@ -8,6 +8,7 @@ import { jest } from './jest.mjs';
 const WAITING = paths('chaos/agents/agent-round', 'integration/(frozen|frozen-views|hand-over|watching)');
 /** Test files that run alone: bounds of a few seconds, counts of bytes, or load for both cores. */
 const ALONE = paths(
+  'browser/console-numbers',
   'chaos/short-round',
   'integration/(alerts|bandwidth|commands-chaos|drain|frozen-reports|frozen-services|full-start|lost-gateway|metrics|proxies|query-ends)',
 );

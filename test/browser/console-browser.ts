@@ -22,7 +22,7 @@ export interface Looks {
   readonly width?: number;
 }
 
-function launchChromium(): Promise<Browser> {
+export function launchChromium(): Promise<Browser> {
   const args = ['--no-sandbox', '--disable-gpu', '--disable-background-networking'];
   return chromium.launch({ executablePath: EXECUTABLE, args });
 }

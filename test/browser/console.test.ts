@@ -23,6 +23,8 @@ import { endpointTests } from './endpoint-tests.js';
 import { firedScheduleTest, postureTests } from './posture-tests.js';
 import { resumeTests } from './resume-tests.js';
 import { scanTests } from './scan-tests.js';
+import { settingsTests } from './settings-tests.js';
+import { RECENT, signInAgainTests } from './sign-in-again-tests.js';
 
 const AGENTS = 120;
 /** Some answer late, some fail: a ledger with several parts. */
@@ -37,10 +39,12 @@ const opened: ChildProcess[] = [];
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'muster-browser-'));
   const policy = join(folder, 'policy.json');
+  const apiPolicy = join(folder, 'api-policy.json');
   await writeFile(policy, JSON.stringify({ approval: [{ actions: ['dns.*'] }] }));
+  await writeFile(apiPolicy, JSON.stringify(RECENT.policy));
   harness = await startHarness({
     ...{ agent: true, telemetries: 1, postures: 1, restart: true },
-    env: { command: { MUSTER_COMMAND_POLICY_FILE: policy } },
+    env: { command: { MUSTER_COMMAND_POLICY_FILE: policy }, api: { MUSTER_API_POLICY_FILE: apiPolicy } },
   });
   const options = { agents: AGENTS, behaviour: MIX, slowMs: 4_000, channel: { pollIntervalMs: 1_000 } };
   fleet = new Fleet({ ...fleetOptions(harness), ...options });
@@ -305,6 +309,8 @@ test('keys: g f goes to Fleet, Ctrl-K searches everything, ? shows the keys', as
 
 scanTests(parts);
 approvalTests(parts);
+signInAgainTests(parts);
+settingsTests(parts);
 endpointTests(parts);
 firedScheduleTest(parts);
 resumeTests(parts);

@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { eventually } from '@muster/runtime/testing';
+import type { Page } from 'playwright-core';
 import { choose, PATIENCE_MS, seriousFaults, type Parts } from './console-browser.js';
 
 const PACK = `kind: muster/pack
@@ -32,6 +33,31 @@ export function endpointTests(parts: () => Parts): void {
         .or(page.getByText('kthreadd'))
         .first()
         .waitFor();
+      await page.context().close();
+    });
+
+    test('each tab has an address: a colleague sees the same, and back and forward go through them', async () => {
+      const page = await open('version=0.1.0');
+      const selected = (of: Page) => of.getByRole('tab', { selected: true });
+      await page.getByRole('tab', { name: 'Users' }).click();
+      await page.getByRole('grid', { name: 'Rows' }).getByText('root').first().waitFor();
+      expect(new URL(page.url()).search).toBe('?tab=users');
+      await page.getByRole('tab', { name: 'Commands' }).click();
+      await page.goBack();
+      await page.getByRole('grid', { name: 'Rows' }).waitFor();
+      expect(await selected(page).innerText()).toBe('Users');
+      await page.goBack();
+      await page.getByRole('region', { name: 'Live metrics' }).waitFor();
+      expect(new URL(page.url()).search).toBe('');
+      await page.goForward();
+      await page.getByRole('grid', { name: 'Rows' }).waitFor();
+      const colleague = await page.context().newPage();
+      await colleague.goto(page.url());
+      await colleague.getByRole('grid', { name: 'Rows' }).getByText('root').first().waitFor();
+      expect(await selected(colleague).innerText()).toBe('Users');
+      // A tab that there is not, or no more, is no dead end.
+      await colleague.goto(page.url().replace('users', 'none'));
+      await colleague.getByRole('region', { name: 'Live metrics' }).waitFor();
       await page.context().close();
     });
 

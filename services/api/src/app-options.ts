@@ -5,6 +5,7 @@ import type { Registry } from '@muster/registry';
 import type { Clock, Logger, Metrics, Tracer, TrustedProxies } from '@muster/runtime';
 import type { ServiceBase } from '@muster/service-base';
 import type { Socket } from 'node:net';
+import type { Reauthentication } from './auth/reauthentication.js';
 import type { ConsoleFile } from './console/console-files.js';
 import type { ShareBounds } from './http/shares.js';
 import type { ViewersOptions } from './http/viewers.js';
@@ -37,6 +38,8 @@ export interface AppOptions {
   readonly budgetPolicy?: BudgetPolicy;
   /** For how long the results of an org's queries are kept; default: as long as the stream keeps them. */
   readonly retentionRules?: readonly RetentionRule[];
+  /** What needs a recent sign-in of a session of the console; default: nothing. */
+  readonly reauthentication?: Reauthentication;
   /** How long a session of the console lasts without use, and at most. */
   readonly sessionIdleMs?: number;
   readonly sessionMaxMs?: number;

@@ -11,6 +11,7 @@ import { createPresenceMetrics, PresenceReader } from './agents/presence.js';
 import { createAuditMetrics } from './audit/audit-metrics.js';
 import { ignoredRecord } from './audit/ignored-record.js';
 import { CredentialVerifier } from './auth/credential-verifier.js';
+import { OPEN_POLICY, Reauthentication } from './auth/reauthentication.js';
 import { TokenStore } from './auth/token-store.js';
 import { serveConsole } from './console/serve-console.js';
 import { createApp } from './http/app.js';
@@ -95,7 +96,9 @@ export function buildApp(options: AppOptions): Api {
   const openStreams = createOpenStreams({
     ...{ broker: options.broker, clock, logger, bounds, directory, presence, health, queries, watches, audit, fleet },
   });
+  const reauthentication = options.reauthentication ?? new Reauthentication({ policy: () => OPEN_POLICY, clock });
   const operations = createOperations(options, {
+    reauthentication,
     health,
     fleet,
     webhooks,
@@ -127,7 +130,7 @@ export function buildApp(options: AppOptions): Api {
   const gate = new StandstillGate({ views, clock, logger });
   const calls = new RunningCalls(options.broker.bus);
   const pipeline = createPipeline(options, {
-    ...{ authenticator: signIn.authenticator, audit, calls, metrics },
+    ...{ authenticator: signIn.authenticator, reauthentication, audit, calls, metrics },
   });
   return {
     app: createApp({
@@ -197,6 +200,7 @@ function createReaper(options: AppOptions, queries: QueryStore, broker: BrokerWa
 
 interface PipelineStores {
   readonly authenticator: SessionAuthenticator;
+  readonly reauthentication: Reauthentication;
   readonly audit: AuditTrail;
   readonly calls: RunningCalls;
   readonly metrics: HttpMetrics;
@@ -204,11 +208,12 @@ interface PipelineStores {
 
 function createPipeline(
   options: AppOptions,
-  { authenticator, audit, calls, metrics }: PipelineStores,
+  { authenticator, reauthentication, audit, calls, metrics }: PipelineStores,
 ): RequestPipeline {
   const { clock, tracer, platformOrg, requestRate, requestBurst } = options;
   return new RequestPipeline({
     authenticator,
+    reauthentication,
     principalLimits: new RateLimits({ clock, perSecond: requestRate, burst: requestBurst }),
     requests: new Shares(options.requestBounds),
     failureLimits: new RateLimits({ clock, perSecond: 0.5, burst: 20 }),

@@ -119,6 +119,8 @@ const definition = defineConfig({
       optional: true,
       example: 'acme=7d',
     }),
+    /** What needs a recent sign-in at the console. */
+    policyFile: field.text('MUSTER_API_POLICY_FILE', { optional: true, example: '/etc/muster/api-policy.json' }),
     requestRate: field.int('MUSTER_API_REQUEST_RATE', { default: 1_000, min: 1 }),
     requestBurst: field.int('MUSTER_API_REQUEST_BURST', { default: 2_000, min: 1 }),
     unusedIdentityMs: field.durationMs('MUSTER_API_UNUSED_IDENTITY_AGE', { default: 30 * DAY_MS, max: 3_650 * DAY_MS }),

@@ -16,6 +16,7 @@ import { auditOperations } from './audit/audit-operations.js';
 import { chainOperation } from './audit/chain-operation.js';
 import { auditedJournalOperation } from './audit/journal-operation.js';
 import { meOperation } from './auth/me-operation.js';
+import type { Reauthentication } from './auth/reauthentication.js';
 import { tokenOperations } from './auth/token-operations.js';
 import type { TokenStore } from './auth/token-store.js';
 import { bandwidthOperations } from './bandwidth/bandwidth-operations.js';
@@ -55,6 +56,7 @@ import type { SignIn } from './sessions/create-sign-in.js';
 import { sessionOperations } from './sessions/session-operations.js';
 import type { OpenStreams } from './stream/open-streams.js';
 import { streamOperations } from './stream/stream-operations.js';
+import { systemOperations } from './system/system-operations.js';
 import { CommandClient } from './upstream/command-client.js';
 import { PostureClient } from './upstream/posture-client.js';
 import { QueryClient } from './upstream/query-client.js';
@@ -79,6 +81,7 @@ export interface Stores {
   readonly health: KnownHealth;
   readonly fleet: FleetCounter;
   readonly signIn: SignIn;
+  readonly reauthentication: Reauthentication;
   readonly openStreams: OpenStreams;
   readonly queryServices: UpstreamService;
   readonly commandServices: UpstreamService;
@@ -108,6 +111,7 @@ export function createOperations(options: AppOptions, stores: Stores): Operation
     store: new CommandStore({ streams, directory }),
     client: new CommandClient({ bus, clock, asker: stores.commandServices.asker, ...given('seal', options.seal) }),
     directory,
+    reauthentication: stores.reauthentication,
   };
   const posture = {
     client: new PostureClient({ asker: stores.postureServices.asker }),
@@ -139,6 +143,16 @@ export function createOperations(options: AppOptions, stores: Stores): Operation
     ...metricsOperations({ ...agents, hub: watches, viewers }),
     ...telemetryOperations({ ...agents, telemetry: stores.telemetry }),
     healthEventOperation({ streams, directory, clock, viewers }),
+    ...systemOperations({
+      ...{ bus, registry, doubt: stores.doubt, directory, clock, commands: commands.client },
+      ...{ reauthentication: stores.reauthentication, tables: stores.policy, budgets: results.budgets },
+      services: {
+        query: stores.queryServices.instances,
+        command: stores.commandServices.instances,
+        telemetry: stores.telemetry.instances,
+        posture: stores.postureServices.instances,
+      },
+    }),
     ...tableOperations(TABLES),
     ...streamOperations({ streams: stores.openStreams, viewers }),
     ...tokenOperations({ tokens, clock }),
@@ -148,7 +162,7 @@ export function createOperations(options: AppOptions, stores: Stores): Operation
     auditedJournalOperation({ streams, clock }),
     meOperation(options),
     ...sessionOperations({
-      ...{ ...stores.signIn, platformOrg: options.platformOrg },
+      ...{ ...stores.signIn, platformOrg: options.platformOrg, clock },
       ...{ publicUrl: options.publicUrl, oidc: waysOf(options.oidcSignIn?.issuer) },
     }),
     ...oidcOperations({

@@ -1,8 +1,9 @@
 import { operations } from '@muster/api-contract';
 import { createOidcVerifier, RequestSeal, type OidcMapping, type OidcVerifier } from '@muster/identity';
-import { ConnectionGuard, systemClock, type ServiceContext } from '@muster/runtime';
+import { ConnectionGuard, FollowedFile, systemClock, type ServiceContext } from '@muster/runtime';
 import { ClockSkew, connectionsThatFit, connectService, FollowedCertificate, tlsFiles } from '@muster/service-base';
 import { AuditHeads } from './audit/audit-heads.js';
+import { OPEN_POLICY, parseApiPolicy, Reauthentication } from './auth/reauthentication.js';
 import { buildApp } from './build-app.js';
 import { connectionBounds, requestBounds, viewerBounds, type ApiConfig } from './config.js';
 import { readConsoleFiles } from './console/console-files.js';
@@ -28,12 +29,18 @@ export async function buildApi(config: ApiConfig, context: ServiceContext): Prom
     if (next !== undefined) seal?.renew(next.keys);
     return undefined;
   });
+  const policyFile = new FollowedFile({
+    ...{ what: 'API policy (MUSTER_API_POLICY_FILE)', path: config.policyFile, logger: base.logger },
+    ...{ clock: systemClock, fallback: OPEN_POLICY, parse: parseApiPolicy },
+  });
+  context.runner.go('policy file', policyFile);
   const signIn = oidcClient(config);
   const api = buildApp({
     ...base,
     proxies: config.trustedProxies,
     tablePolicy: new TablePolicy(config.tableRules),
     budgetPolicy: new BudgetPolicy(config.budgetRules),
+    reauthentication: new Reauthentication({ policy: () => policyFile.value, clock: systemClock }),
     platformOrg: config.platformOrg ?? config.bootstrapOrg,
     sessionIdleMs: config.sessionIdleMs,
     sessionMaxMs: config.sessionMaxMs,

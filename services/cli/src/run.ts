@@ -11,6 +11,7 @@ import { addUndoCommand } from './commands/undo-command.js';
 import { addCompletionCommand } from './completion/completion-command.js';
 import { addContextCommand } from './setup/context-command.js';
 import { addDoctorCommand } from './setup/doctor-command.js';
+import { addSystemCommands } from './setup/system-commands.js';
 import { CliError, EXIT, type ExitCode } from './terminal/cli-error.js';
 import { addConsoleCommand } from './credentials/console-command.js';
 import { addKeysCommand } from './credentials/keys-command.js';
@@ -106,6 +107,7 @@ export function createProgram(env: ProcessEnv, write: (out: 'stdout' | 'stderr',
   addAuditCommand(program, env);
   addContextCommand(program, env);
   addKeysCommand(program, env);
+  addSystemCommands(program, env);
   addDoctorCommand(program, env);
   addCompletionCommand(program, env);
   addVersionCommand(program, env);

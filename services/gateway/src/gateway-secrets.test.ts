@@ -3,6 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { generateSigningJwks, type PrivateJwks } from '@muster/identity';
+import { encodeBusMessage, SUBJECTS } from '@muster/messages';
+import { decodeCbor, type OrgId } from '@muster/protocol';
 import { eventually } from '@muster/runtime/testing';
 import { ENROLL_SECRET, GatewayHarness, ORG, type RunningGateway } from './testing/gateway-harness.js';
 import { TestAgent } from './testing/test-agent.js';
@@ -122,6 +124,33 @@ describe('keys and enrolment secrets that change while the gateway runs', () => 
     expect((await new TestAgent().enroll(gateway.url)).status).toBe(401);
     await enrolled(NEXT_SECRET);
     (await before.connect(gateway.url)).close();
+  });
+
+  it('says of itself its version, and of an org the names and bounds of its secrets in force, never their texts', async () => {
+    const bounded = {
+      secret: NEXT_SECRET,
+      name: 'branch',
+      expires: '2099-01-31',
+      maxIdentities: 500,
+      labels: { site: 'zrh' },
+    };
+    const secrets = JSON.stringify({ [ORG]: [bounded], neighbour: ['the-secret-of-the-neighbour'] });
+    await rotated('MUSTER_ENROLL_SECRETS', () => mount.put({ keys: only(next), secrets }));
+    let id = '';
+    const { bus } = harness.broker;
+    const subscription = bus.subscribe(SUBJECTS.gatewayHeartbeats, ({ data }) => {
+      id = (decodeCbor(data) as { gateway: string }).gateway;
+    });
+    await eventually(() => id !== '', 'a heartbeat');
+    subscription.unsubscribe();
+    const question = encodeBusMessage({ t: 'about', org: ORG as OrgId });
+    const reply = await bus.request(SUBJECTS.gateway(id as never), question, { timeoutMs: 10_000 });
+    const { name, maxIdentities, labels } = bounded;
+    expect(reply.kind === 'reply' && decodeCbor(reply.data)).toEqual({
+      ...{ t: 'about', version: expect.stringMatching(/^\d+\.\d+\.\d+/) },
+      secrets: [{ name, expiresAtMs: Date.parse('2099-01-31'), maxIdentities, labels }],
+    });
+    await rotated('MUSTER_ENROLL_SECRETS', () => mount.put({ keys: only(next), secrets: `${ORG}=${NEXT_SECRET}` }));
   });
 
   it('sessions over Poll go on while a key is added and moved to the front, and begin anew when theirs is gone', async () => {

@@ -2,7 +2,13 @@ import { DirectoryWriter } from '@muster/directory';
 import { AgentTokenIssuer, AgentTokenVerifier, publicJwks } from '@muster/identity';
 import { LIMITS } from '@muster/protocol';
 import type { Component } from '@muster/runtime';
-import { connectionsThatFit, tlsFiles, type ServiceBase, type ServiceConfig } from '@muster/service-base';
+import {
+  connectionsThatFit,
+  serviceVersion,
+  tlsFiles,
+  type ServiceBase,
+  type ServiceConfig,
+} from '@muster/service-base';
 import { CommandHandler } from './capabilities/commands/command-handler.js';
 import { MetricsHandler } from './capabilities/metrics/metrics-handler.js';
 import { ModeHandler } from './capabilities/modes/mode-handler.js';
@@ -131,6 +137,7 @@ export async function createGateway(deps: GatewayDeps): Promise<Gateway> {
     commandRoots: config.commandRoots?.reveal().jwks.keys ?? [],
     limits: new EnrolmentLimits({ ...base, ...config, secrets: enrolSecrets }),
   });
+  inbox.on('about', ({ org }) => ({ t: 'about', version: serviceVersion(), secrets: enrolment.secretsOf(org) }));
   const upgrade = new LiveUpgrade({ admission, metrics, draining });
   const transport = await openTransport(transportOptions(config, traffic, names), {
     upgrade: async (request) => upgrade.decide(request),

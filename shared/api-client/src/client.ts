@@ -53,7 +53,7 @@ export interface FollowOptions extends ResumeOptions {
 }
 
 /** The input of a call together with its options; it may be left out where the operation needs none. */
-type Given<E extends Endpoint, Options> =
+export type Given<E extends Endpoint, Options> =
   object extends InputOf<Operations[E]>
     ? [given?: InputOf<Operations[E]> & Options]
     : [given: InputOf<Operations[E]> & Options];

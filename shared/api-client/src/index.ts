@@ -1,5 +1,12 @@
 /** One client of the REST API, for the CLI, the console and tests. Works in Node and in browsers. */
-export { ApiClient, type ApiClientOptions, type CallOptions, type FollowOptions, type PageOptions } from './client.js';
+export {
+  ApiClient,
+  type ApiClientOptions,
+  type CallOptions,
+  type FollowOptions,
+  type Given,
+  type PageOptions,
+} from './client.js';
 export type { Answer, Endpoint, EventEndpoint, InputOf, Item, Line, Operations, PagedEndpoint } from './endpoints.js';
 export { ApiProblem, ConnectionError, isTransient, UnexpectedAnswer, type ProblemFields } from './errors.js';
 export { followCommand, followQuery, runQuery } from './follow.js';

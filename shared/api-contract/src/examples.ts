@@ -152,6 +152,7 @@ const EXAMPLES: Readonly<Record<string, CallExample>> = {
   createToken: { body: { name: 'dashboards', role: 'viewer', selector: 'env=prod', expiresIn: '90d' } },
   revokeToken: { params: { id: 'k7d2m4x6q3z5b7n2' } },
   signIn: { body: { token: 'mst_k7d2m4x6q3z5b7n2_…' } },
+  reauthenticate: { body: { token: 'mst_k7d2m4x6q3z5b7n2_…' } },
   exchangeSignInLink: { body: { code: 'msl_default.sk7d2m4x6q3z5b7n2.…' } },
   createSignInLink: { body: { for: '10m' } },
   revokeSession: { params: { id: 'sk7d2m4x6q3z5b7n2' } },

@@ -23,6 +23,7 @@ export * from './command.js';
 export type * from './command-request.js';
 export * from './bandwidth.js';
 export * from './metrics.js';
+export type * from './system.js';
 export type * from './tables.js';
 export type * from './tokens.js';
 export { MAX_COUNTED_COMMANDS, type FleetJson } from './fleet.js';

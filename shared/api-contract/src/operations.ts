@@ -15,6 +15,7 @@ import { questionOperations } from './questions.js';
 import { scheduleOperations } from './schedules.js';
 import { sessionOperations } from './sessions.js';
 import { streamOperations } from './stream.js';
+import { systemOperations } from './system.js';
 import { tableOperations } from './tables.js';
 import { tokenOperations } from './tokens.js';
 import { vulnerabilityOperations } from './vulnerabilities.js';
@@ -34,6 +35,7 @@ export const operations = {
   ...fleetOperations,
   ...bandwidthOperations,
   ...metricsOperations,
+  ...systemOperations,
   ...tableOperations,
   ...tokenOperations,
   ...webhookOperations,

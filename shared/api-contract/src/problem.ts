@@ -23,6 +23,7 @@ export const COMMON_PROBLEMS = [
   'token_expired',
   'forbidden',
   'cross_site',
+  'reauthentication_required',
   'rate_limited',
   'internal',
   'broker_unavailable',

@@ -14,6 +14,10 @@ const sessionSchema = z
     id: z.string(),
     via: z.enum(['token', 'link', 'oidc']).meta({ description: 'How its owner signed in.' }),
     createdAt: timestamp,
+    authenticatedAt: timestamp.optional().meta({
+      description:
+        'When its owner last proved who they are, which a policy may want to be recent. Absent where the identity provider did not say.',
+    }),
     lastUsedAt: timestamp.meta({ description: 'To the minute.' }),
     expiresAt: timestamp.meta({ description: 'When it ends if it is not used any more.' }),
     endsAt: timestamp.meta({ description: 'When it ends whatever happens.' }),
@@ -114,6 +118,19 @@ export const sessionOperations = defineOperations('sessions', {
     answers: signedIn,
     problems: BODY_PROBLEMS,
   },
+  reauthenticate: {
+    method: 'post',
+    path: '/v1/session/reauthenticate',
+    action: 'session.reauthenticate',
+    audited: true,
+    summary: 'Prove again who you are, with the token of the session; it goes on under a new cookie',
+    description:
+      'For what is refused with `reauthentication_required`. The cookie before counts for ten more seconds, for calls under way, and never as a recent sign-in. At an identity provider: `/v1/session/oidc/start?again=true`.',
+    access: 'any',
+    body: z.strictObject({ token: z.string().max(8_192) }),
+    answers: { 200: signedIn[201] },
+    problems: [...BODY_PROBLEMS, 'conflict'],
+  },
   showSession: {
     method: 'get',
     path: '/v1/session',
@@ -172,6 +189,10 @@ export const sessionOperations = defineOperations('sessions', {
         .regex(/^\/(?![/\\])[\x21-\x5b\x5d-\x7e]{0,500}$/, 'is not a path of the console')
         .default('/')
         .meta({ description: 'Where in the console to go afterwards.' }),
+      again: z.literal('true').optional().meta({
+        description:
+          'The session of this browser goes on, and the provider has to ask again who it is. Somebody else is sent to `/sign-in?error=other`.',
+      }),
     }),
     answers: { 302: { description: 'To the provider, or to `/sign-in?error=…` where it cannot be reached.' } },
     problems: ['not_found'],
@@ -189,7 +210,7 @@ export const sessionOperations = defineOperations('sessions', {
     answers: {
       302: {
         description:
-          'Into the console with a session, or to `/sign-in?error=…`: `denied`, `expired`, `role`, `failed`, `unavailable`.',
+          'Into the console with a session, or to `/sign-in?error=…`: `denied`, `expired`, `role`, `failed`, `unavailable`, `other`.',
       },
     },
     problems: ['not_found'],

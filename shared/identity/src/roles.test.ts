@@ -29,6 +29,7 @@ test('a viewer sees and changes nothing, an analyst asks, a responder labels and
     'tokens:manage': 'admin',
     'webhooks:manage': 'admin',
     'audit:read': 'admin',
+    'system:read': 'admin',
   });
   expect(PERMISSIONS.map(leastRole)).toEqual(PERMISSIONS.map(firstWho));
 });

@@ -23,6 +23,7 @@ const LEAST_ROLE = {
   'feeds:manage': 'admin',
   'webhooks:manage': 'admin',
   'audit:read': 'admin',
+  'system:read': 'admin',
 } as const satisfies Readonly<Record<string, Role>>;
 
 export type Permission = keyof typeof LEAST_ROLE;

@@ -89,6 +89,8 @@ export interface CommandServiceHeartbeat {
   readonly keys: string;
   /** For how long the outcomes that it was told could be kept. Absent: as far back as it knows. */
   readonly keepsForMs?: number;
+  /** Of the program; absent in versions that did not say. */
+  readonly version?: string;
 }
 
 export type CommandBusMessage =

@@ -44,6 +44,20 @@ export interface SubmitCommand {
   readonly waitMs?: number;
 }
 
+/** Limits and rules of approval, as the policy file has them. */
+export interface CommandPolicy {
+  readonly limits: readonly { readonly role: Role; readonly maxTargets: number }[];
+  readonly approval: readonly {
+    readonly actions?: readonly string[];
+    readonly minTargets?: number;
+    readonly selector?: string;
+    readonly role: Role;
+    readonly independent?: true;
+  }[];
+  /** Absent: packs are applied by one person. */
+  readonly packs?: { readonly independent?: true };
+}
+
 export type CommandRequest =
   | SubmitCommand
   /** Validates, authorises and counts; journals nothing. */
@@ -79,6 +93,8 @@ export type CommandRequest =
       readonly digest?: string;
       readonly proposal?: string;
     }
+  /** The policy that is in force. */
+  | { readonly t: 'policy'; readonly org: OrgId }
   /** Newest first; `before` is an id. */
   | {
       readonly t: 'list';
@@ -116,6 +132,7 @@ export type CommandReply =
     }
   | { readonly t: 'pack_signed'; readonly jws: string; readonly keys: string; readonly proposer?: Person }
   | { readonly t: 'pack_waits'; readonly proposal: string; readonly why: string }
+  | { readonly t: 'policy'; readonly policy: CommandPolicy }
   | { readonly t: 'list'; readonly commands: readonly CommandSummary[] }
   | {
       readonly t: 'problem';

@@ -1,4 +1,4 @@
-import type { AgentId, GatewayId } from '@muster/protocol';
+import type { AgentId, GatewayId, Labels, OrgId } from '@muster/protocol';
 import type { TrafficCounters } from './traffic-counters.js';
 
 /** Gateway → everyone: every 1.5 s, and soon after sessions began or ended. */
@@ -64,11 +64,31 @@ export type GatewayRequest =
   | { readonly t: 'holds'; readonly agentId: AgentId; readonly epoch: number }
   /** A poll that reached another gateway than the one that holds its session. */
   | ({ readonly t: 'poll' } & PollRequest)
-  | { readonly t: 'traffic' };
+  | { readonly t: 'traffic' }
+  /** What it is, and with which secrets endpoints of an org may enrol here. */
+  | { readonly t: 'about'; readonly org: OrgId };
+
+/** What a gateway says of itself. */
+export interface GatewayAbout {
+  readonly t: 'about';
+  readonly version: string;
+  /** Of the org that was asked for; never their texts. */
+  readonly secrets: readonly EnrolmentSecretBounds[];
+}
+
+/** An enrolment secret, by the name under which its identities are kept. */
+export interface EnrolmentSecretBounds {
+  readonly name: string;
+  readonly expiresAtMs?: number;
+  readonly maxIdentities?: number;
+  readonly perMinute?: number;
+  readonly labels?: Labels;
+}
 
 export type GatewayReply =
   | { readonly t: 'ok' }
   | { readonly t: 'holds'; readonly alive: boolean }
   | ({ readonly t: 'polled' } & PollReply)
   | TrafficCounters
+  | GatewayAbout
   | { readonly t: 'fault'; readonly message: string };

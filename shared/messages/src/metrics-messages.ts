@@ -111,6 +111,8 @@ export interface TelemetryHeartbeat {
   readonly instance: TelemetryServiceId;
   readonly stopping: boolean;
   readonly nowMs: number;
+  /** Of the program; absent in versions that did not say. */
+  readonly version?: string;
 }
 
 export type MetricsBusMessage =

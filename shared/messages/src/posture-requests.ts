@@ -254,4 +254,6 @@ export interface PostureHeartbeat {
   readonly instance: PostureServiceId;
   readonly stopping: boolean;
   readonly nowMs: number;
+  /** Of the program; absent in versions that did not say. */
+  readonly version?: string;
 }

@@ -138,4 +138,6 @@ export interface CoordinatorHeartbeat {
   readonly stopping: boolean;
   /** Its clock, for the terms of requests to it. Absent: it takes requests from the queue group alone. */
   readonly nowMs?: number;
+  /** Of the program; absent in versions that did not say. */
+  readonly version?: string;
 }

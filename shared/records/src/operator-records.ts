@@ -48,6 +48,13 @@ export interface SessionRecord {
   readonly bootstrapHash?: string;
   readonly createdAtMs: number;
   readonly usedAtMs: number;
+  /**
+   * When its owner last proved who they are: by a token, or to the provider, which may have been long before the session; 0 where the provider
+   * does not say. Of a link: its maker. Absent in records of older versions, where `createdAtMs` counts.
+   */
+  readonly authenticatedAtMs?: number;
+  /** The secret before the owner signed in again, and what it counts for: calls that were under way at that moment. */
+  readonly before?: { readonly hash: string; readonly authenticatedAtMs: number; readonly untilMs: number };
   /** It is over then, whatever happens. */
   readonly endsAtMs: number;
   /** Of a link: the session that it opens may not last longer. */

@@ -13,6 +13,7 @@ export { storeQueryRecord, type StoredQuery, type StoreResult } from './queries/
 export { isStorageFull, writeFailure } from './write-failure.js';
 export { problemReply, type ProblemReply } from './problem-reply.js';
 export { sendReply, type ReplyTerms } from './send-reply.js';
+export { serviceVersion } from './service-version.js';
 export { ServiceInstances, type InstanceHeartbeat } from './service-instances.js';
 export { HeartbeatListener, type HeartbeatListenerOptions } from './heartbeat-listener.js';
 export { ServiceAsker, type AskOptions, type Encode } from './service-asker.js';

@@ -1,6 +1,7 @@
 import type { Bus, BusSubscription } from '@muster/bus';
 import { decodeBusMessage, encodeBusMessage, type LiveMessage } from '@muster/messages';
 import type { Clock, Timer } from '@muster/runtime';
+import { serviceVersion } from './service-version.js';
 
 /** What every instance of a service says of itself, every second. */
 export interface InstanceMessage {
@@ -8,6 +9,8 @@ export interface InstanceMessage {
   readonly instance: string;
   readonly stopping: boolean;
   readonly nowMs?: number;
+  /** Of the program; absent in versions that did not say. */
+  readonly version?: string;
 }
 
 export interface LiveInstancesOptions<H extends InstanceMessage> {
@@ -168,7 +171,7 @@ export class LiveInstances<H extends InstanceMessage> {
     const { bus, clock, subject, kind: t, instance, details } = this.#options;
     const nowMs = clock.now();
     this.#sent = [...this.#sent.slice(1 - REMEMBERED), { nowMs, sentMs: clock.monotonic() }];
-    const heartbeat = { t, instance, stopping: this.#stopping, ...details(), nowMs };
+    const heartbeat = { t, instance, stopping: this.#stopping, ...details(), nowMs, version: serviceVersion() };
     bus.publish(subject, encodeBusMessage(heartbeat as unknown as LiveMessage));
   }
 }

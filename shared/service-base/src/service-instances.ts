@@ -11,9 +11,11 @@ export interface InstanceHeartbeat {
   readonly stopping: boolean;
   /** Its clock. Absent: an older version, which listens to the queue group alone. */
   readonly nowMs?: number;
+  readonly version?: string;
 }
 
 interface Instance {
+  readonly version: string | undefined;
   /** On the monotonic clock of this process. */
   readonly heardMs: number;
   /** Since when it has not been silent. */
@@ -31,14 +33,14 @@ export class ServiceInstances {
     this.#clock = clock;
   }
 
-  heard({ id, stopping, nowMs }: InstanceHeartbeat): void {
+  heard({ id, stopping, nowMs, version }: InstanceHeartbeat): void {
     const heardMs = this.#clock.monotonic();
     if (stopping || nowMs === undefined) this.#instances.delete(id);
     else {
       const known = this.#instances.get(id);
       const wasSilent = known === undefined || heardMs - known.heardMs >= 2 * SILENCE_MS;
       const steadySinceMs = wasSilent ? heardMs : known.steadySinceMs;
-      this.#instances.set(id, { heardMs, aheadMs: nowMs - heardMs, steadySinceMs });
+      this.#instances.set(id, { heardMs, aheadMs: nowMs - heardMs, steadySinceMs, version });
     }
   }
 
@@ -68,6 +70,14 @@ export class ServiceInstances {
       if (latest === undefined || this.heardMs(id) > this.heardMs(latest)) latest = id;
     }
     return latest !== undefined && this.#clock.monotonic() - this.heardMs(latest) < withinMs ? latest : undefined;
+  }
+
+  /** All that were heard within a time and have not stopped in order, with how long ago. */
+  heardWithin(ms: number): { readonly id: string; readonly version: string | undefined; readonly agoMs: number }[] {
+    const nowMs = this.#clock.monotonic();
+    return [...this.#instances]
+      .map(([id, { version, heardMs }]) => ({ id, version, agoMs: nowMs - heardMs }))
+      .filter(({ agoMs }) => agoMs <= ms);
   }
 
   isSilent(id: string): boolean {

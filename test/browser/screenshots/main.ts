@@ -80,6 +80,14 @@ try {
         await page.goto(harness.stack.apiUrl + path);
         await shot(name);
       }
+      if (isWanted('settings-system') || isWanted('settings-policies')) {
+        await page.goto(`${harness.stack.apiUrl}/settings`);
+        await page.getByRole('region', { name: 'Gateways and services' }).getByRole('row').nth(1).waitFor();
+        await page.getByRole('region', { name: 'Gateways and services' }).scrollIntoViewIfNeeded();
+        await shot('settings-system');
+        await page.getByRole('region', { name: 'Policies' }).scrollIntoViewIfNeeded();
+        await shot('settings-policies');
+      }
       await page.context().close();
     }
   }

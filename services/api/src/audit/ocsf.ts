@@ -12,7 +12,14 @@ type Activity = keyof typeof ACTIVITIES;
 
 /** By the verb of an action, `query.start`. All others are reading, but for those that nobody here knows. */
 const VERBS: Readonly<Record<string, Activity>> = {
-  ...{ create: 'Create', start: 'Create', submit: 'Create', undo: 'Create', enroll: 'Create' },
+  ...{
+    create: 'Create',
+    start: 'Create',
+    submit: 'Create',
+    undo: 'Create',
+    enroll: 'Create',
+    reauthenticate: 'Update',
+  },
   ...{ sign_in: 'Create', link: 'Create', oidc_start: 'Create', sign_out: 'Delete', change: 'Update', apply: 'Update' },
   ...{
     put: 'Update',

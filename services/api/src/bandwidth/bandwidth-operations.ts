@@ -23,13 +23,13 @@ export function bandwidthOperations(parts: BandwidthParts): Operation[] {
 }
 
 function fleetOperation(parts: BandwidthParts): Operation {
-  const { bus, registry, doubt, clock } = parts;
+  const { clock } = parts;
   return implement(operations.showBandwidth, async (call) => {
     const asks = call.query.ask !== 'false';
     // Reading counters is not audited; asking endpoints is.
     if (!asks) call.auditedElsewhere();
     // The gateways first: when they cannot be asked, no query is started.
-    const gateways = await surveyGateways(bus, registry, doubt);
+    const gateways = await surveyGateways(parts);
     const endpoints = asks ? await surveyed(parts, call, call.query) : undefined;
     return json(200, { ...fleetJson(gateways, clock.now()), endpoints });
   });

@@ -24,7 +24,7 @@ export function fleetJson({ answers, isInDoubt }: GatewaySurvey, nowMs: number):
             startedAt: isoTime(answer.report.startedAtMs),
             ...countersJson([answer.report]),
           }
-        : answer,
+        : { id: answer.id, state: answer.state },
     ),
   };
 }

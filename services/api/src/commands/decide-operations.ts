@@ -1,6 +1,7 @@
 import { operations } from '@muster/api-contract';
 import { type CommandSummary, summaryOf } from '@muster/messages';
 import { AppError, type CommandId } from '@muster/protocol';
+import type { Reauthentication } from '../auth/reauthentication.js';
 import { implement, json, type Operation } from '../http/operation.js';
 import type { CommandClient } from '../upstream/command-client.js';
 import { commandJson } from './command-json.js';
@@ -10,6 +11,7 @@ import { callerOf } from './submit-operations.js';
 export interface DecideParts {
   readonly client: CommandClient;
   readonly store: CommandStore;
+  readonly reauthentication: Pick<Reauthentication, 'checkAction'>;
 }
 
 /** Cancelling and approving commands. */
@@ -37,12 +39,13 @@ function cancelOperation({ client, store }: DecideParts): Operation {
   });
 }
 
-function approveOperation({ client, store }: DecideParts): Operation {
+function approveOperation({ client, store, reauthentication }: DecideParts): Operation {
   return implement(operations.approveCommand, async (call) => {
     const { principal, params, note, signal } = call;
     note({ subject: params.id });
     const { fold } = await store.find(principal, params.id, signal);
-    const { id } = fold.record;
+    const { id, action } = fold.record;
+    reauthentication.checkAction(principal, action);
     if (fold.signature?.approver?.id === principal.id) return json(200, commandJson(summaryOf(fold)));
     if (fold.status !== 'awaiting_approval') throw notWaiting(id, summaryOf(fold));
     const { command } = await client.decide({ t: 'approve', ...callerOf(call), id }, call.auditedElsewhere);

@@ -1,6 +1,8 @@
+import { UNDO_ACTION } from '@muster/actions';
 import { operations, type CommandRequest, type SubmittedCommandJson } from '@muster/api-contract';
 import type { CommandReply } from '@muster/messages';
 import type { CommandId } from '@muster/protocol';
+import type { Reauthentication } from '../auth/reauthentication.js';
 import { given } from '../http/json-members.js';
 import { implement, json, type Call, type JsonAnswer, type Operation } from '../http/operation.js';
 import type { CommandClient } from '../upstream/command-client.js';
@@ -11,6 +13,7 @@ import { resolveRequest, type ResolveParts } from './resolve-request.js';
 export interface SubmitParts extends ResolveParts {
   readonly client: CommandClient;
   readonly store: CommandStore;
+  readonly reauthentication: Pick<Reauthentication, 'checkAction'>;
 }
 
 /** Submitting and planning commands, and undoing them. */
@@ -22,6 +25,7 @@ function submitOperation(parts: SubmitParts): Operation {
   return implement(operations.submitCommand, async (call) => {
     const { principal, body, query, signal, note, requestKey } = call;
     note({ details: { action: body.action, dryRun: body.dryRun, ...given('reason', body.reason) } });
+    parts.reauthentication.checkAction(principal, body.action, body);
     const resolved = await resolveRequest(parts, principal, body, signal);
     const request = {
       t: 'submit',
@@ -44,10 +48,11 @@ function planOperation(parts: SubmitParts): Operation {
   });
 }
 
-function undoOperation({ client, store }: SubmitParts): Operation {
+function undoOperation({ client, store, reauthentication }: SubmitParts): Operation {
   return implement(operations.undoCommand, async (call) => {
     const { principal, params, body, note, requestKey, signal } = call;
     note({ subject: params.id, details: { dryRun: body.dryRun, ...given('reason', body.reason) } });
+    reauthentication.checkAction(principal, UNDO_ACTION, body);
     const { fold } = await store.find(principal, params.id, signal);
     const request = {
       t: 'undo',

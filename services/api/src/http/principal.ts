@@ -8,6 +8,8 @@ export interface Principal extends VerifiedPrincipal, Standing {
   readonly bound: Selector;
   /** The console's session that asks; absent for a token or a JWT. */
   readonly sessionId?: string;
+  /** Of a session: when its owner last proved who they are. */
+  readonly authenticatedAtMs?: number;
 }
 
 /** `undefined` when the selector cannot be parsed, or bounds by `health`, which nobody knows everywhere: the principal must not become unbounded by that. */

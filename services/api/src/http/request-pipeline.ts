@@ -23,6 +23,8 @@ import { writeLines } from './write-lines.js';
 
 export interface PipelineParts {
   readonly authenticator: Authenticator;
+  /** Whether a session's last sign-in is recent enough for an operation, by its name in the audit record; throws. */
+  readonly reauthentication: { readonly checkOperation: (principal: Principal, operation: string) => void };
   readonly principalLimits: RateLimits;
   readonly failureLimits: RateLimits;
   /** The requests in progress. */
@@ -122,7 +124,7 @@ export class RequestPipeline {
     return answer;
   }
 
-  /** Authenticates the caller, applies the rate limits, and checks the permission. */
+  /** Authenticates the caller, applies the rate limits, and checks the permission and how long ago they signed in. */
   async #admit(operation: Operation, request: Request, response: Response, draft: AuditDraft): Promise<Principal> {
     const { authenticator, principalLimits, failureLimits, metrics, onAuthenticated, platformOrg } = this.#parts;
     const result = await authenticator.authenticate({
@@ -159,6 +161,7 @@ export class RequestPipeline {
         details: { platform: true },
       });
     }
+    this.#parts.reauthentication.checkOperation(result.principal, operation.action);
     return result.principal;
   }
 

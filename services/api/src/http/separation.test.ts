@@ -71,6 +71,7 @@ const SAMPLES: { readonly [id in keyof typeof operations]?: Sample } = {
   openStream: { body: { subscriptions: [] }, isEndless: true },
   changeStream: { body: { add: [{ id: 'n', kind: 'fleet' }] } },
   signIn: { makeBody: async ({ token }) => ({ token }) },
+  reauthenticate: { body: { token: 'mst_x' } },
   createSignInLink: { body: {} },
   exchangeSignInLink: { makeBody: signInCode },
   putQuestion: { body: { version: 1, sql: 'SELECT 2' } },
@@ -91,12 +92,12 @@ async function signInCode({ api, token }: World): Promise<unknown> {
 /** Operations whose path names nothing of an org, or what all orgs may have: each sees its own. */
 const FOR_ALL: ReadonlySet<string> = new Set(['tables', 'problems', 'packs', 'feeds']);
 
-/** What is there only with a provider of identities. */
-const NOT_CONFIGURED: ReadonlySet<string> = new Set(['startOidc', 'finishOidc']);
+/** What is there only with a provider of identities, or for a session of the console. */
+const NOT_CONFIGURED: ReadonlySet<string> = new Set(['startOidc', 'finishOidc', 'reauthenticate']);
 
 /** What a bounded admin may not do at all. */
 const NOT_FOR_BOUNDED: ReadonlySet<string> = new Set([
-  ...['readAuditChain', 'readAuditedJournal'],
+  ...['readAuditChain', 'readAuditedJournal', 'listEnrolmentSecrets'],
   ...['beginFeedUpload', 'putFeedPart', 'endFeedUpload', 'deleteFeed'],
   ...['rejectPack', 'removePack'],
 ]);

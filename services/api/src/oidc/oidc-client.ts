@@ -23,14 +23,20 @@ export interface OidcRequest {
   readonly nonce: string;
   /** PKCE's (RFC 7636). */
   readonly verifier: string;
+  /** The provider was told to ask who it is, whatever it knows already. */
+  readonly again?: true;
 }
 
 export type OidcAnswer =
-  | OidcResult
+  /** `authenticatedAtMs`: when the provider last asked who it is; 0 where it does not say. */
+  | (OidcResult & { readonly ok: true } & { readonly authenticatedAtMs: number })
+  | (OidcResult & { readonly ok: false })
   /** `denied`: the provider says no. `failed`: its answer is not one to this request. `unavailable`: it cannot be reached. */
   | { readonly ok: false; readonly reason: 'denied' | 'failed' | 'unavailable'; readonly cause: unknown };
 
 const TIMEOUT_S = 10;
+/** Who was told to sign in again has done so this long ago at most when they come back. */
+const AGAIN_MAX_S = 120;
 /** Metadata and keys of the provider are read anew after this time. */
 const FRESH_MS = 600_000;
 
@@ -44,13 +50,14 @@ export class OidcClient {
   }
 
   /** The address to send a browser to, and what its cookie must keep. Rejects when the provider cannot be reached. */
-  async begin(): Promise<{ readonly url: URL; readonly request: OidcRequest }> {
+  async begin(again?: true): Promise<{ readonly url: URL; readonly request: OidcRequest }> {
     const { redirectUri, scopes } = this.#options;
     const configuration = await this.#configuration();
     const request = {
       state: oidc.randomState(),
       nonce: oidc.randomNonce(),
       verifier: oidc.randomPKCECodeVerifier(),
+      ...(again === undefined ? {} : { again }),
     };
     const url = oidc.buildAuthorizationUrl(configuration, {
       redirect_uri: redirectUri.href,
@@ -59,21 +66,25 @@ export class OidcClient {
       nonce: request.nonce,
       code_challenge: await oidc.calculatePKCECodeChallenge(request.verifier),
       code_challenge_method: 'S256',
+      // OpenID Connect Core 1.0 §3.1.2.1: with `max_age` it must say when it asked, so that it cannot be left out.
+      ...(again === undefined ? {} : { prompt: 'login', max_age: '0' }),
     });
     return { url, request };
   }
 
   /** Who the provider says has come back, with `search` as their query string. Never rejects. */
-  async finish(search: URLSearchParams, { state, nonce, verifier }: OidcRequest): Promise<OidcAnswer> {
+  async finish(search: URLSearchParams, { state, nonce, verifier, again }: OidcRequest): Promise<OidcAnswer> {
     const url = new URL(this.#options.redirectUri);
     url.search = search.toString();
     try {
       const tokens = await oidc.authorizationCodeGrant(await this.#configuration(), url, {
         ...{ expectedState: state, expectedNonce: nonce, pkceCodeVerifier: verifier, idTokenExpected: true },
+        ...(again === undefined ? {} : { maxAge: AGAIN_MAX_S }),
       });
       const claims = tokens.claims();
       if (claims === undefined) return { ok: false, reason: 'failed', cause: new Error('no ID token') };
-      return oidcPrincipal({ ...claims }, this.#options.mapping);
+      const result = oidcPrincipal({ ...claims }, this.#options.mapping);
+      return result.ok ? { ...result, authenticatedAtMs: (claims.auth_time ?? 0) * 1_000 } : result;
     } catch (cause) {
       return { ok: false, reason: reasonOf(cause), cause };
     }

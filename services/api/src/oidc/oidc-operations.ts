@@ -3,8 +3,10 @@ import { subjectPerson, type OidcFault } from '@muster/identity';
 import { AppError } from '@muster/protocol';
 import type { Clock, Logger } from '@muster/runtime';
 import { cookieName, setCookie, type ClientConnection } from '../http/client-connection.js';
+import { given } from '../http/json-members.js';
 import { implement, json, type Answer, type Call, type Operation } from '../http/operation.js';
 import { withBound, type Principal } from '../http/principal.js';
+import { sessionCookie } from '../sessions/session-authenticator.js';
 import { fromOf, sessionCookieFor } from '../sessions/session-operations.js';
 import type { Sessions } from '../sessions/sessions.js';
 import type { OidcClient, OidcRequest } from './oidc-client.js';
@@ -13,7 +15,7 @@ export interface OidcParts {
   /** Absent where no provider is configured for signing in. */
   readonly client: OidcClient | undefined;
   readonly issuer: string;
-  readonly sessions: Pick<Sessions, 'open'>;
+  readonly sessions: Pick<Sessions, 'open' | 'authenticate' | 'reauthenticate'>;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -22,9 +24,11 @@ export interface OidcParts {
 interface Kept extends OidcRequest {
   readonly to: string;
   readonly atMs: number;
+  /** The session that goes on. Its cookie does not come along when the provider sends the browser back, and who comes back must own it. */
+  readonly session?: string;
 }
 
-type SignInFault = 'denied' | 'expired' | 'role' | 'failed' | 'unavailable';
+type SignInFault = 'denied' | 'expired' | 'role' | 'failed' | 'unavailable' | 'other';
 
 const COOKIE = 'muster-login';
 const MAX_AGE_MS = 600_000;
@@ -35,8 +39,10 @@ export function oidcOperations(parts: OidcParts): Operation[] {
     implement(operations.startOidc, async ({ query, client, ...call }) => {
       const name = nameFor(client);
       try {
-        const { url, request } = await required(parts).begin();
-        const kept: Kept = { ...request, to: query.to, atMs: parts.clock.now() };
+        const provider = required(parts);
+        const session = query.again === undefined ? undefined : await sessionOf(parts, client);
+        const { url, request } = await provider.begin(session === undefined ? undefined : true);
+        const kept: Kept = { ...request, to: query.to, atMs: parts.clock.now(), ...given('session', session) };
         const value = Buffer.from(JSON.stringify(kept)).toString('base64url');
         const cookie = setCookie(client, { name, value, maxAgeMs: MAX_AGE_MS, sameSite: 'Lax' });
         return redirect(url.href, [cookie]);
@@ -76,10 +82,23 @@ async function finish(parts: OidcParts, call: Call): Promise<Answer<undefined>> 
   const person = subjectPerson(parts.issuer, answer.principal.id);
   const principal: Principal | undefined = withBound({ ...answer.principal, person, origin: person });
   if (principal === undefined) return refused('role', 'oidc_bad_selector');
-  const opened = await parts.sessions.open(principal, 'oidc', fromOf(call));
+  const { authenticatedAtMs } = answer;
+  const opened =
+    kept.session === undefined
+      ? await parts.sessions.open(principal, 'oidc', fromOf(call), authenticatedAtMs)
+      : await parts.sessions.reauthenticate(kept.session, principal, { from: fromOf(call), authenticatedAtMs });
+  if (opened === undefined) return refused('other', 'oidc_other_person');
   call.identified(opened.principal);
-  call.note({ subject: opened.record.id, details: { way: 'oidc' } });
+  const again = kept.session === undefined ? {} : { again: true };
+  call.note({ subject: opened.record.id, details: { way: 'oidc', ...again } });
   return redirect(kept.to, [taken, sessionCookieFor(client, opened)]);
+}
+
+/** The session of this browser, which goes on when its owner has proved who they are. @throws AppError `unauthenticated` and its like */
+async function sessionOf({ sessions }: OidcParts, client: ClientConnection): Promise<string | undefined> {
+  const result = await sessions.authenticate(sessionCookie(client) ?? '');
+  if (!result.ok) throw result.error;
+  return result.principal.sessionId;
 }
 
 function required({ client }: OidcParts): OidcClient {
@@ -111,7 +130,9 @@ function searchOf(query: Readonly<Record<string, unknown>>): URLSearchParams {
 function readKept(cookie: string | undefined, nowMs: number): Kept | undefined {
   try {
     const kept = JSON.parse(Buffer.from(cookie ?? '', 'base64url').toString()) as Partial<Kept>;
-    const { state, nonce, verifier, to, atMs } = kept;
+    const { state, nonce, verifier, to, atMs, session } = kept;
+    // Without the one, the provider may not have asked; without the other, another session would begin.
+    if ((kept.again === true) !== (session !== undefined)) return undefined;
     const isWhole = [state, nonce, verifier, to].every((text) => typeof text === 'string' && text !== '');
     // The path is checked again: a cookie comes from the browser.
     const isPath = operations.startOidc.query.safeParse({ to }).success;

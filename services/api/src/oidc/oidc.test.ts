@@ -67,6 +67,60 @@ async function returning(as = browser, to = '/fleet'): Promise<string> {
 
 const comeBack = (path: string, as = browser) => as.ask('GET', path, { site: 'cross-site', isUnmarked: true });
 
+describe('signing in again at an identity provider', () => {
+  /** The query string with which the provider is asked, and the path to which it sends the browser back. */
+  async function again(): Promise<{ asked: URLSearchParams; path: string }> {
+    const started = await browser.ask('GET', `${START}?again=true&to=%2Fsign-in`);
+    const back = new URL(await atProvider(locationOf(started)));
+    return { asked: new URL(locationOf(started)).searchParams, path: back.pathname + back.search };
+  }
+  const authenticatedAt = async (): Promise<number> =>
+    Date.parse((await browser.ask('GET', '/v1/session')).body.authenticatedAt ?? 'never');
+
+  test('the provider has to ask, and the session of this browser goes on as signed in a moment ago', async () => {
+    await comeBack(await returning());
+    const { body: before } = await browser.ask('GET', '/v1/session');
+    // This provider does not say when it asked, unless it is asked to.
+    expect(before.authenticatedAt).toBeUndefined();
+    const { asked, path } = await again();
+    expect([asked.get('prompt'), asked.get('max_age')]).toEqual(['login', '0']);
+    const stolen = browser.copy();
+    const reply = await comeBack(path);
+    expect([reply.status, locationOf(reply)]).toEqual([302, '/sign-in']);
+    expect((await browser.ask('GET', '/v1/session')).body).toMatchObject({
+      id: before.id,
+      createdAt: before.createdAt,
+    });
+    expect(Math.abs(Date.now() - (await authenticatedAt()))).toBeLessThan(60_000);
+    expect((await stolen.ask('GET', '/v1/session')).body.authenticatedAt).toBeUndefined();
+  });
+
+  test('somebody else is refused, and the session stays as it is', async () => {
+    await comeBack(await returning());
+    provider.account = { sub: 'u-18', claims: { preferred_username: 'bob', groups: ['it-admins'], tenant: 'acme' } };
+    expect(locationOf(await comeBack((await again()).path))).toBe('/sign-in?error=other');
+    expect((await browser.ask('GET', '/v1/me')).body).toMatchObject({ id: 'u-17', name: 'ann', role: 'responder' });
+    expect(await authenticatedAt()).toBeNaN();
+  });
+
+  test('needs a session, and an answer to a request that had the provider ask', async () => {
+    expect((await browser.ask('GET', `${START}?again=true`)).status).toBe(401);
+    await comeBack(await returning());
+    const path = await returning();
+    const name = `muster-login-${api.port}`;
+    const kept = JSON.parse(Buffer.from(browser.cookies.get(name) ?? '', 'base64url').toString()) as object;
+    const { id } = (await browser.ask('GET', '/v1/session')).body as { id: string };
+    for (const forged of [
+      { ...kept, session: id },
+      { ...kept, session: id, again: true },
+    ]) {
+      browser.cookies.set(name, Buffer.from(JSON.stringify(forged)).toString('base64url'));
+      expect(locationOf(await comeBack(path))).toMatch(/^\/sign-in\?error=/);
+    }
+    expect(await authenticatedAt()).toBeNaN();
+  });
+});
+
 describe('signing in at an identity provider', () => {
   test('opens a session with the role, the org and the name that the provider says', async () => {
     expect((await browser.ask('GET', '/v1/session/ways')).body.oidc).toEqual({

@@ -36,6 +36,11 @@ export class BudgetPolicy {
     this.#rules = rules;
   }
 
+  /** How long a query of each role may take on one endpoint. */
+  get inForce(): readonly { readonly role: Role; readonly maxMs: number }[] {
+    return ROLES.map((role) => ({ role, maxMs: this.#mostMs(role) }));
+  }
+
   /** @throws AppError `forbidden` */
   check({ role }: Pick<Principal, 'role'>, budget: QueryBudget | undefined): void {
     if (budget === undefined) return;

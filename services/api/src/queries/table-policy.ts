@@ -45,6 +45,11 @@ export class TablePolicy {
     });
   }
 
+  /** The lowest role for each sensitivity, in an org. */
+  inForce(org: OrgId): readonly { readonly sensitivity: Sensitivity; readonly role: Role | 'nobody' }[] {
+    return SENSITIVITIES.map((sensitivity) => ({ sensitivity, role: this.#leastRole(org, sensitivity) }));
+  }
+
   #leastRole(org: OrgId, sensitivity: Sensitivity): Role | 'nobody' {
     const rules = this.#rules.filter((rule) => rule.sensitivity === sensitivity);
     const rule = rules.find((one) => one.org === org) ?? rules.find((one) => one.org === undefined);

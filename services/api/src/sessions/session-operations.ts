@@ -1,6 +1,7 @@
 import { operations, type SessionJson, type SignInWaysJson } from '@muster/api-contract';
 import { AppError, type OrgId } from '@muster/protocol';
 import type { SessionRecord } from '@muster/records';
+import type { Clock } from '@muster/runtime';
 import type { CredentialVerifier } from '../auth/credential-verifier.js';
 import { meJson } from '../auth/me-operation.js';
 import { cookieName, setCookie, type ClientConnection } from '../http/client-connection.js';
@@ -9,13 +10,14 @@ import { implement, json, type Call, type JsonAnswer, type Operation } from '../
 import type { Principal } from '../http/principal.js';
 import { SESSION_COOKIE } from './session-authenticator.js';
 import { isOwner, type SessionStore } from './session-store.js';
-import type { OpenedSession, Sessions, SignInFrom } from './sessions.js';
+import { authenticatedAt, type OpenedSession, type Sessions, type SignInFrom } from './sessions.js';
 
 export interface SessionParts {
   readonly sessions: Sessions;
   readonly store: SessionStore;
   readonly verifier: Pick<CredentialVerifier, 'authenticate'>;
   readonly platformOrg: OrgId;
+  readonly clock: Clock;
   /** The address under which browsers reach the console. */
   readonly publicUrl: URL | undefined;
   readonly oidc: SignInWaysJson['oidc'];
@@ -29,6 +31,7 @@ export function sessionOperations(parts: SessionParts): Operation[] {
     signInOperation(parts),
     linkOperation(parts),
     exchangeOperation(parts),
+    reauthenticateOperation(parts),
     showOperation(parts),
     signOutOperation(parts),
     listOperation(parts),
@@ -83,10 +86,32 @@ function exchangeOperation(parts: SessionParts): Operation {
   });
 }
 
+function reauthenticateOperation(parts: SessionParts): Operation {
+  return implement(operations.reauthenticate, async ({ body, principal, ...call }) => {
+    const { sessionId } = principal;
+    if (sessionId === undefined) throw new AppError('conflict', 'a token is proven with every call: it has no session');
+    call.note({ subject: sessionId });
+    const { sessions, verifier } = parts;
+    const result = body.token.startsWith('mst_') ? await verifier.authenticate(`Bearer ${body.token}`) : undefined;
+    if (result?.ok === false && result.error.retryable) throw result.error;
+    const authenticatedAtMs = parts.clock.now();
+    const opened =
+      result?.ok === true
+        ? await sessions.reauthenticate(sessionId, result.principal, { from: fromOf(call), authenticatedAtMs })
+        : undefined;
+    // Not 401: the session stays as it is.
+    if (opened === undefined) throw new AppError('forbidden', 'that is not the token of this session');
+    return json(200, currentJson(parts, opened), { cookies: [sessionCookieFor(call.client, opened)] });
+  });
+}
+
 function showOperation(parts: SessionParts): Operation {
   return implement(operations.showSession, ({ principal }) => {
     const kept = principal.sessionId === undefined ? undefined : parts.store.find(principal.sessionId);
-    return kept === undefined ? json(204) : json(200, sessionJson(parts, kept.record, principal));
+    if (kept === undefined) return json(204);
+    // As it is under the cookie that asks, which may be the one before.
+    const record = { ...kept.record, ...given('authenticatedAtMs', principal.authenticatedAtMs) };
+    return json(200, sessionJson(parts, record, principal));
   });
 }
 
@@ -153,10 +178,13 @@ export function sessionCookieFor(client: ClientConnection, { record, cookie }: O
 }
 
 function signedIn(parts: SessionParts, call: SignInCall, opened: OpenedSession): JsonAnswer<SessionJson> {
-  const { record, principal } = opened;
+  const { record } = opened;
   call.note({ subject: record.id, details: { way: record.via } });
-  const body: SessionJson = { ...sessionJson(parts, record, principal), current: true };
-  return json(201, body, { cookies: [sessionCookieFor(call.client, opened)] });
+  return json(201, currentJson(parts, opened), { cookies: [sessionCookieFor(call.client, opened)] });
+}
+
+function currentJson(parts: SessionParts, { record, principal }: OpenedSession): SessionJson {
+  return { ...sessionJson(parts, record, principal), current: true };
 }
 
 function sessionJson(
@@ -168,6 +196,7 @@ function sessionJson(
     id: record.id,
     via: record.via,
     createdAt: isoTime(record.createdAtMs),
+    ...(authenticatedAt(record) === 0 ? {} : { authenticatedAt: isoTime(authenticatedAt(record)) }),
     lastUsedAt: isoTime(store.usedAtMs(record)),
     expiresAt: isoTime(sessions.expiresAtMs(record)),
     endsAt: isoTime(record.endsAtMs),

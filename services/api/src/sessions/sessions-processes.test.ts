@@ -46,6 +46,18 @@ test('a link that two processes are asked to open at the same moment signs one i
   }
 }, 60_000);
 
+test('a session whose owner signs in again goes on in every process at once, under its new cookie alone', async () => {
+  const browser = browserAt(one);
+  await signIn(browser);
+  for (let i = 0; i < 10; i += 1) {
+    const other = browser.copy(two.process.port('api'));
+    await eventually(async () => (await other.ask('GET', '/v1/me')).status === 200);
+    const body = { token: harness.token };
+    expect((await browser.ask('POST', '/v1/session/reauthenticate', { body })).status).toBe(200);
+    expect((await browser.copy(two.process.port('api')).ask('GET', '/v1/me')).status).toBe(200);
+  }
+}, 60_000);
+
 test('a revoked token ends its sessions in all processes', async () => {
   const { text } = await one.ask('POST', '/v1/tokens', { body: { name: 'short', role: 'viewer' } });
   const made = JSON.parse(text) as { token: string; tokenId: string };

@@ -12,8 +12,9 @@ import {
   parseSecret,
   secretMatches,
   secretText,
+  type SessionSecret,
 } from './session-secret.js';
-import type { KeptSession, SessionStore } from './session-store.js';
+import { isOwner, type KeptSession, type SessionStore } from './session-store.js';
 
 export interface SessionsOptions {
   readonly store: SessionStore;
@@ -31,7 +32,7 @@ export interface SignInFrom {
   readonly userAgent: string;
 }
 
-/** A session that has just begun. */
+/** A session that has just begun, or goes on under a new secret. */
 export interface OpenedSession {
   readonly record: SessionRecord;
   readonly principal: Principal;
@@ -41,8 +42,12 @@ export interface OpenedSession {
 
 /** Of one token, or of one person of the provider; with one more, the one that was used least recently ends. */
 const MAX_OF_OWNER = 100;
+/** How often a record is read that others change at the same time. */
+const ATTEMPTS = 5;
 /** Sessions that this process does not know are looked up at the broker so often a second, whoever asks. */
 const LOOKUPS_PER_SECOND = 50;
+/** So long the secret before counts after its owner signed in again: pages have calls under way. */
+const GRACE_MS = 10_000;
 
 /** Signing in to the console, and what a session's cookie is worth. */
 export class Sessions {
@@ -55,14 +60,57 @@ export class Sessions {
     this.#lookups = new TokenBucket({ capacity: 2 * LOOKUPS_PER_SECOND, refillPerSecond: LOOKUPS_PER_SECOND, clock });
   }
 
-  /** Begins a session of somebody whose credentials have been verified. Throws `broker_unavailable`. */
-  async open(principal: Principal, via: SignInWay, from: SignInFrom): Promise<OpenedSession> {
+  /**
+   * Begins a session of somebody whose credentials have been verified. `authenticatedAtMs`: when they were asked who they are, where that was
+   * not now. Throws `broker_unavailable`.
+   */
+  async open(
+    principal: Principal,
+    via: SignInWay,
+    from: SignInFrom,
+    authenticatedAtMs?: number,
+  ): Promise<OpenedSession> {
     const minted = mintSecret(principal.org);
     const nowMs = this.#options.clock.now();
-    const record = this.#record(principal, { id: minted.id, secret: minted.secret, via, from, nowMs });
+    const made = {
+      id: minted.id,
+      secret: minted.secret,
+      via,
+      from,
+      nowMs,
+      authenticatedAtMs: authenticatedAtMs ?? nowMs,
+    };
+    const record = this.#record(principal, made);
     await this.#options.store.create(record);
     await this.#endLeastUsed(record);
     return { record, principal: { ...principal, sessionId: record.id }, cookie: secretText(minted) };
+  }
+
+  /**
+   * Its owner has proved again who they are: it goes on under a new secret, so that whoever stole the one before has no part in it.
+   * `undefined` when it is over, or that was somebody else. Throws `broker_unavailable`.
+   */
+  async reauthenticate(
+    id: string,
+    principal: Principal,
+    { from, authenticatedAtMs }: { readonly from: SignInFrom; readonly authenticatedAtMs: number },
+  ): Promise<OpenedSession | undefined> {
+    const { store, clock } = this.#options;
+    for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
+      const kept = await store.read(principal.org, id);
+      if (kept === undefined || !isOwner(principal, kept.record) || kept.record.isLink === true) return undefined;
+      if (!this.check(kept.record).ok) return undefined;
+      const nowMs = clock.now();
+      const secret = newSecret();
+      const { via, createdAtMs, hash } = kept.record;
+      const made = this.#record(principal, { id, secret, via, from, nowMs, authenticatedAtMs });
+      const before = { hash, authenticatedAtMs: authenticatedAt(kept.record), untilMs: nowMs + GRACE_MS };
+      const record = { ...made, createdAtMs, before };
+      if (!(await store.replace(kept, record))) continue;
+      const cookie = secretText({ org: record.org, id, secret });
+      return { record, principal: { ...principal, sessionId: id, authenticatedAtMs }, cookie };
+    }
+    throw new AppError('broker_unavailable', `session ${id} changes too often; try again`);
   }
 
   /** The code of a link that begins a session of this principal once. Throws `broker_unavailable`. */
@@ -73,7 +121,10 @@ export class Sessions {
   ): Promise<{ code: string; expiresAtMs: number }> {
     const minted = mintSecret(principal.org);
     const nowMs = this.#options.clock.now();
-    const made = this.#record(principal, { id: minted.id, secret: minted.secret, via: 'link', from, nowMs });
+    // Of a session the link passes on how long ago its owner proved who they are: who has its cookie alone gets no further by it.
+    const authenticatedAtMs = principal.authenticatedAtMs ?? nowMs;
+    const { id, secret } = minted;
+    const made = this.#record(principal, { id, secret, via: 'link', from, nowMs, authenticatedAtMs });
     const expiresAtMs = Math.min(nowMs + forMs, made.endsAtMs);
     // A session that makes a link passes its own end on: links do not prolong it.
     const parent = principal.sessionId === undefined ? undefined : this.#options.store.find(principal.sessionId);
@@ -95,7 +146,8 @@ export class Sessions {
     const known = this.#principalOf(link.record);
     if (!known.ok) return undefined;
     const secret = newSecret();
-    const record = this.#record(known.principal, { id: shown.id, secret, via: 'link', from, nowMs });
+    const authenticatedAtMs = authenticatedAt(link.record);
+    const record = this.#record(known.principal, { id: shown.id, secret, via: 'link', from, nowMs, authenticatedAtMs });
     const endsAtMs = Math.min(record.endsAtMs, link.record.sessionEndsAtMs ?? Infinity);
     const opened = { ...record, endsAtMs };
     if (!(await this.#options.store.replace(link, opened))) return undefined;
@@ -109,21 +161,28 @@ export class Sessions {
     const shown = parseSecret(cookie);
     if (shown === undefined) return refused('session_malformed', 'the session is not valid; sign in again');
     const { store } = this.#options;
-    let kept = store.find(shown.id);
+    let record = this.#opened(shown, store.find(shown.id));
     try {
-      // Another process may have made it a moment ago.
-      kept ??= await this.#lookUp(shown.org, shown.id);
+      // Another process may have made it, or given it a new secret, a moment ago.
+      record ??= this.#opened(shown, await this.#lookUp(shown.org, shown.id));
     } catch (error) {
       if (AppError.is(error)) return { ok: false, reason: 'not_ready', error };
       throw error;
     }
-    const record = kept?.record;
-    if (record?.org !== shown.org || record.isLink === true || !secretMatches(shown.secret, record.hash)) {
-      return refused('session_unknown', 'the session is not valid; sign in again');
-    }
+    if (record === undefined) return refused('session_unknown', 'the session is not valid; sign in again');
     const known = this.check(record);
     if (known.ok) store.noteUse(record.id);
     return known;
+  }
+
+  /** The record that a secret opens; for the secret before, as it was then. */
+  #opened({ org, secret }: SessionSecret, kept: KeptSession | undefined): SessionRecord | undefined {
+    if (kept?.record.org !== org || kept.record.isLink === true) return undefined;
+    const { hash, before } = kept.record;
+    if (secretMatches(secret, hash)) return kept.record;
+    const isUnderWay = before !== undefined && before.untilMs > this.#options.clock.now();
+    if (!isUnderWay || !secretMatches(secret, before.hash)) return undefined;
+    return { ...kept.record, authenticatedAtMs: before.authenticatedAtMs };
   }
 
   /** Whether a session counts now, and for whom. */
@@ -134,7 +193,8 @@ export class Sessions {
     const known = this.#principalOf(record);
     if (!known.ok) return known;
     const endMs = Math.min(record.endsAtMs, known.principal.expiresAtMs ?? Infinity);
-    return { ok: true, principal: { ...known.principal, sessionId: record.id, expiresAtMs: endMs } };
+    const ofSession = { sessionId: record.id, expiresAtMs: endMs, authenticatedAtMs: authenticatedAt(record) };
+    return { ok: true, principal: { ...known.principal, ...ofSession } };
   }
 
   /** When it ends if it is not used any more. */
@@ -169,9 +229,14 @@ export class Sessions {
 
   #record(
     { org, kind, id: by, name, role, selector, person, origin, expiresAtMs }: Principal,
-    made: { id: string; secret: string; via: SignInWay; from: SignInFrom; nowMs: number },
+    made: Pick<SessionRecord, 'id' | 'via'> & {
+      readonly secret: string;
+      readonly from: SignInFrom;
+      readonly nowMs: number;
+      readonly authenticatedAtMs: number;
+    },
   ): SessionRecord {
-    const { id, secret, via, nowMs, from } = made;
+    const { id, secret, via, nowMs, from, authenticatedAtMs } = made;
     const { maxMs, verifier } = this.#options;
     // A JWT of the provider is short-lived by itself; a session that it opens is not.
     const tokenEndMs = kind === 'token' ? (expiresAtMs ?? Infinity) : Infinity;
@@ -179,7 +244,7 @@ export class Sessions {
       ...{ id, org, via, hash: hashSecret(secret) },
       principal: { kind, id: by, name, role, ...given('selector', selector), person, origin },
       ...(kind === 'token' ? given('bootstrapHash', verifier.bootstrapHash(by)) : {}),
-      ...{ createdAtMs: nowMs, usedAtMs: nowMs, endsAtMs: Math.min(nowMs + maxMs, tokenEndMs) },
+      ...{ createdAtMs: nowMs, usedAtMs: nowMs, authenticatedAtMs, endsAtMs: Math.min(nowMs + maxMs, tokenEndMs) },
       ...from,
     };
   }
@@ -191,4 +256,9 @@ export class Sessions {
     const oldest = open.toSorted((a, b) => store.usedAtMs(a.record) - store.usedAtMs(b.record))[0];
     if (oldest !== undefined) await store.revoke(org, oldest.record.id);
   }
+}
+
+/** When its owner last proved who they are. */
+export function authenticatedAt({ authenticatedAtMs, createdAtMs }: SessionRecord): number {
+  return authenticatedAtMs ?? createdAtMs;
 }

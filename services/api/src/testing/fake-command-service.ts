@@ -150,6 +150,8 @@ export class FakeCommandService {
         });
         return await this.#command(request.org, request.id);
       }
+      case 'policy':
+        return { t: 'policy', policy: { limits: [], approval: [{ actions: ['host.*'], role: 'responder' }] } };
       case 'list': {
         const { org, before, status, limit } = request;
         const ids = this.#ids.filter((id) => before === undefined || id < before).toReversed();

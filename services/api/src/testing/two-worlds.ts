@@ -1,9 +1,11 @@
 import type { BusMessage } from '@muster/bus';
 import { METRICS_PARTITIONS } from '@muster/host-metrics';
 import {
+  decodeBusMessage,
   decodeServiceMessage,
   encodeBusMessage,
   SUBJECTS,
+  type GatewayRequest,
   type TelemetryRequest,
   type TrafficCounters,
 } from '@muster/messages';
@@ -187,5 +189,9 @@ function gateway(api: ApiFixture, bytes: number): void {
     sockets: { measured: 'sockets', ...count, missed: bytes },
   };
   void api.registry.lease.renew({ gatewayId, ttlMs: 600_000, info: { sessions: 0, draining: false, startedAtMs: 0 } });
-  api.broker.connect().bus.subscribe(SUBJECTS.gateway(gatewayId), ({ reply }) => reply?.(encodeBusMessage(report)));
+  api.broker.connect().bus.subscribe(SUBJECTS.gateway(gatewayId), ({ data, reply }) => {
+    const about = decodeBusMessage<Extract<GatewayRequest, { t: 'about' }>>(data, 'about');
+    const secrets = about === undefined ? [] : [{ name: `of-${about.org}` }];
+    reply?.(encodeBusMessage(about === undefined ? report : { t: 'about', version: '0.1.0', secrets }));
+  });
 }

@@ -7,7 +7,7 @@ import {
   type CommandRequest,
   type RequestTerms,
 } from '@muster/messages';
-import { AppError } from '@muster/protocol';
+import { AppError, type OrgId } from '@muster/protocol';
 import type { RequestSeal } from '@muster/identity';
 import type { Clock } from '@muster/runtime';
 import { expectReply, replyOf, type RequestNature, type ServiceAsker, type ServiceName } from '@muster/service-base';
@@ -69,6 +69,11 @@ export class CommandClient {
 
   list(request: Request<'list'>): Promise<Reply<'list'>> {
     return this.#ask(request, 'list', { beginMs: LOOK_TIMEOUT_MS, nature: 'read' });
+  }
+
+  /** The policy that one of them has in force. */
+  policy(org: OrgId): Promise<Reply<'policy'>> {
+    return this.#ask({ t: 'policy', org }, 'policy', { beginMs: LOOK_TIMEOUT_MS, nature: 'read' });
   }
 
   async #ask<const T extends CommandReply['t']>(

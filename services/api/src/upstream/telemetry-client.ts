@@ -29,14 +29,14 @@ const SERVICE: ServiceName = { name: 'telemetry service', absent: 'no_telemetry_
 /** Asks telemetry services: the one that owns an endpoint's partition, or all of them. */
 export class TelemetryClient {
   readonly #bus: Pick<Bus, 'request'>;
-  readonly #instances: ServiceInstances;
+  readonly instances: ServiceInstances;
   readonly heartbeats: HeartbeatListener;
 
   constructor({ bus, clock }: { readonly bus: Pick<Bus, 'request' | 'subscribe'>; readonly clock: Clock }) {
     this.#bus = bus;
-    this.#instances = new ServiceInstances(clock);
+    this.instances = new ServiceInstances(clock);
     this.heartbeats = new HeartbeatListener({
-      ...{ bus, instances: this.#instances },
+      ...{ bus, instances: this.instances },
       subject: SUBJECTS.telemetryHeartbeats,
       read: (data) => {
         const heartbeat = decodeBusMessage<TelemetryHeartbeat>(data, 'telemetry_beat');
@@ -58,7 +58,7 @@ export class TelemetryClient {
    * when nobody answers.
    */
   async gather<K extends Kind>(request: TelemetryRequest & { readonly t: K }): Promise<Gathered<ReplyTo<K>>> {
-    const ids = this.#instances.live();
+    const ids = this.instances.live();
     if (ids.length === 0)
       throw new AppError(SERVICE.absent, 'no telemetry service was heard; try again in a moment', {
         details: { retryAfterMs: 1_000 },

@@ -12,6 +12,7 @@ import { HeartbeatListener, ServiceAsker, ServiceInstances } from '@muster/servi
 
 export interface UpstreamService {
   readonly heartbeats: HeartbeatListener;
+  readonly instances: ServiceInstances;
   readonly asker: ServiceAsker;
 }
 
@@ -32,7 +33,11 @@ export function queryServices(options: UpstreamOptions): UpstreamService {
     },
   });
   const subjectOf = (id: string): string => SUBJECTS.queryService(id as CoordinatorId);
-  return { heartbeats, asker: new ServiceAsker({ ...options, instances, group: SUBJECTS.queries, subjectOf }) };
+  return {
+    heartbeats,
+    instances,
+    asker: new ServiceAsker({ ...options, instances, group: SUBJECTS.queries, subjectOf }),
+  };
 }
 
 /** The command services. */
@@ -47,7 +52,11 @@ export function commandServices(options: UpstreamOptions): UpstreamService {
     },
   });
   const subjectOf = (id: string): string => SUBJECTS.commandService(id as CommandServiceId);
-  return { heartbeats, asker: new ServiceAsker({ ...options, instances, group: SUBJECTS.commands, subjectOf }) };
+  return {
+    heartbeats,
+    instances,
+    asker: new ServiceAsker({ ...options, instances, group: SUBJECTS.commands, subjectOf }),
+  };
 }
 
 /** The posture services. */
@@ -62,5 +71,9 @@ export function postureServices(options: UpstreamOptions): UpstreamService {
     },
   });
   const subjectOf = (id: string): string => SUBJECTS.postureService(id as PostureServiceId);
-  return { heartbeats, asker: new ServiceAsker({ ...options, instances, group: SUBJECTS.posture, subjectOf }) };
+  return {
+    heartbeats,
+    instances,
+    asker: new ServiceAsker({ ...options, instances, group: SUBJECTS.posture, subjectOf }),
+  };
 }

@@ -1,7 +1,7 @@
 import type { ApiClient } from '@muster/api-client';
 import type { ActionJson } from '@muster/api-contract';
 import { CliError, EXIT } from '../terminal/cli-error.js';
-import { nearest } from './nearest.js';
+import { nearest } from '../terminal/nearest.js';
 
 /** The actions that the server knows, which may be newer than this program. */
 export async function listActions(client: ApiClient, signal?: AbortSignal): Promise<readonly ActionJson[]> {

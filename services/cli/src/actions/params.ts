@@ -2,7 +2,7 @@ import { paramFromText } from '@muster/actions';
 import type { ActionJson } from '@muster/api-contract';
 import type { Params, ParamValue } from '@muster/protocol';
 import { CliError, EXIT } from '../terminal/cli-error.js';
-import { nearest } from './nearest.js';
+import { nearest } from '../terminal/nearest.js';
 
 /** The JSON Schema of one parameter, as far as reading typed text depends on it. */
 export interface ParamSchema {

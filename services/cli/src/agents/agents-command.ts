@@ -16,7 +16,7 @@ import {
 } from '../terminal/listing.js';
 import { renderTable, styleFor } from '../terminal/table.js';
 import type { Terminal } from '../terminal/terminal.js';
-import { findAgent } from './find-agent.js';
+import { findAgent } from '../environment/find-agent.js';
 import { agree } from '../commands/confirm.js';
 import { whyNobody } from '../labels/why-nobody.js';
 import { parseLabelChanges, type LabelChanges } from './label-changes.js';

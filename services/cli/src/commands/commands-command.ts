@@ -3,6 +3,7 @@ import { secondsTime, shortTime } from '../terminal/time-text.js';
 import type { CommandJson, CommandStatus, CommandTargetJson } from '@muster/api-contract';
 import type { Command } from 'commander';
 import { COMMAND_STATES } from '@muster/protocol';
+import { findAgent } from '../environment/find-agent.js';
 import { commandText } from '../actions/params.js';
 import type { CommandEnv } from '../environment/command-env.js';
 import { escapeControls, safeJson } from '../terminal/escape.js';
@@ -40,6 +41,7 @@ export function addCommandsCommand(program: Command, env: CommandEnv): void {
 interface CommandListOptions extends BeganOptions {
   readonly status?: CommandStatus;
   readonly limit?: string;
+  readonly agent?: string;
   readonly output: string;
 }
 
@@ -48,17 +50,22 @@ function addList(commands: Command, env: CommandEnv): void {
     .command('list', { isDefault: true })
     .description('Lists commands, newest first.')
     .option('--status <status>', 'awaiting_approval, running or ended')
+    .option(
+      '--agent <endpoint>',
+      'only those of which this endpoint is a target, with how they went there: an id or a host name',
+    )
     .option('--operator <who>', 'only those of this operator: a name or an id')
     .option('--since <time>', 'only those submitted since: 2h, 7d, 2026-11-24, 2026-11-24T20:41Z')
     .option('--until <time>', 'only those submitted before')
     .option(...usualLimit(50))
     .option('-o, --output <form>', TABLE_OUTPUTS.join('|'), 'table')
-    .action(async ({ status, limit, output, ...options }: CommandListOptions) => {
-      const query = { status, ...beganQuery(options) };
+    .action(async ({ status, agent: name, limit, output, ...options }: CommandListOptions) => {
+      const agent = name === undefined ? undefined : (await findAgent(env.client(), name)).agentId;
+      const query = { status, agent, ...beganQuery(options) };
       const itemsOf = (most?: number) => env.client().items('GET /v1/commands', { query, limit: most });
       const form = parseOutput(output, TABLE_OUTPUTS);
       await printLong(env.terminal, form, { limit, usual: 50 }, itemsOf, {
-        headers: ['id', 'submitted', 'who', 'action', 'on', 'status', 'targets'],
+        headers: ['id', 'submitted', 'who', 'action', 'on', 'status', agent === undefined ? 'targets' : 'there'],
         row: (command) => [
           command.id,
           shortTime(command.submittedAt),
@@ -66,7 +73,9 @@ function addList(commands: Command, env: CommandEnv): void {
           `${textOf(command)}${command.dryRun ? ' (dry run)' : ''}`,
           command.target,
           words(command.status),
-          ledgerText(command.ledger),
+          agent === undefined
+            ? ledgerText(command.ledger)
+            : (command.agentTargets ?? []).map(({ state }) => words(state)).join(', '),
         ],
         nothing: 'There are none.',
       });

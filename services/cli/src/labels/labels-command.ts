@@ -1,6 +1,6 @@
 import type { LabelListJson } from '@muster/api-contract';
 import type { Command } from 'commander';
-import { nearest } from '../actions/nearest.js';
+import { nearest } from '../terminal/nearest.js';
 import type { CommandEnv } from '../environment/command-env.js';
 import { CliError } from '../terminal/cli-error.js';
 import { numberText, parseOutput, printList, TABLE_OUTPUTS } from '../terminal/listing.js';

@@ -1,7 +1,7 @@
 import type { ApiClient } from '@muster/api-client';
 import type { LabelListJson } from '@muster/api-contract';
 import { parseSelector, type Requirement } from '@muster/protocol';
-import { nearest } from '../actions/nearest.js';
+import { nearest } from '../terminal/nearest.js';
 
 type Labels = LabelListJson['items'];
 

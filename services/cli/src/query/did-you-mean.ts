@@ -1,5 +1,5 @@
 import type { ApiClient } from '@muster/api-client';
-import { nearest } from '../actions/nearest.js';
+import { nearest } from '../terminal/nearest.js';
 
 /** What was probably meant by a table or column that does not exist; undefined when the fault is another one, or nothing is similar. */
 export async function sqlHint(client: ApiClient, message: string, sql: string): Promise<string | undefined> {

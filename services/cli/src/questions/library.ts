@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ApiProblem, type ApiClient } from '@muster/api-client';
 import type { QuestionJson } from '@muster/api-contract';
-import { nearest } from '../actions/nearest.js';
+import { nearest } from '../terminal/nearest.js';
 import type { CommandEnv } from '../environment/command-env.js';
 import { CliError, EXIT, usageError } from '../terminal/cli-error.js';
 import { escapeControls } from '../terminal/escape.js';

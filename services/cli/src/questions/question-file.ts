@@ -1,6 +1,6 @@
 import type { SqlParameterJson } from '@muster/api-contract';
 import { isSqlParameterName } from '@muster/protocol/vocabulary';
-import { nearest } from '../actions/nearest.js';
+import { nearest } from '../terminal/nearest.js';
 import { usageError } from '../terminal/cli-error.js';
 import { isParamType, PARAM_TYPES, type ParamType } from './query-params.js';
 

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { findAgent } from '../environment/find-agent.js';
 import type { CommandEnv } from '../environment/command-env.js';
 import { wholeId } from '../environment/short-ids.js';
 import { submitAndReport } from '../commands/submit-and-report.js';
@@ -72,25 +73,30 @@ function addEndpoints(scan: Command, env: CommandEnv): void {
   interface Options {
     readonly outcome?: string;
     readonly limit?: string;
+    readonly agent?: string;
     readonly output: string;
   }
   scan
-    .command('endpoints <id> <check>')
-    .description('Shows the outcome of one check on every endpoint.')
+    .command('endpoints <id> [check]')
+    .description('Shows the outcome of one check on every endpoint, or with --agent of every check on one endpoint.')
+    .option('--agent <endpoint>', 'only this endpoint: an id or a host name')
     .option('--outcome <outcome>', 'only pass, fail, error, not_applicable or over_budget')
     .option(...usualLimit(1_000))
     .option('-o, --output <form>', LIST_OUTPUTS.join('|'), 'table')
-    .action(async (id: string, check: string, { outcome, limit, output }: Options) => {
+    .action(async (id: string, check: string | undefined, { outcome, agent: name, limit, output }: Options) => {
+      if (check === undefined && name === undefined) throw usageError('name a check, or an endpoint with --agent');
+      const agent = name === undefined ? undefined : (await findAgent(env.client(), name)).agentId;
       const params = { id: await wholeId(env.client(), 'query', id) };
       // The server checks it.
-      const query = { check, ...(outcome === undefined ? {} : { outcome: outcome as 'fail' }) };
+      const query = { check, agent, ...(outcome === undefined ? {} : { outcome: outcome as 'fail' }) };
       const form = parseOutput(output, LIST_OUTPUTS);
       const itemsOf = (most?: number) =>
         env.client().items('GET /v1/scans/{id}/endpoints', { params, query, limit: most, pageSize: PAGE });
       await printLong(env.terminal, form, { limit, usual: 1_000 }, itemsOf, {
-        headers: ['host', 'outcome', 'exception', 'evidence'],
+        headers: ['host', ...(check === undefined ? ['check'] : []), 'outcome', 'exception', 'evidence'],
         row: (one) => [
-          ...[escapeControls(one.host ?? `#${one.num}`), one.outcome, one.exception ?? ''],
+          ...[escapeControls(one.host ?? `#${one.num}`), ...(check === undefined ? [one.check ?? ''] : [])],
+          ...[one.outcome, one.exception ?? ''],
           escapeControls(one.reason ?? evidenceText(one.evidence)),
         ],
         nothing: 'Nobody.',

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { findAgent } from '../agents/find-agent.js';
+import { findAgent } from '../environment/find-agent.js';
 import type { CommandEnv } from '../environment/command-env.js';
 import { EXIT, usageError, type ExitCode } from '../terminal/cli-error.js';
 import { safeJson } from '../terminal/escape.js';

@@ -20,8 +20,15 @@ export class CommandAudit {
 
   /** A request that was refused or failed, or that changed nothing because an earlier one had done it. */
   request(request: CommandRequest, reply: CommandReply): void {
-    // The API keeps the record of a pack.
-    if (request.t === 'list' || request.t === 'plan' || request.t === 'sign_pack' || !isOrgId(request.org)) return;
+    // The API keeps the record of a pack, and who reads is not kept.
+    if (
+      request.t === 'list' ||
+      request.t === 'policy' ||
+      request.t === 'plan' ||
+      request.t === 'sign_pack' ||
+      !isOrgId(request.org)
+    )
+      return;
     if (reply.t === 'command' && !reply.repeated) return;
     const { org, caller } = request;
     const isProblem = reply.t === 'problem';

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { findAction } from '@muster/actions';
 import type { Endpoint } from '@muster/directory';
-import { approvalFor, parsePolicy, type Policy } from './approval-policy.js';
+import { approvalFor, OPEN_POLICY, parsePolicy, policyInForce, type Policy } from './approval-policy.js';
 
 const endpoint = (env: string): Endpoint =>
   ({ agentId: 'a', facts: { host: 'h', os: 'linux' }, labels: { env } }) as unknown as Endpoint;
@@ -59,4 +59,27 @@ test('all faults of a policy are returned', () => {
   const faults = parsed.ok ? '' : parsed.faults.join('\n');
   for (const part of ['king', 'approval.0.selector', 'approval.1.minTargets', '"x"']) expect(faults).toContain(part);
   expect(parsePolicy('{')).toMatchObject({ ok: false, faults: [expect.stringMatching(/^not JSON/)] });
+});
+
+test('the policy is shown as the file has it', () => {
+  const document = {
+    limits: { responder: { maxTargets: 5 } },
+    approval: [
+      {
+        actions: ['destructive'],
+        minTargets: 2,
+        selector: 'env=prod',
+        role: 'admin' as const,
+        independent: true as const,
+      },
+    ],
+    packs: { approval: true },
+  };
+  const parsed = parsePolicy(JSON.stringify(document));
+  expect(parsed.ok && policyInForce(parsed.value)).toEqual({
+    limits: [{ role: 'responder', maxTargets: 5 }],
+    approval: document.approval,
+    packs: {},
+  });
+  expect(policyInForce(OPEN_POLICY)).toEqual({ limits: [], approval: [] });
 });

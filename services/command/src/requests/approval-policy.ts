@@ -1,4 +1,5 @@
 import { selectorMatches, selectorSchema } from '@muster/protocol';
+import type { CommandPolicy } from '@muster/messages';
 import type { Approval, Role } from '@muster/records';
 import { higherRole, ROLES } from '@muster/identity';
 import { endpointLabel, type Endpoint } from '@muster/directory';
@@ -30,6 +31,24 @@ export const OPEN_POLICY: Policy = { limits: {}, approval: [] };
 
 export function parsePolicy(text: string): ParsedDocument<Policy> {
   return parseDocument(text, policySchema);
+}
+
+/** The policy as people are shown it. */
+export function policyInForce({ limits, approval, packs }: Policy): CommandPolicy {
+  return {
+    limits: ROLES.flatMap((role) => {
+      const { maxTargets } = limits[role] ?? {};
+      return maxTargets === undefined ? [] : [{ role, maxTargets }];
+    }),
+    approval: approval.map(({ actions, minTargets, selector: of, role, independent }) => ({
+      ...(actions === undefined ? {} : { actions }),
+      ...(minTargets === undefined ? {} : { minTargets }),
+      ...(of === undefined ? {} : { selector: of.text }),
+      role,
+      ...(independent ? { independent } : {}),
+    })),
+    ...(packs?.approval === true ? { packs: packs.independent ? { independent: true } : {} } : {}),
+  };
 }
 
 export interface ApprovalRequest {

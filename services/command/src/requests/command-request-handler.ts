@@ -16,7 +16,7 @@ import { LATENCY_BUCKETS, NO_SPAN, type Clock, type Logger, type Metrics, type T
 import { problemReply, sendReply } from '@muster/service-base';
 import type { CommandAudit } from '../journal/command-audit.js';
 import type { JournalProjection } from '../journal/journal-projection.js';
-import type { Policy } from './approval-policy.js';
+import { policyInForce, type Policy } from './approval-policy.js';
 import type { CompletionWaiters } from './completion-waiters.js';
 import type { ManageCommands } from './manage-commands.js';
 import { openRequest } from './open-request.js';
@@ -42,7 +42,16 @@ export interface CommandRequestHandlerOptions {
   readonly waiters: Pick<CompletionWaiters, 'start' | 'stop' | 'ended'>;
 }
 
-const KINDS = new Set<CommandRequest['t']>(['submit', 'plan', 'undo', 'approve', 'cancel', 'sign_pack', 'list']);
+const KINDS = new Set<CommandRequest['t']>([
+  'submit',
+  'plan',
+  'undo',
+  'approve',
+  'cancel',
+  'sign_pack',
+  'list',
+  'policy',
+]);
 /** What is asked of commands that exist: another service may have made or ended them a moment ago, or while this one stood still. */
 const OF_EARLIER = new Set<CommandRequest['t']>(['undo', 'approve', 'cancel', 'list']);
 const REQUEST_SPAN = { kind: 'server', attributes: messagingAttributes(SUBJECTS.commands) } as const;
@@ -105,6 +114,8 @@ export class CommandRequestHandler {
         return signPack(request, {
           ...{ keys: this.#options.keys, policy: this.#options.policy(), nowMs: this.#options.clock.now() },
         });
+      case 'policy':
+        return { t: 'policy', policy: policyInForce(this.#options.policy()) };
       case 'list':
         return management.list(request);
       default:
@@ -170,7 +181,7 @@ export class CommandRequestHandler {
 /** The API has checked the input of operators; this checks what any other client of the broker sends. */
 function isComplete(request: CommandRequest): boolean {
   if (typeof request.org !== 'string') return false;
-  if (request.t === 'list') return true;
+  if (request.t === 'list' || request.t === 'policy') return true;
   const has = (value: unknown): boolean => typeof value === 'object' && value !== null;
   if (!has(request.caller)) return false;
   return (request.t !== 'submit' && request.t !== 'plan') || isTarget(request.target);

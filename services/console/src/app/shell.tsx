@@ -1,12 +1,14 @@
-import { Link, Outlet } from '@tanstack/react-router';
-import { useState } from 'react';
+import { Link, Outlet, useLocation } from '@tanstack/react-router';
+import { useEffect, useRef, useState } from 'react';
 import { useMutation, useQueryClient } from '@tanstack/react-query';
-import { isSignedOut, useMe, useSessionEnded, type Me } from '../session/session.js';
+import { isSignedOut, useMe, useSessionEnded, useSignedIn, type Me } from '../session/session.js';
 import { client } from '../api/client.js';
 import { useTime } from '../preferences/time.js';
 import { usePreferences, setPreferences } from '../preferences/preferences.js';
 import { useApprovals } from '../session/use-approvals.js';
+import { onOtherTabs, useSignInWanted } from '../session/reauthentication.js';
 import { SignIn } from '../signin/sign-in.js';
+import { SignInAgain } from '../signin/sign-in-again.js';
 import { useLink } from '../stream/use-stream.js';
 import { Failure, Waiting } from '../ui/notice.js';
 import { Panel } from '../ui/panel.js';
@@ -30,15 +32,23 @@ export function Shell() {
 function Signed({ me }: { me: Me }) {
   const [open, setOpen] = useState<'palette' | 'help'>();
   const hasEnded = useSessionEnded();
+  const isSignInWanted = useSignInWanted();
+  const signedIn = useSignedIn();
+  // Of what another tab has signed in to, this one has the session too.
+  useEffect(() => onOtherTabs(() => void signedIn()), [signedIn]);
   useKeys({ onPalette: () => setOpen('palette'), onHelp: () => setOpen('help') });
   const approvals = useApprovals();
+  // On a phone the last pages are beyond the edge.
+  const rail = useRef<HTMLElement>(null);
+  const { pathname } = useLocation();
+  useEffect(() => rail.current?.querySelector('[aria-current=page]')?.scrollIntoView({ block: 'nearest' }), [pathname]);
   const pages = PAGES.filter(({ permission }) => permission === '' || me.permissions.includes(permission));
   return (
     <div className={styles['shell']}>
       <a className={styles['skip']} href="#main">
         Skip to the page
       </a>
-      <nav className={styles['rail']} aria-label="Pages">
+      <nav className={styles['rail']} aria-label="Pages" ref={rail}>
         <div className={styles['brand']}>
           <Mark />
           <span>Muster</span>
@@ -62,6 +72,7 @@ function Signed({ me }: { me: Me }) {
       </main>
       {open === 'palette' && <Palette pages={pages} onClose={() => setOpen(undefined)} />}
       {open === 'help' && <Help onClose={() => setOpen(undefined)} />}
+      {isSignInWanted && !hasEnded && <SignInAgain me={me} />}
       {hasEnded && (
         <Panel kind="dialog" isRole="alertdialog" title="Your session has ended">
           <p>Sign in again. The page stays as it is.</p>

@@ -1,5 +1,5 @@
 import { useQuery } from '@tanstack/react-query';
-import { lazy, Suspense, useState } from 'react';
+import { lazy, Suspense, useState, type ReactNode } from 'react';
 import { client } from '../api/client.js';
 import { LiveCount, useLiveCounts } from '../selector/live-count.js';
 import { SelectorBox, selectorFault } from '../selector/selector-box.js';
@@ -30,15 +30,9 @@ interface AskFormProps {
 export function AskForm({ draft, onDraft, onRun, isStarting, fault, refusal }: AskFormProps) {
   const [isChoosing, setChoosing] = useState(false);
   const [hasReduce, setReduce] = useState(draft.reduce !== '');
-  const tables = useQuery({
-    queryKey: ['tables'],
-    queryFn: ({ signal }) => client.call('GET /v1/tables', { signal }),
-    staleTime: Infinity,
-  });
   const counts = useLiveCounts(draft.selector);
   const change = (part: Partial<Draft>): void => onDraft({ ...draft, ...part });
   const isReduceShown = hasReduce || draft.reduce !== '';
-  const timeouts = [...new Set([...TIMEOUTS, draft.timeout])];
   return (
     <form
       className={styles['form']}
@@ -51,6 +45,122 @@ export function AskForm({ draft, onDraft, onRun, isStarting, fault, refusal }: A
         if (event.key === 'Enter' && (event.ctrlKey || event.metaKey) && !event.defaultPrevented) onRun();
       }}
     >
+      <Statements draft={draft} onDraft={onDraft} onRun={onRun} isReduceShown={isReduceShown} fault={fault} />
+      <Parameters draft={draft} onDraft={onDraft} />
+      <div className={styles['target']}>
+        <SelectorBox
+          label="Which endpoints"
+          value={draft.selector}
+          onChange={(selector) => change({ selector })}
+          onEnter={() => onRun()}
+        />
+        <LiveCount counts={selectorFault(draft.selector) === undefined ? counts : undefined} />
+      </div>
+      <Options
+        draft={draft}
+        onDraft={onDraft}
+        isReduceShown={isReduceShown}
+        onReduce={setReduce}
+        onQuestions={() => setChoosing(true)}
+      >
+        {refusal !== undefined && <span className={styles['fault']}>{refusal}</span>}
+        <Button look="primary" type="submit" isDisabled={isStarting || refusal !== undefined}>
+          {isStarting ? 'Starting…' : 'Run'} <Kbd>Ctrl ↵</Kbd>
+        </Button>
+      </Options>
+      {isChoosing && (
+        <QuestionsPanel
+          draft={draft}
+          onChoose={(chosen) => {
+            onDraft(chosen);
+            setChoosing(false);
+          }}
+          onSaved={(saved) => change({ saved })}
+          onClose={() => setChoosing(false)}
+        />
+      )}
+    </form>
+  );
+}
+
+/** How the question is asked. */
+function Options({
+  draft,
+  onDraft,
+  isReduceShown,
+  onReduce,
+  onQuestions,
+  children,
+}: {
+  draft: Draft;
+  onDraft: (draft: Draft) => void;
+  isReduceShown: boolean;
+  onReduce: (isShown: boolean) => void;
+  onQuestions: () => void;
+  children: ReactNode;
+}) {
+  const change = (part: Partial<Draft>): void => onDraft({ ...draft, ...part });
+  const timeouts = [...new Set([...TIMEOUTS, draft.timeout])];
+  return (
+    <div className={styles['options']}>
+      <Select
+        label="Rows"
+        isLabelHidden
+        value={draft.group ? 'group' : 'raw'}
+        choices={[
+          { id: 'raw', label: 'rows with their endpoint' },
+          { id: 'group', label: 'equal rows once' },
+        ]}
+        onChange={(id) => change({ group: id === 'group' })}
+      />
+      <Select
+        label="Time each endpoint has"
+        isLabelHidden
+        value={draft.timeout}
+        choices={timeouts.map((id) => ({ id, label: `within ${id}` }))}
+        onChange={(timeout) => change({ timeout })}
+      />
+      <Select
+        label="Waiting for absent endpoints"
+        isLabelHidden
+        value={draft.wait}
+        choices={[
+          { id: '', label: 'connected ones only' },
+          ...Object.keys(WAITS).map((id) => ({ id, label: `absent ones too, for ${id}` })),
+        ]}
+        onChange={(wait) => change({ wait })}
+      />
+      <Button
+        onPress={() => {
+          onReduce(!isReduceShown);
+          if (isReduceShown) change({ reduce: '' });
+        }}
+      >
+        {isReduceShown ? 'No reduce' : 'Reduce'}
+      </Button>
+      <Button onPress={onQuestions}>Questions</Button>
+      <span className={styles['space']} />
+      {children}
+    </div>
+  );
+}
+
+/** The statement, and the one that reduces its rows, with what the server found wrong in them. */
+function Statements({
+  draft,
+  onDraft,
+  onRun,
+  isReduceShown,
+  fault,
+}: Pick<AskFormProps, 'draft' | 'onDraft' | 'onRun' | 'fault'> & { isReduceShown: boolean }) {
+  const tables = useQuery({
+    queryKey: ['tables'],
+    queryFn: ({ signal }) => client.call('GET /v1/tables', { signal }),
+    staleTime: Infinity,
+  });
+  const change = (part: Partial<Draft>): void => onDraft({ ...draft, ...part });
+  return (
+    <>
       <Suspense fallback={<div className={styles['loading']}>Loading the editor…</div>}>
         <SqlEditor
           label="SQL"
@@ -79,70 +189,6 @@ export function AskForm({ draft, onDraft, onRun, isStarting, fault, refusal }: A
           {fault.place.message}
         </p>
       )}
-      <Parameters draft={draft} onDraft={onDraft} />
-      <div className={styles['target']}>
-        <SelectorBox
-          label="Which endpoints"
-          value={draft.selector}
-          onChange={(selector) => change({ selector })}
-          onEnter={() => onRun()}
-        />
-        <LiveCount counts={selectorFault(draft.selector) === undefined ? counts : undefined} />
-      </div>
-      <div className={styles['options']}>
-        <Select
-          label="Rows"
-          isLabelHidden
-          value={draft.group ? 'group' : 'raw'}
-          choices={[
-            { id: 'raw', label: 'rows with their endpoint' },
-            { id: 'group', label: 'equal rows once' },
-          ]}
-          onChange={(id) => change({ group: id === 'group' })}
-        />
-        <Select
-          label="Time each endpoint has"
-          isLabelHidden
-          value={draft.timeout}
-          choices={timeouts.map((id) => ({ id, label: `within ${id}` }))}
-          onChange={(timeout) => change({ timeout })}
-        />
-        <Select
-          label="Waiting for absent endpoints"
-          isLabelHidden
-          value={draft.wait}
-          choices={[
-            { id: '', label: 'connected ones only' },
-            ...Object.keys(WAITS).map((id) => ({ id, label: `absent ones too, for ${id}` })),
-          ]}
-          onChange={(wait) => change({ wait })}
-        />
-        <Button
-          onPress={() => {
-            setReduce(!isReduceShown);
-            if (isReduceShown) change({ reduce: '' });
-          }}
-        >
-          {isReduceShown ? 'No reduce' : 'Reduce'}
-        </Button>
-        <Button onPress={() => setChoosing(true)}>Questions</Button>
-        <span className={styles['space']} />
-        {refusal !== undefined && <span className={styles['fault']}>{refusal}</span>}
-        <Button look="primary" type="submit" isDisabled={isStarting || refusal !== undefined}>
-          {isStarting ? 'Starting…' : 'Run'} <Kbd>Ctrl ↵</Kbd>
-        </Button>
-      </div>
-      {isChoosing && (
-        <QuestionsPanel
-          draft={draft}
-          onChoose={(chosen) => {
-            onDraft(chosen);
-            setChoosing(false);
-          }}
-          onSaved={(saved) => change({ saved })}
-          onClose={() => setChoosing(false)}
-        />
-      )}
-    </form>
+    </>
   );
 }

@@ -1,3 +1,4 @@
+import type { LedgerJson, QueryJson } from '@muster/api-contract';
 import { useCallback, useEffect, useMemo, useState, type ReactNode } from 'react';
 import { Grid } from '../grid/grid.js';
 import { LedgerBar } from '../ledger/ledger-bar.js';
@@ -38,7 +39,7 @@ interface ResultsProps {
 
 /** The result of one question: ledger, rows, errors. */
 export function Results(props: ResultsProps) {
-  const { source, rows, search, onSearch, rowActions, actions, isCompact = false, none } = props;
+  const { source, rows, search, onSearch, isCompact = false, none } = props;
   const [outcome, setOutcome] = useState<OpenOutcome>();
   const [opened, setOpened] = useState<Line>();
   const { query, ledger } = rows;
@@ -67,41 +68,12 @@ export function Results(props: ResultsProps) {
       </section>
     );
 
-  const segments = querySegments(ledger);
-  const choices = [{ id: '', label: 'no grouping' }, ...columns.map(({ id, name }) => ({ id, label: `by ${name}` }))];
   return (
     <section className={styles['results']} aria-label="Result">
-      {!isCompact && (
-        <div className={styles['head']}>
-          <LedgerBar
-            segments={segments}
-            targeted={ledger.targeted}
-            away={ledger.away}
-            onOpen={(key) => setOutcome({ outcome: key })}
-          />
-          <ResultFacts rows={rows} query={query} />
-        </div>
-      )}
-      <p className="vh" role="status">
-        {query.state === 'running'
-          ? ''
-          : `${query.state}: ${ledgerSentence(segments, ledger.targeted)}, ${plural(rows.kept, 'row')}`}
-      </p>
+      <Head rows={rows} query={query} ledger={ledger} isCompact={isCompact} onOutcome={setOutcome} />
       <ResultNotices rows={rows} />
       {rows.reduced !== undefined && <ReducedTable reduced={rows.reduced} />}
-      <div className={styles['tools']}>
-        <FilterBox value={search.filter ?? ''} onChange={(filter) => onSearch(withFilter(search, filter))} />
-        <Select
-          label="Group lines"
-          isLabelHidden
-          value={search.by ?? ''}
-          choices={choices}
-          onChange={(by) => onSearch(withBy(search, by))}
-        />
-        <span className={styles['space']} />
-        {actions}
-        <ExportMenu query={query} source={source} columns={columns} shown={rows.length} failures={rows.failures} />
-      </div>
+      <Tools {...props} query={query} columns={columns} />
       <div className={styles['split']}>
         <div className={styles['main']}>
           {rows.kept === 0 ? (
@@ -123,15 +95,7 @@ export function Results(props: ResultsProps) {
           onOpen={({ outcome: key, message }) => setOutcome({ outcome: key, message })}
         />
       </div>
-      <footer className={styles['foot']}>
-        <span>
-          {rows.length === rows.kept && grouped === undefined
-            ? plural(rows.kept, mode === 'raw' ? 'row' : 'distinct row')
-            : `${plural(rows.length, 'line')} of ${plural(rows.kept, 'row')}`}{' '}
-          kept{rows.dropped > 0 ? ` of ${whole(rows.kept + rows.dropped)}` : ''}
-        </span>
-        <span>{rows.columns.length} columns</span>
-      </footer>
+      <Foot rows={rows} isGrouped={grouped !== undefined} />
       {outcome !== undefined && (
         <OutcomeDrawer
           open={outcome}
@@ -141,20 +105,111 @@ export function Results(props: ResultsProps) {
           onClose={() => setOutcome(undefined)}
         />
       )}
-      {opened !== undefined && (
-        <RowDrawer
-          line={opened}
-          columns={rows.columns}
-          onFilter={(filter) => {
-            setOpened(undefined);
-            onSearch(withFilter(search, `${search.filter ?? ''} ${filter}`.trim()));
-          }}
-          onClose={() => setOpened(undefined)}
-        >
-          {rowActions?.(opened)}
-        </RowDrawer>
-      )}
+      {opened !== undefined && <OpenedRow {...props} line={opened} onClose={() => setOpened(undefined)} />}
     </section>
+  );
+}
+
+/** The ledger and what else is known of the question; at its end, a sentence for screen readers. */
+function Head({
+  rows,
+  query,
+  ledger,
+  isCompact,
+  onOutcome,
+}: {
+  rows: Snapshot;
+  query: QueryJson;
+  ledger: LedgerJson;
+  isCompact: boolean;
+  onOutcome: (outcome: OpenOutcome) => void;
+}) {
+  const segments = querySegments(ledger);
+  return (
+    <>
+      {!isCompact && (
+        <div className={styles['head']}>
+          <LedgerBar
+            segments={segments}
+            targeted={ledger.targeted}
+            away={ledger.away}
+            onOpen={(key) => onOutcome({ outcome: key })}
+          />
+          <ResultFacts rows={rows} query={query} />
+        </div>
+      )}
+      <p className="vh" role="status">
+        {query.state === 'running'
+          ? ''
+          : `${query.state}: ${ledgerSentence(segments, ledger.targeted)}, ${plural(rows.kept, 'row')}`}
+      </p>
+    </>
+  );
+}
+
+/** Filter, grouping, what can be done with all of it. */
+function Tools({
+  source,
+  rows,
+  search,
+  onSearch,
+  actions,
+  query,
+  columns,
+}: ResultsProps & { query: QueryJson; columns: readonly ResultColumn[] }) {
+  const choices = [{ id: '', label: 'no grouping' }, ...columns.map(({ id, name }) => ({ id, label: `by ${name}` }))];
+  return (
+    <div className={styles['tools']}>
+      <FilterBox value={search.filter ?? ''} onChange={(filter) => onSearch(withFilter(search, filter))} />
+      <Select
+        label="Group lines"
+        isLabelHidden
+        value={search.by ?? ''}
+        choices={choices}
+        onChange={(by) => onSearch(withBy(search, by))}
+      />
+      <span className={styles['space']} />
+      {actions}
+      <ExportMenu query={query} source={source} columns={columns} shown={rows.length} failures={rows.failures} />
+    </div>
+  );
+}
+
+function Foot({ rows, isGrouped }: { rows: Snapshot; isGrouped: boolean }) {
+  return (
+    <footer className={styles['foot']}>
+      <span>
+        {rows.length === rows.kept && !isGrouped
+          ? plural(rows.kept, rows.query?.mode !== 'group' ? 'row' : 'distinct row')
+          : `${plural(rows.length, 'line')} of ${plural(rows.kept, 'row')}`}{' '}
+        kept{rows.dropped > 0 ? ` of ${whole(rows.kept + rows.dropped)}` : ''}
+      </span>
+      <span>{rows.columns.length} columns</span>
+    </footer>
+  );
+}
+
+/** A row with all its columns; a value in it becomes part of the filter. */
+function OpenedRow({
+  rows,
+  search,
+  onSearch,
+  rowActions,
+  line,
+  onClose,
+}: ResultsProps & { line: Line; onClose: () => void }) {
+  return (
+    <RowDrawer
+      line={line}
+      columns={rows.columns}
+      onFilter={(filter) => {
+        onClose();
+        onSearch(withFilter(search, `${search.filter ?? ''} ${filter}`.trim()));
+      }}
+      onClose={onClose}
+    >
+      {rowActions?.(line)}
+    </RowDrawer>
   );
 }
 

@@ -14,6 +14,7 @@ import { useCan } from '../session/session.js';
 import { bytes } from '../text/numbers.js';
 import { Button } from '../ui/controls.js';
 import { Failure, Notice, Waiting } from '../ui/notice.js';
+import { useTab } from '../ui/use-tab.js';
 import { VisibleText } from '../ui/visible-text.js';
 import { EndpointCommands } from './endpoint-commands.js';
 import { EndpointFindings } from './endpoint-findings.js';
@@ -56,13 +57,14 @@ function isSwitching(agent: AgentJson | undefined): boolean {
 
 function Endpoint({ agent }: { agent: AgentJson }) {
   const { agentId, host, presence, osName, osVersion, os } = agent;
-  const [tab, setTab] = useState<string>('overview');
   const can = useCan();
+  const tabs = [...OWN_TABS.filter(({ permission }) => permission === '' || can(permission)), ...TABLES];
+  const { tab, choose, page } = useTab(tabs.map(({ id }) => id));
   const [open, setOpen] = useState<'mode' | 'labels'>();
   const target = { kind: 'agents' as const, agentIds: [agentId] };
   const isReachable = presence.state === 'live' || presence.state === 'poll';
   return (
-    <div className={styles['page']}>
+    <div className={styles['page']} ref={page}>
       <div className={styles['title']}>
         <h1>
           <VisibleText text={host} max={80} />
@@ -96,15 +98,13 @@ function Endpoint({ agent }: { agent: AgentJson }) {
           <VisibleText text={`${agent.duplicate.refusedHost} at ${agent.duplicate.refusedAddress}`} />. It was refused.
         </Notice>
       )}
-      <Tabs className={styles['tabs'] ?? ''} selectedKey={tab} onSelectionChange={(key) => setTab(String(key))}>
+      <Tabs className={styles['tabs'] ?? ''} selectedKey={tab} onSelectionChange={(key) => choose(String(key))}>
         <TabList className={styles['tablist'] ?? ''} aria-label="About this endpoint">
-          {[...OWN_TABS.filter(({ permission }) => permission === '' || can(permission)), ...TABLES].map(
-            ({ id, name }) => (
-              <Tab key={id} id={id} className={styles['tab'] ?? ''}>
-                {name}
-              </Tab>
-            ),
-          )}
+          {tabs.map(({ id, name }) => (
+            <Tab key={id} id={id} className={styles['tab'] ?? ''}>
+              {name}
+            </Tab>
+          ))}
         </TabList>
         <TabPanel id="overview" className={styles['panel'] ?? ''}>
           <Facts agent={agent} />

@@ -1,9 +1,9 @@
-import { useNavigate, useParams, useSearch } from '@tanstack/react-router';
-import { useEffect, useRef } from 'react';
+import { useParams, useSearch } from '@tanstack/react-router';
 import { Tab, TabList, TabPanel, Tabs } from 'react-aria-components';
 import { Exceptions } from '../exceptions/exceptions.js';
 import { Schedules } from '../schedules/schedules.js';
 import { Empty, Failure } from '../ui/notice.js';
+import { useTab } from '../ui/use-tab.js';
 import { Vulnerabilities } from '../vulnerabilities/vulnerabilities.js';
 import { Packs } from './packs.js';
 import { RunScan } from './run-scan.js';
@@ -28,18 +28,9 @@ const TABS = [
 ];
 
 function Overview() {
-  const navigate = useNavigate();
-  const search: { tab?: unknown; selector?: unknown } = useSearch({ strict: false });
-  const tab = TABS.find(({ id }) => id === search.tab)?.id ?? 'scans';
+  const { selector } = useSearch({ strict: false }) as { readonly selector?: unknown };
+  const { tab, choose, page } = useTab(TABS.map(({ id }) => id));
   const packs = usePacks();
-  // On a phone the last tabs are beyond the edge. They are there in the frame after the first one.
-  const page = useRef<HTMLDivElement>(null);
-  useEffect(() => {
-    const frame = requestAnimationFrame(() =>
-      page.current?.querySelector('[role=tab][aria-selected=true]')?.scrollIntoView({ block: 'nearest' }),
-    );
-    return () => cancelAnimationFrame(frame);
-  }, [tab]);
   return (
     <div className={styles['page']} ref={page}>
       <h1>Scans</h1>
@@ -52,13 +43,7 @@ function Overview() {
           </p>
         </Empty>
       )}
-      <Tabs
-        className={styles['tabs'] ?? ''}
-        selectedKey={tab}
-        onSelectionChange={(key) =>
-          void navigate({ to: '/scans', search: (key === 'scans' ? {} : { tab: key }) as never, replace: true })
-        }
-      >
+      <Tabs className={styles['tabs'] ?? ''} selectedKey={tab} onSelectionChange={(key) => choose(String(key))}>
         <TabList className={styles['tablist'] ?? ''} aria-label="About scans">
           {TABS.map(({ id, name }) => (
             <Tab key={id} id={id} className={styles['tab'] ?? ''}>
@@ -67,7 +52,7 @@ function Overview() {
           ))}
         </TabList>
         <TabPanel id="scans" className={styles['panel'] ?? ''}>
-          <RunScan {...(typeof search.selector === 'string' ? { selector: search.selector } : {})} />
+          <RunScan {...(typeof selector === 'string' ? { selector } : {})} />
           <ScanList />
         </TabPanel>
         <TabPanel id="packs" className={styles['panel'] ?? ''}>

@@ -1,6 +1,6 @@
 import { ApiProblem, type Answer } from '@muster/api-client';
 import { QueryClient, useQuery, useQueryClient } from '@tanstack/react-query';
-import { useSyncExternalStore } from 'react';
+import { useCallback, useSyncExternalStore } from 'react';
 import { pageStream } from '../stream/stream-port.js';
 import { client } from '../api/client.js';
 
@@ -70,9 +70,9 @@ export function useOrgName(): string {
 /** To call after a sign-in: what was refused is asked again. */
 export function useSignedIn(): () => Promise<void> {
   const queryClient = useQueryClient();
-  return async () => {
+  return useCallback(async () => {
     setEnded(false);
     pageStream().wake();
     await queryClient.invalidateQueries();
-  };
+  }, [queryClient]);
 }

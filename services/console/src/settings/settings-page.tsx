@@ -4,6 +4,9 @@ import { setPreferences, usePreferences } from '../preferences/preferences.js';
 import { useTime } from '../preferences/time.js';
 import { Checkbox, Select } from '../ui/controls.js';
 import { VisibleText } from '../ui/visible-text.js';
+import { Enrolment } from './enrolment.js';
+import { Policies } from './policies.js';
+import { Services } from './services.js';
 import { Sessions } from './sessions.js';
 import { Tokens } from './tokens.js';
 import { Webhooks } from './webhooks.js';
@@ -15,7 +18,7 @@ const THEMES = [
   { id: 'dark', label: 'dark' },
 ];
 
-/** Settings: what this browser remembers. */
+/** Settings: what this browser remembers, credentials, and how the system is set up. */
 export default function SettingsPage() {
   const { theme, timeZone, notify } = usePreferences();
   const { me } = useMe();
@@ -64,6 +67,9 @@ export default function SettingsPage() {
       <Sessions />
       {can('tokens:manage') && <Tokens />}
       {can('webhooks:manage') && <Webhooks />}
+      {can('system:read') && me?.selector === undefined && <Enrolment />}
+      {can('system:read') && <Policies />}
+      {me?.platformAdmin === true && <Services />}
     </div>
   );
 }

@@ -6,6 +6,7 @@ import { useTime } from '../preferences/time.js';
 import { Button, Select, TextField } from '../ui/controls.js';
 import { Failure, Notice, Waiting } from '../ui/notice.js';
 import { VisibleText } from '../ui/visible-text.js';
+import { Table } from './table.js';
 import styles from './settings.module.css';
 
 const ROLES = ['viewer', 'analyst', 'responder', 'admin'].map((id) => ({ id, label: id }));
@@ -60,16 +61,10 @@ export function Tokens() {
       )}
       {error !== null && <Failure error={error} />}
       {tokens.data === undefined && tokens.error === null && <Waiting what="Reading tokens…" />}
-      <table className={styles['table']}>
-        <thead>
-          <tr>
-            {['name', 'role', 'bound', 'made', 'last used', 'expires', 'state', ''].map((head) => (
-              <th key={head}>{head === '' ? <span className="vh">revoke</span> : head}</th>
-            ))}
-          </tr>
-        </thead>
-        <tbody>
-          {(tokens.data ?? []).map((token) => (
+      {tokens.data?.length === 0 && <p className={styles['note']}>There are none.</p>}
+      {tokens.data !== undefined && tokens.data.length > 0 && (
+        <Table heads={['name', 'role', 'bound', 'made', 'last used', 'expires', 'state', '#revoke']}>
+          {tokens.data.map((token) => (
             <tr key={token.tokenId}>
               <td>
                 <VisibleText text={token.name} max={80} />
@@ -96,8 +91,8 @@ export function Tokens() {
               </td>
             </tr>
           ))}
-        </tbody>
-      </table>
+        </Table>
+      )}
     </section>
   );
 }

@@ -1,12 +1,14 @@
 import { ApiProblem, type ProblemFields } from '@muster/api-client';
-import { useMutation, useQuery } from '@tanstack/react-query';
+import { useMutation } from '@tanstack/react-query';
 import { useEffect, useState } from 'react';
 import { client } from '../api/client.js';
 import { describe } from '../api/problems.js';
+import { tellTabs } from '../session/reauthentication.js';
 import { useSignedIn } from '../session/session.js';
 import { Button, TextField } from '../ui/controls.js';
 import { Notice } from '../ui/notice.js';
 import styles from './sign-in.module.css';
+import { useWays } from './use-ways.js';
 
 /** What the provider's answer may have failed with. */
 const OIDC_ERRORS: Readonly<Record<string, string>> = {
@@ -15,13 +17,8 @@ const OIDC_ERRORS: Readonly<Record<string, string>> = {
   role: 'You are known, and have no role here. Ask an admin for one.',
   failed: 'The answer of the identity provider could not be checked.',
   unavailable: 'The identity provider does not answer.',
+  other: 'That was somebody else than who is signed in here. The session stays as it was.',
 };
-
-interface Ways {
-  readonly token: boolean;
-  readonly link: boolean;
-  readonly oidc?: { readonly name: string; readonly start: string };
-}
 
 async function post(path: string, body: unknown): Promise<void> {
   const response = await client.fetch(path, { method: 'POST', body });
@@ -41,16 +38,13 @@ export function SignIn({ isInline = false, onDone }: { isInline?: boolean; onDon
   const [token, setToken] = useState('');
   const [code] = useState(takeCode);
   const signedIn = useSignedIn();
-  const ways = useQuery({
-    queryKey: ['ways'],
-    queryFn: async () => (await (await client.fetch('/v1/session/ways')).json()) as Ways,
-  });
   const enter = useMutation({
     mutationFn: (given: { readonly token: string } | { readonly code: string }) =>
       post('code' in given ? '/v1/session/exchange' : '/v1/session', given),
     onSuccess: async () => {
       setToken('');
       await signedIn();
+      tellTabs();
       onDone?.();
     },
   });
@@ -59,7 +53,7 @@ export function SignIn({ isInline = false, onDone }: { isInline?: boolean; onDon
     if (code !== undefined) mutate({ code });
   }, [code, mutate]);
   const failed = OIDC_ERRORS[new URLSearchParams(globalThis.location.search).get('error') ?? ''];
-  const { oidc } = ways.data ?? {};
+  const { oidc } = useWays() ?? {};
   const form = (
     <form
       className={styles['form']}

@@ -9,6 +9,7 @@ import {
   type EnrollSecrets,
   type NamedKey,
 } from '@muster/identity';
+import type { EnrolmentSecretBounds } from '@muster/messages';
 import { factsSchema, isOrgId, labelFaults, type AgentId, type Facts, type Labels, type OrgId } from '@muster/protocol';
 import type { Clock, Logger, Metrics } from '@muster/runtime';
 import { isStorageFull } from '@muster/service-base';
@@ -91,6 +92,11 @@ export class Enrolment {
         { reason: 'unproven_rate' },
       ],
     });
+  }
+
+  /** The secrets of an org that are in force, without their texts. */
+  secretsOf(org: OrgId): readonly EnrolmentSecretBounds[] {
+    return this.#secrets.all.filter((one) => one.org === org).map(({ org: _org, ...bounds }) => bounds);
   }
 
   /** These secrets from now on; who has enrolled stays enrolled. */

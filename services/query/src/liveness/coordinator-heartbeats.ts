@@ -3,6 +3,7 @@ import { encodeBusMessage, SUBJECTS, type CoordinatorHeartbeat, type QueryStart 
 import type { CoordinatorId } from '@muster/protocol';
 import type { QueryRecord } from '@muster/records';
 import type { Clock, Timer } from '@muster/runtime';
+import { serviceVersion } from '@muster/service-base';
 
 export interface CoordinatorHeartbeatsOptions {
   readonly bus: Bus;
@@ -67,9 +68,15 @@ export class CoordinatorHeartbeats {
     let bytes = 0;
     let published = false;
     const publish = (hunts: Hunts = []): void => {
-      const nowMs = clock.now();
+      const [nowMs, version] = [clock.now(), serviceVersion()];
       const named = { queries, operators, ...(hunts.length === 0 ? {} : { hunts }) };
-      this.#publish({ t: 'owner_beat', owner: coordinatorId, ...named, stopping: this.#stopping, nowMs });
+      this.#publish({
+        t: 'owner_beat',
+        owner: coordinatorId,
+        ...named,
+        stopping: this.#stopping,
+        ...{ nowMs, version },
+      });
       queries = [];
       operators = [];
       bytes = 0;

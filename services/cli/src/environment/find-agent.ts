@@ -1,4 +1,4 @@
-import { nearest } from '../actions/nearest.js';
+import { nearest } from '../terminal/nearest.js';
 import { isAgentId } from '@muster/protocol';
 import { CliError, usageError } from '../terminal/cli-error.js';
 import type { ApiClient } from '@muster/api-client';

@@ -1,0 +1,174 @@
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import type { OrgId } from '@muster/protocol';
+import { FakeClock } from '@muster/runtime/testing';
+import { parseApiPolicy, Reauthentication, type ApiPolicy } from '../auth/reauthentication.js';
+import { ApiFixture } from '../testing/api-fixture.js';
+import { Browser, type BrowserReply } from '../testing/browser.js';
+
+const MINUTE = 60_000;
+const RULES = [
+  { actions: ['destructive', 'undo'], maxAge: '15m' },
+  { operations: ['webhook.*'], maxAge: '5m' },
+];
+
+let clock: FakeClock;
+let policy: ApiPolicy;
+let api: ApiFixture;
+let browser: Browser;
+beforeEach(async () => {
+  clock = new FakeClock(1_790_000_000_000);
+  policy = parsed({ reauthentication: RULES });
+  api = await ApiFixture.start({ clock, reauthentication: new Reauthentication({ policy: () => policy, clock }) });
+  browser = new Browser(api.port);
+});
+afterEach(() => api.stop());
+
+function parsed(document: unknown): ApiPolicy {
+  const result = parseApiPolicy(JSON.stringify(document));
+  if (!result.ok) throw new Error(result.faults.join('\n'));
+  return result.value;
+}
+
+const codeOf = ({ status, body }: BrowserReply): unknown => [status, body?.code];
+const REFUSED = [403, 'reauthentication_required'];
+const signIn = async (token = api.adminToken, as = browser): Promise<void> => {
+  expect((await as.ask('POST', '/v1/session', { body: { token } })).status).toBe(201);
+};
+const again = (token = api.adminToken, as = browser): Promise<BrowserReply> =>
+  as.ask('POST', '/v1/session/reauthenticate', { body: { token } });
+const order = (as = browser, change: object = {}): Promise<BrowserReply> =>
+  as.ask('POST', '/v1/commands', {
+    body: { action: 'process.kill', params: { name: 'x' }, target: { selector: 'os=linux' }, ...change },
+  });
+
+describe('a session whose last sign-in is older than the policy’s age', () => {
+  test('orders no action that the policy names, until its owner signs in again; then the same call passes', async () => {
+    await api.agent();
+    await signIn();
+    clock.advance(15 * MINUTE);
+    expect((await order()).status).toBe(202);
+    clock.advance(1);
+    const refused = await order();
+    expect(codeOf(refused)).toEqual(REFUSED);
+    expect(refused.body).toMatchObject({ maxAgeMs: 15 * MINUTE, authenticatedAt: '2026-09-21T14:13:20.000Z' });
+    expect((await api.audit()).at(-1)).toMatchObject({
+      ...{ action: 'command.submit', outcome: 'refused', code: 'reauthentication_required', actor: 'bootstrap' },
+    });
+    // A key that a refusal came with is still free.
+    const headers = { 'idempotency-key': 'k1' };
+    const body = { action: 'process.kill', params: { name: 'x' }, target: { selector: 'os=linux' } };
+    expect(codeOf(await browser.ask('POST', '/v1/commands', { headers, body }))).toEqual(REFUSED);
+    expect((await again()).status).toBe(200);
+    expect((await browser.ask('POST', '/v1/commands', { headers, body })).status).toBe(202);
+    expect(
+      (await api.audit()).some(({ action, outcome }) => action === 'session.reauthenticate' && outcome === 'allowed'),
+    ).toBe(true);
+  });
+
+  test('still tries, plans, orders and reads what the policy does not name', async () => {
+    await api.agent();
+    await signIn();
+    clock.advance(30 * MINUTE);
+    expect((await order(browser, { dryRun: true })).status).toBe(202);
+    const { action, params, target } = {
+      action: 'process.kill',
+      params: { name: 'x' },
+      target: { selector: 'os=linux' },
+    };
+    expect((await browser.ask('POST', '/v1/commands/plan', { body: { action, params, target } })).status).toBe(200);
+    expect((await order(browser, { action: 'dns.flush', params: {} })).status).toBe(202);
+    expect((await browser.ask('GET', '/v1/webhooks')).status).toBe(200);
+    expect((await browser.ask('DELETE', '/v1/session')).status).toBe(204);
+  });
+
+  test('approves and undoes no such action', async () => {
+    await api.agent();
+    await signIn();
+    const { body } = await order();
+    clock.advance(16 * MINUTE);
+    expect(codeOf(await browser.ask('POST', `/v1/commands/${body.id}/approve`, { body: {} }))).toEqual(REFUSED);
+    expect(codeOf(await browser.ask('POST', `/v1/commands/${body.id}/undo`, { body: {} }))).toEqual(REFUSED);
+    // To stop something is never put off, unless a rule names it.
+    expect(codeOf(await browser.ask('DELETE', `/v1/commands/${body.id}`))).not.toEqual(REFUSED);
+  });
+
+  test('does no operation that the policy names, and makes no token, by which it could do all of it', async () => {
+    await signIn();
+    const hook = { body: { url: 'https://hooks.example/x', events: ['query.ended'] } };
+    clock.advance(5 * MINUTE + 1);
+    expect(codeOf(await browser.ask('POST', '/v1/webhooks', hook))).toEqual(REFUSED);
+    const token = { body: { name: 'mine', role: 'admin' } };
+    expect(codeOf(await browser.ask('POST', '/v1/tokens', token))).toEqual(REFUSED);
+    expect((await again()).status).toBe(200);
+    expect(codeOf(await browser.ask('POST', '/v1/webhooks', hook))).not.toEqual(REFUSED);
+    expect((await browser.ask('POST', '/v1/tokens', token)).status).toBe(201);
+  });
+
+  test('gets no younger by a link that it makes, by use, or by somebody else’s token', async () => {
+    await api.agent();
+    await signIn();
+    clock.advance(16 * MINUTE);
+    expect((await browser.ask('GET', '/v1/me')).status).toBe(200);
+    const { body } = await browser.ask('POST', '/v1/session/links', { body: {} });
+    const other = new Browser(api.port);
+    const code = String(body.path).replace('/sign-in#code=', '');
+    expect((await other.ask('POST', '/v1/session/exchange', { body: { code } })).status).toBe(201);
+    expect(codeOf(await order(other))).toEqual(REFUSED);
+    const { token } = await api.token({ role: 'admin' });
+    for (const wrong of [token, '', 'mst_wrong', `${api.adminToken.slice(0, -1)}x`]) {
+      expect(codeOf(await again(wrong))).toEqual([403, 'forbidden']);
+    }
+    expect(codeOf(await order())).toEqual(REFUSED);
+    // Its owner is still signed in.
+    expect((await browser.ask('GET', '/v1/session')).body.authenticatedAt).toBe('2026-09-21T14:13:20.000Z');
+  });
+});
+
+describe('signing in again', () => {
+  test('gives the session a new secret: who stole the one before has only what it was worth, for some seconds', async () => {
+    await api.agent();
+    await signIn();
+    const stolen = browser.copy();
+    clock.advance(16 * MINUTE);
+    const { body } = await again();
+    expect(body).toMatchObject({ current: true, authenticatedAt: new Date(clock.now()).toISOString() });
+    expect((await order()).status).toBe(202);
+    // Calls of the page that were under way.
+    expect((await stolen.ask('GET', '/v1/me')).status).toBe(200);
+    expect(codeOf(await order(stolen))).toEqual(REFUSED);
+    clock.advance(10_001);
+    expect(codeOf(await stolen.ask('GET', '/v1/me'))).toEqual([401, 'unauthenticated']);
+    expect((await browser.ask('GET', '/v1/sessions')).body.items).toHaveLength(1);
+  });
+
+  test('is nothing that a token does: it is out of all rules, and has no session', async () => {
+    await api.agent();
+    clock.advance(60 * MINUTE);
+    const body = { action: 'process.kill', params: { name: 'x' }, target: { selector: 'os=linux' } };
+    expect((await api.ask('POST', '/v1/commands', { body })).status).toBe(202);
+    const asked = await api.ask('POST', '/v1/session/reauthenticate', { body: { token: api.adminToken } });
+    expect([asked.status, asked.body.code]).toEqual([409, 'conflict']);
+  });
+});
+
+test('a rule of one org does not bind another, and a changed policy counts at once', async () => {
+  await api.agent();
+  await signIn();
+  clock.advance(60 * MINUTE - 1);
+  policy = parsed({ reauthentication: [{ actions: ['*'], maxAge: '1m', org: 'other' }] });
+  expect((await order()).status).toBe(202);
+  policy = parsed({ reauthentication: [{ actions: ['process.*'], maxAge: '1m', org: 'default' as OrgId }] });
+  expect(codeOf(await order())).toEqual(REFUSED);
+});
+
+test.each([
+  [{ reauthentication: [{ actions: ['process.kil'], maxAge: '15m' }] }, 'process.kil is no action'],
+  [{ reauthentication: [{ operations: ['query.list'], maxAge: '15m' }] }, 'query.list is no operation that changes'],
+  [{ reauthentication: [{ operations: ['session.*'], maxAge: '15m' }] }, 'session.* is no operation'],
+  [{ reauthentication: [{ operations: ['*'], maxAge: '9s' }] }, 'must be a duration from 10s to 30d'],
+  [{ reauthentication: [{ maxAge: '15m' }] }, 'names neither actions nor operations'],
+  [{ reauthentification: [] }, 'reauthentification'],
+])('%j is refused: %s', (document, fault) => {
+  const result = parseApiPolicy(JSON.stringify(document));
+  expect(result.ok ? '' : result.faults.join('\n')).toContain(fault);
+});
