@@ -1,6 +1,6 @@
 import { MOVED_CODE } from '@muster/messages';
 import { EMPTY_LEDGER, OUTCOMES, type GatewayId, type Ledger, type Outcome } from '@muster/protocol';
-import type { Failure, ResultForm } from '@muster/records';
+import { NumberBits, type Failure, type ResultForm } from '@muster/records';
 import {
   ANSWERED,
   codeOf,
@@ -73,7 +73,7 @@ export class QueryLedger {
   readonly #contested = new ContestedEndpoints();
   readonly #attributed: boolean;
   #sealed: boolean;
-  #away: Set<number> | undefined;
+  #away: NumberBits | undefined;
 
   constructor(options: LedgerOptions) {
     this.#form = options.form;
@@ -122,17 +122,19 @@ export class QueryLedger {
 
   /** Who is in scope; those that were targeted do not count. From now on an endpoint leaves them when it is targeted. */
   setAway(nums: Iterable<number>): void {
-    const away = new Set<number>();
+    const away = new NumberBits();
     for (const num of nums) if (!this.has(num)) away.add(num);
     this.#away = away;
   }
 
   /** Endpoints that answered or said why they do not, which is final. */
-  *settled(): Generator<number> {
-    for (const [num, entry] of this.#endpoints.entries()) {
+  settled(): NumberBits {
+    const settled = new NumberBits();
+    this.#endpoints.forEach((num, entry) => {
       const state = stateOf(entry);
-      if (state !== WAITING && !isRecoverable(state)) yield num;
-    }
+      if (state !== WAITING && !isRecoverable(state)) settled.add(num);
+    });
+    return settled;
   }
 
   /** Nobody is waited for, away, or may still answer. */
@@ -145,11 +147,8 @@ export class QueryLedger {
   begunAnew(gateway: GatewayId): void {
     const index = this.#endpoints.knownIndexOf(gateway);
     if (index === undefined) return;
-    this.#settleWaiting(index, [
-      'disconnected',
-      'asked_anew',
-      'its gateway began anew, and asks it again if it is there',
-    ]);
+    const message = 'its gateway began anew, and asks it again if it is there';
+    this.#settleWaiting(index, ['disconnected', 'asked_anew', message]);
   }
 
   /** The coordinator that waited for the endpoint is gone, and with it what may have come: it may join again. */
@@ -254,7 +253,7 @@ export class QueryLedger {
     const index = this.#endpoints.indexOf(gateway);
     const entry = this.#endpoints.get(num);
     const state = codeOf(outcome);
-    if (state <= EMPTY) return false;
+    if (state <= EMPTY || !Number.isSafeInteger(num) || num < 0) return false;
     if (entry !== undefined) {
       const current = stateOf(entry);
       const at = gatewayOf(entry);
@@ -296,10 +295,10 @@ export class QueryLedger {
   gatewayReturned(gateway: GatewayId): void {
     const index = this.#endpoints.knownIndexOf(gateway);
     if (index === undefined) return;
-    for (const [num, entry] of this.#endpoints.entries()) {
+    this.#endpoints.forEach((num, entry) => {
       if (stateOf(entry) === UNREACHABLE && gatewayOf(entry) === index)
         this.#set(num, entry, entryOf(index, false, WAITING));
-    }
+    });
   }
 
   /** Endpoints that moved and that nobody has asked for too long are disconnected. `nowMs` is monotonic; to be called every moment. */
@@ -323,11 +322,11 @@ export class QueryLedger {
   end(code: string, message: string): void {
     this.seal();
     if (this.waiting === 0) return;
-    for (const [num, entry] of this.#endpoints.entries()) {
-      if (stateOf(entry) !== WAITING) continue;
+    this.#endpoints.forEach((num, entry) => {
+      if (stateOf(entry) !== WAITING) return;
       if (this.#contested.contender(num)?.held !== undefined) this.#handOver(num, entry);
       else this.#settleFailed(num, entry, gatewayOf(entry), [num, 'timed_out', code, message]);
-    }
+    });
   }
 
   /** Every change of state goes through here. Returns the gateway that has the endpoint now. */
@@ -389,12 +388,11 @@ export class QueryLedger {
   #settleWaiting(gateway: number, [outcome, code, message]: [Outcome, string, string]): number {
     if (this.#endpoints.waitingAt(gateway) === 0) return 0;
     let settled = 0;
-    for (const [num, entry] of this.#endpoints.entries()) {
-      if (stateOf(entry) !== WAITING || gatewayOf(entry) !== gateway) continue;
-      if (this.#handOver(num, entry)) continue;
+    this.#endpoints.forEach((num, entry) => {
+      if (stateOf(entry) !== WAITING || gatewayOf(entry) !== gateway || this.#handOver(num, entry)) return;
       this.#settleFailed(num, entry, gateway, [num, outcome, code, message]);
       settled += 1;
-    }
+    });
     return settled;
   }
 }
