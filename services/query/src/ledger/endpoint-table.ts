@@ -12,6 +12,8 @@ export class EndpointTable {
   readonly #entries = new NumberTable();
   readonly #counts = Array.from(STATES, () => 0);
   readonly #gateways = new Map<GatewayId, number>();
+  /** The one that was asked for last: an update has thousands of endpoints of one gateway. */
+  #newest: { readonly gateway: GatewayId; readonly index: number } | undefined;
   /** By the index of a gateway; the first is {@link BETWEEN}. */
   readonly #waitingAt: number[] = [0];
   readonly #polls = new PollTracker();
@@ -53,11 +55,13 @@ export class EndpointTable {
 
   /** The index of a gateway; a new one gets the next. */
   indexOf(gateway: GatewayId): number {
-    const known = this.#gateways.get(gateway);
-    if (known !== undefined) return known;
-    const index = this.#waitingAt.length;
-    this.#gateways.set(gateway, index);
-    this.#waitingAt.push(0);
+    if (this.#newest?.gateway === gateway) return this.#newest.index;
+    const index = this.#gateways.get(gateway) ?? this.#waitingAt.length;
+    if (index === this.#waitingAt.length) {
+      this.#gateways.set(gateway, index);
+      this.#waitingAt.push(0);
+    }
+    this.#newest = { gateway, index };
     return index;
   }
 

@@ -25,10 +25,7 @@ import { UnwrittenChanges } from './ledger-changes.js';
 import { MovingEndpoints } from './moving-endpoints.js';
 import type { Polling } from './poll-tracker.js';
 
-/**
- * What happened to an answer that names its endpoint. `held`: another gateway may have counted the endpoint already; it is decided
- * later.
- */
+/** What happened to an answer that names its endpoint. `held`: another gateway may have counted it already; it is decided later. */
 export type AnswerVerdict = 'accepted' | 'held' | 'refused';
 
 export interface LedgerOptions {
@@ -47,7 +44,7 @@ export interface PollSessions {
 
 const LOST_CODE = 'gateway_lost';
 const NO_ROWS = new Uint8Array(0);
-const answeredOrEmpty = (rows: Uint8Array): number => (rows.length === 0 ? EMPTY : ANSWERED);
+const answeredOrEmpty = (hasRows: boolean): number => (hasRows ? ANSWERED : EMPTY);
 
 /**
  * The state of every endpoint of one query. Endpoints are tracked by number instead of counting messages, so a repeated, late or lost
@@ -146,9 +143,8 @@ export class QueryLedger {
   /** A gateway has begun anew: who waited there is asked again if it is still there. */
   begunAnew(gateway: GatewayId): void {
     const index = this.#endpoints.knownIndexOf(gateway);
-    if (index === undefined) return;
     const message = 'its gateway began anew, and asks it again if it is there';
-    this.#settleWaiting(index, ['disconnected', 'asked_anew', message]);
+    if (index !== undefined) this.#settleWaiting(index, ['disconnected', 'asked_anew', message]);
   }
 
   /** The coordinator that waited for the endpoint is gone, and with it what may have come: it may join again. */
@@ -232,19 +228,27 @@ export class QueryLedger {
    */
   answer(gateway: GatewayId, num: number, rows: Uint8Array): AnswerVerdict {
     const index = this.#endpoints.indexOf(gateway);
-    const entry = this.#endpoints.get(num);
-    const current = entry === undefined ? WAITING : stateOf(entry);
-    if (current !== WAITING && !isRecoverable(current)) return 'refused';
     // An empty answer is never held: it has no rows that could be counted twice.
     if (rows.length > 0) {
+      const entry = this.#endpoints.get(num);
+      const current = entry === undefined ? WAITING : stateOf(entry);
+      if (current !== WAITING && !isRecoverable(current)) return 'refused';
       if (!this.#sealed) return this.#contested.holdEarly(gateway, num, rows) ? 'held' : 'refused';
       if (entry !== undefined && current === WAITING && gatewayOf(entry) !== index && this.#mayBeMerged(entry)) {
         return this.#contested.hold(this.#contested.contend(num, index), rows) ? 'held' : 'refused';
       }
     }
+    return this.settleAnswered(gateway, num, rows.length > 0) ? 'accepted' : 'refused';
+  }
+
+  /** An answer of a query in raw form, where none is held: nothing is merged before it arrives. Whether it counts. */
+  settleAnswered(gateway: GatewayId, num: number, hasRows: boolean): boolean {
+    const entry = this.#endpoints.get(num);
+    const current = entry === undefined ? WAITING : stateOf(entry);
+    if (current !== WAITING && !isRecoverable(current)) return false;
     // No update targeted an unknown endpoint because that update was lost; the answer proves that it was asked.
-    this.#set(num, entry, settledAt(index, answeredOrEmpty(rows)));
-    return 'accepted';
+    this.#set(num, entry, settledAt(this.#endpoints.indexOf(gateway), answeredOrEmpty(hasRows)));
+    return true;
   }
 
   /** A gateway reports that an endpoint will not answer. True when that changed anything. */
@@ -277,10 +281,8 @@ export class QueryLedger {
 
   /** These endpoints were live until a moment ago, and nobody has said whether they were asked. They may still join. */
   lost(nums: readonly number[]): void {
-    for (const num of nums) {
-      if (!this.has(num))
-        this.#settleFailed(num, undefined, BETWEEN, [num, 'unreachable', LOST_CODE, 'its gateway does not answer']);
-    }
+    const why = ['unreachable', LOST_CODE, 'its gateway does not answer'] as const;
+    for (const num of nums) if (!this.has(num)) this.#settleFailed(num, undefined, BETWEEN, [num, ...why]);
   }
 
   /** A gateway is dead: its waiting endpoints go to their contenders; the others are unreachable, until it returns or they join elsewhere. */
@@ -374,7 +376,7 @@ export class QueryLedger {
       this.#set(num, entry, withPolls(entryOf(contender.gateway, true, WAITING), isPolled(entry)));
     else if ('failure' in held) this.#settleFailed(num, entry, contender.gateway, held.failure);
     else {
-      this.#set(num, entry, settledAt(contender.gateway, answeredOrEmpty(held.rows)));
+      this.#set(num, entry, settledAt(contender.gateway, answeredOrEmpty(held.rows.length > 0)));
       this.#onReleased(num, held.rows);
     }
     return true;
