@@ -188,7 +188,10 @@ export const queryOperations = defineOperations('queries', {
     access: 'queries:read',
     params: queryIdParameter,
     query: z.strictObject({
-      format: z.enum(['json', 'ndjson', 'csv', 'cbor', 'cbor-seq']).optional().meta({ description: 'Instead of `Accept`.' }),
+      format: z
+        .enum(['json', 'ndjson', 'csv', 'cbor', 'cbor-seq'])
+        .optional()
+        .meta({ description: 'Instead of `Accept`.' }),
       formulas: z.enum(['exact', 'escape']).default('exact').meta({ description: 'CSV only.' }),
       rows: rowShapeParameter,
       merged: mergedParameter,

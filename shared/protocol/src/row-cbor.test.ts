@@ -61,7 +61,18 @@ describe('rows as CBOR', () => {
   });
 
   it('are refused where they are no rows, and nothing of them is written', () => {
-    for (const hex of ['', '01', '8181', '8163', '81f5', '9f01ff', 'a101', '9c', '82f97e0001', '811bffffffffffffffff']) {
+    for (const hex of [
+      '',
+      '01',
+      '8181',
+      '8163',
+      '81f5',
+      '9f01ff',
+      'a101',
+      '9c',
+      '82f97e0001',
+      '811bffffffffffffffff',
+    ]) {
       const writer = new RowCborWriter();
       expect(() => writer.row(Buffer.from(hex, 'hex'), 0)).toThrow(RangeError);
       expect(writer.length).toBe(0);

@@ -69,8 +69,7 @@ export async function rowPage(parts: RowParts, request: PageRequest): Promise<Ro
 /** The same in CBOR, with the values as endpoints sent them. */
 export async function cborRowPage(parts: RowParts, request: PageRequest): Promise<LinesAnswer> {
   const { record, shape } = request;
-  const { items, nextCursor } =
-    record.mode === 'raw' ? await rawPage(parts, request) : await groupPage(parts, request);
+  const { items, nextCursor } = record.mode === 'raw' ? await rawPage(parts, request) : await groupPage(parts, request);
   const rows = new CborRows({ shape, columns: record.columns, byNum: parts.byNum });
   return {
     ...{ kind: 'lines', status: 200, headers: { 'content-type': ROW_FORMATS.cbor } },

@@ -89,9 +89,8 @@ export class CborRows {
 
   #raw(num: number, rows: Uint8Array, at: number): number {
     if (this.#endpoint?.num !== num) {
-      const name = endpointName(num, this.#view.byNum);
-      const members = Object.entries(name).map((member) => member.map((part) => encodeCbor(part)));
-      this.#endpoint = { num, members: Buffer.concat(members.flat()) };
+      // Without the head of their map, one byte: one more member follows.
+      this.#endpoint = { num, members: encodeCbor(endpointName(num, this.#view.byNum)).subarray(1) };
     }
     this.#writer.map(4);
     this.#writer.encoded(this.#endpoint.members);
