@@ -1,5 +1,5 @@
 import type { Bus, BusSubscription } from '@muster/bus';
-import { decodeBusMessageInPlace, messagingAttributes, SUBJECTS, traced, type GatewayUpdate } from '@muster/messages';
+import { decodeBusMessage, messagingAttributes, SUBJECTS, traced, type GatewayUpdate } from '@muster/messages';
 import type { GatewayId, CoordinatorId, QueryId } from '@muster/protocol';
 import type { QueryRecord } from '@muster/records';
 import type { Logger, Span, SpanAttributes, Tracer } from '@muster/runtime';
@@ -117,7 +117,7 @@ export class QueryCoordinator {
   }
 
   #takeUpdate(data: Uint8Array): void {
-    const update = decodeBusMessageInPlace<GatewayUpdate>(data, 'targeted', 'partial');
+    const update = decodeBusMessage<GatewayUpdate>(data, 'targeted', 'partial');
     if (update === undefined) return this.#options.metrics.updates.inc({ result: 'malformed' });
     this.#options.detector.heard(update.gateway);
     const query = this.#queries.get(update.query);
