@@ -92,7 +92,7 @@ export const DRIVERS = {
   'prom-client': ['shared/runtime'],
   pino: ['shared/runtime'],
   '@opentelemetry/*': ['shared/runtime'],
-  cborg: ['shared/protocol', 'services/console/src/audit'],
+  cborg: ['shared/protocol', 'services/console/src/audit', 'services/api'],
   '@sqlite.org/*': ['shared/tables'],
   commander: ['services/cli'],
   snappyjs: ['shared/remote-write'],

@@ -117,7 +117,7 @@ export function createQueryService(deps: QueryServiceDeps): QueryService {
     limits: { ...config, eventBytes: EVENT_BYTES },
   });
   const coordinator: QueryCoordinator = new QueryCoordinator({
-    ...{ bus, coordinatorId, metrics: metrics.coordinator, tracer, records, detector, runningDeps },
+    ...{ bus, coordinatorId, metrics: metrics.coordinator, tracer, logger, records, detector, runningDeps },
     takeOther: (update) => hunts.takeUpdate(update),
   });
   const hunts: HuntCoordinator = new HuntCoordinator({

@@ -176,17 +176,22 @@ export const queryOperations = defineOperations('queries', {
     method: 'get',
     path: '/v1/queries/{id}/rows',
     action: 'query.rows',
-    summary: 'The rows of a query: a page, or all of them as NDJSON or CSV',
+    summary: 'The rows of a query: a page, or all of them as NDJSON, CSV or a CBOR sequence',
     description:
-      'JSON is paged. `application/x-ndjson` and `text/csv` (by `Accept` or `format`) give everything that is kept by now. ' +
+      'JSON and `application/cbor` are paged. `application/x-ndjson`, `text/csv` and `application/cbor-seq` (by `Accept` or `format`) give everything that is kept by now. ' +
       'CSV values are exact (RFC 4180; NULL is nothing, the empty text `""`, a blob `X\'hex\'`). Text that begins with =, +, - or @ is ' +
       'run as a formula by spreadsheets: ask for `formulas=escape` to have an apostrophe put before it. ' +
       'Columns in raw mode: `agent_id`, `host`, then those of the query; in group mode `endpoints`, `copies`, `sample` (hosts, between blanks), then ' +
-      'those of the query. With `rows=objects` each row is an object by column name, as `muster query -o ndjson` prints it, and NDJSON has no line of columns.',
+      'those of the query. With `rows=objects` each row is an object by column name, as `muster query -o ndjson` prints it, and NDJSON has no line of columns. ' +
+      'CBOR (RFC 8949) has the members of JSON, a CBOR sequence (RFC 8742) one item for each line of NDJSON; the values are those that the endpoint sent: integers of 64 bits, ' +
+      'floats with infinities, blobs as byte strings. Problems are JSON in every case.',
     access: 'queries:read',
     params: queryIdParameter,
     query: z.strictObject({
-      format: z.enum(['json', 'ndjson', 'csv']).optional().meta({ description: 'Instead of `Accept`.' }),
+      format: z
+        .enum(['json', 'ndjson', 'csv', 'cbor', 'cbor-seq'])
+        .optional()
+        .meta({ description: 'Instead of `Accept`.' }),
       formulas: z.enum(['exact', 'escape']).default('exact').meta({ description: 'CSV only.' }),
       rows: rowShapeParameter,
       merged: mergedParameter,
@@ -196,7 +201,13 @@ export const queryOperations = defineOperations('queries', {
     answers: {
       200: {
         description: 'Rows.',
-        content: { 'application/json': rowPageSchema, 'application/x-ndjson': rowLineSchema, 'text/csv': undefined },
+        content: {
+          'application/json': rowPageSchema,
+          'application/x-ndjson': rowLineSchema,
+          'text/csv': undefined,
+          'application/cbor': undefined,
+          'application/cbor-seq': undefined,
+        },
       },
     },
     problems: ['bad_cursor', 'not_found', 'table_forbidden', 'conflict', 'results_expired', 'not_acceptable'],

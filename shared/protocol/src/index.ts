@@ -3,6 +3,7 @@ export * from './close-codes.js';
 export * from './byte-stream.js';
 export * from './byte-text.js';
 export * from './cbor.js';
+export * from './row-cbor.js';
 export * from './row-json.js';
 export * from './rows.js';
 export * from './selector-schema.js';

@@ -12,9 +12,17 @@ export function skipRow(bytes: Uint8Array, at: number, columns: number): number 
   return position;
 }
 
-/** How many rows a CBOR sequence (RFC 8742) of rows holds; -1 when any of it is malformed or has another number of columns. */
-export function countRows(bytes: Uint8Array, columns: number): number {
-  return measureRows(bytes, columns)?.count ?? -1;
+/**
+ * How many rows a CBOR sequence (RFC 8742) of rows holds, from one offset to before another; -1 when any of it is malformed or has another
+ * number of columns.
+ */
+export function countRows(bytes: Uint8Array, columns: number, from = 0, to = bytes.length): number {
+  let count = 0;
+  for (let at = from; at < to; count += 1) {
+    at = skipRow(bytes, at, columns);
+    if (at < 0 || at > to) return -1;
+  }
+  return count;
 }
 
 /** How many rows a sequence holds and how many bytes the longest has; `undefined` when any of it is malformed. */

@@ -36,6 +36,20 @@ export function* readAnswerBlock(bytes: Uint8Array): Generator<Answer> {
   }
 }
 
+/**
+ * Walks an answer block without an object for each answer: its rows are the bytes from `start` to before `end`. Throws `RangeError` when it is
+ * cut off.
+ */
+export function forEachAnswer(bytes: Uint8Array, see: (num: number, start: number, end: number) => void): void {
+  const reader = new ByteReader(bytes);
+  while (!reader.done) {
+    const num = reader.varint();
+    const length = reader.varint();
+    const start = reader.skip(length);
+    see(num, start, start + length);
+  }
+}
+
 /** One distinct row: `endpoints` is how many returned it, `copies` counts every occurrence, `sample` holds some of their numbers. */
 export interface GroupedRow {
   readonly row: Uint8Array;
@@ -64,7 +78,8 @@ export function* readGroupBlock(bytes: Uint8Array): Generator<GroupedRow & { rea
     const index = reader.varint();
     const endpoints = reader.varint();
     const copies = reader.varint();
-    const sample = Array.from({ length: reader.varint() }, () => reader.varint());
+    const sample: number[] = [];
+    for (let left = reader.varint(); left > 0; left -= 1) sample.push(reader.varint());
     yield { index, endpoints, copies, sample, row: reader.bytes(reader.varint()) };
   }
 }

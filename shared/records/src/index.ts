@@ -6,6 +6,7 @@ export * from './record-codec.js';
 export * from './audit-chain.js';
 export * from './number-set.js';
 export * from './number-bits.js';
+export * from './number-table.js';
 export * from './blocks.js';
 export * from './query-records.js';
 export * from './pack-reference.js';

@@ -1,10 +1,17 @@
 import { countRows, EMPTY_LEDGER, OUTCOMES, type Ledger, type Outcome } from '@muster/protocol';
-import { readAnswerBlock, readGroupBlock } from './blocks.js';
+import { forEachAnswer, readGroupBlock } from './blocks.js';
+import { NumberBits } from './number-bits.js';
 import { decodeNumberSet } from './number-set.js';
+import { NumberTable } from './number-table.js';
 import type { LedgerChanges, QueryRecord, ResultEvent } from './query-records.js';
 
 /** What is known of an endpoint. */
 export type KeptState = 'waiting' | Outcome;
+
+/** The first is of an endpoint that is not known. */
+const STATES: readonly (KeptState | undefined)[] = [undefined, 'waiting', ...OUTCOMES];
+const codeOf = (state: KeptState): number => STATES.indexOf(state);
+const [WAITING, ANSWERED, EMPTY] = [codeOf('waiting'), codeOf('answered'), codeOf('empty')];
 
 /**
  * What the result stream of a query holds: how every endpoint stands, and how many rows there are. Whoever ends the query of a dead
@@ -12,9 +19,10 @@ export type KeptState = 'waiting' | Outcome;
  */
 export class KeptResult {
   readonly #columns: number;
-  readonly #states = new Map<number, KeptState>();
+  /** Places in `STATES`. */
+  readonly #states = new NumberTable();
   /** Endpoints that are listed as failures. */
-  readonly #listed = new Set<number>();
+  readonly #listed = new NumberBits();
   #rows = 0;
   /** Distinct rows of groups that do not count yet. */
   #groupsToCome = 0;
@@ -47,25 +55,25 @@ export class KeptResult {
     // An older coordinator did not write whom it targeted.
     if (!this.#hasChanges) return this.#lastLedger;
     const counts = { ...EMPTY_LEDGER, targeted: this.#states.size };
-    for (const state of this.#states.values()) counts[state] += 1;
+    this.#states.forEach((_num, code) => (counts[STATES[code] ?? 'waiting'] += 1));
     return counts;
   }
 
   /** The endpoints that were asked and of which nothing else is kept, sorted. */
   get waiting(): number[] {
     const waiting: number[] = [];
-    for (const [num, state] of this.#states) if (state === 'waiting') waiting.push(num);
+    this.#states.forEach((num, code) => code === WAITING && waiting.push(num));
     return waiting.sort((a, b) => a - b);
   }
 
   /** How every endpoint stands. */
-  states(): Iterable<readonly [num: number, state: KeptState]> {
-    return this.#states;
+  forEachState(see: (num: number, state: KeptState) => void): void {
+    this.#states.forEach((num, code) => see(num, STATES[code] ?? 'waiting'));
   }
 
   /** The endpoints that are listed as failures although their answer is kept. */
   get answeredFailures(): number[] {
-    return [...this.#listed].filter((num) => !isFailure(this.#states.get(num)));
+    return decodeNumberSet(this.#listed.encode()).filter((num) => !this.#isFailure(num));
   }
 
   /** Applies the next event of the stream. Events after the end do not count. */
@@ -83,14 +91,14 @@ export class KeptResult {
         break;
       case 'failures':
         for (const [num, outcome] of event.failures) {
-          this.#states.set(num, outcome);
+          this.#states.set(num, codeOf(outcome));
           this.#listed.add(num);
         }
         break;
       case 'recovered':
         for (const num of event.numbers) {
           this.#listed.delete(num);
-          if (isFailure(this.#states.get(num))) this.#states.set(num, 'waiting');
+          if (this.#isFailure(num)) this.#states.set(num, WAITING);
         }
         break;
       case 'progress':
@@ -108,24 +116,23 @@ export class KeptResult {
   }
 
   #applyRows(answers: Uint8Array): void {
-    for (const { num, rows } of readAnswerBlock(answers)) {
-      this.#rows += Math.max(countRows(rows, this.#columns), 0);
+    forEachAnswer(answers, (num, start, end) => {
+      this.#rows += Math.max(countRows(answers, this.#columns, start, end), 0);
       // The pieces of a large answer have one number; none of them is empty.
-      this.#states.set(num, rows.length > 0 ? 'answered' : 'empty');
-    }
+      this.#states.set(num, end > start ? ANSWERED : EMPTY);
+    });
   }
 
   #applyChanges({ targeted, empty, answered }: LedgerChanges): void {
     this.#hasChanges = true;
-    for (const num of numbers(targeted)) if (!this.#states.has(num)) this.#states.set(num, 'waiting');
-    for (const num of numbers(empty)) this.#states.set(num, 'empty');
-    for (const num of numbers(answered)) this.#states.set(num, 'answered');
+    for (const num of numbers(targeted)) if (this.#states.get(num) === 0) this.#states.set(num, WAITING);
+    for (const num of numbers(empty)) this.#states.set(num, EMPTY);
+    for (const num of numbers(answered)) this.#states.set(num, ANSWERED);
+  }
+
+  #isFailure(num: number): boolean {
+    return this.#states.get(num) > EMPTY;
   }
 }
-
-const FAILURES: ReadonlySet<KeptState | undefined> = new Set(
-  OUTCOMES.filter((outcome) => outcome !== 'answered' && outcome !== 'empty'),
-);
-const isFailure = (state: KeptState | undefined): boolean => FAILURES.has(state);
 
 const numbers = (set: Uint8Array | undefined): readonly number[] => (set === undefined ? [] : decodeNumberSet(set));

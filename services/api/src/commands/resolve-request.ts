@@ -3,6 +3,7 @@ import type { StreamStore } from '@muster/bus';
 import type { CommandTarget } from '@muster/messages';
 import {
   AppError,
+  decodeRow,
   LIMITS,
   type AgentId,
   type Binding,
@@ -116,7 +117,8 @@ async function rowsOfQuery(
   }
   if (record.state === 'running') throw queryFault('conflict', `query ${id} still runs; wait for its end`);
   const rows: RequestRow[] = [];
-  for await (const { num, values } of rawRows(streams, record, { seq: 1, at: 0 }, signal)) {
+  for await (const { num, row } of rawRows(streams, record, { seq: 1, at: 0 }, signal)) {
+    const values = decodeRow(row);
     if (rows.length === LIMITS.commandRows) {
       throw queryFault('bad_request', `query ${id} has more than ${LIMITS.commandRows} rows; ask for less`);
     }

@@ -64,13 +64,13 @@ export interface StreamAnswer {
   readonly write: (response: ServerResponse) => Promise<void>;
 }
 
-/** A download: what there is now, line by line. */
+/** A download: what there is now, line by line or in pieces. */
 export interface LinesAnswer {
   readonly kind: 'lines';
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
   /** A rejection cuts the connection, so that no reader takes a part for the whole. */
-  readonly lines: AsyncIterable<string>;
+  readonly lines: AsyncIterable<string | Uint8Array>;
 }
 
 export type Answer<Body = unknown> = JsonAnswer<Body> | StreamAnswer | LinesAnswer;

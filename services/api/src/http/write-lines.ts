@@ -9,7 +9,7 @@ import type { LinesAnswer } from './operation.js';
 /** A reader that takes nothing for so long is disconnected. */
 const STALL_MS = 60_000;
 /** What is compressed at once. */
-const BLOCK_CHARS = 64 * 1_024;
+const BLOCK_LENGTH = 64 * 1_024;
 
 /**
  * Writes the lines of a download no faster than the reader takes them, compressed where it takes that. Unlike a stream of events it has an end that
@@ -44,16 +44,25 @@ export async function writeLines(
   }
 }
 
-async function* blocks(lines: AsyncIterable<string>): AsyncGenerator<string> {
-  let gathered: string[] = [];
+async function* blocks(lines: AsyncIterable<string | Uint8Array>): AsyncGenerator<Uint8Array> {
+  let gathered: Uint8Array[] = [];
+  let text = '';
   let length = 0;
+  const take = (): Uint8Array => {
+    if (text !== '') gathered.push(Buffer.from(text));
+    const block = Buffer.concat(gathered);
+    [gathered, text, length] = [[], '', 0];
+    return block;
+  };
   for await (const line of lines) {
-    gathered.push(line);
     length += line.length;
-    if (length < BLOCK_CHARS) continue;
-    yield gathered.join('');
-    gathered = [];
-    length = 0;
+    if (typeof line === 'string') text += line;
+    else {
+      if (text !== '') gathered.push(Buffer.from(text));
+      text = '';
+      gathered.push(line);
+    }
+    if (length >= BLOCK_LENGTH) yield take();
   }
-  if (length > 0) yield gathered.join('');
+  if (length > 0) yield take();
 }

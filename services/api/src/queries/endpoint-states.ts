@@ -28,11 +28,11 @@ export async function endpointStates(
       if (event.t === 'failures') for (const failure of event.failures) failures.set(failure[0], failure);
       if (event.t === 'recovered') for (const num of event.numbers) failures.delete(num);
     }
-    for (const [num, state] of kept.states()) {
+    kept.forEachState((num, state) => {
       states.set(num, state);
       // Of a query before it: this one has it answered, or asks it again.
       if (state === 'waiting' || isAnswer(state)) failures.delete(num);
-    }
+    });
     ledger = chain.length === 1 ? kept.ledger : ledger;
   }
   if (chain.length > 1) ledger = ledgerOf(states);

@@ -12,7 +12,7 @@ import { ledgerJson } from './query-json.js';
 import { unansweredJson, type EndpointByNum } from './result-json.js';
 import { beWhole } from './result-rows.js';
 import { retryChain } from './retry.js';
-import { ROW_FORMATS, rowPage, rowLines, type RowFormat } from './row-answers.js';
+import { cborRowPage, ROW_FORMATS, rowPage, rowLines, type RowFormat } from './row-answers.js';
 import { queryView } from './query-stream.js';
 
 export interface ResultParts {
@@ -55,14 +55,17 @@ function rowsOperation(parts: ResultParts): Operation {
     const { format = formatOf(negotiate(...Object.values(ROW_FORMATS))), limit, cursor, formulas, rows: shape } = query;
     const record = await store.findReadable(principal, params.id);
     const chain = query.merged ? await retryChain(store, principal, record) : [record];
-    if (format === 'json') return json(200, await rowPage(parts, { record, chain, limit, cursor, shape, signal }));
+    const page = { record, chain, limit, cursor, shape, signal };
+    if (format === 'json') return json(200, await rowPage(parts, page));
+    if (format === 'cbor') return cborRowPage(parts, page);
     for (const one of chain) await beWhole(parts.streams, one, signal);
     return rowLines(parts, { record, chain, format, shape, escapeFormulas: formulas === 'escape', signal });
   });
 }
 
 function formatOf(type: string): RowFormat {
-  return type === ROW_FORMATS.ndjson ? 'ndjson' : type === ROW_FORMATS.csv ? 'csv' : 'json';
+  const formats = Object.keys(ROW_FORMATS) as RowFormat[];
+  return formats.find((format) => ROW_FORMATS[format] === type) ?? 'json';
 }
 
 function endpointsOperation({ store, streams, byNum }: ResultParts): Operation {

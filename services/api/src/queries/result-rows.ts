@@ -1,5 +1,5 @@
 import type { StreamStore } from '@muster/bus';
-import { decodeRow, forEachRow, type SqlValue } from '@muster/protocol';
+import { forEachRow } from '@muster/protocol';
 import {
   readAnswerBlock,
   readGroupBlock,
@@ -15,7 +15,8 @@ export interface RawRow {
   readonly seq: number;
   readonly at: number;
   readonly num: number;
-  readonly values: SqlValue[];
+  /** Encoded, a view into its entry. */
+  readonly row: Uint8Array;
 }
 
 export type IndexedGroup = GroupedRow & { readonly index: number };
@@ -30,7 +31,7 @@ export async function beWhole(streams: StreamStore, record: QueryRecord, signal:
   for await (const _ of readWholeResults(streams, record, { batch: 1, signal })) return;
 }
 
-/** Rows in the order of their arrival, from a place on. Decodes one at a time. */
+/** Rows in the order of their arrival, from a place on. */
 export async function* rawRows(
   streams: StreamStore,
   record: QueryRecord,
@@ -45,9 +46,20 @@ export async function* rawRows(
       forEachRow(rows, record.columns.length, (start, end) => bounds.push(start, end));
       for (let i = 0; i < bounds.length; i += 2, at += 1) {
         if (seq === from.seq && at < from.at) continue;
-        yield { seq, at, num, values: decodeRow(rows.subarray(bounds[i], bounds[i + 1])) };
+        yield { seq, at, num, row: rows.subarray(bounds[i], bounds[i + 1]) };
       }
     }
+  }
+}
+
+/** The answer blocks of several queries, one query after the other, in the order of their arrival. */
+export async function* rawBlocks(
+  streams: StreamStore,
+  chain: readonly QueryRecord[],
+  signal: AbortSignal,
+): AsyncGenerator<Uint8Array> {
+  for (const record of chain) {
+    for await (const { event } of keptEvents(streams, record, { signal })) if (event.t === 'rows') yield event.answers;
   }
 }
 

@@ -36,7 +36,7 @@ export async function retryOf(
   for (const record of await retryChain(store, principal, original)) {
     const kept = new KeptResult(record);
     for await (const { event } of readWholeResults(streams, record, { batch: 16, signal })) kept.apply(event);
-    for (const [num, state] of kept.states()) states.set(num, state);
+    kept.forEachState((num, state) => states.set(num, state));
   }
   for (const [num, state] of states) {
     const isMissing = state === 'waiting' || !isAnswer(state);

@@ -74,7 +74,7 @@ export class AnswerQueue {
     if (this.#totalBytes + length > maxTotalBytes) return this.#drop(run.answers, 'the answer as a whole is too large');
     if (this.#queuedBytes + length > maxQueuedBytes)
       return this.#drop(run.answers, 'they came faster than they could be written');
-    this.#runs.push(run);
+    this.#runs.push(isSmallPart(run.bytes) ? { ...run, bytes: run.bytes.slice() } : run);
     this.#queuedBytes += length;
     this.#queuedAnswered += run.answered;
     this.#totalBytes += length;
@@ -122,3 +122,6 @@ export class AnswerQueue {
     this.#lost = { answers: (this.#lost?.answers ?? 0) + answers, why: this.#lost?.why ?? why };
   }
 }
+
+/** A view keeps the whole message in memory, or what came with it from the socket. */
+const isSmallPart = (bytes: Uint8Array): boolean => 2 * bytes.length < bytes.buffer.byteLength;

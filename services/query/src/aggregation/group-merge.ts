@@ -26,6 +26,8 @@ export class GroupMerge {
   readonly #options: GroupMergeOptions;
   readonly #groups = new Map<string, Group>();
   #dirty: [string, Group][] = [];
+  /** How many of them were taken already. */
+  #taken = 0;
   #dirtyBytes = 0;
   #bytes = 0;
   #lostRows = 0;
@@ -44,7 +46,7 @@ export class GroupMerge {
   }
 
   get hasChanges(): boolean {
-    return this.#dirty.length > 0;
+    return this.#taken < this.#dirty.length;
   }
 
   /** Why some distinct rows are missing; `undefined` while none are. */
@@ -84,12 +86,13 @@ export class GroupMerge {
 
   /** Removes and returns up to about `maxBytes` of new or changed groups as one block; `undefined` when there are none. */
   takeChanged(maxBytes: number): Uint8Array | undefined {
-    if (this.#dirty.length === 0) return undefined;
+    if (!this.hasChanges) return undefined;
     const writer = new GroupBlockWriter();
-    let taken = 0;
-    for (const [key, group] of this.#dirty) {
-      if (taken > 0 && writer.byteLength + key.length > maxBytes) break;
-      taken += 1;
+    for (let isFirst = true; ; isFirst = false) {
+      const [key, group] = this.#dirty[this.#taken] ?? [];
+      if (key === undefined || group === undefined) break;
+      if (!isFirst && writer.byteLength + key.length > maxBytes) break;
+      this.#taken += 1;
       group.dirty = false;
       this.#dirtyBytes -= key.length;
       writer.add(group.index, {
@@ -99,7 +102,10 @@ export class GroupMerge {
         sample: group.sample,
       });
     }
-    this.#dirty = this.#dirty.slice(taken);
+    if (!this.hasChanges) {
+      this.#dirty = [];
+      this.#taken = 0;
+    }
     return writer.bytes();
   }
 

@@ -1,6 +1,6 @@
 import type { GatewayUpdate, PartialUpdate, TargetedUpdate } from '@muster/messages';
 import { countRows, type GatewayId, type Ledger } from '@muster/protocol';
-import { decodeNumberSet, readAnswerBlock, type ResultForm, type Working } from '@muster/records';
+import { decodeNumberSet, forEachAnswer, readAnswerBlock, type ResultForm, type Working } from '@muster/records';
 import { QueryLedger } from '../ledger/query-ledger.js';
 import { UpdateSequencer } from './update-sequencer.js';
 import { GroupMerge } from './group-merge.js';
@@ -267,31 +267,37 @@ export class ResultAggregator {
         if (to > from) this.answers.addRun({ bytes: block.subarray(from, to), ...counts });
         run = runFrom(next);
       };
-      for (const { num, rows } of readAnswerBlock(block)) {
-        const end = rows.byteOffset + rows.length - block.byteOffset;
-        const count = countRows(rows, columns);
+      forEachAnswer(block, (num, start, end) => {
+        const count = countRows(block, columns, start, end);
         const piece = num === previous;
-        if (!piece) accepted = this.#accept(gateway, num, rows, count);
+        if (!piece) accepted = this.#acceptRaw(gateway, num, { count, hasRows: end > start });
         previous = num;
         if (!accepted) {
           flush(end);
-          continue;
+          return;
         }
         if (end - run.from > eventBytes) flush(run.to);
         if (run.to === run.from) run.continues = piece;
         run.to = end;
         if (!piece) {
           run.answers += 1;
-          run.answered += rows.length > 0 ? 1 : 0;
+          run.answered += end > start ? 1 : 0;
         }
         run.rows += Math.max(count, 0);
-      }
+      });
       flush(0);
     }
   }
 
-  #accept(gateway: GatewayId, num: number, rows: Uint8Array, count: number): boolean {
-    if (count >= 0) return this.ledger.answer(gateway, num, rows) === 'accepted';
+  #acceptRaw(
+    gateway: GatewayId,
+    num: number,
+    { count, hasRows }: { readonly count: number; readonly hasRows: boolean },
+  ): boolean {
+    return count < 0 ? this.#refuse(gateway, num) : this.ledger.settleAnswered(gateway, num, hasRows);
+  }
+
+  #refuse(gateway: GatewayId, num: number): false {
     this.ledger.fail(gateway, [num, 'error', 'malformed_rows', 'the answer is not made of rows of this query']);
     return false;
   }
@@ -307,7 +313,8 @@ export class ResultAggregator {
     }
     for (const [num, rows] of whole) {
       const count = countRows(rows, this.#options.columns);
-      if (this.#accept(gateway, num, rows, count)) this.#addRows(num, rows, count);
+      if (count < 0) this.#refuse(gateway, num);
+      else if (this.ledger.answer(gateway, num, rows) === 'accepted') this.#addRows(num, rows, count);
     }
   }
 

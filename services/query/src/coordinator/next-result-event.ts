@@ -4,6 +4,8 @@ import type { FlushScheduler } from './flush-scheduler.js';
 import type { ResultAggregator } from '../aggregation/result-aggregator.js';
 
 const RECOVERED_PER_EVENT = 50_000;
+/** So many endpoints whose state has changed make an event due: each of them is up to three bytes of it, and an event is one message. */
+export const MANY_CHANGES = 100_000;
 
 /**
  * Chooses the next event of a query's result stream: rows first, since they are stored nowhere else, then summaries when they are due.
@@ -28,7 +30,8 @@ export function nextResultEvent(
   if (failures.length > 0) return { t: 'failures', failures, ...stamp(aggregator) };
   const warnings = aggregator.warnings.take(eventBytes);
   if (warnings.length > 0) return { t: 'warnings', warnings };
-  const changed = scheduler.groupsDue(groups.changedBytes) ? groups.takeChanged(eventBytes) : undefined;
+  const isDue = scheduler.groupsDue(groups.changedBytes) || ledger.changes.answered >= MANY_CHANGES;
+  const changed = isDue ? groups.takeChanged(eventBytes) : undefined;
   if (changed !== undefined)
     return { t: 'groups', groups: changed, ...(groups.hasChanges ? { more: true } : stamp(aggregator)) };
   if (!scheduler.takeProgress()) return undefined;

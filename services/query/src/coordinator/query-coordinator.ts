@@ -2,17 +2,19 @@ import type { Bus, BusSubscription } from '@muster/bus';
 import { decodeBusMessage, messagingAttributes, SUBJECTS, traced, type GatewayUpdate } from '@muster/messages';
 import type { GatewayId, CoordinatorId, QueryId } from '@muster/protocol';
 import type { QueryRecord } from '@muster/records';
-import type { Span, SpanAttributes, Tracer } from '@muster/runtime';
+import type { Logger, Span, SpanAttributes, Tracer } from '@muster/runtime';
 import type { QueryRecordStore } from '../results/query-record-store.js';
 import type { FailureSign, GatewayFailureDetector } from '../liveness/gateway-failure-detector.js';
 import type { CoordinatorMetrics } from './coordinator-metrics.js';
 import { RunningQuery, type RunningQueryDeps } from './running-query.js';
+import { UpdateIntake } from './update-intake.js';
 
 export interface QueryCoordinatorOptions {
   readonly bus: Bus;
   readonly coordinatorId: CoordinatorId;
   readonly metrics: CoordinatorMetrics;
   readonly tracer: Tracer;
+  readonly logger: Logger;
   readonly records: Pick<QueryRecordStore, 'store'>;
   readonly detector: Pick<GatewayFailureDetector, 'probeIfSilent' | 'heard' | 'view'>;
   readonly runningDeps: (record: QueryRecord, span: Span) => RunningQueryDeps;
@@ -31,6 +33,7 @@ export type LaunchResult =
 export class QueryCoordinator {
   readonly #options: QueryCoordinatorOptions;
   readonly #queries = new Map<QueryId, RunningQuery>();
+  readonly #intake = new UpdateIntake((data) => this.#receive(data));
   #subscription: BusSubscription | undefined;
   #stopping = false;
 
@@ -52,7 +55,7 @@ export class QueryCoordinator {
 
   start(): void {
     const { bus, coordinatorId } = this.#options;
-    this.#subscription = bus.subscribe(SUBJECTS.coordinatorInbox(coordinatorId), ({ data }) => this.#takeUpdate(data));
+    this.#subscription = bus.subscribe(SUBJECTS.coordinatorInbox(coordinatorId), ({ data }) => this.#intake.push(data));
   }
 
   /**
@@ -98,10 +101,19 @@ export class QueryCoordinator {
     for (const query of this.#queries.values()) query.end('interrupted');
     await this.#allEnded();
     this.#subscription?.unsubscribe();
+    this.#intake.stop();
   }
 
   async #allEnded(): Promise<void> {
     while (this.#queries.size > 0) await Promise.all([...this.#queries.values()].map((query) => query.ended));
+  }
+
+  #receive(data: Uint8Array): void {
+    try {
+      this.#takeUpdate(data);
+    } catch (error) {
+      this.#options.logger.error('gateway update could not be taken', { err: error });
+    }
   }
 
   #takeUpdate(data: Uint8Array): void {

@@ -18,7 +18,7 @@ import type { FailureSign, GatewayFailureDetector } from '../liveness/gateway-fa
 import { ENDINGS, type Ending, type EndingKind } from './endings.js';
 import type { CoordinatorMetrics } from './coordinator-metrics.js';
 import { FlushScheduler } from './flush-scheduler.js';
-import { nextResultEvent } from './next-result-event.js';
+import { MANY_CHANGES, nextResultEvent } from './next-result-event.js';
 import { ScopeSurvey, type ScopeSurveyDeps } from './scope-survey.js';
 import { ResultAggregator, type AggregatorOptions } from '../aggregation/result-aggregator.js';
 
@@ -200,7 +200,8 @@ export class RunningQuery {
       this.#scheduler.flushNow();
     }
     if (this.#endWhenSettled()) return;
-    if (aggregator.ledger.version > this.#flushedVersion) this.#scheduler.changed();
+    if (aggregator.ledger.changes.size >= MANY_CHANGES) this.#scheduler.flushNow();
+    else if (aggregator.ledger.version > this.#flushedVersion) this.#scheduler.changed();
     this.#flushedVersion = aggregator.ledger.version;
     if (aggregator.answers.queuedBytes > 0) this.#writer.kick();
   }

@@ -44,10 +44,10 @@ export class KeptHunt {
 
   /** Puts it into an aggregator, as something that is written already. */
   restoreTo({ ledger, groups, answers, warnings }: ResultAggregator): void {
-    for (const [num, state] of this.result.states()) {
+    this.result.forEachState((num, state) => {
       if (state === 'waiting') ledger.restoreWaiting(num);
       else ledger.restore(num, state);
-    }
+    });
     answers.restore(this.result.rows, this.#rowBytes);
     warnings.restore(this.#warnings);
     const indexes = new Set([...this.#groups.keys(), ...this.#groupsToCome.keys()]);

@@ -2,7 +2,7 @@ import type { Bus } from '@muster/bus';
 import { askedParameters, budgetOf } from '../coordinator/asked-parameters.js';
 import { encodeBusMessage, SUBJECTS, traced, type GatewayUpdate, type HuntStart } from '@muster/messages';
 import { OUTCOMES, type GatewayId } from '@muster/protocol';
-import { encodeNumberSet, type QueryRecord, type ResultEvent } from '@muster/records';
+import type { QueryRecord, ResultEvent } from '@muster/records';
 import type { Clock, Logger, Span, Timer } from '@muster/runtime';
 import type { StoredQuery } from '@muster/service-base';
 import { ResultAggregator, type AggregatorOptions } from '../aggregation/result-aggregator.js';
@@ -119,7 +119,7 @@ export class RunningHunt {
       ...askedParameters(this.record),
       ...(hunt?.through === undefined ? {} : { through: hunt.through }),
       ...{ nowMs: this.#deps.clock.now(), budget: budgetOf(this.record), revision: this.revision },
-      settled: encodeNumberSet(this.#aggregator.ledger.settled()),
+      settled: this.#aggregator.ledger.settled().encode(),
       ...traced(this.#deps.span),
     };
   }

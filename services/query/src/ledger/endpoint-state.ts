@@ -2,8 +2,8 @@ import { OUTCOMES, type Outcome } from '@muster/protocol';
 
 /**
  * An endpoint's entry in a ledger is one small integer. Its bits are: the state; whether the answer carries its number (attributed);
- * whether the endpoint polls; and the index of the gateway that it waits at or was settled by. Fifteen thousand entries are one flat
- * map of numbers, and a change of state is one write to it.
+ * whether the endpoint polls; and the index of the gateway that it waits at or was settled by. A million entries are one array of integers,
+ * and a change of state is one write to it.
  */
 export type Entry = number;
 

@@ -1,4 +1,5 @@
 import type { GatewayId } from '@muster/protocol';
+import { NumberTable } from '@muster/records';
 import { gatewayOf, isPolled, STATES, stateOf, WAITING, type Entry } from './endpoint-state.js';
 import { PollTracker, type Polling } from './poll-tracker.js';
 
@@ -7,9 +8,12 @@ export const BETWEEN = 0;
 
 /** The entry of every endpoint of one query, by its number, and what is counted of them. Only `set` changes an entry, so that counts cannot drift. */
 export class EndpointTable {
-  readonly #entries = new Map<number, Entry>();
+  /** One more than the entry: there is an entry 0. */
+  readonly #entries = new NumberTable();
   readonly #counts = Array.from(STATES, () => 0);
   readonly #gateways = new Map<GatewayId, number>();
+  /** The one that was asked for last: an update has thousands of endpoints of one gateway. */
+  #newest: { readonly gateway: GatewayId; readonly index: number } | undefined;
   /** By the index of a gateway; the first is {@link BETWEEN}. */
   readonly #waitingAt: number[] = [0];
   readonly #polls = new PollTracker();
@@ -30,11 +34,13 @@ export class EndpointTable {
   }
 
   get(num: number): Entry | undefined {
-    return this.#entries.get(num);
+    const stored = this.#entries.get(num);
+    return stored === 0 ? undefined : stored - 1;
   }
 
-  entries(): IterableIterator<[num: number, entry: Entry]> {
-    return this.#entries.entries();
+  /** All endpoints; their entries may change meanwhile. */
+  forEach(see: (num: number, entry: Entry) => void): void {
+    this.#entries.forEach((num, stored) => see(num, stored - 1));
   }
 
   /** How many endpoints are in this state. */
@@ -49,11 +55,13 @@ export class EndpointTable {
 
   /** The index of a gateway; a new one gets the next. */
   indexOf(gateway: GatewayId): number {
-    const known = this.#gateways.get(gateway);
-    if (known !== undefined) return known;
-    const index = this.#waitingAt.length;
-    this.#gateways.set(gateway, index);
-    this.#waitingAt.push(0);
+    if (this.#newest?.gateway === gateway) return this.#newest.index;
+    const index = this.#gateways.get(gateway) ?? this.#waitingAt.length;
+    if (index === this.#waitingAt.length) {
+      this.#gateways.set(gateway, index);
+      this.#waitingAt.push(0);
+    }
+    this.#newest = { gateway, index };
     return index;
   }
 
@@ -74,7 +82,7 @@ export class EndpointTable {
     if (before !== undefined) this.#count(before, -1);
     this.#count(after, 1);
     if (isPolled(after)) this.#polls.due(gatewayOf(after), dueMs);
-    this.#entries.set(num, after);
+    this.#entries.set(num, after + 1);
   }
 
   #count(entry: Entry, change: 1 | -1): void {

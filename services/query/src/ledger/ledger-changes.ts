@@ -1,41 +1,46 @@
-import { encodeNumberSet, type LedgerChanges, type ResultForm } from '@muster/records';
+import { NumberBits, type LedgerChanges, type ResultForm } from '@muster/records';
 import { ANSWERED, EMPTY } from './endpoint-state.js';
 
 /** Endpoints whose new state is not in the result stream yet, and that no other event names. Each is written about twice per query. */
 export class UnwrittenChanges {
   readonly #form: ResultForm;
-  #targeted: number[] = [];
-  #empty: number[] = [];
-  #answered: number[] = [];
+  #targeted = new NumberBits();
+  #empty = new NumberBits();
+  #answered = new NumberBits();
 
   constructor(form: ResultForm) {
     this.#form = form;
   }
 
+  /** How many changes there are. */
+  get size(): number {
+    return this.#targeted.size + this.#empty.size + this.#answered.size;
+  }
+
   /** Group form: how many endpoints have answered since the last {@link take} with their rows. */
   get answered(): number {
-    return this.#answered.length;
+    return this.#answered.size;
   }
 
   note(num: number, state: number, isNew: boolean): void {
-    if (isNew) this.#targeted.push(num);
-    if (state === EMPTY) this.#empty.push(num);
+    if (isNew) this.#targeted.add(num);
+    if (state === EMPTY) this.#empty.add(num);
     // In raw form the rows name their endpoint.
-    if (state === ANSWERED && this.#form === 'group') this.#answered.push(num);
+    if (state === ANSWERED && this.#form === 'group') this.#answered.add(num);
   }
 
   /** Removes and returns the changes, `undefined` when there are none; with those who answered only when their rows are written. */
   take(withAnswered: boolean): LedgerChanges | undefined {
-    const answered = withAnswered ? this.#answered : [];
     const [targeted, empty] = [this.#targeted, this.#empty];
-    if (targeted.length + empty.length + answered.length === 0) return undefined;
-    this.#targeted = [];
-    this.#empty = [];
-    if (withAnswered) this.#answered = [];
+    const answered = withAnswered ? this.#answered : new NumberBits();
+    if (targeted.size + empty.size + answered.size === 0) return undefined;
+    this.#targeted = new NumberBits();
+    this.#empty = new NumberBits();
+    if (withAnswered) this.#answered = new NumberBits();
     return {
-      ...(targeted.length === 0 ? {} : { targeted: encodeNumberSet(targeted) }),
-      ...(empty.length === 0 ? {} : { empty: encodeNumberSet(empty) }),
-      ...(answered.length === 0 ? {} : { answered: encodeNumberSet(answered) }),
+      ...(targeted.size === 0 ? {} : { targeted: targeted.encode() }),
+      ...(empty.size === 0 ? {} : { empty: empty.encode() }),
+      ...(answered.size === 0 ? {} : { answered: answered.encode() }),
     };
   }
 }

@@ -1,6 +1,6 @@
 import { MOVED_CODE } from '@muster/messages';
 import { EMPTY_LEDGER, OUTCOMES, type GatewayId, type Ledger, type Outcome } from '@muster/protocol';
-import type { Failure, ResultForm } from '@muster/records';
+import { NumberBits, type Failure, type ResultForm } from '@muster/records';
 import {
   ANSWERED,
   codeOf,
@@ -25,10 +25,7 @@ import { UnwrittenChanges } from './ledger-changes.js';
 import { MovingEndpoints } from './moving-endpoints.js';
 import type { Polling } from './poll-tracker.js';
 
-/**
- * What happened to an answer that names its endpoint. `held`: another gateway may have counted the endpoint already; it is decided
- * later.
- */
+/** What happened to an answer that names its endpoint. `held`: another gateway may have counted it already; it is decided later. */
 export type AnswerVerdict = 'accepted' | 'held' | 'refused';
 
 export interface LedgerOptions {
@@ -47,7 +44,7 @@ export interface PollSessions {
 
 const LOST_CODE = 'gateway_lost';
 const NO_ROWS = new Uint8Array(0);
-const answeredOrEmpty = (rows: Uint8Array): number => (rows.length === 0 ? EMPTY : ANSWERED);
+const answeredOrEmpty = (hasRows: boolean): number => (hasRows ? ANSWERED : EMPTY);
 
 /**
  * The state of every endpoint of one query. Endpoints are tracked by number instead of counting messages, so a repeated, late or lost
@@ -73,7 +70,7 @@ export class QueryLedger {
   readonly #contested = new ContestedEndpoints();
   readonly #attributed: boolean;
   #sealed: boolean;
-  #away: Set<number> | undefined;
+  #away: NumberBits | undefined;
 
   constructor(options: LedgerOptions) {
     this.#form = options.form;
@@ -122,17 +119,19 @@ export class QueryLedger {
 
   /** Who is in scope; those that were targeted do not count. From now on an endpoint leaves them when it is targeted. */
   setAway(nums: Iterable<number>): void {
-    const away = new Set<number>();
+    const away = new NumberBits();
     for (const num of nums) if (!this.has(num)) away.add(num);
     this.#away = away;
   }
 
   /** Endpoints that answered or said why they do not, which is final. */
-  *settled(): Generator<number> {
-    for (const [num, entry] of this.#endpoints.entries()) {
+  settled(): NumberBits {
+    const settled = new NumberBits();
+    this.#endpoints.forEach((num, entry) => {
       const state = stateOf(entry);
-      if (state !== WAITING && !isRecoverable(state)) yield num;
-    }
+      if (state !== WAITING && !isRecoverable(state)) settled.add(num);
+    });
+    return settled;
   }
 
   /** Nobody is waited for, away, or may still answer. */
@@ -144,12 +143,8 @@ export class QueryLedger {
   /** A gateway has begun anew: who waited there is asked again if it is still there. */
   begunAnew(gateway: GatewayId): void {
     const index = this.#endpoints.knownIndexOf(gateway);
-    if (index === undefined) return;
-    this.#settleWaiting(index, [
-      'disconnected',
-      'asked_anew',
-      'its gateway began anew, and asks it again if it is there',
-    ]);
+    const message = 'its gateway began anew, and asks it again if it is there';
+    if (index !== undefined) this.#settleWaiting(index, ['disconnected', 'asked_anew', message]);
   }
 
   /** The coordinator that waited for the endpoint is gone, and with it what may have come: it may join again. */
@@ -233,19 +228,27 @@ export class QueryLedger {
    */
   answer(gateway: GatewayId, num: number, rows: Uint8Array): AnswerVerdict {
     const index = this.#endpoints.indexOf(gateway);
-    const entry = this.#endpoints.get(num);
-    const current = entry === undefined ? WAITING : stateOf(entry);
-    if (current !== WAITING && !isRecoverable(current)) return 'refused';
     // An empty answer is never held: it has no rows that could be counted twice.
     if (rows.length > 0) {
+      const entry = this.#endpoints.get(num);
+      const current = entry === undefined ? WAITING : stateOf(entry);
+      if (current !== WAITING && !isRecoverable(current)) return 'refused';
       if (!this.#sealed) return this.#contested.holdEarly(gateway, num, rows) ? 'held' : 'refused';
       if (entry !== undefined && current === WAITING && gatewayOf(entry) !== index && this.#mayBeMerged(entry)) {
         return this.#contested.hold(this.#contested.contend(num, index), rows) ? 'held' : 'refused';
       }
     }
+    return this.settleAnswered(gateway, num, rows.length > 0) ? 'accepted' : 'refused';
+  }
+
+  /** An answer of a query in raw form, where none is held: nothing is merged before it arrives. Whether it counts. */
+  settleAnswered(gateway: GatewayId, num: number, hasRows: boolean): boolean {
+    const entry = this.#endpoints.get(num);
+    const current = entry === undefined ? WAITING : stateOf(entry);
+    if (current !== WAITING && !isRecoverable(current)) return false;
     // No update targeted an unknown endpoint because that update was lost; the answer proves that it was asked.
-    this.#set(num, entry, settledAt(index, answeredOrEmpty(rows)));
-    return 'accepted';
+    this.#set(num, entry, settledAt(this.#endpoints.indexOf(gateway), answeredOrEmpty(hasRows)));
+    return true;
   }
 
   /** A gateway reports that an endpoint will not answer. True when that changed anything. */
@@ -254,7 +257,7 @@ export class QueryLedger {
     const index = this.#endpoints.indexOf(gateway);
     const entry = this.#endpoints.get(num);
     const state = codeOf(outcome);
-    if (state <= EMPTY) return false;
+    if (state <= EMPTY || !Number.isSafeInteger(num) || num < 0) return false;
     if (entry !== undefined) {
       const current = stateOf(entry);
       const at = gatewayOf(entry);
@@ -278,10 +281,8 @@ export class QueryLedger {
 
   /** These endpoints were live until a moment ago, and nobody has said whether they were asked. They may still join. */
   lost(nums: readonly number[]): void {
-    for (const num of nums) {
-      if (!this.has(num))
-        this.#settleFailed(num, undefined, BETWEEN, [num, 'unreachable', LOST_CODE, 'its gateway does not answer']);
-    }
+    const why = ['unreachable', LOST_CODE, 'its gateway does not answer'] as const;
+    for (const num of nums) if (!this.has(num)) this.#settleFailed(num, undefined, BETWEEN, [num, ...why]);
   }
 
   /** A gateway is dead: its waiting endpoints go to their contenders; the others are unreachable, until it returns or they join elsewhere. */
@@ -296,10 +297,10 @@ export class QueryLedger {
   gatewayReturned(gateway: GatewayId): void {
     const index = this.#endpoints.knownIndexOf(gateway);
     if (index === undefined) return;
-    for (const [num, entry] of this.#endpoints.entries()) {
+    this.#endpoints.forEach((num, entry) => {
       if (stateOf(entry) === UNREACHABLE && gatewayOf(entry) === index)
         this.#set(num, entry, entryOf(index, false, WAITING));
-    }
+    });
   }
 
   /** Endpoints that moved and that nobody has asked for too long are disconnected. `nowMs` is monotonic; to be called every moment. */
@@ -323,11 +324,11 @@ export class QueryLedger {
   end(code: string, message: string): void {
     this.seal();
     if (this.waiting === 0) return;
-    for (const [num, entry] of this.#endpoints.entries()) {
-      if (stateOf(entry) !== WAITING) continue;
+    this.#endpoints.forEach((num, entry) => {
+      if (stateOf(entry) !== WAITING) return;
       if (this.#contested.contender(num)?.held !== undefined) this.#handOver(num, entry);
       else this.#settleFailed(num, entry, gatewayOf(entry), [num, 'timed_out', code, message]);
-    }
+    });
   }
 
   /** Every change of state goes through here. Returns the gateway that has the endpoint now. */
@@ -375,7 +376,7 @@ export class QueryLedger {
       this.#set(num, entry, withPolls(entryOf(contender.gateway, true, WAITING), isPolled(entry)));
     else if ('failure' in held) this.#settleFailed(num, entry, contender.gateway, held.failure);
     else {
-      this.#set(num, entry, settledAt(contender.gateway, answeredOrEmpty(held.rows)));
+      this.#set(num, entry, settledAt(contender.gateway, answeredOrEmpty(held.rows.length > 0)));
       this.#onReleased(num, held.rows);
     }
     return true;
@@ -389,12 +390,11 @@ export class QueryLedger {
   #settleWaiting(gateway: number, [outcome, code, message]: [Outcome, string, string]): number {
     if (this.#endpoints.waitingAt(gateway) === 0) return 0;
     let settled = 0;
-    for (const [num, entry] of this.#endpoints.entries()) {
-      if (stateOf(entry) !== WAITING || gatewayOf(entry) !== gateway) continue;
-      if (this.#handOver(num, entry)) continue;
+    this.#endpoints.forEach((num, entry) => {
+      if (stateOf(entry) !== WAITING || gatewayOf(entry) !== gateway || this.#handOver(num, entry)) return;
       this.#settleFailed(num, entry, gateway, [num, outcome, code, message]);
       settled += 1;
-    }
+    });
     return settled;
   }
 }

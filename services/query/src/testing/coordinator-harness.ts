@@ -61,7 +61,7 @@ export class CoordinatorHarness {
     });
     this.coordinator = new QueryCoordinator({
       ...{ bus, coordinatorId: this.coordinatorId, metrics: metrics.coordinator, tracer: NO_TRACER },
-      ...{ records: this.records, detector: this.detector },
+      ...{ logger: common.logger, records: this.records, detector: this.detector },
       runningDeps: (_record, span) => ({
         ...{ ...common, span },
         ...{ bus, metrics: metrics.coordinator, records: this.records, detector: this.detector },

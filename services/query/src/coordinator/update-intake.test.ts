@@ -1,0 +1,67 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import { UpdateIntake } from './update-intake.js';
+
+const message = (num: number, length = 100): Uint8Array => new Uint8Array(length).fill(num);
+
+test('what fits into a turn is taken at once', () => {
+  const taken: number[] = [];
+  const intake = new UpdateIntake(([num]) => taken.push(num ?? -1), { turnBytes: 1_000, maxWaitingBytes: 10_000 });
+  for (let num = 0; num < 10; num += 1) intake.push(message(num));
+  expect(taken).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+  intake.stop();
+});
+
+test('the rest is taken in later turns, in its order, and others have their turns in between', async () => {
+  const taken: number[] = [];
+  const intake = new UpdateIntake(([num]) => taken.push(num ?? -1), { turnBytes: 1_000, maxWaitingBytes: 10_000 });
+  for (let num = 0; num < 45; num += 1) intake.push(message(num));
+  const seen = [taken.length];
+  while (taken.length < 45) {
+    await nextTurn();
+    seen.push(taken.length);
+  }
+  expect(seen).toEqual([10, 20, 30, 40, 45]);
+  expect(taken).toEqual(Array.from({ length: 45 }, (_, num) => num));
+});
+
+test('no more waits than the bound', () => {
+  let taken = 0;
+  const intake = new UpdateIntake(() => (taken += 1), { turnBytes: 1_000, maxWaitingBytes: 2_000 });
+  for (let num = 0; num < 100; num += 1) intake.push(message(num));
+  expect(taken).toBe(80);
+  intake.stop();
+});
+
+test('every message is taken once and in order, whatever comes meanwhile, from within too', async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(fc.array(fc.integer({ min: 1, max: 3_000 }), { maxLength: 30 }), { maxLength: 8 }),
+      async (turns) => {
+        const taken: Uint8Array[] = [];
+        const pushed: Uint8Array[] = [];
+        const push = (length: number): void => {
+          const data = new Uint8Array(length);
+          pushed.push(data);
+          intake.push(data);
+        };
+        const intake = new UpdateIntake(
+          (data) => {
+            taken.push(data);
+            if (data.length % 7 === 0 && data.length > 7) push(7);
+          },
+          { turnBytes: 2_000, maxWaitingBytes: 9_000 },
+        );
+        for (const lengths of turns) {
+          for (const length of lengths) push(length);
+          await nextTurn();
+        }
+        while (taken.length < pushed.length) await nextTurn();
+        expect(taken.every((data, i) => data === pushed[i])).toBe(true);
+        intake.stop();
+      },
+    ),
+    { numRuns: 60 },
+  );
+});
