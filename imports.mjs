@@ -109,6 +109,7 @@ export const SIMULATED = {
   'services/command': ['src/main.ts', 'src/run.ts', 'src/config.ts'],
   'services/gateway': [
     'src/edge/transport',
+    // It compresses only for agents that take gzip; those of the world do not.
     'src/edge/poll/poll-http.ts',
     'src/traffic',
     'src/main.ts',

@@ -26,6 +26,7 @@ export interface History {
   readonly virtualMs: number;
 }
 
+const POLLS = { mode: 'poll', reason: 'test', by: 'op' } as const;
 /** Once faults have stopped, everything ends within this. */
 const QUIET_MS = 60_000;
 /** For so long it is watched after everything has ended: what comes late may spoil it. */
@@ -49,14 +50,16 @@ export async function runHistory(plan: Plan): Promise<History> {
 async function live(world: World, plan: Plan, known: readonly Identity[]): Promise<History> {
   const brokers: Brokers = { nats: new NatsServer(world), redis: new RedisServer(world) };
   for (const definition of Object.values(STREAMS)) brokers.nats.store.ensure(definition);
-  await enrol(world, brokers, known.slice(0, plan.endpoints.length));
+  await enrol(world, brokers, { identities: known.slice(0, plan.endpoints.length), polls: plan.polls });
   const gateways = named(plan.gateways, (index) => new GatewayNode(world, `gateway-${index}`, brokers));
   const queries = named(plan.queries, (index) => new QueryNode(world, `query-${index}`, brokers));
   const commands = named(plan.commands, (index) => new CommandNode(world, `command-${index}`, brokers));
   const endpoints = plan.endpoints.map((manner, index) => {
     const identity = known[index];
     if (identity === undefined) throw new RangeError('more endpoints than identities');
-    return new Endpoint(world, { identity, manner, gateways });
+    const intervalMs = plan.polls[identity.facts.host];
+    const first = intervalMs === undefined ? undefined : ({ mode: 'poll', intervalMs } as const);
+    return new Endpoint(world, { identity, manner, gateways, first });
   });
   const apis = named(plan.apis, (index) => new ApiNode(world, `api-${index}`, brokers));
   const nodes = [...gateways, ...queries, ...commands, ...apis, ...endpoints];
@@ -71,12 +74,13 @@ async function live(world: World, plan: Plan, known: readonly Identity[]): Promi
   later(SETTLED_MS, async () => world.moments.begin());
   for (const question of plan.questions) later(question.atMs, () => caller.ask(question));
   for (const order of plan.orders) later(order.atMs, () => caller.order(order));
+  for (const move of plan.moves) later(move.atMs, () => caller.move(move));
   const judge = async (): Promise<Violation[]> => {
     const found = await brokers.redis.registry.lookup(endpoints.map(({ identity }) => identity.agentId));
     const presence = found.kind === 'found' ? found.agents : undefined;
     return violations(caller, { endpoints, nats: brokers.nats, faults: faults.log, nowMs: world.nowMs, presence });
   };
-  const askedMs = Math.max(SETTLED_MS, ...[...plan.questions, ...plan.orders].map(({ atMs }) => atMs));
+  const askedMs = Math.max(SETTLED_MS, ...[...plan.questions, ...plan.orders, ...plan.moves].map(({ atMs }) => atMs));
   const endedMs = Math.max(
     ...plan.questions.map(({ atMs, timeoutMs }) => atMs + timeoutMs),
     ...plan.orders.map(({ atMs, expiresInMs }) => atMs + expiresInMs),
@@ -98,8 +102,12 @@ async function live(world: World, plan: Plan, known: readonly Identity[]): Promi
   };
 }
 
-/** Writes the identities of all endpoints, as enrolment does. */
-async function enrol(world: World, { nats }: Brokers, identities: readonly Identity[]): Promise<void> {
+/** Writes the identities of all endpoints, as enrolment does, and which of them were told to poll. */
+async function enrol(
+  world: World,
+  { nats }: Brokers,
+  { identities, polls }: { readonly identities: readonly Identity[]; readonly polls: Plan['polls'] },
+): Promise<void> {
   const setup = world.process('setup');
   const { streams, connection } = connectSimulated(world, setup, nats);
   const directory = new DirectoryWriter({ streams });
@@ -114,6 +122,12 @@ async function enrol(world: World, { nats }: Brokers, identities: readonly Ident
         if (result.kind !== 'unavailable') break;
         await sleep(connection.clock, 100);
       }
+    }
+    // After all enrolments: the number of an endpoint is that of its record.
+    for (const { agentId, facts } of identities) {
+      const intervalMs = polls[facts.host];
+      if (intervalMs !== undefined)
+        await directory.overrideMode(ORG, agentId, { ...POLLS, intervalMs, atMs: EPOCH_MS });
     }
     isDone = true;
   };

@@ -222,6 +222,57 @@ export const PLANTED: readonly PlantedFault[] = [
     ],
   },
   {
+    name: 'a change of channel is decided and the endpoint is not told',
+    edits: [
+      {
+        file: 'services/gateway/dist/capabilities/modes/mode-handler.js',
+        is: 'this.#assigner.review(session);\n            },',
+        was: '{}\n            },',
+      },
+    ],
+  },
+  {
+    name: 'every session is registered as Live',
+    edits: [
+      {
+        file: 'services/gateway/dist/sessions/registration/registration-queue.js',
+        is: 'instance, mode, epochHint, connectedAtMs },',
+        was: "instance, mode: 'live', epochHint, connectedAtMs },",
+      },
+    ],
+  },
+  {
+    name: 'frames for one that polls are forgotten when they are fetched, not when they have arrived',
+    edits: [
+      {
+        file: 'services/gateway/dist/edge/poll/poll-connection.js',
+        is: "return { kind: 'frames', upTo, batch: encodeBatch(frames), hasMore: frames.length < this.#outbox.length };",
+        was: "const left = this.#outbox.length - frames.length;\nthis.acknowledge(upTo);\nreturn { kind: 'frames', upTo, batch: encodeBatch(frames), hasMore: left > 0 };",
+      },
+    ],
+  },
+  {
+    name: 'who changes its channel in mid-question is told as disconnected',
+    edits: [
+      { file: QUERY_HANDLER, is: 'settle(hasSuccessor !== false);', was: 'settle(false);' },
+      {
+        file: QUERY_HANDLER,
+        is: 'const { hub, successors } = this.#options;\n        // A newer',
+        was: 'const { hub, successors } = this.#options;\n        settle(false);\n        return;\n        // A newer',
+      },
+    ],
+  },
+  {
+    name: 'a poll is not passed on to the gateway that holds its session',
+    edits: [
+      {
+        file: 'services/gateway/dist/edge/poll/poll-handler.js',
+        is: 'if (isHere || holder === this.#options.identity.id)',
+        was: 'if (this !== undefined)',
+      },
+    ],
+  },
+  {
     name: 'an endpoint leaves its session before the next one is ready',
     isHandOver: true,
     edits: [
