@@ -27,6 +27,8 @@ const RETRY_MS = 200;
 const RETRY_SPREAD_MS = 800;
 const DIAL_TIMEOUT_MS = 10_000;
 const WATCH_MS = 5_000;
+const CALM_MS = 120_000;
+const MOST_DELAY_MS = 60_000;
 
 /** A session over Poll: between two polls its endpoint cannot know whether it still is one. */
 interface Polled {
@@ -75,6 +77,9 @@ export class Endpoint {
   #session: Held | undefined;
   #attempt: Held | undefined;
   #toleranceMs = 60_000;
+  /** When WELCOME last sent it to the other channel, and how often in a row. */
+  #redirectedMs = Number.NEGATIVE_INFINITY;
+  #redirects = 0;
 
   constructor(
     world: World,
@@ -175,10 +180,10 @@ export class Endpoint {
     return this.#session !== undefined && this.mode !== this.#mode.setting.mode;
   }
 
-  #moveWithin(spreadMs: number): void {
+  #moveWithin(spreadMs: number, afterMs = 0): void {
     this.#slowestMs = Math.max(this.#slowestMs, this.#pollsEveryMs);
     if (!this.#isElsewhere) return;
-    this.#world.schedule(this.process, this.#world.random.between(0, spreadMs), () => {
+    this.#world.schedule(this.process, afterMs + this.#world.random.between(0, spreadMs), () => {
       if (this.#isElsewhere) this.#connect();
     });
   }
@@ -285,7 +290,16 @@ export class Endpoint {
     this.commands.connected((frame) => link.send(frame));
     if (mode === undefined) return;
     this.#mode.assign(mode);
-    this.#moveWithin(mode.spreadMs);
+    this.#moveWithin(mode.spreadMs, this.#isElsewhere ? this.#delayMs() : 0);
+  }
+
+  /** Before a change that WELCOME asks for: gateways that disagree must not keep it busy. */
+  #delayMs(): number {
+    const sinceMs = this.#clock.monotonic() - this.#redirectedMs;
+    this.#redirectedMs = this.#clock.monotonic();
+    this.#redirects = sinceMs > CALM_MS ? 0 : this.#redirects + 1;
+    const mostMs = this.#redirects === 0 ? 0 : Math.min(MOST_DELAY_MS, 500 * 2 ** this.#redirects);
+    return this.#world.random.between(0, mostMs);
   }
 
   #question(link: Link, ref: number, { id }: QueryBody): void {

@@ -24,6 +24,8 @@ const SENT_WITHIN_MS = 2_000;
 const HUNTED_MS = 12_000;
 /** Who has a session for so long without a fault is asked and answers. */
 const BACK_MS = 8_000;
+/** So long an endpoint may take to answer, and its answer to be kept. */
+const ANSWERED_MS = 1_800;
 /** What a fault has disturbed is over by then. */
 const UNDISTURBED_MS = 30_000;
 /** An answer is kept so soon after it was given, also that of one that polls. */
@@ -148,7 +150,7 @@ export const QUERY_PROPERTIES = {
   },
 
   'who is back before the end is asked again': (
-    { events, isHunt, readyAtEnd }: Asked,
+    { atMs, events, isHunt, readyAtEnd }: Asked,
     { faults, endpoints, nats }: QueryFacts,
   ) => {
     const end = events.at(-1);
@@ -164,6 +166,8 @@ export const QUERY_PROPERTIES = {
         manner !== 'silent' &&
         !answered.has(end.record.id) &&
         endedAtMs - sinceMs > BACK_MS + slowestMs &&
+        // One that polls hears of it at its next poll.
+        endedAtMs - atMs > slowestMs + ANSWERED_MS &&
         ABSENT.has(kept.states.get(num) ?? '')
       );
     });
