@@ -8,9 +8,10 @@ export function report(plan: Plan, history: History): string {
   const manners = plan.endpoints.map((manner, index) => `e${index + 1} ${manner}`).join(', ');
   return [
     ...history.violations.map(({ property, what }) => `NOT TRUE: ${property}\n  ${what}`),
-    `${plan.gateways} gateways, ${plan.queries} query and ${plan.commands} command services, ${plan.apis} APIs, endpoints: ${manners}`,
+    `${plan.gateways} gateways, ${plan.queries} query and ${plan.commands} command services, ${plan.apis} APIs, ${plan.postures} posture services, endpoints: ${manners}`,
     ...plan.faults.map((fault) => `  ${whenText(fault)} ${faultText(fault)}`),
     ...Object.entries(plan.polls).map(([name, ms]) => `  ${name} was told to poll every ${ms} ms`),
+    ...plan.schedules.map(({ atMs, detail }) => `  ${seconds(atMs)} s  a scan is due (${detail})`),
     ...plan.moves.map((move) => `  ${seconds(move.atMs)} s  ${moveText(move)}`),
     ...Object.entries(plan.paces).map(([name, pace]) => `  the clock of ${name} goes at ${pace.toFixed(4)}`),
     'What happened (seconds, who, what):',

@@ -6,6 +6,7 @@ import {
   encodeBody,
   encodeCbor,
   encodeFrame,
+  encodeScanRow,
   FLAG_FINAL,
   FRAME,
   frameBody,
@@ -29,6 +30,7 @@ const DIAL_TIMEOUT_MS = 10_000;
 const WATCH_MS = 5_000;
 const CALM_MS = 120_000;
 const MOST_DELAY_MS = 60_000;
+const PASSED = { outcome: 'pass', evidence: null } as const;
 
 /** A session over Poll: between two polls its endpoint cannot know whether it still is one. */
 interface Polled {
@@ -77,6 +79,10 @@ export class Endpoint {
   #session: Held | undefined;
   #attempt: Held | undefined;
   #toleranceMs = 60_000;
+  /** On its disk: the checks of the pack. */
+  #hasPack = false;
+  /** Which query wants the checks, by its handle in the session. */
+  readonly #wanted = new Map<number, string>();
   /** When WELCOME last sent it to the other channel, and how often in a row. */
   #redirectedMs = Number.NEGATIVE_INFINITY;
   #redirects = 0;
@@ -235,6 +241,10 @@ export class Endpoint {
       const query = decodeBody('query', body);
       if (query.ok) this.#question(link, ref, query.body);
     }
+    if (type === FRAME.pack) {
+      const pack = decodeBody('pack', body);
+      if (pack.ok) this.#answerLater(link, this.#wanted.get(ref), this.#packed(ref, pack.body.checks.length > 0));
+    }
     if (type === FRAME.command) {
       const command = decodeBody('command', body);
       if (command.ok) this.commands.command(command.body);
@@ -262,7 +272,13 @@ export class Endpoint {
     if (!challenge.ok) throw new Error(challenge.fault);
     const { keys, agentId, facts, token, num } = this.identity;
     const proof = new Uint8Array(signHelloProof(keys.privateKey, { agentId, nonce: challenge.body.nonce, token }));
-    const capabilities = [CAPABILITY.query, CAPABILITY.command, CAPABILITY.heartbeat, CAPABILITY.mode];
+    const capabilities = [
+      CAPABILITY.query,
+      CAPABILITY.command,
+      CAPABILITY.heartbeat,
+      CAPABILITY.mode,
+      CAPABILITY.packs,
+    ];
     const instance = new Uint8Array(16).fill(num);
     const replaces = this.#epoch === undefined ? {} : { replaces: this.#epoch };
     const hello = { facts, labels: {}, capabilities, instance, proof, ...replaces };
@@ -277,6 +293,7 @@ export class Endpoint {
     const former = this.#session;
     this.#session = held;
     this.#attempt = undefined;
+    this.#wanted.clear();
     this.#epoch = epoch;
     this.#toleranceMs = 2 * (gatewayHeartbeatMs ?? heartbeatMs);
     this.readySinceMs ??= this.#world.nowMs;
@@ -302,22 +319,48 @@ export class Endpoint {
     return this.#world.random.between(0, mostMs);
   }
 
-  #question(link: Link, ref: number, { id }: QueryBody): void {
+  #question(link: Link, ref: number, { id, pack }: QueryBody): void {
     this.asked.add(id);
     if (this.manner === 'silent') return;
+    if (pack !== undefined && !this.#hasPack) {
+      this.#wanted.set(ref, id);
+      return link.send(encodeFrame(FRAME.packWanted, ref, encodeBody('packWanted', {})));
+    }
+    this.#answerLater(link, id, pack === undefined ? this.#answer(ref) : this.#scanned(ref));
+  }
+
+  /** It has what it wanted for a scan, or there is none. */
+  #packed(ref: number, isThere: boolean): Uint8Array {
+    this.#hasPack ||= isThere;
+    if (isThere) return this.#scanned(ref);
+    const failed = { outcome: 'error', code: 'no_checks', message: 'the gateway has none' } as const;
+    return encodeFrame(FRAME.queryEnd, ref, encodeBody('queryEnd', failed));
+  }
+
+  #answerLater(link: Link, id: string | undefined, answer: Uint8Array): void {
+    if (id === undefined) return;
     this.#world.schedule(this.process, this.#world.random.between(1, 1_500), () => {
       if (link !== this.#session?.link) return;
       this.answered.set(id, this.#world.nowMs);
-      link.send(this.#answer(ref));
+      link.send(answer);
     });
   }
 
   #answer(ref: number): Uint8Array {
-    if (this.manner === 'error') {
-      const failed = { outcome: 'error', code: 'test', message: 'told to fail' } as const;
-      return encodeFrame(FRAME.queryEnd, ref, encodeBody('queryEnd', failed));
-    }
+    if (this.manner === 'error') return this.#failed(ref);
     const rows = this.manner === 'empty' ? new Uint8Array(0) : encodeCbor([this.identity.num]);
     return encodeFrame(FRAME.rows, ref, rows, FLAG_FINAL);
+  }
+
+  /** The outcome of the one check that there is: it fails where others have rows. */
+  #scanned(ref: number): Uint8Array {
+    if (this.manner === 'error') return this.#failed(ref);
+    const found = this.manner === 'rows' ? ({ outcome: 'fail', evidence: '[{"value":1}]' } as const) : PASSED;
+    return encodeFrame(FRAME.rows, ref, encodeScanRow({ check: 0, reason: null, ...found }), FLAG_FINAL);
+  }
+
+  #failed(ref: number): Uint8Array {
+    const failed = { outcome: 'error', code: 'test', message: 'told to fail' } as const;
+    return encodeFrame(FRAME.queryEnd, ref, encodeBody('queryEnd', failed));
   }
 }

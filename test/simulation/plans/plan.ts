@@ -68,6 +68,13 @@ export interface Move {
   readonly forMs?: number;
 }
 
+/** When a schedule is due for the first time, and its terms. */
+export interface SchedulePlan {
+  readonly atMs: number;
+  readonly timeoutMs: number;
+  readonly detail: 'checks' | 'endpoints';
+}
+
 /** Everything that is decided before a history begins. The same seed makes the same plan; a plan can be made smaller. */
 export interface Plan {
   readonly seed: number;
@@ -75,6 +82,7 @@ export interface Plan {
   readonly queries: number;
   readonly commands: number;
   readonly apis: number;
+  readonly postures: number;
   readonly endpoints: readonly Manner[];
   readonly questions: readonly Question[];
   readonly orders: readonly OrderPlan[];
@@ -82,6 +90,7 @@ export interface Plan {
   /** Who was told before to poll, and how often. */
   readonly polls: Readonly<Record<string, number>>;
   readonly moves: readonly Move[];
+  readonly schedules: readonly SchedulePlan[];
   /** How fast the clocks of some processes go: 1 is right. */
   readonly paces: Readonly<Record<string, number>>;
 }

@@ -17,6 +17,7 @@ const RUNNING_QUERY = 'services/query/dist/coordinator/running-query.js';
 const COORDINATOR = 'services/query/dist/coordinator/query-coordinator.js';
 const AGGREGATOR = 'services/query/dist/aggregation/result-aggregator.js';
 const DETECTOR = 'services/query/dist/liveness/gateway-failure-detector.js';
+const SCHEDULER = 'services/posture/dist/schedules/scheduler.js';
 const QUERY_HANDLER = 'services/gateway/dist/capabilities/queries/query-handler.js';
 
 /** Faults that were made on purpose, or were found once and mended. A simulation that does not find them proves nothing. */
@@ -271,6 +272,35 @@ export const PLANTED: readonly PlantedFault[] = [
         was: 'if (this !== undefined)',
       },
     ],
+  },
+  {
+    name: 'a posture service that loses the claim of a moment starts a scan all the same',
+    edits: [
+      {
+        file: SCHEDULER,
+        is: 'if (!(await schedules.write(schedule, schedules.seqOf(schedule))))\n            return;',
+        was: 'await schedules.write(schedule, schedules.seqOf(schedule));',
+      },
+    ],
+  },
+  {
+    name: 'who takes a claim over does not look whether its scan has begun, and starts another one',
+    edits: [
+      { file: SCHEDULER, is: 'if (atMs !== undefined)', was: 'if (atMs === 0)' },
+      {
+        file: SCHEDULER,
+        is: 'claim: { ...claim, atMs: nowMs }',
+        was: 'claim: { ...claim, scan: newQueryId(nowMs), atMs: nowMs }',
+      },
+    ],
+  },
+  {
+    name: 'nobody takes over the claim of a posture service that is gone',
+    edits: [{ file: SCHEDULER, is: 'nowMs - schedule.claim.atMs > CLAIM_MS', was: 'nowMs < schedule.claim.atMs' }],
+  },
+  {
+    name: 'what a scan found is kept before it has ended',
+    edits: [{ file: 'services/posture/dist/scans/scan-recorder.js', is: "record.state === 'running' || ", was: '' }],
   },
   {
     name: 'an endpoint leaves its session before the next one is ready',
