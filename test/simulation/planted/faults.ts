@@ -278,8 +278,19 @@ export const PLANTED: readonly PlantedFault[] = [
     edits: [
       {
         file: SCHEDULER,
-        is: 'if (!(await schedules.write(schedule, schedules.seqOf(schedule))))\n            return;',
-        was: 'await schedules.write(schedule, schedules.seqOf(schedule));',
+        is: 'if (!(await schedules.write(schedule, seq)))\n            return;',
+        was: 'await schedules.write(schedule, seq);',
+      },
+    ],
+  },
+  {
+    name: 'a schedule is claimed as it was when the one before was looked at',
+    edits: [
+      { file: SCHEDULER, is: 'const kept = this.#options.schedules.kept({ org, id });', was: '' },
+      {
+        file: SCHEDULER,
+        is: 'async #lookAt({ org, id }, nowMs) {',
+        was: 'async #lookAt(record, nowMs) {\nconst now = this.#options.schedules.kept(record);\nconst kept = now && { record, seq: now.seq };',
       },
     ],
   },
