@@ -11,11 +11,11 @@ const CALM_MS = 2 * 60_000;
  * delay, all agents that are concerned would open sessions as fast as they can for as long as that lasts.
  */
 export class ModeChangePace {
-  readonly #clock: Clock;
+  readonly #clock: Pick<Clock, 'monotonic'>;
   readonly #backoff: Backoff;
   #lastMs = Number.NEGATIVE_INFINITY;
 
-  constructor({ clock, random }: { readonly clock: Clock; readonly random: () => number }) {
+  constructor({ clock, random }: { readonly clock: Pick<Clock, 'monotonic'>; readonly random: () => number }) {
     this.#clock = clock;
     this.#backoff = fullJitter({ baseMs: BASE_MS, capMs: CAP_MS, random });
   }
