@@ -253,17 +253,6 @@ export const PLANTED: readonly PlantedFault[] = [
     ],
   },
   {
-    name: 'who changes its channel in mid-question is told as disconnected',
-    edits: [
-      { file: QUERY_HANDLER, is: 'settle(hasSuccessor !== false);', was: 'settle(false);' },
-      {
-        file: QUERY_HANDLER,
-        is: 'const { hub, successors } = this.#options;\n        // A newer',
-        was: 'const { hub, successors } = this.#options;\n        settle(false);\n        return;\n        // A newer',
-      },
-    ],
-  },
-  {
     name: 'a poll is not passed on to the gateway that holds its session',
     edits: [
       {
