@@ -20,8 +20,8 @@ export async function* runSeeds({ first, count, workers, ...job }: SeedsOptions)
     return;
   }
   const children = Array.from({ length: workers }, () => fork(WORKER));
+  const running = new Map<number, Promise<Outcome>>();
   try {
-    const running = new Map<number, Promise<Outcome>>();
     const idle = [...children];
     const waiting: ((child: ChildProcess) => void)[] = [];
     const run = async (seed: number): Promise<Outcome> => {
@@ -39,6 +39,8 @@ export async function* runSeeds({ first, count, workers, ...job }: SeedsOptions)
     }
     while (running.size > 0) yield* oldest(running);
   } finally {
+    // What still runs is not waited for when one history was enough.
+    for (const outcome of running.values()) outcome.catch(() => undefined);
     await Promise.all(children.map(ended));
   }
 }
