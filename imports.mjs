@@ -107,8 +107,14 @@ export const DRIVERS = {
 export const SIMULATED = {
   'services/query': ['src/sql', 'src/main.ts', 'src/run.ts', 'src/config.ts'],
   'services/command': ['src/main.ts', 'src/run.ts', 'src/config.ts'],
+  'services/posture': [
+    // Compression without a thread, of a pack.
+    'src/packs/pack-library.ts',
+    ...['src/packs/pack-compiler.ts', 'src/feeds', 'src/vulnerabilities', 'src/main.ts', 'src/run.ts', 'src/config.ts'],
+  ],
   'services/gateway': [
     'src/edge/transport',
+    // It compresses only for agents that take gzip; those of the world do not.
     'src/edge/poll/poll-http.ts',
     'src/traffic',
     'src/main.ts',

@@ -1,8 +1,10 @@
 import { availableParallelism } from 'node:os';
+import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { measured } from './coverage/measure.js';
 import { runSeeds } from './history/run-seeds.js';
 
-const USAGE = `npm run simulate:faults -- [--seed N] [--histories M] [--workers W] [--keep-going] [--no-shrink] [--timeline]
+const USAGE = `npm run simulate:faults -- [--seed N] [--histories M] [--workers W] [--keep-going] [--no-shrink] [--timeline] [--coverage]
 
 Runs the real services in a simulated world, with faults by seed, and judges what callers were told.
   --seed N        the first seed; default: by the time of day
@@ -10,7 +12,8 @@ Runs the real services in a simulated world, with faults by seed, and judges wha
   --workers W     in how many processes; default: one for each core
   --no-shrink     do not look for the smallest history that still breaks a promise
   --keep-going    go on after a history that breaks a promise
-  --timeline      print what happened, also where every promise held`;
+  --timeline      print what happened, also where every promise held
+  --coverage      say at the end how many lines of the simulated packages have run`;
 
 const { values } = parseArgs({
   options: {
@@ -20,12 +23,16 @@ const { values } = parseArgs({
     'keep-going': { type: 'boolean', default: false },
     'no-shrink': { type: 'boolean', default: false },
     timeline: { type: 'boolean', default: false },
+    coverage: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
   },
 });
 
 if (values.help) {
   console.log(USAGE);
+} else if (values.coverage) {
+  const others = process.argv.slice(2).filter((arg) => arg !== '--coverage');
+  process.exitCode = await measured(fileURLToPath(import.meta.url), others);
 } else {
   const first = values.seed === undefined ? Date.now() % 1_000_000_000 : Number(values.seed);
   const count = Number(values.histories);

@@ -31,6 +31,8 @@ export interface PostureServiceDeps {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: Metrics;
+  /** Opens a SQL engine; the one of production where none is given. */
+  readonly compiler?: Pick<PackCompiler, 'compile' | 'start' | 'stop'>;
 }
 
 export interface PostureService {
@@ -41,7 +43,7 @@ export interface PostureService {
 
 /** One instance of the posture service over a connected broker. Its streams must exist. It keeps nothing that a stream does not have. */
 export function createPostureService(deps: PostureServiceDeps): PostureService {
-  const { broker, clock, logger } = deps;
+  const { broker, clock, logger, compiler = new PackCompiler() } = deps;
   const { bus, streams } = broker;
   const instance = newPostureServiceId();
   const packs = new PackLibrary({ streams, logger });
@@ -68,7 +70,6 @@ export function createPostureService(deps: PostureServiceDeps): PostureService {
   });
   const reader = new ScanReader({ streams, packs, exceptions, directory, now: () => clock.now() });
   const recorder = new ScanRecorder({ streams, reader, scans, logger, metrics: metrics.recorder });
-  const compiler = new PackCompiler();
   const queries = new QueryServices({ bus, clock });
   const handled = new PostureRequests({
     ...{ packs, scans, compiler, queries, reader, clock },

@@ -1,4 +1,4 @@
-import type { Fault, Plan } from '../plans/plan.js';
+import type { Fault, Move, Plan } from '../plans/plan.js';
 import type { History } from './run-history.js';
 
 const seconds = (ms: number): string => (ms / 1_000).toFixed(3).padStart(8);
@@ -8,8 +8,11 @@ export function report(plan: Plan, history: History): string {
   const manners = plan.endpoints.map((manner, index) => `e${index + 1} ${manner}`).join(', ');
   return [
     ...history.violations.map(({ property, what }) => `NOT TRUE: ${property}\n  ${what}`),
-    `${plan.gateways} gateways, ${plan.queries} query and ${plan.commands} command services, ${plan.apis} APIs, endpoints: ${manners}`,
+    `${plan.gateways} gateways, ${plan.queries} query and ${plan.commands} command services, ${plan.apis} APIs, ${plan.postures} posture services, endpoints: ${manners}`,
     ...plan.faults.map((fault) => `  ${whenText(fault)} ${faultText(fault)}`),
+    ...Object.entries(plan.polls).map(([name, ms]) => `  ${name} was told to poll every ${ms} ms`),
+    ...plan.schedules.map(({ atMs, detail }) => `  ${seconds(atMs)} s  a scan is due (${detail})`),
+    ...plan.moves.map((move) => `  ${seconds(move.atMs)} s  ${moveText(move)}`),
     ...Object.entries(plan.paces).map(([name, pace]) => `  the clock of ${name} goes at ${pace.toFixed(4)}`),
     'What happened (seconds, who, what):',
     ...history.timeline.map(({ atMs, who, what }) => `${seconds(atMs)}  ${who.padEnd(10)} ${what}`),
@@ -21,6 +24,10 @@ const text = (ms: number): string => `${Math.round(ms)} ms`;
 function whenText({ when }: Fault): string {
   if ('atMs' in when) return `${seconds(when.atMs)} s `;
   return `${text(when.afterMs)} after the ${when.nth}. "${when.moment}"`;
+}
+
+function moveText({ targets, mode, forMs }: Move): string {
+  return `${targets.join(', ')} are told to use ${mode}${forMs === undefined ? '' : ` for ${forMs} ms`}`;
 }
 
 function faultText({ kind, target, forMs, way, byMs }: Fault): string {

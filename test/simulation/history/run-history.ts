@@ -11,6 +11,8 @@ import { Endpoint } from '../nodes/endpoint.js';
 import { GatewayNode } from '../nodes/gateway-node.js';
 import { makeIdentities, ORG, type Identity } from '../nodes/identities.js';
 import type { Brokers } from '../nodes/parts.js';
+import { PostureNode } from '../nodes/posture-node.js';
+import { keepSchedules } from '../nodes/scheduled-scans.js';
 import { QueryNode } from '../nodes/query-node.js';
 import { violations, type Violation } from '../properties/violations.js';
 import { replaceGlobals } from '../world/replace-globals.js';
@@ -26,6 +28,7 @@ export interface History {
   readonly virtualMs: number;
 }
 
+const POLLS = { mode: 'poll', reason: 'test', by: 'op' } as const;
 /** Once faults have stopped, everything ends within this. */
 const QUIET_MS = 60_000;
 /** For so long it is watched after everything has ended: what comes late may spoil it. */
@@ -49,17 +52,20 @@ export async function runHistory(plan: Plan): Promise<History> {
 async function live(world: World, plan: Plan, known: readonly Identity[]): Promise<History> {
   const brokers: Brokers = { nats: new NatsServer(world), redis: new RedisServer(world) };
   for (const definition of Object.values(STREAMS)) brokers.nats.store.ensure(definition);
-  await enrol(world, brokers, known.slice(0, plan.endpoints.length));
+  await enrol(world, brokers, { identities: known.slice(0, plan.endpoints.length), plan });
   const gateways = named(plan.gateways, (index) => new GatewayNode(world, `gateway-${index}`, brokers));
   const queries = named(plan.queries, (index) => new QueryNode(world, `query-${index}`, brokers));
   const commands = named(plan.commands, (index) => new CommandNode(world, `command-${index}`, brokers));
   const endpoints = plan.endpoints.map((manner, index) => {
     const identity = known[index];
     if (identity === undefined) throw new RangeError('more endpoints than identities');
-    return new Endpoint(world, { identity, manner, gateways });
+    const intervalMs = plan.polls[identity.facts.host];
+    const first = intervalMs === undefined ? undefined : ({ mode: 'poll', intervalMs } as const);
+    return new Endpoint(world, { identity, manner, gateways, first });
   });
   const apis = named(plan.apis, (index) => new ApiNode(world, `api-${index}`, brokers));
-  const nodes = [...gateways, ...queries, ...commands, ...apis, ...endpoints];
+  const postures = named(plan.postures, (index) => new PostureNode(world, `posture-${index}`, brokers));
+  const nodes = [...gateways, ...queries, ...commands, ...apis, ...postures, ...endpoints];
   for (const { process } of nodes) process.pace = plan.paces[process.name] ?? 1;
   for (const node of nodes) node.start();
   const caller = new Caller(world, { apis, endpoints });
@@ -71,14 +77,18 @@ async function live(world: World, plan: Plan, known: readonly Identity[]): Promi
   later(SETTLED_MS, async () => world.moments.begin());
   for (const question of plan.questions) later(question.atMs, () => caller.ask(question));
   for (const order of plan.orders) later(order.atMs, () => caller.order(order));
+  for (const move of plan.moves) later(move.atMs, () => caller.move(move));
   const judge = async (): Promise<Violation[]> => {
     const found = await brokers.redis.registry.lookup(endpoints.map(({ identity }) => identity.agentId));
     const presence = found.kind === 'found' ? found.agents : undefined;
     return violations(caller, { endpoints, nats: brokers.nats, faults: faults.log, nowMs: world.nowMs, presence });
   };
-  const askedMs = Math.max(SETTLED_MS, ...[...plan.questions, ...plan.orders].map(({ atMs }) => atMs));
+  const askedMs = Math.max(
+    SETTLED_MS,
+    ...[...plan.questions, ...plan.orders, ...plan.moves, ...plan.schedules].map(({ atMs }) => atMs),
+  );
   const endedMs = Math.max(
-    ...plan.questions.map(({ atMs, timeoutMs }) => atMs + timeoutMs),
+    ...[...plan.questions, ...plan.schedules].map(({ atMs, timeoutMs }) => atMs + timeoutMs),
     ...plan.orders.map(({ atMs, expiresInMs }) => atMs + expiresInMs),
     askedMs,
   );
@@ -98,8 +108,12 @@ async function live(world: World, plan: Plan, known: readonly Identity[]): Promi
   };
 }
 
-/** Writes the identities of all endpoints, as enrolment does. */
-async function enrol(world: World, { nats }: Brokers, identities: readonly Identity[]): Promise<void> {
+/** Writes the identities of all endpoints, as enrolment does, which of them were told to poll, and the schedules that there are. */
+async function enrol(
+  world: World,
+  { nats }: Brokers,
+  { identities, plan }: { readonly identities: readonly Identity[]; readonly plan: Plan },
+): Promise<void> {
   const setup = world.process('setup');
   const { streams, connection } = connectSimulated(world, setup, nats);
   const directory = new DirectoryWriter({ streams });
@@ -115,6 +129,13 @@ async function enrol(world: World, { nats }: Brokers, identities: readonly Ident
         await sleep(connection.clock, 100);
       }
     }
+    // After all enrolments: the number of an endpoint is that of its record.
+    for (const { agentId, facts } of identities) {
+      const intervalMs = plan.polls[facts.host];
+      if (intervalMs !== undefined)
+        await directory.overrideMode(ORG, agentId, { ...POLLS, intervalMs, atMs: EPOCH_MS });
+    }
+    await keepSchedules(streams, plan.schedules);
     isDone = true;
   };
   world.schedule(setup, 0, () => void write());

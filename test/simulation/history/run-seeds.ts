@@ -1,4 +1,5 @@
 import { fork, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { runSeed, type Job, type Outcome } from './worker.js';
 
@@ -19,8 +20,8 @@ export async function* runSeeds({ first, count, workers, ...job }: SeedsOptions)
     return;
   }
   const children = Array.from({ length: workers }, () => fork(WORKER));
+  const running = new Map<number, Promise<Outcome>>();
   try {
-    const running = new Map<number, Promise<Outcome>>();
     const idle = [...children];
     const waiting: ((child: ChildProcess) => void)[] = [];
     const run = async (seed: number): Promise<Outcome> => {
@@ -38,7 +39,9 @@ export async function* runSeeds({ first, count, workers, ...job }: SeedsOptions)
     }
     while (running.size > 0) yield* oldest(running);
   } finally {
-    for (const child of children) child.kill();
+    // What still runs is not waited for when one history was enough.
+    for (const outcome of running.values()) outcome.catch(() => undefined);
+    await Promise.all(children.map(ended));
   }
 }
 
@@ -50,13 +53,20 @@ async function* oldest(running: Map<number, Promise<Outcome>>): AsyncGenerator<O
   }
 }
 
+/** Lets it go, rather than killing it: at its exit a process writes which code has run, where it is asked to. */
+async function ended(child: ChildProcess): Promise<void> {
+  if (!child.connected) return;
+  const exit = once(child, 'exit');
+  child.disconnect();
+  await exit;
+}
+
 function ask(child: ChildProcess, job: Job): Promise<Outcome> {
   return new Promise((resolve, reject) => {
-    const ended = (code: number | null): void =>
-      reject(new Error(`the process of seed ${job.seed} ended with ${code}`));
-    child.once('exit', ended);
+    const lost = (code: number | null): void => reject(new Error(`the process of seed ${job.seed} ended with ${code}`));
+    child.once('exit', lost);
     child.once('message', (outcome) => {
-      child.off('exit', ended);
+      child.off('exit', lost);
       resolve(outcome as Outcome);
     });
     child.send(job);

@@ -43,6 +43,10 @@ function* smaller(plan: Plan): Generator<Plan> {
   const names = new Set(plan.faults.map(({ target }) => target));
   if (plan.gateways > 1 && !names.has(`gateway-${plan.gateways}`)) yield { ...plan, gateways: plan.gateways - 1 };
   if (plan.commands > 1 && !names.has(`command-${plan.commands}`)) yield { ...plan, commands: plan.commands - 1 };
+  for (const moves of without(plan.moves)) yield { ...plan, moves };
+  for (const schedules of without(plan.schedules)) yield { ...plan, schedules };
+  if (plan.postures > 1 && !names.has(`posture-${plan.postures}`)) yield { ...plan, postures: plan.postures - 1 };
+  if (Object.keys(plan.polls).length > 0) yield { ...plan, polls: {} };
   if (Object.keys(plan.paces).length > 0) yield { ...plan, paces: {} };
   if (plan.apis > 1 && !names.has(`api-${plan.apis}`)) yield { ...plan, apis: plan.apis - 1 };
   if (plan.queries > 1 && !names.has(`query-${plan.queries}`)) yield { ...plan, queries: plan.queries - 1 };

@@ -31,5 +31,7 @@ export async function runSeed({ seed, shrinks, reports }: Job): Promise<Outcome>
 }
 
 /** As a process of its own: one job after the other. */
-if (process.send !== undefined)
+if (process.send !== undefined) {
   process.on('message', (job: Job) => void runSeed(job).then((outcome) => process.send?.(outcome)));
+  process.once('disconnect', () => process.exit());
+}

@@ -1,3 +1,5 @@
+import { ModeOverrides } from '@muster/api/mode-overrides';
+import { Directory, DirectoryWriter } from '@muster/directory';
 import { CommandClient } from '@muster/api/command-client';
 import { Idempotency } from '@muster/api/idempotency';
 import { queryEvents } from '@muster/api/query-events';
@@ -16,6 +18,9 @@ export interface Api {
   readonly queries: QueryClient;
   readonly commands: CommandClient;
   readonly idempotency: Idempotency;
+  readonly overrides: ModeOverrides;
+  /** Who is enrolled, as far as it knows. */
+  readonly directory: Directory;
   /** The events of a query after this sequence, to its end. */
   events(id: QueryId, afterSeq: number, signal: AbortSignal): AsyncIterable<Told>;
 }
@@ -52,7 +57,7 @@ export class ApiNode {
   }
 
   async #run(): Promise<void> {
-    const { broker, clock } = parts(this.#world, this.process, this.#brokers);
+    const { broker, clock, logger } = parts(this.#world, this.process, this.#brokers);
     const { bus, streams } = broker;
     const toQueries = queryServices({ bus, clock });
     const toCommands = commandServices({ bus, clock });
@@ -66,7 +71,12 @@ export class ApiNode {
       ['heartbeats', toQueries.heartbeats],
       ['heartbeats of command services', toCommands.heartbeats],
     ]);
+    const directory = new Directory({ streams, logger });
+    // Of it only changes of channels need something.
+    void directory.start();
+    const overrides = new ModeOverrides({ streams, writer: new DirectoryWriter({ streams }) });
     this.#api = {
+      ...{ overrides, directory },
       queries: new QueryClient({ bus, clock, asker: toQueries.asker }),
       commands: new CommandClient({ bus, clock, asker: toCommands.asker }),
       idempotency: new Idempotency({ streams, calls, clock }),

@@ -1,9 +1,9 @@
 import { AppError, type AgentId, type CommandId, type Ledger, type QueryId } from '@muster/protocol';
-import type { QueryRecord, ResultEvent, ResultForm } from '@muster/records';
+import type { ModeOverrideRecord, QueryRecord, ResultEvent, ResultForm } from '@muster/records';
 import { sleep } from '@muster/runtime';
 import { ProcessClock } from '../world/process-clock.js';
 import type { SimulatedProcess, World } from '../world/world.js';
-import type { OrderPlan, Question } from '../plans/plan.js';
+import type { Move, OrderPlan, Question } from '../plans/plan.js';
 import { LostError, type Api, type ApiNode } from './api-node.js';
 import type { Endpoint } from './endpoint.js';
 import { ORG } from './identities.js';
@@ -204,6 +204,20 @@ export class Caller {
     this.#world.note(`has tried to cancel ${id}`, this.process);
   }
 
+  /** Tells endpoints which channel to use, as the API's operation does; again until all of it is kept. */
+  async move({ targets, mode, intervalMs, forMs }: Move): Promise<void> {
+    const chosen = this.#endpoints.filter(({ process }) => targets.includes(process.name));
+    const ids = chosen.map(({ identity }) => identity.agentId);
+    const isKept = await this.#repeat([], (api) => {
+      const atMs = this.#clock.now();
+      const until = forMs === undefined ? {} : { untilMs: atMs + forMs };
+      const every = intervalMs === undefined ? {} : { intervalMs };
+      return overrideModes(api, ids, { mode, ...every, ...until, reason: 'test', by: 'op', atMs });
+    });
+    const told = isKept === true ? 'has told' : 'could not tell';
+    this.#world.note(`${told} ${targets.join(', ')} to use ${mode}`, this.process);
+  }
+
   /** As the second person, at any API process. */
   async #approve(ordered: Ordered, id: CommandId, afterMs: number): Promise<void> {
     await sleep(this.#clock, afterMs);
@@ -232,6 +246,15 @@ export class Caller {
     asked.readyAtEnd = this.#ready();
     this.#world.note(`reads the end of ${id}: ${state}, ${ledgerText(ledger)}`, this.process);
   }
+}
+
+/** @throws AppError when not all of it is kept. */
+async function overrideModes(api: Api, ids: readonly string[], record: ModeOverrideRecord): Promise<true> {
+  const known = ids.flatMap((id) => api.directory.byId(ORG, id) ?? []);
+  let isAll = known.length === ids.length;
+  for await (const { kind } of api.overrides.setAll(known, record)) isAll &&= kind !== 'failed';
+  if (!isAll) throw new AppError('broker_unavailable', 'not all modes could be kept');
+  return true;
 }
 
 /** Instead of a code: nobody answered. */

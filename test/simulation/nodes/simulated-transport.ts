@@ -1,7 +1,8 @@
 import type { Connection, SendResult } from '@muster/gateway/connection';
 import type { HandshakeContext } from '@muster/gateway/handshake-context';
+import type { HttpReply, HttpRequest } from '@muster/gateway/http-message';
 import type { Transport, TransportHandlers, UpgradeDecision } from '@muster/gateway/transport';
-import { SUBPROTOCOL, type ByteCounts } from '@muster/protocol';
+import { CLOSE, SUBPROTOCOL, type ByteCounts } from '@muster/protocol';
 import { Channel } from '../world/channel.js';
 import type { SimulatedProcess, World } from '../world/world.js';
 
@@ -20,11 +21,15 @@ export interface EndpointSide {
 export interface EndpointConnection {
   send(frame: Uint8Array): void;
   ping(): void;
+  /** Orderly end. */
+  close(): void;
   /** Drops it without a word. */
   drop(): void;
 }
 
 const ABNORMAL = 1006;
+/** An agent waits so long for the head of an answer. */
+const ANSWER_MS = 15_000;
 
 /** The sockets of one gateway: each connection is a channel between its process and an endpoint's. */
 export class SimulatedTransport implements Transport {
@@ -66,13 +71,14 @@ export class SimulatedTransport implements Transport {
   dial(endpoint: EndpointSide, token: string): void {
     let connection: GatewaySide | undefined;
     let code = ABNORMAL;
+    let codeOfEndpoint = ABNORMAL;
     const channel: Channel = new Channel(this.#world, {
       client: { process: endpoint.process, onEnd: () => endpoint.closed(code) },
       server: {
         process: this.process,
         onEnd: () => {
           this.#open.delete(channel);
-          if (connection !== undefined) this.#handlers.connections.closed(connection, ABNORMAL);
+          if (connection !== undefined) this.#handlers.connections.closed(connection, codeOfEndpoint);
         },
       },
     });
@@ -87,7 +93,11 @@ export class SimulatedTransport implements Transport {
         code = told;
       });
       connection = side;
-      channel.toClient(() => endpoint.opened(this.#endpointSide(channel, side)));
+      const close = (): void => {
+        codeOfEndpoint = CLOSE.normal.code;
+        channel.close();
+      };
+      channel.toClient(() => endpoint.opened({ ...this.#endpointSide(channel, side), close }));
       this.#handlers.connections.opened(side, decision.context);
     };
   }
@@ -99,7 +109,33 @@ export class SimulatedTransport implements Transport {
     });
   }
 
-  #endpointSide(channel: Channel, side: GatewaySide): EndpointConnection {
+  /** A request over HTTP, on a connection of its own; `undefined` when no answer comes. */
+  request(client: SimulatedProcess, request: HttpRequest, done: (reply: HttpReply | undefined) => void): void {
+    let isDone = false;
+    const finish = (reply?: HttpReply): void => {
+      if (isDone) return;
+      isDone = true;
+      done(reply);
+    };
+    const channel: Channel = new Channel(this.#world, {
+      client: { process: client, onEnd: () => finish() },
+      server: { process: this.process, onEnd: () => this.#open.delete(channel) },
+    });
+    this.#open.add(channel);
+    this.#world.schedule(client, ANSWER_MS, () => channel.end());
+    channel.toServer(() => {
+      if (!this.isListening) return channel.end();
+      this.#handlers.http(request).then(
+        (reply) => {
+          channel.toClient(() => finish(reply));
+          channel.close();
+        },
+        () => channel.end(),
+      );
+    });
+  }
+
+  #endpointSide(channel: Channel, side: GatewaySide): Omit<EndpointConnection, 'close'> {
     const { connections } = this.#handlers;
     return {
       send: (frame) => channel.toServer(() => side.isOpen && connections.received(side, frame, true)),

@@ -1,6 +1,8 @@
 import type { ResultForm } from '@muster/records';
 import { Random } from '../world/random.js';
 import type { Fault, FaultKind, Manner, OrderPlan, Plan, Question, When } from './plan.js';
+import { channels } from './channels.js';
+import { scans } from './scans.js';
 import { SCENARIOS } from './scenarios.js';
 
 /** From when on questions are asked and faults happen: by then everybody is connected. */
@@ -76,10 +78,16 @@ interface Swarm {
   readonly moments: readonly string[];
 }
 
+/** What is added to a plan at last: each by chance of its own, so that the others stay as they are. */
+type Added = 'apis' | 'paces' | 'polls' | 'moves' | 'postures' | 'schedules';
+
 export function makePlan(seed: number): Plan {
   const plan = planned(seed);
   const orders = withApprovals(new Random(seed, 4), plan.orders);
-  return { ...plan, orders, ...aside(new Random(seed, 3), plan) };
+  const others = aside(new Random(seed, 3), plan);
+  const { faults, ...scanned } = scans(new Random(seed, 6), SETTLED_MS);
+  const told = channels(new Random(seed, 5), plan, SETTLED_MS);
+  return { ...plan, orders, ...others, ...told, ...scanned, faults: [...others.faults, ...faults] };
 }
 
 /** Some orders need a second person. */
@@ -92,7 +100,7 @@ function withApprovals(random: Random, orders: readonly OrderPlan[]): readonly O
 }
 
 /** What happens to API processes and to clocks, in some histories. */
-function aside(random: Random, plan: Omit<Plan, 'apis' | 'paces'>): Pick<Plan, 'apis' | 'paces' | 'faults'> {
+function aside(random: Random, plan: Omit<Plan, Added>): Pick<Plan, 'apis' | 'paces' | 'faults'> {
   const apis = 1 + random.int(2);
   const paces: Record<string, number> = {};
   const names = [
@@ -124,7 +132,7 @@ function aside(random: Random, plan: Omit<Plan, 'apis' | 'paces'>): Pick<Plan, '
 
 const named = (kind: string, count: number): string[] => many(count, (i) => `${kind}-${i + 1}`);
 
-function planned(seed: number): Omit<Plan, 'apis' | 'paces'> {
+function planned(seed: number): Omit<Plan, Added> {
   const random = new Random(seed, 2);
   const gateways = 1 + random.int(3);
   const queries = 1 + random.int(2);

@@ -1,3 +1,4 @@
+import type { SessionMode } from '@muster/protocol';
 import type { ResultForm } from '@muster/records';
 
 /** What an endpoint does with every question. */
@@ -56,6 +57,24 @@ export interface OrderPlan {
   readonly approval?: { readonly afterMs: number | undefined };
 }
 
+/** An operator tells endpoints which channel to use. */
+export interface Move {
+  readonly atMs: number;
+  readonly targets: readonly string[];
+  /** `default`: an earlier decision is taken back. */
+  readonly mode: SessionMode | 'default';
+  readonly intervalMs?: number;
+  /** Only for so long. */
+  readonly forMs?: number;
+}
+
+/** When a schedule is due for the first time, and its terms. */
+export interface SchedulePlan {
+  readonly atMs: number;
+  readonly timeoutMs: number;
+  readonly detail: 'checks' | 'endpoints';
+}
+
 /** Everything that is decided before a history begins. The same seed makes the same plan; a plan can be made smaller. */
 export interface Plan {
   readonly seed: number;
@@ -63,10 +82,15 @@ export interface Plan {
   readonly queries: number;
   readonly commands: number;
   readonly apis: number;
+  readonly postures: number;
   readonly endpoints: readonly Manner[];
   readonly questions: readonly Question[];
   readonly orders: readonly OrderPlan[];
   readonly faults: readonly Fault[];
+  /** Who was told before to poll, and how often. */
+  readonly polls: Readonly<Record<string, number>>;
+  readonly moves: readonly Move[];
+  readonly schedules: readonly SchedulePlan[];
   /** How fast the clocks of some processes go: 1 is right. */
   readonly paces: Readonly<Record<string, number>>;
 }

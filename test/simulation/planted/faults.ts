@@ -17,6 +17,7 @@ const RUNNING_QUERY = 'services/query/dist/coordinator/running-query.js';
 const COORDINATOR = 'services/query/dist/coordinator/query-coordinator.js';
 const AGGREGATOR = 'services/query/dist/aggregation/result-aggregator.js';
 const DETECTOR = 'services/query/dist/liveness/gateway-failure-detector.js';
+const SCHEDULER = 'services/posture/dist/schedules/scheduler.js';
 const QUERY_HANDLER = 'services/gateway/dist/capabilities/queries/query-handler.js';
 
 /** Faults that were made on purpose, or were found once and mended. A simulation that does not find them proves nothing. */
@@ -220,6 +221,86 @@ export const PLANTED: readonly PlantedFault[] = [
         was: 'const entry = await this.#signed(command, caller);\n        void this.#append(command, entry).catch(() => undefined);\n        return this.#reply(org, id, false);',
       },
     ],
+  },
+  {
+    name: 'a change of channel is decided and the endpoint is not told',
+    edits: [
+      {
+        file: 'services/gateway/dist/capabilities/modes/mode-handler.js',
+        is: 'this.#assigner.review(session);\n            },',
+        was: '{}\n            },',
+      },
+    ],
+  },
+  {
+    name: 'every session is registered as Live',
+    edits: [
+      {
+        file: 'services/gateway/dist/sessions/registration/registration-queue.js',
+        is: 'instance, mode, epochHint, connectedAtMs },',
+        was: "instance, mode: 'live', epochHint, connectedAtMs },",
+      },
+    ],
+  },
+  {
+    name: 'frames for one that polls are forgotten when they are fetched, not when they have arrived',
+    edits: [
+      {
+        file: 'services/gateway/dist/edge/poll/poll-connection.js',
+        is: "return { kind: 'frames', upTo, batch: encodeBatch(frames), hasMore: frames.length < this.#outbox.length };",
+        was: "const left = this.#outbox.length - frames.length;\nthis.acknowledge(upTo);\nreturn { kind: 'frames', upTo, batch: encodeBatch(frames), hasMore: left > 0 };",
+      },
+    ],
+  },
+  {
+    name: 'a poll is not passed on to the gateway that holds its session',
+    edits: [
+      {
+        file: 'services/gateway/dist/edge/poll/poll-handler.js',
+        is: 'if (isHere || holder === this.#options.identity.id)',
+        was: 'if (this !== undefined)',
+      },
+    ],
+  },
+  {
+    name: 'a posture service that loses the claim of a moment starts a scan all the same',
+    edits: [
+      {
+        file: SCHEDULER,
+        is: 'if (!(await schedules.write(schedule, seq)))\n            return;',
+        was: 'await schedules.write(schedule, seq);',
+      },
+    ],
+  },
+  {
+    name: 'a schedule is claimed as it was when the one before was looked at',
+    edits: [
+      { file: SCHEDULER, is: 'const kept = this.#options.schedules.kept({ org, id });', was: '' },
+      {
+        file: SCHEDULER,
+        is: 'async #lookAt({ org, id }, nowMs) {',
+        was: 'async #lookAt(record, nowMs) {\nconst now = this.#options.schedules.kept(record);\nconst kept = now && { record, seq: now.seq };',
+      },
+    ],
+  },
+  {
+    name: 'who takes a claim over does not look whether its scan has begun, and starts another one',
+    edits: [
+      { file: SCHEDULER, is: 'if (atMs !== undefined)', was: 'if (atMs === 0)' },
+      {
+        file: SCHEDULER,
+        is: 'claim: { ...claim, atMs: nowMs }',
+        was: 'claim: { ...claim, scan: newQueryId(nowMs), atMs: nowMs }',
+      },
+    ],
+  },
+  {
+    name: 'nobody takes over the claim of a posture service that is gone',
+    edits: [{ file: SCHEDULER, is: 'nowMs - schedule.claim.atMs > CLAIM_MS', was: 'nowMs < schedule.claim.atMs' }],
+  },
+  {
+    name: 'what a scan found is kept before it has ended',
+    edits: [{ file: 'services/posture/dist/scans/scan-recorder.js', is: "record.state === 'running' || ", was: '' }],
   },
   {
     name: 'an endpoint leaves its session before the next one is ready',

@@ -73,7 +73,7 @@ export const COMMAND_PROPERTIES = {
       return undefined;
     for (const [index, num] of fold.nums.entries()) {
       const endpoint = endpoints.find(({ identity }) => identity.num === num);
-      const isThere = endpoint?.readySinceMs !== undefined && endpoint.readySinceMs < fromMs;
+      const isThere = endpoint?.readySinceMs !== undefined && endpoint.readySinceMs < fromMs - endpoint.slowestMs;
       if (isThere && isTerminal(fold.state(index + 1)) && endpoint.commands.outcome(id, index + 1) === undefined)
         return `e${num} was there and never got it: ${fold.state(index + 1)}`;
     }

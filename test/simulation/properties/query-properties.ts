@@ -24,7 +24,14 @@ const SENT_WITHIN_MS = 2_000;
 const HUNTED_MS = 12_000;
 /** Who has a session for so long without a fault is asked and answers. */
 const BACK_MS = 8_000;
+/** So long an endpoint may take to answer, and its answer to be kept. */
+const ANSWERED_MS = 1_800;
+/** What a fault has disturbed is over by then. */
+const UNDISTURBED_MS = 30_000;
+/** An answer is kept so soon after it was given, also that of one that polls. */
+const ARRIVED_MS = 4_000;
 const ABSENT: ReadonlySet<string> = new Set(['disconnected', 'unreachable', 'timed_out']);
+const GONE: ReadonlySet<string> = new Set(['disconnected', 'unreachable']);
 const BEGUN_WITHIN_MS = 5_000;
 const ENDED_WITHIN_MS = 5_000;
 const isNotRedis = (target: string): boolean => target !== 'redis' && !/^e\d/.test(target);
@@ -102,6 +109,10 @@ export const QUERY_PROPERTIES = {
     const isCut = faults.haveCutGateway(atMs, untilMs);
     const hasLeft = (num: number): boolean => {
       const endpoint = endpoints.find(({ identity }) => identity.num === num);
+      const begun = endpoint?.begunAtMs.findLast((begunAtMs) => begunAtMs < untilMs);
+      if (begun !== undefined && faults.haveUnannounced(begun)) return true;
+      // Between two polls an endpoint cannot know that its session is gone.
+      if (endpoint?.mayHaveBeenGone(atMs, untilMs) === true) return true;
       const left = [...(endpoint?.process.leftAtMs ?? []), ...(isCut ? (endpoint?.lostAtMs ?? []) : [])];
       return left.some((leftAtMs) => leftAtMs >= atMs && leftAtMs < untilMs);
     };
@@ -133,15 +144,15 @@ export const QUERY_PROPERTIES = {
     const endedAtMs = endOf(nats, id);
     if (faults.touch(endedAtMs - HUNTED_MS, endedAtMs)) return undefined;
     // Not more than two hunts at once ask one endpoint: one that says nothing keeps others waiting.
-    const missing = endpoints.filter(({ identity: { num }, asked, manner }) => {
-      const sinceMs = readyAtEnd.get(num);
-      return manner !== 'silent' && sinceMs !== undefined && endedAtMs - sinceMs > HUNTED_MS && !asked.has(id);
+    const missing = endpoints.filter(({ identity: { num }, asked, manner, slowestMs }) => {
+      const sinceMs = readyAtEnd.get(num) ?? endedAtMs;
+      return manner !== 'silent' && endedAtMs - sinceMs > HUNTED_MS + slowestMs && !asked.has(id);
     });
     return missing.length > 0 ? `${missing.map(({ process }) => process.name).join(', ')} were not asked` : undefined;
   },
 
   'who is back before the end is asked again': (
-    { events, isHunt, readyAtEnd }: Asked,
+    { atMs, events, isHunt, readyAtEnd }: Asked,
     { faults, endpoints, nats }: QueryFacts,
   ) => {
     const end = events.at(-1);
@@ -151,17 +162,54 @@ export const QUERY_PROPERTIES = {
     const kept = new KeptStates();
     for (const event of events) kept.apply(event);
     // An answer that it gave may be lost with the report of its gateway: then it is not asked again.
-    const left = endpoints.filter(({ identity: { num }, manner, answered }) => {
+    const left = endpoints.filter(({ identity: { num }, manner, answered, slowestMs }) => {
       const sinceMs = readyAtEnd.get(num) ?? endedAtMs;
       return (
         manner !== 'silent' &&
         !answered.has(end.record.id) &&
-        endedAtMs - sinceMs > BACK_MS &&
+        endedAtMs - sinceMs > BACK_MS + slowestMs &&
+        // One that polls hears of it at its next poll.
+        endedAtMs - atMs > slowestMs + ANSWERED_MS &&
         ABSENT.has(kept.states.get(num) ?? '')
       );
     });
     const names = left.map(({ process, identity: { num } }) => `${process.name} (${kept.states.get(num)})`);
     return left.length > 0 ? `${names.join(', ')} could have been asked` : undefined;
+  },
+
+  'who answered in time is told so': ({ id, atMs, events }: Asked, { faults, endpoints, nats }: QueryFacts) => {
+    const end = events.at(-1);
+    if (end?.t !== 'ended' || end.record.state !== 'complete' || id === undefined) return undefined;
+    const endedAtMs = endOf(nats, id);
+    if (faults.touch(atMs - UNDISTURBED_MS, endedAtMs)) return undefined;
+    const kept = new KeptStates();
+    for (const event of events) kept.apply(event);
+    // Who changes its channel does not stop answering: it is asked again where it goes to.
+    const lost = endpoints.filter(({ identity: { num }, manner, answered }) => {
+      const answeredAtMs = answered.get(id);
+      const isInTime = answeredAtMs !== undefined && endedAtMs - answeredAtMs > ARRIVED_MS;
+      return isInTime && kept.states.get(num) !== OUTCOME_OF[manner];
+    });
+    const names = lost.map(({ process, identity: { num } }) => `${process.name} (${kept.states.get(num)})`);
+    return lost.length > 0 ? `${names.join(', ')} had answered` : undefined;
+  },
+
+  'who stays is not told as gone': (
+    { atMs, ready, readyAtEnd, events }: Asked,
+    { faults, endpoints, nats }: QueryFacts,
+  ) => {
+    const end = events.at(-1);
+    if (end?.t !== 'ended' || faults.touch(atMs - UNDISTURBED_MS, endOf(nats, end.record.id))) return undefined;
+    const kept = new KeptStates();
+    for (const event of events) kept.apply(event);
+    // From one session to the next without a gap: it stays, also where it changes its channel or its gateway.
+    const gone = endpoints.filter(({ identity: { num } }) => {
+      const sinceMs = ready.get(num);
+      const hasStayed = sinceMs !== undefined && atMs - sinceMs > SETTLED_MS && readyAtEnd.get(num) === sinceMs;
+      return hasStayed && GONE.has(kept.states.get(num) ?? '');
+    });
+    const names = gone.map(({ process, identity: { num } }) => `${process.name} (${kept.states.get(num)})`);
+    return gone.length > 0 ? `${names.join(', ')} had a session all the time` : undefined;
   },
 
   'one key makes one question': ({ ids }: Asked, { endpoints }: QueryFacts) => {

@@ -6,6 +6,7 @@ import { AUDIT_PROPERTIES } from './audit-properties.js';
 import { COMMAND_PROPERTIES } from './command-properties.js';
 import type { FaultLog } from './fault-log.js';
 import { QUERY_PROPERTIES } from './query-properties.js';
+import { allSchedules, SCAN_PROPERTIES, scansOf, SCHEDULE_PROPERTIES } from './scan-properties.js';
 import { SESSION_PROPERTIES } from './session-properties.js';
 
 /** A promise that did not hold. */
@@ -29,6 +30,10 @@ export function violations({ asked, ordered }: Pick<Caller, 'asked' | 'ordered'>
     ...asked.flatMap((question) => broken(QUERY_PROPERTIES, question, { facts, name: question.id ?? 'a question' })),
     ...ordered.flatMap((order) => broken(COMMAND_PROPERTIES, order, { facts, name: order.id ?? 'an order' })),
     ...(ordered.length === 0 ? [] : broken(AUDIT_PROPERTIES, facts.nats, { facts, name: 'audit' })),
+    ...allSchedules(facts.nats).flatMap((schedule) =>
+      broken(SCHEDULE_PROPERTIES, schedule, { facts, name: schedule.name }),
+    ),
+    ...scansOf(facts.nats).flatMap((scan) => broken(SCAN_PROPERTIES, scan, { facts, name: scan.id })),
     ...facts.endpoints.flatMap((endpoint) =>
       broken(SESSION_PROPERTIES, endpoint, { facts, name: endpoint.process.name }),
     ),

@@ -1,3 +1,4 @@
+import { ModeChangePace } from '@muster/agent/mode-change-pace';
 import {
   CLOSE,
   shouldReconnect,
@@ -35,6 +36,8 @@ export class SimulatedAgent implements CommandHost, SessionAgent {
   readonly #context: FleetContext;
   readonly #channel: ChannelSelector;
   #backoff: Backoff | undefined;
+  // Created at the first WELCOME that sends it to the other channel.
+  #pace: ModeChangePace | undefined;
   /** Within which time it comes back from its latest session, as the gateway said. */
   #spreadMs = 0;
   #isReturning = false;
@@ -179,7 +182,16 @@ export class SimulatedAgent implements CommandHost, SessionAgent {
     this.#setStatus('ready');
     this.#commands?.connected();
     if (welcome.mode === undefined) this.#moveToDesiredMode(0);
-    else this.modeAssigned(welcome.mode, ageMs);
+    else this.#redirected(session, welcome.mode, ageMs);
+  }
+
+  /** By WELCOME, which the next gateway may contradict. */
+  #redirected({ mode }: Session, assigned: ModeBody, ageMs: number): void {
+    const context = this.#context;
+    this.#channel.assign(assigned, ageMs, context.coarseNowMs);
+    if (this.#channel.desiredMode === mode) return this.#moveToDesiredMode(0);
+    this.#pace ??= new ModeChangePace({ clock: { monotonic: () => context.coarseNowMs }, random: Math.random });
+    this.#moveToDesiredMode(this.#pace.next() + Math.random() * assigned.spreadMs);
   }
 
   sessionEnded(session: Session, end: WireEnd, { reached, heldMs }: { reached: SessionState; heldMs: number }): void {

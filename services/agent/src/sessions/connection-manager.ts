@@ -16,6 +16,7 @@ import type { NetworkEnd } from '../network/network-end.js';
 import { ActiveSession } from './active-session.js';
 import { CapabilitySet } from './capability-set.js';
 import type { Credentials } from './credentials.js';
+import { ModeChangePace } from './mode-change-pace.js';
 import { type Reconnect, ReconnectPolicy } from './reconnect-policy.js';
 import { type Purpose, ReconnectSchedule } from './reconnect-schedule.js';
 import { TransportSelector } from './transport-selector.js';
@@ -66,6 +67,7 @@ export class ConnectionManager {
   readonly #policy: ReconnectPolicy;
   readonly #selector: TransportSelector;
   readonly #schedule: ReconnectSchedule;
+  readonly #pace: ModeChangePace;
   readonly #stopping = new AbortController();
   readonly #closing = new Set<SessionConnection>();
   #gatewayIndex: number;
@@ -92,6 +94,7 @@ export class ConnectionManager {
     this.#capabilities = new CapabilitySet([...capabilities, own]);
     this.#policy = new ReconnectPolicy(random, gateways.length);
     this.#selector = new TransportSelector({ desired, clock, random });
+    this.#pace = new ModeChangePace({ clock, random });
     this.#schedule = new ReconnectSchedule({
       clock,
       random,
@@ -245,7 +248,8 @@ export class ConnectionManager {
     onReady?.();
     if (mode?.mode === 'poll') this.#selector.modeChanged(0);
     connection.pollEvery(desired.setting.intervalMs);
-    this.#planMove(mode?.spreadMs ?? 0);
+    const isElsewhere = this.#selector.preferred !== connection.mode;
+    this.#planMove(mode?.spreadMs ?? 0, isElsewhere ? this.#pace.next() : 0);
   }
 
   #onFrame(connection: SessionConnection, frame: SessionFrame): void {
@@ -268,9 +272,9 @@ export class ConnectionManager {
     this.#planMove(spreadMs);
   }
 
-  #planMove(spreadMs?: number): void {
+  #planMove(spreadMs?: number, afterMs = 0): void {
     if (this.#session === undefined) return;
-    this.#schedule.moveFrom(this.#session.connection.mode, spreadMs);
+    this.#schedule.moveFrom(this.#session.connection.mode, spreadMs, afterMs);
     const isIdle = this.#attempt === undefined && this.#schedule.purpose === undefined;
     if (this.#isStale && isIdle) this.#schedule.set('renewal', 0);
   }

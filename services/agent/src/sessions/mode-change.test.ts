@@ -37,6 +37,38 @@ describe('a mode that a gateway assigns', () => {
     expect(agent.logLines.some((line) => line.startsWith('no session'))).toBe(false);
   });
 
+  test('by WELCOME again and again, because gateways disagree: the first change is at once, the others wait longer and longer', async () => {
+    const { gateway, agent } = await startAssigned({}, { random: () => 0.5 });
+    await (await gateway.nextLive()).welcome({ epoch: 1, heartbeatMs: 5 * MINUTE, mode: modeBody('poll') });
+    await agent.logged(/session ready/);
+    for (const [changes, delayMs] of [0, 500, 1_000, 2_000, 4_000].entries()) {
+      await agent.clock.advanceAsync(Math.max(0, delayMs - 1));
+      expect(agent.manager.state).toBe(delayMs === 0 ? 'moving' : 'active');
+      await agent.clock.advanceAsync(delayMs === 0 ? 0 : 1);
+      const isPoll = changes % 2 === 0;
+      const next = isPoll ? await gateway.nextPoll() : await gateway.nextLive();
+      const mode = modeBody(isPoll ? 'live' : 'poll');
+      await next.welcome({ epoch: changes + 2, heartbeatMs: 5 * MINUTE, mode });
+      await agent.logged(/session ready/, changes + 2);
+    }
+  });
+
+  test('by WELCOME once more, long after: at once', async () => {
+    const { gateway, agent } = await startAssigned({}, { random: () => 0.5 });
+    await (await gateway.nextLive()).welcome({ epoch: 1, mode: modeBody('poll') });
+    await agent.logged(/session ready/);
+    await agent.clock.advanceAsync(0);
+    await (await gateway.nextPoll()).welcome({ epoch: 2, mode: modeBody('poll', { intervalMs: 60 * MINUTE }) });
+    await agent.logged(/session ready/, 2);
+    await agent.clock.advanceAsync(5 * MINUTE);
+    agent.manager.renew();
+    await agent.clock.advanceAsync(0);
+    await (await gateway.nextPoll()).welcome({ epoch: 3, mode: modeBody('live') });
+    await agent.logged(/session ready/, 3);
+    await agent.clock.advanceAsync(0);
+    expect(agent.manager.state).toBe('moving');
+  });
+
   test('by MODE, to Poll: after a random part of the spread; the session stays active until then', async () => {
     const { gateway, agent, session } = await active('live', { random: () => 0.5 });
     session.assignMode({ mode: 'poll', spreadMs: 10_000 });

@@ -57,16 +57,17 @@ export class ReconnectSchedule {
   }
 
   /**
-   * Plans what moves a session from `mode` to the preferred mode, and drops a planned change to another one. Without
-   * `spreadMs`, an attempt that is planned keeps its time: it is the retry after a failure.
+   * Plans what moves a session from `mode` to the preferred mode, not before `afterMs`, and drops a planned change to
+   * another one. Without `spreadMs`, an attempt that is planned keeps its time: it is the retry after a failure.
    */
-  moveFrom(mode: SessionMode, spreadMs?: number): void {
+  moveFrom(mode: SessionMode, spreadMs?: number, afterMs = 0): void {
     const { selector, clock, run } = this.#options;
     this.dropProbe();
     const delayMs = mode === 'poll' ? selector.probeInMs : undefined;
     if (delayMs !== undefined) this.#probe = clock.setTimeout(() => run('probe'), delayMs);
     if (selector.preferred === mode) this.dropModeChange();
-    else if (spreadMs !== undefined || this.#planned === undefined) this.within('mode', this.spread(0, spreadMs ?? 0));
+    else if (spreadMs !== undefined || this.#planned === undefined)
+      this.within('mode', this.spread(afterMs, spreadMs ?? 0));
   }
 
   /** A random delay between `afterMs` and `afterMs + spreadMs`. */

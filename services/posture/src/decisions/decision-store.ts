@@ -125,9 +125,10 @@ export class DecisionStore<T extends Decision> {
     throw new AppError('conflict', `the ${this.#options.noun} ${id} changes all the time; try again`);
   }
 
-  /** The sequence of what is in memory; 0 where there is nothing. */
-  seqOf({ org, id }: Pick<T, 'org' | 'id'>): number {
-    return this.#all.get(`${org}/${id}`)?.seq ?? 0;
+  /** What is in memory now: the record and the sequence that a write must follow, which belong together. `undefined` where it was deleted. */
+  kept({ org, id }: Pick<T, 'org' | 'id'>): Kept<T> | undefined {
+    const kept = this.#all.get(`${org}/${id}`);
+    return kept?.record.deleted === undefined ? kept : undefined;
   }
 
   /** `false`: it is not the successor of that sequence. @throws AppError `broker_unavailable`, `storage_full` */

@@ -99,6 +99,31 @@ describe('schedules', () => {
     expect(second?.dueMs).toBeLessThanOrEqual(Date.parse('2026-03-30T00:30:00Z'));
   });
 
+  test('that are due at one moment start one scan each, though an instance starts one slowly and another one starts the next meanwhile', async () => {
+    let goOn = (): void => undefined;
+    const slowly = new Promise<void>((resolve) => (goOn = resolve));
+    const slow = await startInstance({
+      startScan: async (request) => {
+        await slowly;
+        started.push(request);
+        return { id: request.id } as never;
+      },
+    });
+    const ids = ['schaaaaaaaaaaaaa', 'schbbbbbbbbbbbbb'] as const;
+    for (const id of ids) await slow.requests.create(ORG, ANN, TERMS, id);
+    await until('2026-03-28T01:29:58Z');
+    await pass(3_000);
+    await startInstance();
+    await pass(3_000);
+    expect(started).toHaveLength(1);
+    goOn();
+    await pass(3_000);
+    const firings = await Promise.all(ids.map(async (id) => (await slow.requests.show(ORG, id)).firings));
+    expect(firings).toMatchObject([[{ result: 'started' }], [{ result: 'started' }]]);
+    const scans = new Set(firings.flat().map(({ scan }) => scan));
+    expect([started.length, scans]).toEqual([2, new Set(started.map(({ id }) => id))]);
+  });
+
   test('are made once for one id, by whichever instance, also when the org has as many as it may', async () => {
     const [one, other] = await Promise.all([startInstance(), startInstance()]);
     const id = 'schaaaaaaaaaaaaa';

@@ -59,33 +59,44 @@ export class Scheduler {
     for (const schedule of [...schedules.living()]) {
       if (this.#isStopped) return;
       try {
-        const nowMs = clock.now();
-        if (isClaimed(schedule)) {
-          if (nowMs - schedule.claim.atMs > CLAIM_MS) await this.#takeOver(schedule, nowMs);
-        } else if (schedule.state === 'active' && schedule.next !== undefined && schedule.next.atMs <= nowMs)
-          await this.#fire(schedule, schedule.next, nowMs);
+        await this.#lookAt(schedule, clock.now());
       } catch (error) {
         logger.warn('a schedule cannot be looked after now', { schedule: schedule.id, err: error });
       }
     }
   }
 
+  /** As it is now: while the one before was looked after, another instance may have claimed it. */
+  async #lookAt({ org, id }: ScheduleRecord, nowMs: number): Promise<void> {
+    const kept = this.#options.schedules.kept({ org, id });
+    if (kept === undefined) return;
+    const { record: schedule, seq } = kept;
+    if (isClaimed(schedule)) {
+      if (nowMs - schedule.claim.atMs > CLAIM_MS) await this.#takeOver(schedule, seq, nowMs);
+    } else if (schedule.state === 'active' && schedule.next !== undefined && schedule.next.atMs <= nowMs)
+      await this.#fire({ schedule, seq }, schedule.next, nowMs);
+  }
+
   /** Of moments that passed while nobody looked, the last one starts a scan if it is not late; none of them is left unsaid. */
-  async #fire(schedule: ScheduleRecord, first: Moment, nowMs: number): Promise<void> {
+  async #fire(
+    { schedule, seq }: { schedule: ScheduleRecord; seq: number },
+    first: Moment,
+    nowMs: number,
+  ): Promise<void> {
     const { next: _next, ...rest } = schedule;
     const { last, before, ...after } = passedBy(schedule, first, nowMs);
     const isLate = nowMs - last.atMs > GRACE_MS;
     const missed = isLate ? before + 1 : before;
     const message = `no posture service could start ${missed === 1 ? 'it' : 'them'} in time`;
     const firing: Firing = { dueMs: first.dueMs, atMs: nowMs, result: 'missed', missed, message };
-    if (isLate) return this.#end({ ...rest, ...after }, firing);
+    if (isLate) return this.#end({ ...rest, ...after }, seq, firing);
     const claim = { dueMs: last.dueMs, scan: newQueryId(nowMs), sinceMs: nowMs, atMs: nowMs };
     const claimed = { ...rest, ...after, claim };
-    if (missed === 0) await this.#claim(claimed);
-    else await this.#claim({ ...claimed, firings: withFiring(claimed, firing).firings }, firing);
+    if (missed === 0) await this.#claim(claimed, seq);
+    else await this.#claim({ ...claimed, firings: withFiring(claimed, firing).firings }, seq, firing);
   }
 
-  async #takeOver(schedule: Claimed, nowMs: number): Promise<void> {
+  async #takeOver(schedule: Claimed, seq: number, nowMs: number): Promise<void> {
     const { claim, ...rest } = schedule;
     const { dueMs, sinceMs, scan, message = 'no query service could be asked' } = claim;
     // Who started it may have died before it said so.
@@ -93,16 +104,16 @@ export class Scheduler {
     if (atMs !== undefined) return this.#settle(schedule, { dueMs, atMs, result: 'started', scan });
     const failed = { dueMs, atMs: nowMs, result: 'failed' as const };
     if (schedule.state === 'paused')
-      await this.#end(rest, { ...failed, message: `it was paused before its scan could start: ${message}` });
-    else if (nowMs - sinceMs > GRACE_MS) await this.#end(rest, { ...failed, message });
-    else await this.#claim({ ...schedule, claim: { ...claim, atMs: nowMs } });
+      await this.#end(rest, seq, { ...failed, message: `it was paused before its scan could start: ${message}` });
+    else if (nowMs - sinceMs > GRACE_MS) await this.#end(rest, seq, { ...failed, message });
+    else await this.#claim({ ...schedule, claim: { ...claim, atMs: nowMs } }, seq);
   }
 
-  /** `missed`: what the record says of moments before it. */
-  async #claim(schedule: Claimed, missed?: Firing): Promise<void> {
+  /** `seq`: of the record that it was made of. `missed`: what the record says of moments before it. */
+  async #claim(schedule: Claimed, seq: number, missed?: Firing): Promise<void> {
     const { schedules, startScan, clock, logger } = this.#options;
     const { org, id, claim } = schedule;
-    if (!(await schedules.write(schedule, schedules.seqOf(schedule)))) return;
+    if (!(await schedules.write(schedule, seq))) return;
     if (missed !== undefined) this.#told(schedule, missed);
     const { dueMs, scan } = claim;
     try {
@@ -133,9 +144,9 @@ export class Scheduler {
     if (isOurs) metrics.firings.inc({ result: firing.result });
   }
 
-  async #end(schedule: ScheduleRecord, firing: Firing): Promise<void> {
+  async #end(schedule: ScheduleRecord, seq: number, firing: Firing): Promise<void> {
     const { schedules } = this.#options;
-    if (await schedules.write(withFiring(schedule, firing), schedules.seqOf(schedule))) this.#told(schedule, firing);
+    if (await schedules.write(withFiring(schedule, firing), seq)) this.#told(schedule, firing);
   }
 
   #told({ org, id }: ScheduleRecord, firing: Firing): void {
