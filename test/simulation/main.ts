@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { measured } from './coverage/measure.js';
+import { measured } from './covered/measure.js';
 import { runSeeds } from './history/run-seeds.js';
 
 const USAGE = `npm run simulate:faults -- [--seed N] [--histories M] [--workers W] [--keep-going] [--no-shrink] [--timeline] [--coverage]
