@@ -124,7 +124,7 @@ export function createQueryService(deps: QueryServiceDeps): QueryService {
     ...{ bus, streams, coordinatorId, logger, tracer, records },
     runningDeps: (record, span) => ({
       ...runningDeps(record, span),
-      openResults,
+      ...{ records, openResults },
       inScope: () => endpointsInScope(directory, record),
     }),
   });

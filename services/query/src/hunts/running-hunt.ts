@@ -11,6 +11,7 @@ import { ENDINGS, type Ending, type EndingKind } from '../coordinator/endings.js
 import { FlushScheduler } from '../coordinator/flush-scheduler.js';
 import { nextResultEvent } from '../coordinator/next-result-event.js';
 import type { GatewayFailureDetector } from '../liveness/gateway-failure-detector.js';
+import { OwnRecord } from '../results/own-record.js';
 import type { QueryRecordStore } from '../results/query-record-store.js';
 import type { ResultWriter, ResultWriterOptions, WriteResult } from '../results/result-writer.js';
 import { foundBy } from './found.js';
@@ -22,7 +23,7 @@ export interface RunningHuntDeps {
   readonly logger: Logger;
   readonly span: Span;
   readonly metrics: CoordinatorMetrics;
-  readonly records: Pick<QueryRecordStore, 'store'>;
+  readonly records: Pick<QueryRecordStore, 'store' | 'get'>;
   readonly detector: Pick<GatewayFailureDetector, 'probeIfSilent'>;
   readonly openResults: (
     query: Pick<ResultWriterOptions, 'org' | 'id' | 'next' | 'onBroken'> & { readonly lastSeq: number },
@@ -58,7 +59,8 @@ export class RunningHunt {
   readonly #scheduler: FlushScheduler;
   readonly #writer: ResultWriter;
   readonly #kept: KeptHunt | undefined;
-  #stored: StoredQuery;
+  readonly #own: OwnRecord;
+  #last: QueryRecord | undefined;
   #state: 'starting' | 'running' | 'finishing' | 'ended' = 'starting';
   #begunMs = 0;
   #countedMs = Number.NEGATIVE_INFINITY;
@@ -75,7 +77,7 @@ export class RunningHunt {
   constructor(deps: RunningHuntDeps, stored: StoredQuery, kept?: KeptHunt) {
     const { record } = stored;
     this.#deps = deps;
-    this.#stored = stored;
+    this.#own = new OwnRecord(deps.records, stored);
     this.#kept = kept;
     const { mode, columns } = record;
     this.#aggregator = new ResultAggregator({ ...deps.limits, form: mode, columns: columns.length, isHunt: true });
@@ -94,7 +96,7 @@ export class RunningHunt {
   }
 
   get record(): QueryRecord {
-    return this.#stored.record;
+    return this.#last ?? this.#own.record;
   }
 
   get running(): boolean {
@@ -254,16 +256,15 @@ export class RunningHunt {
 
   /** Who waits for rows reads records: the results of all queries are too much to read for that. Tried again at the next tick. */
   #tellFound(): Promise<void> | undefined {
-    const { clock, records, logger } = this.#deps;
+    const { clock, logger } = this.#deps;
     const ledger = this.#aggregator.writtenLedger;
     const found = foundBy(this.record, { endpoints: ledger.answered, nowMs: clock.now() });
     if (found === undefined) return undefined;
     const record = { ...this.record, found, ledger, rows: this.#aggregator.rows };
-    return records
-      .store(record, this.#stored.seq)
+    return this.#own
+      .store(record)
       .then((stored) => {
-        // Where it is a conflict another one goes on with the hunt, and the next write of results says so.
-        if (stored.kind === 'stored') this.#stored = { record, seq: stored.seq };
+        if (stored === 'conflict') this.#abandon('fenced');
       })
       .catch((err: unknown) => logger.warn('what a hunt found could not be stored', { query: record.id, err }))
       .finally(() => (this.#telling = undefined));
@@ -277,22 +278,28 @@ export class RunningHunt {
     const { bus, reduce, metrics, logger } = this.#deps;
     await this.#count();
     await this.#telling;
+    if (!this.#finishing) return;
     this.#aggregator.ledger.end(ending.code, ending.message);
     this.#scheduler.finish();
     await this.#writer.idle();
-    if (this.#state !== 'finishing') return;
+    if (!this.#finishing) return;
     bus.publish(SUBJECTS.gateways, encodeBusMessage({ t: 'query_stop', id: this.record.id, reason: ending.stop }));
     if (this.record.reduce !== undefined) await this.#writer.write(await reduce(this.record));
     const record = this.#lastRecord(ending.state);
     if ((await this.#writer.write({ t: 'ended', record })) !== 'written') return;
-    const stored = await this.#deps.records.store(record, this.#stored.seq);
+    let stored = await this.#own.store(record);
+    if (stored === 'behind') stored = await this.#own.store(record);
     // A record that is left as running is corrected by any query service.
-    if (stored.kind !== 'stored') logger.error('last record was not stored', { query: record.id, result: stored.kind });
-    this.#stored = { ...this.#stored, record };
+    if (stored !== 'stored') logger.error('last record was not stored', { query: record.id, result: stored });
+    this.#last = record;
     metrics.ended.inc({ state: record.state, mode: record.mode });
     for (const outcome of OUTCOMES) metrics.endpoints.inc({ outcome }, record.ledger[outcome]);
     logger.info('hunt ended', { query: record.id, state: record.state, ledger: record.ledger, rows: record.rows });
     this.#close();
+  }
+
+  get #finishing(): boolean {
+    return this.#state === 'finishing';
   }
 
   #lastRecord(state: Ending['state']): QueryRecord {
@@ -323,6 +330,7 @@ export class RunningHunt {
   }
 
   #close(fault?: string): void {
+    if (this.#state === 'ended') return;
     this.#state = 'ended';
     this.#deps.span.end(fault);
     this.#resolveEnded();
