@@ -114,6 +114,7 @@ export function createQueryService(deps: QueryServiceDeps): QueryService {
       findLost({ directory, registry, held, gateways: () => detector.known(), clock }, record, asked),
     countOffline: (isTargeted) => countOffline(directory, record, isTargeted),
     reduce: (query) => reductions.reducedEvent(query),
+    afterArrived: (then) => coordinator.afterArrived(then),
     limits: { ...config, eventBytes: EVENT_BYTES },
   });
   const coordinator: QueryCoordinator = new QueryCoordinator({

@@ -33,6 +33,8 @@ export interface RunningQueryDeps extends ScopeSurveyDeps {
   readonly openResults: (query: Pick<ResultWriterOptions, 'org' | 'id' | 'next' | 'onBroken'>) => ResultWriter;
   /** Runs the query's reduce statement over what is in the result stream; never throws. */
   readonly reduce: (record: QueryRecord) => Promise<ResultEvent & { readonly t: 'reduced' }>;
+  /** Calls back when the updates that have arrived until now were given to {@link RunningQuery.takeUpdate}; at once when none waits. */
+  readonly afterArrived: (then: () => void) => void;
   readonly limits: Omit<AggregatorOptions, 'form' | 'columns'>;
 }
 
@@ -166,8 +168,12 @@ export class RunningQuery {
     if (this.#state === 'running') this.#aggregator.gatewayReturned(gateway);
   }
 
-  /** Ends the query now. Only the first call has an effect. */
+  /** Ends the query when what has arrived for it was taken. Only the first end has an effect. */
   end(kind: EndingKind): void {
+    if (this.#state === 'running') this.#deps.afterArrived(() => this.#endNow(kind));
+  }
+
+  #endNow(kind: EndingKind): void {
     if (this.#state !== 'running') return;
     this.#state = 'finishing';
     this.#writer.ending();
@@ -208,7 +214,7 @@ export class RunningQuery {
 
   #endWhenSettled(): boolean {
     if (!this.#aggregator.settled || !this.#certain) return false;
-    this.end('settled');
+    this.#endNow('settled');
     return true;
   }
 

@@ -48,6 +48,7 @@ beforeEach(async () => {
         new ResultWriter({ ...query, ...common, streams, metrics: metrics.results, retryForMs: 5_000 }),
       inScope: () => Promise.resolve([]),
       reduce: () => Promise.resolve({ t: 'reduced', columns: ['n'], rows: [[1]], truncated: false }),
+      afterArrived: (then) => then(),
       limits: {
         ...{ maxGroups: 1_000, maxGroupBytes: 1_000_000, maxQueuedBytes: 1_000_000, maxResultBytes: 10_000_000 },
         eventBytes: 64 * 1024,

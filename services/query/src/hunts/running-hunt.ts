@@ -31,6 +31,8 @@ export interface RunningHuntDeps {
   /** The enrolled endpoints in its scope. Never throws. */
   readonly inScope: () => Promise<readonly number[]>;
   readonly reduce: (record: QueryRecord) => Promise<ResultEvent & { readonly t: 'reduced' }>;
+  /** Calls back when the updates that have arrived until now were given to {@link RunningHunt.takeUpdate}; at once when none waits. */
+  readonly afterArrived: (then: () => void) => void;
   readonly limits: Omit<AggregatorOptions, 'form' | 'columns' | 'isHunt'>;
 }
 
@@ -173,8 +175,12 @@ export class RunningHunt {
     if (this.#state === 'running') this.#aggregator.gatewayReturned(gateway);
   }
 
-  /** Ends the hunt now. Only the first call has an effect. */
+  /** Ends the hunt when what has arrived for it was taken. Only the first end has an effect. */
   end(kind: EndingKind): void {
+    if (this.#state === 'running') this.#deps.afterArrived(() => this.#endNow(kind));
+  }
+
+  #endNow(kind: EndingKind): void {
     if (this.#state !== 'running') return;
     this.#state = 'finishing';
     this.#writer.ending();
@@ -188,6 +194,7 @@ export class RunningHunt {
 
   /** This service stops: writes what came, and leaves the hunt to another one. */
   async release(): Promise<void> {
+    await new Promise<void>((resolve) => this.#deps.afterArrived(resolve));
     if (this.#state !== 'running') return;
     this.#stopTimers();
     this.#scheduler.flushNow();
@@ -223,7 +230,7 @@ export class RunningHunt {
     if (nowMs - this.#countedMs >= COUNT_MS) void this.#count().then(() => this.#scheduler.changed());
     this.#changed();
     if (!this.#inDoubt) this.#telling ??= this.#tellFound();
-    if (this.#mayBeFinal(nowMs)) void this.#count().then(() => this.#mayBeFinal(nowMs) && this.end('settled'));
+    if (this.#mayBeFinal(nowMs)) void this.#count().then(() => this.#mayBeFinal(nowMs) && this.#endNow('settled'));
   }
 
   /** Everybody in scope has settled, and nobody can be added. */
