@@ -43,6 +43,9 @@ import { SqlCompiler } from './sql/sql-compiler.js';
 /** Approximate upper bound of one event of the result stream: a quarter of what the broker takes. */
 const EVENT_BYTES = 256 * 1024;
 
+/** Agents that enrolled so short a time ago that the directory lacks them have higher numbers than it knows. */
+const NEWEST_NUMBERS = 200_000;
+
 /** What differs from one result stream to the next. */
 type OpenedResults = Omit<ResultWriterOptions, 'streams' | 'clock' | 'logger' | 'metrics' | 'retryForMs'>;
 
@@ -115,7 +118,7 @@ export function createQueryService(deps: QueryServiceDeps): QueryService {
     countOffline: (isTargeted) => countOffline(directory, record, isTargeted),
     reduce: (query) => reductions.reducedEvent(query),
     afterArrived: (then) => coordinator.afterArrived(then),
-    limits: { ...config, eventBytes: EVENT_BYTES },
+    limits: { ...config, eventBytes: EVENT_BYTES, highestNum: () => directory.highestNum + NEWEST_NUMBERS },
   });
   const coordinator: QueryCoordinator = new QueryCoordinator({
     ...{ bus, coordinatorId, metrics: metrics.coordinator, tracer, logger, records, detector, runningDeps },

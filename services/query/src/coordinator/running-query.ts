@@ -16,7 +16,7 @@ import type { QueryRecordStore } from '../results/query-record-store.js';
 import type { ResultWriter, ResultWriterOptions, WriteResult } from '../results/result-writer.js';
 import type { FailureSign, GatewayFailureDetector } from '../liveness/gateway-failure-detector.js';
 import { ENDINGS, type Ending, type EndingKind } from './endings.js';
-import type { CoordinatorMetrics } from './coordinator-metrics.js';
+import { countRefused, type CoordinatorMetrics } from './coordinator-metrics.js';
 import { FlushScheduler } from './flush-scheduler.js';
 import { MANY_CHANGES, nextResultEvent } from './next-result-event.js';
 import { ScopeSurvey, type ScopeSurveyDeps } from './scope-survey.js';
@@ -144,12 +144,14 @@ export class RunningQuery {
   takeUpdate(update: GatewayUpdate): void {
     const { metrics, logger, clock } = this.#deps;
     if (this.#state !== 'running') return metrics.updates.inc({ result: 'too_late' });
+    const refusedBefore = this.#aggregator.refusedNumbers;
     try {
       metrics.updates.inc({ result: this.#aggregator.take(update, clock.now()) });
     } catch (error) {
       metrics.updates.inc({ result: 'malformed' });
       logger.error('gateway update is malformed', { query: this.record.id, gateway: update.gateway, err: error });
     }
+    countRefused(this.#deps, update, this.#aggregator.refusedNumbers - refusedBefore);
     this.#countLostUpdates(update.gateway);
     this.#changed();
   }

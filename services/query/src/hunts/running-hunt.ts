@@ -6,7 +6,7 @@ import type { QueryRecord, ResultEvent } from '@muster/records';
 import type { Clock, Logger, Span, Timer } from '@muster/runtime';
 import type { StoredQuery } from '@muster/service-base';
 import { ResultAggregator, type AggregatorOptions } from '../aggregation/result-aggregator.js';
-import type { CoordinatorMetrics } from '../coordinator/coordinator-metrics.js';
+import { countRefused, type CoordinatorMetrics } from '../coordinator/coordinator-metrics.js';
 import { ENDINGS, type Ending, type EndingKind } from '../coordinator/endings.js';
 import { FlushScheduler } from '../coordinator/flush-scheduler.js';
 import { nextResultEvent } from '../coordinator/next-result-event.js';
@@ -150,13 +150,14 @@ export class RunningHunt {
   takeUpdate(update: GatewayUpdate): void {
     const { metrics, logger, clock } = this.#deps;
     if (this.#state !== 'running') return metrics.updates.inc({ result: 'too_late' });
-    const lostBefore = this.#aggregator.lostUpdates;
+    const { lostUpdates: lostBefore, refusedNumbers: refusedBefore } = this.#aggregator;
     try {
       metrics.updates.inc({ result: this.#aggregator.take(update, clock.now()) });
     } catch (error) {
       metrics.updates.inc({ result: 'malformed' });
       logger.error('gateway update is malformed', { query: this.record.id, gateway: update.gateway, err: error });
     }
+    countRefused(this.#deps, update, this.#aggregator.refusedNumbers - refusedBefore);
     const lost = this.#aggregator.lostUpdates - lostBefore;
     if (lost > 0) {
       metrics.lostUpdates.inc(lost);
