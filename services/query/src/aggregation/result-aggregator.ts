@@ -2,6 +2,7 @@ import type { GatewayUpdate, PartialUpdate, TargetedUpdate } from '@muster/messa
 import { countRows, type GatewayId, type Ledger } from '@muster/protocol';
 import { forEachAnswer, readAnswerBlock, type ResultForm, type Working } from '@muster/records';
 import { QueryLedger } from '../ledger/query-ledger.js';
+import { checkUpdate } from './check-update.js';
 import { EnrollableNumbers } from './enrollable-numbers.js';
 import { UpdateSequencer } from './update-sequencer.js';
 import { GroupMerge } from './group-merge.js';
@@ -153,8 +154,9 @@ export class ResultAggregator {
     return reasons.length === 0 ? undefined : reasons.join('; ');
   }
 
-  /** Takes an update that arrived at `nowMs` (wall clock). Throws `RangeError` or `TypeError` when its sets or blocks are malformed. */
+  /** Takes an update that arrived at `nowMs` (wall clock). Throws `RangeError` or `TypeError` when it is malformed. */
   take(update: GatewayUpdate, nowMs: number): UpdateResult {
+    checkUpdate(update);
     const state = this.#gateway(update.gateway);
     if (state.dead) this.gatewayReturned(update.gateway);
     const sequenced = state.sequencer.take(update);
