@@ -43,6 +43,9 @@ import { SqlCompiler } from './sql/sql-compiler.js';
 /** Approximate upper bound of one event of the result stream: a quarter of what the broker takes. */
 const EVENT_BYTES = 256 * 1024;
 
+/** Agents that enrolled so short a time ago that the directory lacks them have higher numbers than it knows. */
+const NEWEST_NUMBERS = 200_000;
+
 /** What differs from one result stream to the next. */
 type OpenedResults = Omit<ResultWriterOptions, 'streams' | 'clock' | 'logger' | 'metrics' | 'retryForMs'>;
 
@@ -114,7 +117,8 @@ export function createQueryService(deps: QueryServiceDeps): QueryService {
       findLost({ directory, registry, held, gateways: () => detector.known(), clock }, record, asked),
     countOffline: (isTargeted) => countOffline(directory, record, isTargeted),
     reduce: (query) => reductions.reducedEvent(query),
-    limits: { ...config, eventBytes: EVENT_BYTES },
+    afterArrived: (then) => coordinator.afterArrived(then),
+    limits: { ...config, eventBytes: EVENT_BYTES, highestNum: () => directory.highestNum + NEWEST_NUMBERS },
   });
   const coordinator: QueryCoordinator = new QueryCoordinator({
     ...{ bus, coordinatorId, metrics: metrics.coordinator, tracer, logger, records, detector, runningDeps },
@@ -124,7 +128,7 @@ export function createQueryService(deps: QueryServiceDeps): QueryService {
     ...{ bus, streams, coordinatorId, logger, tracer, records },
     runningDeps: (record, span) => ({
       ...runningDeps(record, span),
-      openResults,
+      ...{ records, openResults },
       inScope: () => endpointsInScope(directory, record),
     }),
   });

@@ -1,4 +1,4 @@
-import { shareNext, type Logger } from '@muster/runtime';
+import { shareNext, sleep, systemClock, type Logger } from '@muster/runtime';
 import { untilCurrent } from './until-current.js';
 import { SequenceWaiters } from './sequence-waiters.js';
 import { StreamError, type Entry, type StreamStore } from './stream-store.js';
@@ -33,8 +33,8 @@ const BATCH = 1_000;
 
 /**
  * Keeps a view of a stream's newest entry per subject: calls `apply` for each entry, resolves when all that is stored now has
- * been applied, and then follows new entries. It waits while the broker is away, and ends with the broker's connection.
- * @throws StreamError when the stream cannot be read before the view has caught up.
+ * been applied, and then follows new entries. It waits while the broker is away or brings only a part of what it has, and ends with the broker's
+ * connection. @throws StreamError when there is no such stream, or the connection was ended, before the view has caught up.
  */
 export async function followView(streams: StreamStore, options: ViewOptions): Promise<FollowedView> {
   const stopping = new AbortController();
@@ -85,10 +85,13 @@ async function follow(
       }
     } catch (error) {
       if (!(error instanceof StreamError) || error.code === 'unavailable') throw error;
-      if (error.code !== 'stream_reset' && !isCaughtUp) throw error;
+      const isStalled = error.code === 'stalled';
+      if (error.code !== 'stream_reset' && !isStalled && !isCaughtUp) throw error;
       options.logger.warn('view of a stream is read again from its start', { stream, code: error.code });
       // A deleted stream comes back when a service ensures it again.
-      if (error.code !== 'stream_reset') await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+      if (error.code !== 'stream_reset') await sleep(systemClock, RETRY_MS, signal);
+      // What was applied holds: it was the newest, and is applied again.
+      if (isStalled) continue;
       applied.reset();
       options.reset?.();
     }

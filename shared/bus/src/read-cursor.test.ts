@@ -70,7 +70,33 @@ describe('a reader of a part of a stream', () => {
       expect(until()).toBe('gap');
       cursor.announce(2, false, 100);
     }
-    expect(until).toThrow(expect.objectContaining({ name: 'StreamError', code: 'unavailable' }));
+    expect(until).toThrow(expect.objectContaining({ name: 'StreamError', code: 'stalled' }));
+  });
+
+  it('goes on for as long as a new consumer gets further than those before it', () => {
+    const cursor = opened({ newestSeq: 1_000, counted: 900 });
+    const stall = (upToSeq: number): string => {
+      for (;;) {
+        const judged = cursor.judgeIdle({ upToSeq }, 0);
+        if (judged !== 'more') return judged;
+      }
+    };
+    for (let seq = 10; seq <= 500; seq += 10) {
+      cursor.take([entry(seq)]);
+      expect(stall(seq)).toBe('gap');
+      cursor.announce(1, false, 1_000);
+    }
+    // It looks through entries that nobody wants.
+    for (let seq = 501; seq < 600; seq += 1) expect(cursor.judgeIdle({ upToSeq: seq }, 0)).toBe('more');
+    for (let seq = 600; seq < 900; seq += 100) {
+      expect(stall(seq)).toBe('gap');
+      cursor.announce(1, false, 1_000);
+    }
+    for (let n = 0; n < 2; n += 1) {
+      expect(stall(700)).toBe('gap');
+      cursor.announce(1, false, 1_000);
+    }
+    expect(() => stall(700)).toThrow(expect.objectContaining({ code: 'stalled' }));
   });
 
   it('that picks the newest entries begins again when fewer came than there were, and not for ever', () => {

@@ -4,6 +4,8 @@ import { StreamError, type CatchUp, type Entry, type ReadOptions } from './strea
 
 /** A gap that is there each time is no accident of the server: those entries were removed while they were read. */
 const MAX_GAPS = 3;
+/** A reader whose consumers so often in a row bring nothing more has stalled. One that gets further may wait as long as it takes. */
+const MAX_STALLS = 3;
 /** A server that so often in a row has nothing to send, and has not looked as far as it has to, is given up with its consumer. */
 const MAX_IDLE = 10;
 
@@ -32,7 +34,11 @@ export class ReadCursor implements CatchUp {
   /** The consumer picks the newest entries: entries below its last one may be missing. */
   private isSkipping = false;
   private gaps = 0;
+  private stalls = 0;
   private idle = 0;
+  /** How far the server has looked for this consumer, and for the one that got furthest. */
+  private lookedUpTo = 0;
+  private furthest = 0;
   private readonly options: ReadOptions;
 
   constructor(stream: string, options: ReadOptions) {
@@ -62,6 +68,7 @@ export class ReadCursor implements CatchUp {
     this.of = this.done + (Number.isSafeInteger(entries) ? entries : 0);
     this.isSkipping = isSkipping;
     this.idle = 0;
+    this.lookedUpTo = 0;
     // The server finds no newest one, and counts some: then all that is there has to be passed.
     if (!this.hasPassed && this.goal < this.from && entries > 0) this.goal = lastSeq;
   }
@@ -93,6 +100,7 @@ export class ReadCursor implements CatchUp {
       taken.push(entry);
     }
     this.idle = 0;
+    this.gotTo(taken.at(-1)?.seq ?? 0);
     this.done += taken.length;
     this.of = this.done + (taken.at(-1)?.pending ?? this.of - this.done);
     return taken;
@@ -114,16 +122,25 @@ export class ReadCursor implements CatchUp {
 
   /**
    * What it says that the server has nothing to send.
-   * @throws StreamError `unavailable` when one consumer after the other ends before the goal.
+   * @throws StreamError `stalled` when one consumer after the other ends before the goal, and none gets further.
    */
   judgeIdle({ upToSeq }: Idle, received: number): Judgement {
     if (upToSeq >= this.goal) return this.passed(received);
+    if (upToSeq > this.lookedUpTo) this.idle = 0;
+    this.lookedUpTo = Math.max(this.lookedUpTo, upToSeq);
+    this.gotTo(upToSeq);
     this.idle += 1;
     // A replica of the stream may be behind the one that knows the newest entry.
     if (this.idle < MAX_IDLE) return 'more';
-    if (this.gaps >= MAX_GAPS) throw new StreamError('unavailable', `stream ${this.stream} was not read to its end`);
-    this.gaps += 1;
+    if (this.stalls >= MAX_STALLS) throw new StreamError('stalled', `stream ${this.stream} was not read to its end`);
+    this.stalls += 1;
     return 'gap';
+  }
+
+  private gotTo(seq: number): void {
+    if (seq <= this.furthest) return;
+    this.furthest = seq;
+    this.stalls = 0;
   }
 
   /** The consumer has passed the goal. One that picks entries has to have brought as many as there were. */

@@ -48,7 +48,7 @@ export interface StreamStore {
    * when it began, and are still, were yielded. It ends at once when nothing matches. With `follow` it ends only by `signal`.
    * An aborted signal ends the iteration without an exception. While the broker is away the iteration waits.
    * @throws StreamError `no_stream`; `stream_reset` when the stream was lost and created again: sequences name other entries; `unavailable`
-   * when the connection was ended, or the broker does not bring what it says that it has.
+   * when the connection was ended; `stalled` when the broker does not bring what it says that it has, and no other reader got further.
    */
   read(stream: string, options?: ReadOptions): AsyncIterable<Entry>;
 
@@ -173,10 +173,17 @@ export interface ReadOptions {
 
 /**
  * `storage_full`: the broker has no room; nothing was stored. `newer_format`, `older_format`: a stream was written by a version that is too
- * far from this one; nothing was changed.
+ * far from this one; nothing was changed. `stalled`: what is kept was not read to its end; a later reading may.
  */
 export type StreamErrorCode =
-  'no_stream' | 'unavailable' | 'invalid' | 'stream_reset' | 'storage_full' | 'newer_format' | 'older_format';
+  | 'no_stream'
+  | 'unavailable'
+  | 'stalled'
+  | 'invalid'
+  | 'stream_reset'
+  | 'storage_full'
+  | 'newer_format'
+  | 'older_format';
 
 /** The only exception of the port. Check `code`, not the message. */
 export class StreamError extends Error {

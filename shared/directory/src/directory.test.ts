@@ -55,6 +55,19 @@ describe('Directory', () => {
       });
     });
 
+  it('knows the highest number that an endpoint can have, and that of later ones', async () => {
+    const { streams } = connection;
+    expect(directory.highestNum).toBe(0);
+    await writer.enroll(enrolment(ID));
+    await directory.start();
+    expect(directory.highestNum).toBeGreaterThanOrEqual(directory.byId(ORG, ID)?.num ?? Number.POSITIVE_INFINITY);
+    const enrolled = next('enrolled');
+    await writer.enroll(enrolment(OTHER));
+    const { num } = await enrolled;
+    expect(directory.highestNum).toBe(num);
+    expect(await streams.newestSeq(STREAMS.identities.name)).toBe(num);
+  });
+
   it('numbers a key pair once: enrolling again returns the same number', async () => {
     const first = await writer.enroll(enrolment(ID));
     const other = await writer.enroll(enrolment(OTHER));

@@ -38,6 +38,7 @@ export class Directory {
   readonly #early = new Map<string, Map<string, Uint8Array>>();
   readonly #listeners = new Set<Listener>();
   readonly #texts = new SharedTexts();
+  #highestNum = 0;
   #view: FollowedView | undefined;
   /** Nobody can have an endpoint of before that. */
   #isStarted = false;
@@ -72,6 +73,11 @@ export class Directory {
     return this.#byNum.size;
   }
 
+  /** No endpoint that it could know has a higher number; 0 before the first record. Agents that enrolled a moment ago may. */
+  get highestNum(): number {
+    return this.#highestNum;
+  }
+
   byNum(num: number): Endpoint | undefined {
     return this.#byNum.get(num);
   }
@@ -100,9 +106,12 @@ export class Directory {
     this.#byNum.clear();
     this.#byOrg.clear();
     this.#early.clear();
+    this.#highestNum = 0;
   }
 
   #apply(entry: Entry): void {
+    // The number of an agent is the sequence of its enrolment among all records of identities.
+    this.#highestNum = Math.max(this.#highestNum, entry.seq);
     try {
       this.#applyRecord(entry);
     } catch (error) {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { ByteReader, ByteWriter } from '@muster/protocol';
-import { decodeNumberSet, encodeNumberSet } from './number-set.js';
+import { decodeNumbersThrough, decodeNumberSet, encodeNumberSet } from './number-set.js';
 
 describe('a number set', () => {
   it('returns its members in rising order, once each', () => {
@@ -39,6 +39,23 @@ describe('a number set', () => {
     writer.varint(2 ** 40);
     expect(() => decodeNumberSet(writer.view())).toThrow(RangeError);
     expect(() => decodeNumberSet(encodeNumberSet([1, 2, 3]), 2)).toThrow(RangeError);
+  });
+
+  it('is decoded up to a number, and what is above takes no memory', () => {
+    const numbers = fc.array(fc.nat({ max: 200 }), { maxLength: 60 });
+    fc.assert(
+      fc.property(numbers, fc.nat({ max: 220 }), (members, highest) => {
+        const all = decodeNumberSet(encodeNumberSet(members));
+        const expected = all.filter((num) => num <= highest);
+        expect(decodeNumbersThrough(encodeNumberSet(members), highest)).toEqual({
+          numbers: expected,
+          above: all.length - expected.length,
+        });
+      }),
+    );
+    const writer = new ByteWriter();
+    for (const value of [8, 2 ** 40, 5, 2 ** 40]) writer.varint(value);
+    expect(decodeNumbersThrough(writer.view(), 10)).toEqual({ numbers: [8, 9, 10], above: 2 ** 41 - 3 });
   });
 
   it('that is cut off is refused or gives another set, and never hangs', () => {

@@ -21,15 +21,30 @@ export function encodeNumberSet(numbers: Iterable<number>): Uint8Array {
 
 /** The numbers of a set in rising order. Throws `RangeError` on truncated input and on sets over `limit` members. */
 export function decodeNumberSet(bytes: Uint8Array, limit = 10_000_000): number[] {
+  return decode(bytes, { limit, highest: Number.POSITIVE_INFINITY }).numbers;
+}
+
+/** The numbers of a set up to `highest`, and how many are above: those take no memory. Throws as {@link decodeNumberSet} does. */
+export function decodeNumbersThrough(
+  bytes: Uint8Array,
+  highest: number,
+): { readonly numbers: number[]; readonly above: number } {
+  return decode(bytes, { limit: 10_000_000, highest });
+}
+
+function decode(bytes: Uint8Array, { limit, highest }: { readonly limit: number; readonly highest: number }) {
   const reader = new ByteReader(bytes);
   const numbers: number[] = [];
+  let above = 0;
   let end = 0;
   while (!reader.done) {
     const start = end + reader.varint();
     const length = reader.varint();
-    if (numbers.length + length > limit) throw new RangeError('number set over its limit');
-    for (let i = 0; i < length; i += 1) numbers.push(start + i);
+    const taken = Math.max(0, Math.min(length, highest - start + 1));
+    if (numbers.length + taken > limit) throw new RangeError('number set over its limit');
+    for (let i = 0; i < taken; i += 1) numbers.push(start + i);
+    above += length - taken;
     end = start + length;
   }
-  return numbers;
+  return { numbers, above };
 }

@@ -5,7 +5,7 @@ const NEAR_PAGES = 1 << 17;
 
 /**
  * A small integer for each of many agent numbers: a map without objects. The integers are in one array, in pages of 128 neighbouring numbers:
- * four bytes each where numbers are dense, half a kilobyte for one that has no neighbours. 0 means that there is none.
+ * four bytes each where numbers are dense, half a kilobyte for one that has no neighbours, so who fills it bounds the numbers. 0 means that there is none.
  */
 export class NumberTable {
   /** Where a page begins; 0 is no page. The first page of the array stays empty. */

@@ -196,6 +196,20 @@ describe('the journal', () => {
       await following.stop();
     });
 
+    test('before it was read once, because the broker stalls, is read again', async () => {
+      const { store, fail, mend, reads } = breaking();
+      fail(new StreamError('stalled', 'not read to its end'));
+      const following = harness.projectionOf(store);
+      const starting = following.start();
+      await harness.clock.advanceAsync(0);
+      expect(reads()).toBe(1);
+      mend();
+      await harness.clock.advanceAsync(1_000);
+      await starting;
+      expect(reads()).toBe(2);
+      await following.stop();
+    });
+
     test('before it was read once keeps the service from starting, with the reason', async () => {
       const { store, fail } = breaking();
       fail(new StreamError('no_stream', 'there is none'));

@@ -196,7 +196,8 @@ export class JournalProjection {
         for await (const entry of streams.read(STREAMS.commands.name, options)) this.#take(entry);
       } catch (error) {
         if (!(error instanceof StreamError)) throw error;
-        if (error.code !== 'stream_reset' && !this.#wasCaughtUp) throw error;
+        const mayComeAtOnce = error.code === 'stream_reset' || error.code === 'stalled';
+        if (!mayComeAtOnce && !this.#wasCaughtUp) throw error;
         logger.error('journal is read again from its start', { code: error.code, err: error });
         if (error.code !== 'stream_reset') await sleep(clock, RETRY_MS, signal);
         this.#clear();

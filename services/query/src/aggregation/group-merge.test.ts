@@ -1,7 +1,12 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { describe, expect, test } from '@jest/globals';
 import { encodeCbor, LIMITS, type SqlValue } from '@muster/protocol';
 import { GroupBlockWriter, readGroupBlock } from '@muster/records';
 import { GroupMerge } from './group-merge.js';
+
+setFlagsFromString('--expose-gc');
+const gc = runInNewContext('gc') as () => void;
 
 const row = (...values: SqlValue[]): Uint8Array => encodeCbor(values);
 const block = (...groups: { row: Uint8Array; endpoints: number; copies?: number; sample?: number[] }[]): Uint8Array => {
@@ -34,6 +39,26 @@ describe('group merge', () => {
       { endpoints: 1, copies: 2, sample: [9] },
       { endpoints: 1, copies: 1, sample: [9] },
     ]);
+  });
+
+  test('that never catches up does not grow', () => {
+    const groups = merge();
+    const rows = Array.from({ length: 50 }, (_, i) => row('name', i));
+    for (const one of rows) groups.addAnswer(1, one);
+    const turn = (times: number): void => {
+      for (let n = 0; n < times; n += 1) {
+        groups.takeChanged(1);
+        groups.addAnswer(2, rows[n % rows.length] ?? row());
+        if (!groups.hasChanges) throw new Error('it has caught up');
+      }
+    };
+    turn(10_000);
+    gc();
+    const before = process.memoryUsage().heapUsed;
+    turn(200_000);
+    gc();
+    expect(process.memoryUsage().heapUsed - before).toBeLessThan(4_000_000);
+    expect(taken(groups)).toHaveLength(50);
   });
 
   test('only what has changed is given again, under its old index', () => {

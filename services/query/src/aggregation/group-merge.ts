@@ -102,8 +102,8 @@ export class GroupMerge {
         sample: group.sample,
       });
     }
-    if (!this.hasChanges) {
-      this.#dirty = [];
+    if (this.#taken * 2 >= this.#dirty.length) {
+      this.#dirty = this.#dirty.slice(this.#taken);
       this.#taken = 0;
     }
     return writer.bytes();

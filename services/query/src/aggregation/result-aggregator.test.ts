@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { encodeCbor, type GatewayId } from '@muster/protocol';
+import { ByteWriter, encodeCbor, type GatewayId } from '@muster/protocol';
 import { AnswerBlockWriter, encodeNumberSet, readAnswerBlock } from '@muster/records';
 import { answers, endpointsOf, merged, newAggregator, rowsOf, targeted, update } from '../testing/gateway-updates.js';
 
@@ -117,5 +117,40 @@ describe('result aggregator', () => {
     for (const [i, num] of [1, 2, 4].entries()) aggregator.take(update('gw-a', 1 + i, { answers: answers(num) }), 0);
     expect(aggregator.ledger.snapshot().answered).toBe(3);
     expect(aggregator.truncated).toMatch(/the rows of 1 endpoints were not kept/);
+  });
+});
+
+describe('numbers that no endpoint has', () => {
+  test.each(['raw', 'group'] as const)('are left out of everything that a gateway says, and counted (%s)', (form) => {
+    let highest = 10;
+    const aggregator = newAggregator(form, { highestNum: () => highest });
+    const content = form === 'raw' ? { answers: answers(1, 11, 2) } : merged(1, 2, 11);
+    aggregator.take(targeted('gw-a', 0, [1, 2, 3, 4, 5, 11, 2 ** 40]), 0);
+    aggregator.take(update('gw-a', 1, content), 0);
+    aggregator.take(update('gw-a', 2, { empty: encodeNumberSet([3, 12]) }), 0);
+    const failures = [4, 13, -1, 1.5, Number.NaN].map((num) => [num, 'error', 'code', '']);
+    aggregator.take(update('gw-a', 3, { failures }), 0);
+    const warnings = [1, 14, 2 ** 50, 0.5].map((num) => [num, 'cut', 1, '']);
+    aggregator.take(update('gw-a', 4, { warnings }), 0);
+    expect(aggregator.ledger.snapshot()).toMatchObject({ targeted: 5, answered: 2, empty: 1, error: 1, waiting: 1 });
+    expect([aggregator.refusedNumbers, aggregator.warnings.endpoints]).toEqual([2 + 1 + 1 + 4 + 3, 1]);
+    highest = 11;
+    aggregator.take(update('gw-a', 5, { t: 'targeted', joined: true, targets: encodeNumberSet([11, 12]) }), 0);
+    aggregator.take(update('gw-a', 6, { answers: answers(11, 12) }), 0);
+    expect(aggregator.ledger.snapshot()).toMatchObject({ targeted: 6, answered: 3 });
+  });
+
+  test('take no memory, however they are written', () => {
+    const far = encodeNumberSet(Array.from({ length: 200_000 }, (_, i) => 100_000 + i * 4_096));
+    const run = new ByteWriter();
+    run.varint(100_000);
+    run.varint(9_000_000);
+    const aggregator = newAggregator('raw', { highestNum: () => 10_000 });
+    const before = process.memoryUsage();
+    for (const [seq, targets] of [far, run.view(), far].entries())
+      aggregator.take(update('gw-a', seq, { t: 'targeted', joined: seq > 0, targets }), 0);
+    const after = process.memoryUsage();
+    expect(after.arrayBuffers + after.heapUsed - before.arrayBuffers - before.heapUsed).toBeLessThan(20_000_000);
+    expect(aggregator.ledger.targeted).toBe(0);
   });
 });

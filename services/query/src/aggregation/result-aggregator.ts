@@ -1,7 +1,9 @@
 import type { GatewayUpdate, PartialUpdate, TargetedUpdate } from '@muster/messages';
 import { countRows, type GatewayId, type Ledger } from '@muster/protocol';
-import { decodeNumberSet, forEachAnswer, readAnswerBlock, type ResultForm, type Working } from '@muster/records';
+import { forEachAnswer, readAnswerBlock, type ResultForm, type Working } from '@muster/records';
 import { QueryLedger } from '../ledger/query-ledger.js';
+import { checkUpdate } from './check-update.js';
+import { EnrollableNumbers } from './enrollable-numbers.js';
 import { UpdateSequencer } from './update-sequencer.js';
 import { GroupMerge } from './group-merge.js';
 import { AnswerQueue } from './answer-queue.js';
@@ -18,6 +20,8 @@ export interface AggregatorOptions {
   readonly eventBytes: number;
   /** Of a hunt: every answer names its endpoint, and who was lost with a report is asked again. */
   readonly isHunt?: boolean;
+  /** No endpoint has a higher number at the moment; default: none is known. What gateways say of higher ones is left out. */
+  readonly highestNum?: () => number;
 }
 
 /** How an update was handled; `partly` after a loss, without its merged rows. */
@@ -48,11 +52,13 @@ export class ResultAggregator {
   readonly #options: AggregatorOptions;
   readonly #gateways = new Map<GatewayId, GatewayState>();
   readonly #working = new Map<GatewayId, Working>();
+  readonly #numbers: EnrollableNumbers;
   #countedTwice = 0;
   #lostUnknown = false;
 
   constructor(options: AggregatorOptions) {
     this.#options = options;
+    this.#numbers = new EnrollableNumbers(options.highestNum ?? (() => Number.POSITIVE_INFINITY));
     this.groups = new GroupMerge({
       columns: options.columns,
       maxGroups: options.maxGroups,
@@ -105,6 +111,11 @@ export class ResultAggregator {
     return lost;
   }
 
+  /** How many numbers gateways have said that no endpoint has. */
+  get refusedNumbers(): number {
+    return this.#numbers.refused;
+  }
+
   /** Rows (raw) or distinct rows (group). */
   get rows(): number {
     return this.#options.form === 'group' ? this.groups.size : this.answers.rows;
@@ -143,8 +154,9 @@ export class ResultAggregator {
     return reasons.length === 0 ? undefined : reasons.join('; ');
   }
 
-  /** Takes an update that arrived at `nowMs` (wall clock). Throws `RangeError` or `TypeError` when its sets or blocks are malformed. */
+  /** Takes an update that arrived at `nowMs` (wall clock). Throws `RangeError` or `TypeError` when it is malformed. */
   take(update: GatewayUpdate, nowMs: number): UpdateResult {
+    checkUpdate(update);
     const state = this.#gateway(update.gateway);
     if (state.dead) this.gatewayReturned(update.gateway);
     const sequenced = state.sequencer.take(update);
@@ -218,23 +230,23 @@ export class ResultAggregator {
     if (whole) this.#applyRows(gateway, partials);
     for (const { empty, failures, warnings, working } of partials) {
       if (working !== undefined) this.#working.set(gateway, working);
-      if (warnings !== undefined) this.warnings.add(warnings);
-      if (empty.length > 0) this.ledger.empty(gateway, decodeNumberSet(empty));
-      for (const failure of failures) this.ledger.fail(gateway, failure);
+      if (warnings !== undefined) this.warnings.add(warnings.filter(([num]) => this.#numbers.has(num)));
+      if (empty.length > 0) this.ledger.empty(gateway, this.#numbers.decode(empty));
+      for (const failure of failures) if (this.#numbers.has(failure[0])) this.ledger.fail(gateway, failure);
     }
   }
 
   #target({ gateway, targets, joined, moved, polls, begins }: TargetedUpdate, nowMs: number): void {
     if (begins === true) this.ledger.begunAnew(gateway);
-    const polled = polls && { nums: new Set(decodeNumberSet(polls.nums)), dueMs: nowMs + polls.withinMs };
-    this.ledger.target(gateway, decodeNumberSet(targets), joined, polled);
-    if (moved !== undefined) this.ledger.target(gateway, decodeNumberSet(moved), true, polled);
+    const polled = polls && { nums: new Set(this.#numbers.decode(polls.nums)), dueMs: nowMs + polls.withinMs };
+    this.ledger.target(gateway, this.#numbers.decode(targets), joined, polled);
+    if (moved !== undefined) this.ledger.target(gateway, this.#numbers.decode(moved), true, polled);
   }
 
   #applyRows(gateway: GatewayId, partials: readonly PartialUpdate[]): void {
     // All numbers first: a malformed set must not leave rows behind that belong to no endpoint.
     const answered = partials.map((partial) =>
-      partial.answered.length === 0 ? [] : decodeNumberSet(partial.answered),
+      partial.answered.length === 0 ? [] : this.#numbers.decode(partial.answered),
     );
     // It was taken for dead, and an endpoint answered elsewhere what this gateway has merged: the rows cannot be told apart.
     if (this.#gateway(gateway).returned && answered.some((nums) => this.ledger.hasAnswered(nums))) {
@@ -270,7 +282,7 @@ export class ResultAggregator {
       forEachAnswer(block, (num, start, end) => {
         const count = countRows(block, columns, start, end);
         const piece = num === previous;
-        if (!piece) accepted = this.#acceptRaw(gateway, num, { count, hasRows: end > start });
+        if (!piece) accepted = this.#numbers.has(num) && this.#acceptRaw(gateway, num, { count, hasRows: end > start });
         previous = num;
         if (!accepted) {
           flush(end);
@@ -307,6 +319,7 @@ export class ResultAggregator {
     const whole = new Map<number, Uint8Array>();
     for (const block of blocks) {
       for (const { num, rows } of readAnswerBlock(block)) {
+        if (!this.#numbers.has(num)) continue;
         const before = whole.get(num);
         whole.set(num, before === undefined ? rows : Buffer.concat([before, rows]));
       }

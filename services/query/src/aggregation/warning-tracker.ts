@@ -1,4 +1,4 @@
-import type { AnswerWarning } from '@muster/records';
+import { NumberBits, type AnswerWarning } from '@muster/records';
 
 /** Warnings that are kept with their text; of all others the endpoint is counted. */
 const KEPT = 5_000;
@@ -6,7 +6,7 @@ const OVERHEAD_BYTES = 40;
 
 /** What the answers of one query lack, by the word of their endpoints, and what of that is not published yet. */
 export class WarningTracker {
-  readonly #endpoints = new Set<number>();
+  readonly #endpoints = new NumberBits();
   readonly #unpublished: AnswerWarning[] = [];
   #kept = 0;
 

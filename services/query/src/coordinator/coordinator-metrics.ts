@@ -1,5 +1,6 @@
+import type { GatewayUpdate } from '@muster/messages';
 import { OUTCOMES } from '@muster/protocol';
-import { LATENCY_BUCKETS, type Metrics } from '@muster/runtime';
+import { LATENCY_BUCKETS, type Logger, type Metrics } from '@muster/runtime';
 
 export type CoordinatorMetrics = ReturnType<typeof coordinatorMetrics>;
 
@@ -40,6 +41,10 @@ export function coordinatorMetrics(metrics: Metrics) {
       name: 'muster_query_gateway_updates_lost_total',
       help: 'Updates that gateways sent and that did not arrive.',
     }),
+    refusedNumbers: metrics.counter({
+      name: 'muster_query_impossible_endpoints_total',
+      help: 'Endpoints that gateways named and that cannot be enrolled: they are left out.',
+    }),
     deadGateways: metrics.counter({
       name: 'muster_query_gateways_dead_total',
       help: 'Gateways that were found dead, by sign: no_responders or silent.',
@@ -51,4 +56,15 @@ export function coordinatorMetrics(metrics: Metrics) {
       help: 'Queries that ended with incomplete rows.',
     }),
   };
+}
+
+/** A gateway has named so many endpoints that cannot be enrolled: a fault of it, or it was taken over. */
+export function countRefused(
+  { metrics, logger }: { readonly metrics: CoordinatorMetrics; readonly logger: Logger },
+  { query, gateway }: GatewayUpdate,
+  count: number,
+): void {
+  if (count === 0) return;
+  metrics.refusedNumbers.inc(count);
+  logger.warn('gateway named endpoints that cannot be enrolled', { query, gateway, count });
 }

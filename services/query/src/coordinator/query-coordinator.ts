@@ -89,6 +89,11 @@ export class QueryCoordinator {
     for (const query of this.#queries.values()) query.gatewayReturned(gateway);
   }
 
+  /** Calls `then` when the updates that came before were taken: those of queries and of hunts. */
+  afterArrived(then: () => void): void {
+    this.#intake.afterArrived(then);
+  }
+
   /** Resolves when no query is left, or the signal is aborted. */
   async drained(signal: AbortSignal): Promise<void> {
     if (signal.aborted) return;

@@ -16,7 +16,7 @@ import type { QueryRecordStore } from '../results/query-record-store.js';
 import type { ResultWriter, ResultWriterOptions, WriteResult } from '../results/result-writer.js';
 import type { FailureSign, GatewayFailureDetector } from '../liveness/gateway-failure-detector.js';
 import { ENDINGS, type Ending, type EndingKind } from './endings.js';
-import type { CoordinatorMetrics } from './coordinator-metrics.js';
+import { countRefused, type CoordinatorMetrics } from './coordinator-metrics.js';
 import { FlushScheduler } from './flush-scheduler.js';
 import { MANY_CHANGES, nextResultEvent } from './next-result-event.js';
 import { ScopeSurvey, type ScopeSurveyDeps } from './scope-survey.js';
@@ -33,6 +33,8 @@ export interface RunningQueryDeps extends ScopeSurveyDeps {
   readonly openResults: (query: Pick<ResultWriterOptions, 'org' | 'id' | 'next' | 'onBroken'>) => ResultWriter;
   /** Runs the query's reduce statement over what is in the result stream; never throws. */
   readonly reduce: (record: QueryRecord) => Promise<ResultEvent & { readonly t: 'reduced' }>;
+  /** Calls back when the updates that have arrived until now were given to {@link RunningQuery.takeUpdate}; at once when none waits. */
+  readonly afterArrived: (then: () => void) => void;
   readonly limits: Omit<AggregatorOptions, 'form' | 'columns'>;
 }
 
@@ -142,12 +144,14 @@ export class RunningQuery {
   takeUpdate(update: GatewayUpdate): void {
     const { metrics, logger, clock } = this.#deps;
     if (this.#state !== 'running') return metrics.updates.inc({ result: 'too_late' });
+    const refusedBefore = this.#aggregator.refusedNumbers;
     try {
       metrics.updates.inc({ result: this.#aggregator.take(update, clock.now()) });
     } catch (error) {
       metrics.updates.inc({ result: 'malformed' });
       logger.error('gateway update is malformed', { query: this.record.id, gateway: update.gateway, err: error });
     }
+    countRefused(this.#deps, update, this.#aggregator.refusedNumbers - refusedBefore);
     this.#countLostUpdates(update.gateway);
     this.#changed();
   }
@@ -166,8 +170,12 @@ export class RunningQuery {
     if (this.#state === 'running') this.#aggregator.gatewayReturned(gateway);
   }
 
-  /** Ends the query now. Only the first call has an effect. */
+  /** Ends the query when what has arrived for it was taken. Only the first end has an effect. */
   end(kind: EndingKind): void {
+    if (this.#state === 'running') this.#deps.afterArrived(() => this.#endNow(kind));
+  }
+
+  #endNow(kind: EndingKind): void {
     if (this.#state !== 'running') return;
     this.#state = 'finishing';
     this.#writer.ending();
@@ -208,7 +216,7 @@ export class RunningQuery {
 
   #endWhenSettled(): boolean {
     if (!this.#aggregator.settled || !this.#certain) return false;
-    this.end('settled');
+    this.#endNow('settled');
     return true;
   }
 

@@ -34,6 +34,27 @@ test('no more waits than the bound', () => {
   intake.stop();
 });
 
+test('who waits for what has arrived is called behind it, at once where nothing waits, and when it stops', async () => {
+  const seen: (number | string)[] = [];
+  const intake = new UpdateIntake(([num]) => seen.push(num ?? -1), { turnBytes: 200, maxWaitingBytes: 10_000 });
+  intake.afterArrived(() => seen.push('at once'));
+  for (let num = 0; num < 4; num += 1) intake.push(message(num));
+  intake.afterArrived(() => {
+    seen.push('behind');
+    intake.push(message(8));
+  });
+  intake.push(message(4));
+  expect(seen).toEqual(['at once', 0, 1]);
+  while (!seen.includes(8)) await nextTurn();
+  expect(seen).toEqual(['at once', 0, 1, 2, 3, 'behind', 4, 8]);
+  for (let num = 0; num < 4; num += 1) intake.push(message(num));
+  intake.afterArrived(() => seen.push('stopped'));
+  intake.stop();
+  expect(seen.at(-1)).toBe('stopped');
+  await nextTurn();
+  expect(seen.at(-1)).toBe('stopped');
+});
+
 test('every message is taken once and in order, whatever comes meanwhile, from within too', async () => {
   await fc.assert(
     fc.asyncProperty(

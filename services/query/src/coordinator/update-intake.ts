@@ -17,7 +17,7 @@ export class UpdateIntake {
   readonly #take: (data: Uint8Array) => void;
   readonly #turnBytes: number;
   readonly #maxWaitingBytes: number;
-  #waiting: Uint8Array[] = [];
+  #waiting: (Uint8Array | (() => void))[] = [];
   #head = 0;
   #waitingBytes = 0;
   #takenBytes = 0;
@@ -36,12 +36,20 @@ export class UpdateIntake {
     this.#takeSome();
   }
 
-  /** What waits is dropped. */
+  /** Calls `then` when all messages that came before were taken: at once when none waits. It must not throw. */
+  afterArrived(then: () => void): void {
+    if (this.#waiting.length > this.#head) this.#waiting.push(then);
+    else then();
+  }
+
+  /** Messages that wait are dropped; who waits for them is called. */
   stop(): void {
     clearImmediate(this.#nextTurn);
     this.#nextTurn = undefined;
+    const waiting = this.#waiting.slice(this.#head);
     this.#waiting = [];
     this.#head = this.#waitingBytes = this.#takenBytes = 0;
+    for (const one of waiting) if (typeof one === 'function') one();
   }
 
   #beginTurn(): void {
@@ -55,6 +63,10 @@ export class UpdateIntake {
       const data = this.#waiting[this.#head];
       if (data === undefined) break;
       this.#head += 1;
+      if (typeof data === 'function') {
+        data();
+        continue;
+      }
       this.#waitingBytes -= data.length;
       this.#takenBytes += data.length;
       this.#take(data);

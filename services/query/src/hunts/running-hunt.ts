@@ -6,11 +6,12 @@ import type { QueryRecord, ResultEvent } from '@muster/records';
 import type { Clock, Logger, Span, Timer } from '@muster/runtime';
 import type { StoredQuery } from '@muster/service-base';
 import { ResultAggregator, type AggregatorOptions } from '../aggregation/result-aggregator.js';
-import type { CoordinatorMetrics } from '../coordinator/coordinator-metrics.js';
+import { countRefused, type CoordinatorMetrics } from '../coordinator/coordinator-metrics.js';
 import { ENDINGS, type Ending, type EndingKind } from '../coordinator/endings.js';
 import { FlushScheduler } from '../coordinator/flush-scheduler.js';
 import { nextResultEvent } from '../coordinator/next-result-event.js';
 import type { GatewayFailureDetector } from '../liveness/gateway-failure-detector.js';
+import { OwnRecord } from '../results/own-record.js';
 import type { QueryRecordStore } from '../results/query-record-store.js';
 import type { ResultWriter, ResultWriterOptions, WriteResult } from '../results/result-writer.js';
 import { foundBy } from './found.js';
@@ -22,7 +23,7 @@ export interface RunningHuntDeps {
   readonly logger: Logger;
   readonly span: Span;
   readonly metrics: CoordinatorMetrics;
-  readonly records: Pick<QueryRecordStore, 'store'>;
+  readonly records: Pick<QueryRecordStore, 'store' | 'get'>;
   readonly detector: Pick<GatewayFailureDetector, 'probeIfSilent'>;
   readonly openResults: (
     query: Pick<ResultWriterOptions, 'org' | 'id' | 'next' | 'onBroken'> & { readonly lastSeq: number },
@@ -30,6 +31,8 @@ export interface RunningHuntDeps {
   /** The enrolled endpoints in its scope. Never throws. */
   readonly inScope: () => Promise<readonly number[]>;
   readonly reduce: (record: QueryRecord) => Promise<ResultEvent & { readonly t: 'reduced' }>;
+  /** Calls back when the updates that have arrived until now were given to {@link RunningHunt.takeUpdate}; at once when none waits. */
+  readonly afterArrived: (then: () => void) => void;
   readonly limits: Omit<AggregatorOptions, 'form' | 'columns' | 'isHunt'>;
 }
 
@@ -58,7 +61,8 @@ export class RunningHunt {
   readonly #scheduler: FlushScheduler;
   readonly #writer: ResultWriter;
   readonly #kept: KeptHunt | undefined;
-  #stored: StoredQuery;
+  readonly #own: OwnRecord;
+  #last: QueryRecord | undefined;
   #state: 'starting' | 'running' | 'finishing' | 'ended' = 'starting';
   #begunMs = 0;
   #countedMs = Number.NEGATIVE_INFINITY;
@@ -75,7 +79,7 @@ export class RunningHunt {
   constructor(deps: RunningHuntDeps, stored: StoredQuery, kept?: KeptHunt) {
     const { record } = stored;
     this.#deps = deps;
-    this.#stored = stored;
+    this.#own = new OwnRecord(deps.records, stored);
     this.#kept = kept;
     const { mode, columns } = record;
     this.#aggregator = new ResultAggregator({ ...deps.limits, form: mode, columns: columns.length, isHunt: true });
@@ -94,7 +98,7 @@ export class RunningHunt {
   }
 
   get record(): QueryRecord {
-    return this.#stored.record;
+    return this.#last ?? this.#own.record;
   }
 
   get running(): boolean {
@@ -146,13 +150,14 @@ export class RunningHunt {
   takeUpdate(update: GatewayUpdate): void {
     const { metrics, logger, clock } = this.#deps;
     if (this.#state !== 'running') return metrics.updates.inc({ result: 'too_late' });
-    const lostBefore = this.#aggregator.lostUpdates;
+    const { lostUpdates: lostBefore, refusedNumbers: refusedBefore } = this.#aggregator;
     try {
       metrics.updates.inc({ result: this.#aggregator.take(update, clock.now()) });
     } catch (error) {
       metrics.updates.inc({ result: 'malformed' });
       logger.error('gateway update is malformed', { query: this.record.id, gateway: update.gateway, err: error });
     }
+    countRefused(this.#deps, update, this.#aggregator.refusedNumbers - refusedBefore);
     const lost = this.#aggregator.lostUpdates - lostBefore;
     if (lost > 0) {
       metrics.lostUpdates.inc(lost);
@@ -171,8 +176,12 @@ export class RunningHunt {
     if (this.#state === 'running') this.#aggregator.gatewayReturned(gateway);
   }
 
-  /** Ends the hunt now. Only the first call has an effect. */
+  /** Ends the hunt when what has arrived for it was taken. Only the first end has an effect. */
   end(kind: EndingKind): void {
+    if (this.#state === 'running') this.#deps.afterArrived(() => this.#endNow(kind));
+  }
+
+  #endNow(kind: EndingKind): void {
     if (this.#state !== 'running') return;
     this.#state = 'finishing';
     this.#writer.ending();
@@ -186,6 +195,7 @@ export class RunningHunt {
 
   /** This service stops: writes what came, and leaves the hunt to another one. */
   async release(): Promise<void> {
+    await new Promise<void>((resolve) => this.#deps.afterArrived(resolve));
     if (this.#state !== 'running') return;
     this.#stopTimers();
     this.#scheduler.flushNow();
@@ -221,7 +231,7 @@ export class RunningHunt {
     if (nowMs - this.#countedMs >= COUNT_MS) void this.#count().then(() => this.#scheduler.changed());
     this.#changed();
     if (!this.#inDoubt) this.#telling ??= this.#tellFound();
-    if (this.#mayBeFinal(nowMs)) void this.#count().then(() => this.#mayBeFinal(nowMs) && this.end('settled'));
+    if (this.#mayBeFinal(nowMs)) void this.#count().then(() => this.#mayBeFinal(nowMs) && this.#endNow('settled'));
   }
 
   /** Everybody in scope has settled, and nobody can be added. */
@@ -254,16 +264,15 @@ export class RunningHunt {
 
   /** Who waits for rows reads records: the results of all queries are too much to read for that. Tried again at the next tick. */
   #tellFound(): Promise<void> | undefined {
-    const { clock, records, logger } = this.#deps;
+    const { clock, logger } = this.#deps;
     const ledger = this.#aggregator.writtenLedger;
     const found = foundBy(this.record, { endpoints: ledger.answered, nowMs: clock.now() });
     if (found === undefined) return undefined;
     const record = { ...this.record, found, ledger, rows: this.#aggregator.rows };
-    return records
-      .store(record, this.#stored.seq)
+    return this.#own
+      .store(record)
       .then((stored) => {
-        // Where it is a conflict another one goes on with the hunt, and the next write of results says so.
-        if (stored.kind === 'stored') this.#stored = { record, seq: stored.seq };
+        if (stored === 'conflict') this.#abandon('fenced');
       })
       .catch((err: unknown) => logger.warn('what a hunt found could not be stored', { query: record.id, err }))
       .finally(() => (this.#telling = undefined));
@@ -277,22 +286,28 @@ export class RunningHunt {
     const { bus, reduce, metrics, logger } = this.#deps;
     await this.#count();
     await this.#telling;
+    if (!this.#finishing) return;
     this.#aggregator.ledger.end(ending.code, ending.message);
     this.#scheduler.finish();
     await this.#writer.idle();
-    if (this.#state !== 'finishing') return;
+    if (!this.#finishing) return;
     bus.publish(SUBJECTS.gateways, encodeBusMessage({ t: 'query_stop', id: this.record.id, reason: ending.stop }));
     if (this.record.reduce !== undefined) await this.#writer.write(await reduce(this.record));
     const record = this.#lastRecord(ending.state);
     if ((await this.#writer.write({ t: 'ended', record })) !== 'written') return;
-    const stored = await this.#deps.records.store(record, this.#stored.seq);
+    let stored = await this.#own.store(record);
+    if (stored === 'behind') stored = await this.#own.store(record);
     // A record that is left as running is corrected by any query service.
-    if (stored.kind !== 'stored') logger.error('last record was not stored', { query: record.id, result: stored.kind });
-    this.#stored = { ...this.#stored, record };
+    if (stored !== 'stored') logger.error('last record was not stored', { query: record.id, result: stored });
+    this.#last = record;
     metrics.ended.inc({ state: record.state, mode: record.mode });
     for (const outcome of OUTCOMES) metrics.endpoints.inc({ outcome }, record.ledger[outcome]);
     logger.info('hunt ended', { query: record.id, state: record.state, ledger: record.ledger, rows: record.rows });
     this.#close();
+  }
+
+  get #finishing(): boolean {
+    return this.#state === 'finishing';
   }
 
   #lastRecord(state: Ending['state']): QueryRecord {
@@ -323,6 +338,7 @@ export class RunningHunt {
   }
 
   #close(fault?: string): void {
+    if (this.#state === 'ended') return;
     this.#state = 'ended';
     this.#deps.span.end(fault);
     this.#resolveEnded();

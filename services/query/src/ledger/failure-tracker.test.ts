@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
 import type { Failure } from '@muster/records';
 import { FailureTracker } from './failure-tracker.js';
 
@@ -38,6 +39,27 @@ describe('failures', () => {
     const tracker = filled();
     tracker.takeFailures(size);
     expect(tracker.takeFailures(ALL)).toHaveLength(2);
+  });
+
+  test('keep the code and the message that each endpoint said, whatever is in them', () => {
+    const texts = fc.tuple(
+      ...Array.from({ length: 2 }, () => fc.string({ unit: fc.constantFrom('\n', ' ', '1', 'a') })),
+    );
+    fc.assert(
+      fc.property(fc.array(texts, { maxLength: 40 }), (reasons) => {
+        const tracker = new FailureTracker();
+        const failures = reasons.map(([code, message], num): Failure => [num, 'error', code ?? '', message ?? '']);
+        for (const one of failures) tracker.failed(one);
+        expect(tracker.takeFailures(ALL)).toEqual(failures);
+      }),
+    );
+    const tracker = new FailureTracker();
+    const failures: Failure[] = [
+      [1, 'error', 'sql_error\nline 1', 'x'],
+      [2, 'error', 'sql_error', 'line 1\nx'],
+    ];
+    for (const one of failures) tracker.failed(one);
+    expect(tracker.takeFailures(ALL)).toEqual(failures);
   });
 
   test('of endpoints that wait again are not given', () => {

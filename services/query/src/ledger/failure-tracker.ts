@@ -114,7 +114,8 @@ export class FailureTracker {
       newest.endpoints += 1;
       return this.#newest;
     }
-    const key = `${outcome}\n${code}\n${message}`;
+    // Agents choose both texts: with the length it is certain where the first one ends.
+    const key = `${outcome} ${code.length} ${code}${message}`;
     const known = this.#known.get(key);
     const reason = known === undefined ? undefined : this.#reasons[known];
     if (known !== undefined && reason !== undefined) {

@@ -73,6 +73,7 @@ export class CoordinatorHarness {
           return Promise.resolve({ nums: lost ?? [], isComplete: lost !== undefined });
         },
         reduce: () => Promise.resolve({ t: 'reduced', columns: ['n'], rows: [[1]], truncated: false }),
+        afterArrived: (then) => this.coordinator.afterArrived(then),
         limits: {
           ...{ maxGroups: 1_000, maxGroupBytes: 1_000_000, maxQueuedBytes: 1_000_000, maxResultBytes: 10_000_000 },
           eventBytes: 64 * 1024,
