@@ -218,6 +218,8 @@ describe('a coordinator that is gone', () => {
       for (const num of nums) {
         gateway.answer(num);
         if (num % 5 === 0) await harness.broker.bus.flush();
+        // Killed before it has stored anything, it leaves nothing to compare.
+        if (num === 100) await progress(query, ({ answered }) => answered > 0);
         if (num === 200 + 40 * round) killed = coordinator.process.kill();
       }
       await killed;
