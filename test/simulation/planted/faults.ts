@@ -89,6 +89,16 @@ export const PLANTED: readonly PlantedFault[] = [
     edits: [{ file: RUNNING_QUERY, is: 'this.#survey.isDue ||= !this.#aggregator.speaks(gateway);', was: '' }],
   },
   {
+    name: 'whom a gateway held is believed as it last said it, whoever came after that',
+    edits: [
+      {
+        file: 'services/query/dist/liveness/held-sessions.js',
+        is: 'gateway.heardMs >= atMs + ANNOUNCED_MS',
+        was: 'gateway.heardMs >= 0',
+      },
+    ],
+  },
+  {
     name: 'the ledger of an event counts what is not written yet',
     edits: [
       {
