@@ -99,6 +99,26 @@ export const PLANTED: readonly PlantedFault[] = [
     ],
   },
   {
+    name: 'who has not answered when time is over is told as gone',
+    edits: [
+      {
+        file: 'services/gateway/dist/capabilities/queries/active-query.js',
+        is: "this.#fail(asked, 'timed_out', { code: 'deadline', message: `${polls}",
+        was: "this.#fail(asked, 'disconnected', { code: 'deadline', message: `${polls}",
+      },
+    ],
+  },
+  {
+    name: 'an answer that came with a poll is forgotten at its gateway',
+    edits: [
+      {
+        file: 'services/gateway/dist/capabilities/queries/active-query.js',
+        is: '#complete(asked, body) {',
+        was: "#complete(asked, body) {\n        if (asked.session.mode === 'poll' && this.start.pack === undefined) return;",
+      },
+    ],
+  },
+  {
     name: 'the ledger of an event counts what is not written yet',
     edits: [
       {
