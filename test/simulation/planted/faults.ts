@@ -47,8 +47,8 @@ export const PLANTED: readonly PlantedFault[] = [
     edits: [
       {
         file: AGGREGATOR,
-        is: "return this.ledger.answer(gateway, num, rows) === 'accepted';",
-        was: 'this.ledger.answer(gateway, num, rows);\n            return true;',
+        is: 'this.ledger.settleAnswered(gateway, num, hasRows);',
+        was: '(this.ledger.settleAnswered(gateway, num, hasRows), true);',
       },
     ],
   },
