@@ -30,6 +30,7 @@ import { CoordinatorHeartbeats } from './liveness/coordinator-heartbeats.js';
 import { GatewayFailureDetector } from './liveness/gateway-failure-detector.js';
 import { HearingMonitor } from './liveness/hearing-monitor.js';
 import { HeldSessions } from './liveness/held-sessions.js';
+import { RecentPresence } from './liveness/recent-presence.js';
 import { createQueryMetrics } from './metrics.js';
 import { QueryAdmission } from './requests/query-admission.js';
 import { QueryOperations } from './requests/query-operations.js';
@@ -94,6 +95,7 @@ export function createQueryService(deps: QueryServiceDeps): QueryService {
 
   const hearing = new HearingMonitor({ bus, clock });
   const held = new HeldSessions({ bus, clock, logger });
+  const presence = new RecentPresence({ registry, clock });
   const detector = new GatewayFailureDetector({
     ...{ bus, registry, hearing, held, clock, logger },
     onDead: (gateway, sign) => {
@@ -114,7 +116,7 @@ export function createQueryService(deps: QueryServiceDeps): QueryService {
     ...{ bus, clock, span, logger: span.logger(logger), metrics: metrics.coordinator, records, detector },
     openResults,
     findLost: (asked) =>
-      findLost({ directory, registry, held, gateways: () => detector.known(), clock }, record, asked),
+      findLost({ directory, presence, held, gateways: () => detector.known(), clock }, record, asked),
     countOffline: (isTargeted) => countOffline(directory, record, isTargeted),
     reduce: (query) => reductions.reducedEvent(query),
     afterArrived: (then) => coordinator.afterArrived(then),
@@ -165,6 +167,7 @@ export function createQueryService(deps: QueryServiceDeps): QueryService {
       ['sql compiler and views', together([compiler, directory, records])],
       ['reductions', reductions],
       ['hearing monitor', { stop: () => hearing.stop() }],
+      ['recent presence', { stop: () => presence.stop() }],
       ['gateway failure detector', detector],
       ['coordinator monitor', monitor],
       ['coordinator heartbeats', heartbeats],

@@ -67,8 +67,6 @@ export class Endpoint {
   readySinceMs: number | undefined;
   /** When its session was opened. */
   sessionSinceMs = 0;
-  /** When each of its sessions began. */
-  readonly begunAtMs: number[] = [];
   /** When it lost a session. */
   readonly lostAtMs: number[] = [];
   readonly #world: World;
@@ -300,7 +298,6 @@ export class Endpoint {
     this.#toleranceMs = 2 * (gatewayHeartbeatMs ?? heartbeatMs);
     this.readySinceMs ??= this.#world.nowMs;
     this.sessionSinceMs = this.#world.nowMs;
-    this.begunAtMs.push(this.#world.nowMs);
     if (former !== undefined) {
       former.polled.endedMs = this.#world.nowMs;
       this.#world.note(`has its session over ${link.mode} instead of ${former.link.mode}`, this.process);

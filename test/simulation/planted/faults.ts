@@ -47,8 +47,8 @@ export const PLANTED: readonly PlantedFault[] = [
     edits: [
       {
         file: AGGREGATOR,
-        is: "return this.ledger.answer(gateway, num, rows) === 'accepted';",
-        was: 'this.ledger.answer(gateway, num, rows);\n            return true;',
+        is: 'this.ledger.settleAnswered(gateway, num, hasRows);',
+        was: '(this.ledger.settleAnswered(gateway, num, hasRows), true);',
       },
     ],
   },
@@ -87,6 +87,36 @@ export const PLANTED: readonly PlantedFault[] = [
   {
     name: 'endpoints of a gateway that says nothing are not looked for, and are called offline',
     edits: [{ file: RUNNING_QUERY, is: 'this.#survey.isDue ||= !this.#aggregator.speaks(gateway);', was: '' }],
+  },
+  {
+    name: 'whom a gateway held is believed as it last said it, whoever came after that',
+    edits: [
+      {
+        file: 'services/query/dist/liveness/held-sessions.js',
+        is: 'gateway.heardMs >= atMs + ANNOUNCED_MS',
+        was: 'gateway.heardMs >= 0',
+      },
+    ],
+  },
+  {
+    name: 'who has not answered when time is over is told as gone',
+    edits: [
+      {
+        file: 'services/gateway/dist/capabilities/queries/active-query.js',
+        is: "this.#fail(asked, 'timed_out', { code: 'deadline', message: `${polls}",
+        was: "this.#fail(asked, 'disconnected', { code: 'deadline', message: `${polls}",
+      },
+    ],
+  },
+  {
+    name: 'an answer that came with a poll is forgotten at its gateway',
+    edits: [
+      {
+        file: 'services/gateway/dist/capabilities/queries/active-query.js',
+        is: '#complete(asked, body) {',
+        was: "#complete(asked, body) {\n        if (asked.session.mode === 'poll' && this.start.pack === undefined) return;",
+      },
+    ],
   },
   {
     name: 'the ledger of an event counts what is not written yet',

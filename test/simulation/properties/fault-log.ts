@@ -10,8 +10,6 @@ interface Happened {
 
 /** A gateway renews its lease so often. */
 const RENEWED_MS = 5_000;
-/** Gateways say in heartbeats, by then, whose sessions have begun. */
-const ANNOUNCED_MS = 2_000;
 /** Before then it is connected again, and its endpoints know that they have lost their sessions, whatever holds it back. */
 const CUT_MS = 40_000;
 
@@ -31,14 +29,6 @@ export class FaultLog {
   /** Whether the wall clock of such a process was wrong for a while: what it decides by the time is wrong then too. */
   haveWrongClock(kindOfProcess: string): boolean {
     return this.#faults.some(({ kind, target }) => kind === 'jump' && target.startsWith(kindOfProcess));
-  }
-
-  /** Whether a gateway fell silent so soon after a session began there that no query service had heard of that session. */
-  haveUnannounced(begunAtMs: number): boolean {
-    const isSilencing = (target: string): boolean => target.startsWith('gateway-') || target === 'nats';
-    return this.#faults.some(
-      ({ target, fromMs }) => isSilencing(target) && fromMs >= begunAtMs && fromMs < begunAtMs + ANNOUNCED_MS,
-    );
   }
 
   /** Whether a gateway lost all its connections at once between these times: those to endpoints and that to the broker. */

@@ -109,8 +109,6 @@ export const QUERY_PROPERTIES = {
     const isCut = faults.haveCutGateway(atMs, untilMs);
     const hasLeft = (num: number): boolean => {
       const endpoint = endpoints.find(({ identity }) => identity.num === num);
-      const begun = endpoint?.begunAtMs.findLast((begunAtMs) => begunAtMs < untilMs);
-      if (begun !== undefined && faults.haveUnannounced(begun)) return true;
       // Between two polls an endpoint cannot know that its session is gone.
       if (endpoint?.mayHaveBeenGone(atMs, untilMs) === true) return true;
       const left = [...(endpoint?.process.leftAtMs ?? []), ...(isCut ? (endpoint?.lostAtMs ?? []) : [])];

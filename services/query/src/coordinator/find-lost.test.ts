@@ -4,10 +4,12 @@ import type { AgentId, GatewayId, OrgId, SessionMode } from '@muster/protocol';
 import type { Registry } from '@muster/registry';
 import { FakeClock } from '@muster/runtime/testing';
 import { MemoryRegistry } from '@muster/testkit';
+import { RecentPresence } from '../liveness/recent-presence.js';
 import { findLost, type LostEndpoints } from './find-lost.js';
 
 const ORG = 'acme' as OrgId;
 const LEASE_MS = 15_000;
+const SENT_MS = 77;
 
 const only = (...nums: number[]): LostEndpoints => ({ nums, isComplete: true });
 
@@ -17,6 +19,8 @@ function setUp() {
   const endpoints: Endpoint[] = [];
   /** Whom gateways said that they hold, in their heartbeats. Others are known, and have not said it. */
   const held = new Map<string, ReadonlyMap<number, SessionMode>>();
+  /** Of these nothing was heard since the query was sent. */
+  const silent = new Set<string>();
   const gateways = { ids: ['gw-a', 'gw-speaks'] as GatewayId[], isComplete: true };
   const renew = (gatewayId: string) =>
     registry.lease.renew({ gatewayId, ttlMs: LEASE_MS, info: { sessions: 1, draining: false, startedAtMs: 0 } });
@@ -28,19 +32,21 @@ function setUp() {
     const session = { org: ORG, agentId, num, instance: 'one', mode: 'live', connectedAtMs: num } as const;
     await registry.register(at, [{ ...session, epochHint: 1 }]);
   };
+  const knows = (id: string, atMs: number) => atMs === SENT_MS && held.has(id) && !silent.has(id);
   const find = (change: { scope?: string; registry?: Pick<Registry, 'lookup'>; createdAtMs?: number } = {}) => {
-    const { scope = '', createdAtMs = clock.now(), ...deps } = change;
+    const { scope = '', createdAtMs = clock.now(), registry: asked = registry } = change;
+    const presence = new RecentPresence({ registry: asked, clock });
     return findLost(
       {
         directory: { endpoints: () => endpoints, byNum: (wanted) => endpoints.find(({ num }) => num === wanted) },
-        held: { heldBy: (id) => held.get(id) ?? new Map<number, SessionMode>(), knows: (id) => held.has(id) },
-        ...{ gateways: () => gateways, registry, clock, ...deps },
+        held: { heldBy: (id) => held.get(id) ?? new Map<number, SessionMode>(), knows },
+        ...{ gateways: () => gateways, presence, clock },
       },
       { org: ORG, scope, createdAtMs },
-      { has: (num) => num === 1, speaks: (gateway) => gateway === 'gw-speaks' },
-    );
+      { sentMs: SENT_MS, has: (num) => num === 1, speaks: (gateway) => gateway === 'gw-speaks' },
+    ).finally(() => presence.stop());
   };
-  return { clock, registry, renew, endpoint, find, held, gateways };
+  return { clock, registry, renew, endpoint, find, held, silent, gateways };
 }
 
 test('whom a gateway held when it was last heard is known without the registry', async () => {
@@ -63,6 +69,25 @@ test('whom a gateway held when it was last heard is known without the registry',
   gateways.ids.pop();
   gateways.isComplete = false;
   expect(await find()).toEqual(only(2, 5, 8));
+});
+
+test('who came to a gateway after its last heartbeat is lost with it: the registry knows them', async () => {
+  const { registry, endpoint, find, held, silent } = setUp();
+  await endpoint(2);
+  await endpoint(3, 'gw-a');
+  await endpoint(4, 'gw-a', { labels: { env: 'prod' } });
+  await endpoint(5, 'gw-speaks');
+  await endpoint(6);
+  held.set('gw-a', new Map([[2, 'live' as const]]));
+  silent.add('gw-a');
+  expect(await find()).toEqual(only(2, 3, 4));
+  expect(await find({ scope: 'env=prod' })).toEqual(only(4));
+  // Whom it held is told all the same, and that there may be others.
+  registry.store.available = false;
+  expect(await find()).toEqual({ nums: [2], isComplete: false });
+  // It was heard since: nobody needs the registry.
+  silent.clear();
+  expect(await find()).toEqual(only(2));
 });
 
 test('who was held by a gateway that does not speak is lost, while its lease holds and for two minutes after', async () => {

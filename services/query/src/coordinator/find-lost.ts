@@ -1,14 +1,17 @@
 import type { Directory, Endpoint } from '@muster/directory';
 import type { AgentId, SessionMode } from '@muster/protocol';
 import type { QueryRecord } from '@muster/records';
-import type { Presence, Registry } from '@muster/registry';
+import type { Presence } from '@muster/registry';
 import { sleep, type Clock } from '@muster/runtime';
 import { queryScope } from './query-scope.js';
 import { LOST_MS, type KnownGateways } from '../liveness/gateway-failure-detector.js';
 import type { HeldSessions } from '../liveness/held-sessions.js';
+import type { RecentPresence } from '../liveness/recent-presence.js';
 
 /** Who is in a query's ledger, and which gateways have said whom they ask. */
 export interface AskedEndpoints {
+  /** When the query was sent to the gateways; monotonic. */
+  readonly sentMs: number;
   readonly has: (num: number) => boolean;
   readonly speaks: (gateway: string) => boolean;
 }
@@ -21,7 +24,7 @@ export interface LostEndpoints {
 
 export interface FindLostDeps {
   readonly directory: Pick<Directory, 'endpoints' | 'byNum'>;
-  readonly registry: Pick<Registry, 'lookup'>;
+  readonly presence: Pick<RecentPresence, 'lookup'>;
   readonly held: Pick<HeldSessions, 'heldBy' | 'knows'>;
   readonly gateways: () => KnownGateways;
   readonly clock: Clock;
@@ -38,7 +41,8 @@ const SLICE = 2_000;
 
 /**
  * Endpoints in a query's scope that nobody asked although they were live a moment ago: a gateway that does not speak held them when it was
- * last heard. The registry is asked where this process does not know whom such a gateway held: it was not there, or missed something.
+ * last heard. The registry is asked where this process does not know whom such a gateway held when the query was sent: the gateway has not
+ * been heard since, so sessions may have begun there of which it did not say any more; or this process was not there, or missed something.
  */
 export async function findLost(deps: FindLostDeps, scope: Scope, asked: AskedEndpoints): Promise<LostEndpoints> {
   const matches = queryScope(scope);
@@ -56,14 +60,15 @@ export async function findLost(deps: FindLostDeps, scope: Scope, asked: AskedEnd
       if (endpoint !== undefined && isInScope(endpoint, mode)) lost.add(num);
     }
   }
-  if (known.isComplete && silent.every((id) => deps.held.knows(id))) return { nums: [...lost], isComplete: true };
+  if (known.isComplete && silent.every((id) => deps.held.knows(id, asked.sentMs)))
+    return { nums: [...lost], isComplete: true };
   const isComplete = await lookUpLost(deps, scope, { ...asked, isInScope, lost });
   return { nums: [...lost], isComplete };
 }
 
 /** Adds to `lost` whom the registry names. False when it does not answer in time. */
 async function lookUpLost(
-  { directory, registry, clock }: FindLostDeps,
+  { directory, presence, clock }: FindLostDeps,
   { org, createdAtMs }: Scope,
   {
     speaks,
@@ -79,18 +84,20 @@ async function lookUpLost(
     return held !== undefined && !speaks(held.gatewayId) && isInScope(endpoint, held.mode);
   };
   const lookUp = async (batch: ReadonlyMap<AgentId, Endpoint>): Promise<boolean> => {
-    const found = await registry.lookup([...batch.keys()]);
-    if (found.kind !== 'found') return false;
-    for (const [agentId, presence] of found.agents) {
-      const endpoint = batch.get(agentId as AgentId);
-      if (endpoint !== undefined && isLost(endpoint, presence)) lost.add(endpoint.num);
+    const found = await presence.lookup([...batch.keys()]);
+    if (found === undefined) return false;
+    for (const [agentId, endpoint] of batch) {
+      const last = found.get(agentId);
+      if (last !== undefined && isLost(endpoint, last)) lost.add(endpoint.num);
     }
     return true;
   };
   const lookUpAll = async (): Promise<boolean> => {
     let batch = new Map<AgentId, Endpoint>();
+    let checked = 0;
     for (const endpoint of directory.endpoints(org)) {
-      if (!isInScope(endpoint, 'live') && !isInScope(endpoint, 'poll')) continue;
+      if (++checked % SLICE === 0) await new Promise((resolve) => setImmediate(resolve));
+      if (lost.has(endpoint.num) || (!isInScope(endpoint, 'live') && !isInScope(endpoint, 'poll'))) continue;
       batch.set(endpoint.agentId, endpoint);
       if (batch.size < BATCH) continue;
       if (!(await lookUp(batch))) return false;

@@ -129,6 +129,7 @@ export class RunningQuery {
   begin(): void {
     const { bus, clock, span } = this.#deps;
     this.#startedMs = clock.monotonic();
+    this.#survey.sentMs = this.#startedMs;
     // Counts from now, not from the request: what a slow broker takes for the record is not taken from the endpoints.
     this.#deadlineMs = clock.now() + this.record.timeoutMs;
     this.#tickedMs = this.#startedMs;

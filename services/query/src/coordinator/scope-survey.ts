@@ -11,6 +11,8 @@ export interface ScopeSurveyDeps {
 export class ScopeSurvey {
   /** Endpoints may be at a gateway that does not speak: they are to be looked for. */
   isDue = false;
+  /** When the query was sent to the gateways; monotonic. */
+  sentMs = 0;
   readonly #deps: ScopeSurveyDeps;
   readonly #aggregator: ResultAggregator;
   #finding: Promise<void> | undefined;
@@ -47,6 +49,7 @@ export class ScopeSurvey {
     await earlier;
     const aggregator = this.#aggregator;
     const lost = await this.#deps.findLost({
+      sentMs: this.sentMs,
       has: (num) => aggregator.ledger.has(num),
       speaks: (gateway) => aggregator.speaks(gateway),
     });

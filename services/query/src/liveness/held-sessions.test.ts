@@ -34,13 +34,15 @@ function setUp() {
       ...(said === undefined ? {} : { held: { whole, ...sets } }),
     } satisfies GatewayHeartbeat);
   };
+  /** Of everybody, as of a moment ago: heartbeats have come since. */
+  const knows = (gateway: GatewayId) => held.knows(gateway, clock.monotonic() - 1_000);
   const of = (gateway: GatewayId) => [...held.heldBy(gateway)].toSorted(([a], [b]) => a - b);
-  return { clock, asked, held, heard, of };
+  return { clock, asked, held, heard, knows, of };
 }
 
 test('heartbeats say whom a gateway holds, first all and then what changes', () => {
-  const { held, heard, of, asked } = setUp();
-  expect([held.knows(A), of(A)]).toEqual([false, []]);
+  const { held, heard, knows, of, asked } = setUp();
+  expect([knows(A), of(A)]).toEqual([false, []]);
   heard(A, 0, { whole: true, live: [1, 2], poll: [3] });
   heard(A, 1);
   heard(A, 2, { live: [3, 4], ended: [1] });
@@ -51,36 +53,52 @@ test('heartbeats say whom a gateway holds, first all and then what changes', () 
   ]);
   heard(A, 3, { whole: true, live: [9] });
   expect(of(A)).toEqual([[9, 'live']]);
-  expect([held.knows(A), asked]).toEqual([true, []]);
+  expect([knows(A), asked]).toEqual([true, []]);
   held.forget(A);
-  expect([held.knows(A), of(A)]).toEqual([false, []]);
+  expect([knows(A), of(A)]).toEqual([false, []]);
 });
 
 test('who missed a heartbeat, or comes later, asks for all at each one until it has it', () => {
-  const { held, heard, of, asked } = setUp();
+  const { heard, knows, of, asked } = setUp();
   heard(B, 7, { live: [5] });
-  expect([held.knows(B), of(B), asked]).toEqual([false, [[5, 'live']], [SUBJECTS.gateway(B)]]);
+  expect([knows(B), of(B), asked]).toEqual([false, [[5, 'live']], [SUBJECTS.gateway(B)]]);
   heard(B, 8, { whole: true, live: [5, 6] });
-  expect([held.knows(B), asked.length]).toEqual([true, 1]);
+  expect([knows(B), asked.length]).toEqual([true, 1]);
   heard(B, 10, { ended: [5] });
   heard(B, 11);
-  expect([held.knows(B), of(B), asked.length]).toEqual([false, [[6, 'live']], 3]);
+  expect([knows(B), of(B), asked.length]).toEqual([false, [[6, 'live']], 3]);
   heard(B, 12, { whole: true, live: [6] });
-  expect([held.knows(B), asked.length]).toEqual([true, 3]);
+  expect([knows(B), asked.length]).toEqual([true, 3]);
+});
+
+test('of a time at which a gateway was silent, or just before, it is not known of everybody whom it held', () => {
+  const { clock, held, heard } = setUp();
+  clock.advance(5_000);
+  heard(A, 0, { whole: true, live: [1] });
+  const saidMs = clock.monotonic();
+  expect([saidMs - 1_000, saidMs - 999, saidMs, saidMs + 60_000].map((atMs) => held.knows(A, atMs))).toEqual([
+    true,
+    false,
+    false,
+    false,
+  ]);
+  clock.advance(1_500);
+  heard(A, 1);
+  expect(held.knows(A, saidMs)).toBe(true);
 });
 
 test('of a gateway of a former version nothing is known', () => {
-  const { held, heard, asked } = setUp();
+  const { heard, knows, asked } = setUp();
   heard(A, undefined);
-  expect([held.knows(A), asked]).toEqual([false, []]);
+  expect([knows(A), asked]).toEqual([false, []]);
 });
 
 test('a set that cannot be read is as good as missed', () => {
-  const { held, asked } = setUp();
+  const { held, knows, asked } = setUp();
   const broken = Uint8Array.of(0xff);
   const message = { t: 'gateway_beat', gateway: A, sessions: 0, draining: false, nowMs: 0, beat: 0 } as const;
   held.heard({ ...message, held: { whole: true, live: broken, poll: broken, ended: broken } });
-  expect([held.knows(A), asked]).toEqual([false, [SUBJECTS.gateway(A)]]);
+  expect([knows(A), asked]).toEqual([false, [SUBJECTS.gateway(A)]]);
 });
 
 test('who has come to another gateway is not held by a silent one; one that is heard says itself who has left', () => {

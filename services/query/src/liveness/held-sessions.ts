@@ -22,6 +22,8 @@ interface Gateway {
 
 /** Heartbeats come every 1.5 s: a gateway that is silent for longer may not have noticed that its agents have left. */
 const SILENT_MS = 3_000;
+/** Who has come or left is named within a quarter of a second; a gateway that is busy may take longer. */
+const ANNOUNCED_MS = 1_000;
 
 /**
  * Whom each gateway held when it was last heard, from its heartbeats. When a gateway falls silent this tells whose answers are missing,
@@ -52,9 +54,13 @@ export class HeldSessions {
     this.#gateways.delete(id);
   }
 
-  /** Whether it is known of everybody whether this gateway held them. */
-  knows(id: GatewayId): boolean {
-    return this.#gateways.get(id)?.isComplete === true;
+  /**
+   * Whether it is known of everybody whether this gateway held them at that time (monotonic). Of one that fell silent before, or just
+   * then, it is not: sessions may have begun after its last heartbeat.
+   */
+  knows(id: GatewayId, atMs: number): boolean {
+    const gateway = this.#gateways.get(id);
+    return gateway !== undefined && gateway.isComplete && gateway.heardMs >= atMs + ANNOUNCED_MS;
   }
 
   /** Whom this gateway held, as far as that is known: agents by number, with the channel of their session. */
