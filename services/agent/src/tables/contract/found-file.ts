@@ -12,9 +12,12 @@ export const BYTES = 'latin1';
 /** How folders are read. */
 export const FOLDER = { bufferSize: 512, encoding: BYTES } as const;
 
-/** The kernel's own files are no devices, and many are read for one answer: finding each first would double the time. */
+/**
+ * The kernel's own files are no devices, and many are read for one answer: finding each first would double the time. Not those that
+ * `..`, or a link of the kernel to what a process has, leads away from there.
+ */
 function isOfKernel(path: string | Buffer): boolean {
-  return typeof path === 'string' && /^\/(proc|sys)\/(?!.*\/(root|cwd|fd)\/)/.test(path);
+  return typeof path === 'string' && /^\/(proc|sys)\/(?!(.*\/)?(\.\.|root|cwd|fd|map_files)(\/|$))/s.test(path);
 }
 
 /**
