@@ -44,7 +44,7 @@ interface View {
   readonly checkpoint: () => void;
 }
 
-export interface RunOptions {
+interface RunOptions {
   readonly keepOutput?: boolean;
   readonly files?: readonly FoundFile[];
 }
