@@ -9,17 +9,21 @@ export interface Clock {
   now(): number;
   /** Time since an arbitrary moment; it never jumps. For durations. */
   monotonic(): number;
+  /** A delay or interval over 24 days, which Node.js would take for 1 ms, is one of 24 days. */
   setTimeout(run: () => void, delayMs: number): Timer;
   setInterval(run: () => void, everyMs: number): Timer;
   /** Cancels a timer of this clock; does nothing for one that has fired, was cleared, or is `undefined`. */
   clear(timer: Timer | undefined): void;
 }
 
+/** The longest delay of a timer of Node.js. */
+const MAX_DELAY_MS = 2 ** 31 - 1;
+
 export const systemClock: Clock = {
   now: () => Date.now(),
   monotonic: () => performance.now(),
-  setTimeout: (run, delayMs) => setTimeout(run, delayMs),
-  setInterval: (run, everyMs) => setInterval(run, everyMs),
+  setTimeout: (run, delayMs) => setTimeout(run, Math.min(delayMs, MAX_DELAY_MS)),
+  setInterval: (run, everyMs) => setInterval(run, Math.min(everyMs, MAX_DELAY_MS)),
   // Every timer of this clock is a Node timer.
   clear: (timer) => clearTimeout(timer as NodeJS.Timeout | undefined),
 };

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach } from '@jest/globals';
-import { FRAME, decodeBody, type QueryBody, type QueryEndBody } from '@muster/protocol';
+import { FRAME, decodeBody, type QueryBody, type QueryEndBody, type SessionMode } from '@muster/protocol';
 import { silentLogger, systemClock } from '@muster/runtime/program';
 import { PackRunner, type PackTrust } from '../capabilities/queries/pack-runner.js';
 import { PackStore } from '../capabilities/queries/pack-store.js';
@@ -73,6 +73,7 @@ export function createAgent(
     checkMs?: number;
     maxLowMs?: number;
     load?: MachineLoad;
+    mode?: SessionMode;
   } = {},
 ) {
   const folder = options.folder ?? mkdtempSync(join(tmpdir(), 'muster-agent-'));
@@ -123,7 +124,7 @@ export function createAgent(
           }),
         };
   const handler = new QueryHandler({ ...common, runner, ...packs });
-  handler.ready({ mode: 'live', serverTimeMs: 1, send: (...frame) => connection.send(...frame) });
+  handler.ready({ mode: options.mode ?? 'live', serverTimeMs: 1, send: (...frame) => connection.send(...frame) });
   cleanups.push(() => handler.ended());
   const until = async <T>(look: () => T | undefined | false): Promise<T> => {
     for (;;) {

@@ -24,8 +24,18 @@ test('a note has the last path and how many there were, from the beginning of th
     expect(read()).toEqual({ looked: 0, path: '' });
     note.set('/a');
     expect(read()).toEqual({ looked: 1, path: '/a' });
+    for (const path of ['/proc/../a', '/proc/1/root/a', '/proc/../b']) note.set(path);
+    expect(read()).toEqual({ looked: 4, path: '/proc/../b' });
   } finally {
     closeSync(fd);
     rmSync(folder, { recursive: true });
   }
+});
+
+test('what hangs is touched by none of its names', () => {
+  const note = new PathNote(-1);
+  note.begin(['/mnt/hung']);
+  for (const path of ['/mnt/hung', '/mnt/hung/a', '/proc/../mnt/hung/a', '//mnt/./hung', '/mnt/hung/../other'])
+    expect(() => note.set(path)).toThrow('its file system does not answer');
+  for (const path of ['/mnt', '/mnt/hungry', '/mnt/other/../x']) note.set(path);
 });

@@ -1,4 +1,5 @@
 import { writeSync } from 'node:fs';
+import { posix } from 'node:path';
 
 /** The descriptor of a worker process that leads to its note. */
 export const NOTE_FD = 4;
@@ -52,7 +53,7 @@ export class PathNote {
 
   /** Call before each call of the system that may hang. Throws {@link HungPathError} where work hangs already. */
   readonly set = (path: string): void => {
-    for (const hung of this.#hung) if (isWithin(path, hung)) throw (this.#refused ??= new HungPathError(path));
+    if (this.#hung.some((hung) => leadsInto(path, hung))) throw (this.#refused ??= new HungPathError(path));
     const place = placeOf(path);
     if (place === this.#last) return;
     this.#last = place;
@@ -70,9 +71,15 @@ export class PathNote {
 
 /** What is worth a new note. Of a process in /proc any file will do: a table reads many of each process. */
 function placeOf(path: string): string {
-  if (!path.startsWith('/proc/')) return path;
+  // These lead away from there.
+  if (!path.startsWith('/proc/') || /\/(\.\.|root|cwd)\//.test(path)) return path;
   const end = path.indexOf('/', '/proc/'.length);
   return end < 0 ? path : path.slice(0, end);
+}
+
+/** Whether the system comes to `hung` on this path, by its name alone: through it, or where `..` and the like lead. */
+function leadsInto(path: string, hung: string): boolean {
+  return isWithin(path, hung) || isWithin(posix.normalize(path), hung);
 }
 
 /** Whether `path` is `above` or below it. */

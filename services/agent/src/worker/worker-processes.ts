@@ -1,3 +1,4 @@
+import { posix } from 'node:path';
 import { type Clock, type Logger, sleep, type Timer } from '@muster/runtime/program';
 import { readMounts, remoteMountOf } from '../tables/linux/remote-mounts.js';
 import { WorkerProcess, type WorkerProcessOptions } from './worker-process.js';
@@ -110,7 +111,7 @@ export class WorkerProcesses {
   ): void {
     if (!this.#all.has(worker) || this.#abandoned.has(worker)) return;
     const { clock, logger } = this.#options;
-    const hung = path === undefined ? undefined : (remoteMountOf(path, readMounts()) ?? path);
+    const hung = path === undefined ? undefined : hungAt(path);
     const abandoned: Abandoned = { path, hung, hangs: false, timer: undefined };
     abandoned.timer = clock.setTimeout(() => {
       abandoned.hangs = true;
@@ -156,4 +157,10 @@ export class WorkerProcesses {
   #changed(): void {
     for (const listener of this.#listeners) listener();
   }
+}
+
+/** What is not touched any more because work hangs at `path`: the remote file system that has it, or else itself. */
+function hungAt(path: string): string {
+  const mounts = readMounts();
+  return remoteMountOf(path, mounts) ?? remoteMountOf(posix.normalize(path), mounts) ?? path;
 }

@@ -7,6 +7,11 @@ import { BUDGET, createAgent, FOREVER } from '../../testing/query-fixture.js';
 const low = (ms: number) => ({ budget: { ...BUDGET, ms, priority: 'low' as const }, warnings: true });
 const rowsThenForever = (rows: number): string =>
   `WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT x FROM c WHERE x <= ${rows}`;
+const progressOf = ({ body }: { readonly body: Uint8Array }) => {
+  const decoded = decodeBody('progress', body);
+  if (!decoded.ok) throw new Error(decoded.fault);
+  return decoded.body;
+};
 const stateOf = (pid: number): string | undefined => /\) (\w)/.exec(readFileSync(`/proc/${pid}/stat`, 'utf8'))?.[1];
 
 describe('a query with a budget of its own, at low priority', () => {
@@ -96,24 +101,21 @@ describe('a query with a budget of its own, at low priority', () => {
     let share = 0;
     const agent = createAgent({ env: {}, load: { othersShare: () => share, onBattery: () => false } });
     const said = (ref: number) => agent.sent.filter((one) => one.ref === ref && one.type === FRAME.progress);
-    const bodyOf = ({ body }: { body: Uint8Array }) => {
-      const decoded = decodeBody('progress', body);
-      if (!decoded.ok) throw new Error(decoded.fault);
-      return decoded.body;
-    };
     const fromMs = performance.now();
     agent.ask(1, rowsThenForever(1), ['x'], { ...low(60_000), progressMs: 1_000 });
     // It waits for the first one, and has nothing to say.
     agent.ask(2, rowsThenForever(1), ['x'], { ...low(2_500), progressMs: 1_000 });
     await agent.until(() => said(1).length === 2);
     expect(performance.now() - fromMs).toBeGreaterThanOrEqual(1_900);
-    const [one, two] = said(1).map(bodyOf);
+    const [one, two] = said(1).map(progressOf);
     expect(one).toMatchObject({ pausedMs: 0, paused: false, looked: expect.any(Number) });
+    // The process had to be made first.
+    expect(one!.spentMs).toBeGreaterThanOrEqual(1_000);
     expect(two!.spentMs).toBeGreaterThan(one!.spentMs);
     share = 1;
     await agent.until(() =>
       said(1)
-        .map(bodyOf)
+        .map(progressOf)
         .some(({ paused, pausedMs }) => paused && pausedMs > 0),
     );
     expect(said(2)).toEqual([]);
@@ -127,6 +129,25 @@ describe('a query with a budget of its own, at low priority', () => {
     agent.ask(3, rowsThenForever(1), ['x'], low(1_500));
     await agent.outcome(3);
     expect([said(2).length, said(3).length]).toEqual([count, 0]);
+  });
+
+  test('over Poll it says so with a request that is made anyway, at the same rate', async () => {
+    const agent = createAgent({ mode: 'poll' });
+    const said = () => agent.sent.filter(({ type }) => type === FRAME.progress);
+    const fromMs = performance.now();
+    agent.ask(1, rowsThenForever(1), ['x'], { ...low(60_000), progressMs: 1_000 });
+    const pollUntil = async (count: number): Promise<void> => {
+      for (; said().length < count; await new Promise((resolve) => setTimeout(resolve, 20))) agent.handler.polling();
+    };
+    await pollUntil(1);
+    expect(performance.now() - fromMs).toBeGreaterThanOrEqual(1_000);
+    expect(progressOf(said()[0]!).spentMs).toBeGreaterThanOrEqual(1_000);
+    await pollUntil(2);
+    const [one, two] = said().map(progressOf);
+    expect(two!.spentMs - one!.spentMs).toBeGreaterThanOrEqual(999);
+    // Longer than it waits between two.
+    await new Promise((resolve) => setTimeout(resolve, 1_500));
+    expect(agent.sent).toHaveLength(2);
   });
 
   test('it goes on when they do not', async () => {

@@ -48,12 +48,14 @@ interface Query {
   readonly ref: number;
   readonly body: QueryBody;
   credit: number;
-  job: Pick<JobHandle, 'cancel'> | undefined;
+  job: JobHandle | ScanHandle | undefined;
   scan: ScanHandle | undefined;
   answer: Answer | undefined;
   sender: AnswerSender | undefined;
   deadline: Timer | undefined;
   progress: Timer | undefined;
+  /** Over Poll: when it last said how far it is (monotonic). */
+  toldAtMs: number;
 }
 
 /** Answers the queries of the active session. They end with the session; the next gateway sends them again. */
@@ -103,6 +105,13 @@ export class QueryHandler implements Capability {
     for (const query of this.#queries.values()) this.#pump(query);
   }
 
+  polling(): void {
+    const nowMs = this.#options.clock.monotonic();
+    for (const query of this.#queries.values()) {
+      if (nowMs - query.toldAtMs >= (query.body.progressMs ?? Infinity)) this.#tellProgress(query);
+    }
+  }
+
   ended(): void {
     for (const query of this.#queries.values()) this.#drop(query);
     this.#session = undefined;
@@ -130,6 +139,7 @@ export class QueryHandler implements Capability {
       sender: undefined,
       deadline: undefined,
       progress: undefined,
+      toldAtMs: Number.NEGATIVE_INFINITY,
     };
     const taken =
       body.pack === undefined
@@ -142,8 +152,9 @@ export class QueryHandler implements Capability {
       () => this.#onDeadline(query),
       Math.min(body.remainingMs, LIMITS.queryTimeoutMaxMs),
     );
-    if (body.progressMs !== undefined && !isScan(taken))
-      query.progress = clock.setInterval(() => this.#tellProgress(query, taken), body.progressMs);
+    // Over Poll, a frame would cause a request.
+    if (body.progressMs !== undefined && this.#session?.mode === 'live')
+      query.progress = clock.setInterval(() => this.#tellProgress(query), body.progressMs);
     this.#queries.set(ref, query);
     logger.debug('query accepted', { query: body.id });
   }
@@ -158,10 +169,13 @@ export class QueryHandler implements Capability {
     });
   }
 
-  /** While it works: what it has not begun, or what it sends, needs no word. */
-  #tellProgress({ ref, sender }: Query, job: JobHandle): void {
-    const progress = sender === undefined ? job.progress() : undefined;
-    if (progress !== undefined) this.#send(FRAME.progress, ref, encodeBody('progress', progress), { urgent: true });
+  /** While it works, for as long as `progressMs` at least: what it has not begun, or what it sends, needs no word. */
+  #tellProgress(query: Query): void {
+    const { ref, job, sender, body } = query;
+    const progress = sender === undefined && job !== undefined && !isScan(job) ? job.progress() : undefined;
+    if (progress === undefined || progress.spentMs < (body.progressMs ?? Infinity)) return;
+    query.toldAtMs = this.#options.clock.monotonic();
+    this.#send(FRAME.progress, ref, encodeBody('progress', progress), { urgent: true });
   }
 
   #onCancel(ref: number): void {

@@ -12,9 +12,12 @@ export const BYTES = 'latin1';
 /** How folders are read. */
 export const FOLDER = { bufferSize: 512, encoding: BYTES } as const;
 
-/** The kernel's own files are no devices, and many are read for one answer: finding each first would double the time. */
+/**
+ * The kernel's own files are no devices, and many are read for one answer: finding each first would double the time. Not those that
+ * `..`, or a link of the kernel to what a process has, leads away from there.
+ */
 function isOfKernel(path: string | Buffer): boolean {
-  return typeof path === 'string' && /^\/(proc|sys)\/(?!.*\/(root|cwd|fd)\/)/.test(path);
+  return typeof path === 'string' && /^\/(proc|sys)\/(?!(.*\/)?(\.\.|root|cwd|fd|map_files)(\/|$))/s.test(path);
 }
 
 /**
@@ -46,6 +49,12 @@ export class FoundFile {
     }
   }
 
+  /** For a program that is to inherit it ({@link atDescriptor}). */
+  get fd(): number {
+    if (this.#fd === undefined) throw new Error('what was found is closed');
+    return this.#fd;
+  }
+
   /** Where it is now, with links resolved; ends with ` (deleted)` when it is nowhere any more. */
   realPath(): string {
     return textOfBytes(readlinkSync(this.#path, { encoding: 'buffer' }));
@@ -54,8 +63,7 @@ export class FoundFile {
   /** A descriptor for reading, which the caller closes. @throws errors of open(2). */
   open(): number {
     if (this.#isHeld) return openSync(this.#path, READ);
-    const fd = this.#fd;
-    if (fd === undefined) throw new Error('what was found is closed');
+    const { fd } = this;
     this.#fd = undefined;
     return fd;
   }
@@ -75,3 +83,11 @@ export class FoundFile {
     this.#fd = undefined;
   }
 }
+
+/** Where a program finds the file that it inherited at this place of a list (`System.run`): proc(5). */
+export function atDescriptor(index: number): string {
+  return `/proc/self/fd/${FIRST_INHERITED + index}`;
+}
+
+/** After its input, output and errors. */
+const FIRST_INHERITED = 3;

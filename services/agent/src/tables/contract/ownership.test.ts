@@ -91,4 +91,17 @@ asRoot('paths of a statement on this machine', () => {
     expect(system.ofStatement(swap).text(path)).toBeUndefined();
     expect(warnings).toEqual([`${path} leads by the link of a user to a file of another user, and is not read`]);
   });
+
+  it.each([
+    ['root', 0, 'of root'],
+    ['another user', UID, undefined],
+    ['its user', UID + 1, undefined],
+  ])('in a home that a link of %s leads to', (who, uid, text) => {
+    const warnings: string[] = [];
+    const system = new System('/', { warn: (_code, what) => warnings.push(what) });
+    const directory = link('../secret', `home of ${who}`, uid);
+    expect(system.ofUser({ uid: UID + 1, directory }, () => {}).text(`${directory}/file`)).toBe(text);
+    const why = `${directory}/file leads to a file of another user outside of this folder, and is not read`;
+    expect(warnings).toEqual(text === undefined ? [why] : []);
+  });
 });

@@ -80,11 +80,14 @@ function isBelow(path: string, folder: string | undefined): boolean {
   return path !== folder && path.startsWith(folder.endsWith('/') ? folder : `${folder}/`);
 }
 
-/** A home that is the whole tree is nobody's. */
+/**
+ * Where a home is. A home that is the whole tree is nobody's, and so is one behind a link that somebody other than root made, its
+ * user too: it may lead to the home of anybody.
+ */
 function realPathOf(directory: string): string | undefined {
   try {
-    const { path } = resolveLinks(directory);
-    return path === '/' ? undefined : path;
+    const { path, owners } = resolveLinks(directory);
+    return path === '/' || owners.some((uid) => uid !== 0) ? undefined : path;
   } catch {
     return undefined;
   }

@@ -44,6 +44,11 @@ interface View {
   readonly checkpoint: () => void;
 }
 
+interface RunOptions {
+  readonly keepOutput?: boolean;
+  readonly files?: readonly FoundFile[];
+}
+
 /** What the system says of something that is not there, or not any more. */
 const ABSENT: ReadonlySet<unknown> = new Set(['ENOENT', 'ENOTDIR', 'ESRCH', 'EINVAL', 'EISDIR', 'ENXIO']);
 const scratch = Buffer.allocUnsafeSlow(CHUNK);
@@ -158,9 +163,9 @@ export class System {
     return this.#find(path, (found) => (found.stats.isFile() ? found.open() : undefined));
   }
 
-  /** Whether what is at the path is read by this view of the system: without a view, everything that is there. */
-  mayRead(path: string): boolean {
-    return this.#find(path, () => true) === true;
+  /** Whether a regular file is at the path, and is read by this view of the system. It is not opened. */
+  hasFile(path: string): boolean {
+    return this.#find(path, ({ stats }) => stats.isFile()) === true;
   }
 
   /** Lists the names in a folder, sorted. */
@@ -188,20 +193,31 @@ export class System {
 
   /** Uses what is at the path before anything is opened. `undefined` where there is nothing, or nothing for this view. */
   #find<T>(path: string, use: (found: FoundFile) => T): T | undefined {
+    const found = this.find(path);
+    try {
+      return found && use(found);
+    } catch (error) {
+      return this.failed(path, error);
+    } finally {
+      found?.close();
+    }
+  }
+
+  /** What is at the path, not opened. `undefined` where there is nothing, or nothing for this view. The caller closes it. */
+  find(path: string): FoundFile | undefined {
     const real = this.real(path);
     this.#view?.checkpoint();
     let found: FoundFile | undefined;
     try {
       found = FoundFile.at(real);
       const why = this.#view?.guard(textOf(real), found);
-      if (why === undefined) return use(found);
+      if (why === undefined) return found;
       this.#warn('unreadable', `${path} ${why}, and is not read`);
-      return undefined;
     } catch (error) {
-      return this.failed(path, error);
-    } finally {
-      found?.close();
+      this.failed(path, error);
     }
+    found?.close();
+    return undefined;
   }
 
   /** The target of a symbolic link, unresolved. */
@@ -261,9 +277,14 @@ export class System {
 
   /**
    * Runs a program by its absolute path and returns its output. `undefined` when it is missing, fails or takes over five seconds.
-   * With `keepOutput`, what it wrote before it failed is kept: it was asked for many things, and one of them is not there.
+   * With `keepOutput`, what it wrote before it failed is kept: it was asked for many things, and one of them is not there. `files`
+   * are what it reads ({@link atDescriptor}), whatever their names lead to by then.
    */
-  run(program: string, args: readonly string[], { keepOutput = false } = {}): string | undefined {
+  run(
+    program: string,
+    args: readonly string[],
+    { keepOutput = false, files = [] }: RunOptions = {},
+  ): string | undefined {
     if (!this.live || !this.exists(program)) return undefined;
     // From here on it is the program that may take its time, and no path.
     this.#touch('');
@@ -273,14 +294,15 @@ export class System {
         timeout: COMMAND_MS,
         killSignal: 'SIGKILL',
         maxBuffer: READ_LIMIT,
-        stdio: ['ignore', 'pipe', 'ignore'],
+        stdio: ['ignore', 'pipe', 'ignore', ...files.map(({ fd }) => fd)],
         env: { LC_ALL: 'C', PATH: '/usr/sbin:/usr/bin:/sbin:/bin' },
         cwd: '/',
       });
     } catch (error) {
       const code = errorCode(error);
       if (code === 'ETIMEDOUT') this.#warn('too_slow', `${program} took longer than ${COMMAND_MS} ms`);
-      if (code === 'ENOBUFS') this.#warn('too_large', `${program} wrote more than ${READ_LIMIT} bytes`);
+      else if (code === 'ENOBUFS') this.#warn('too_large', `${program} wrote more than ${READ_LIMIT} bytes`);
+      else if (!isExit(error)) this.#warn('unreadable', `${program} ended before it had answered`);
       return keepOutput && isExit(error) ? error.stdout : undefined;
     }
   }

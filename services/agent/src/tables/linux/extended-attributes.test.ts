@@ -1,8 +1,9 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { lchownSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, lchownSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
+import { textOfBytes } from '@muster/protocol';
 import { LinuxTables } from '../table-fixture.js';
 import { fileCapabilities } from './parse/capabilities.js';
 import { parseGetfattr } from './parse/getfattr.js';
@@ -74,6 +75,50 @@ whereSet('extended attributes of this machine', () => {
       );
       expect(rows).toEqual([{ path: join(folder, 'secret') }]);
       expect(result).toMatchObject({ ok: true, warnings: [{ code: 'unreadable', count: 1 }] });
+    } finally {
+      tables.close();
+      rmSync(folder, { recursive: true });
+    }
+  });
+
+  it('are those of what was found, also when its name leads elsewhere by then', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'muster-attributes-'));
+    const [path, secret] = [join(folder, 'file'), join(folder, 'secret')];
+    const swap = (touched: string): void => {
+      if (touched !== '' || existsSync(`${path}.before`)) return;
+      renameSync(path, `${path}.before`);
+      symlinkSync('secret', path);
+      lchownSync(path, 4711, 4711);
+    };
+    const tables = await LinuxTables.open('/', { touch: swap });
+    try {
+      for (const [name, value] of Object.entries({ [path]: 'own', [secret]: 'secret' })) {
+        writeFileSync(name, '', { mode: 0o600 });
+        execFileSync('setfattr', ['-n', 'user.text', '-v', value, name]);
+      }
+      const { rows } = tables.query(
+        `SELECT base64 || value AS value FROM extended_attributes WHERE path = '${path}' AND key = 'user.text'`,
+      );
+      expect(rows).toEqual([{ value: `1${Buffer.from('own').toString('base64')}` }]);
+      expect(existsSync(`${path}.before`)).toBe(true);
+    } finally {
+      tables.close();
+      rmSync(folder, { recursive: true });
+    }
+  });
+
+  it('are told of names that are not UTF-8', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'muster-attributes-'));
+    const tables = await LinuxTables.open();
+    try {
+      const path = Buffer.concat([Buffer.from(join(folder, 'a')), Buffer.from([0xff])]);
+      writeFileSync(path, '');
+      execFileSync('sh', ['-c', `setfattr -n user.text -v 0x6200 '${folder}'/a*`]);
+      const { rows, result } = tables.query(
+        `SELECT path, value FROM extended_attributes WHERE directory = '${folder}' AND key = 'user.text'`,
+      );
+      expect(rows).toEqual([{ path: textOfBytes(path), value: 'b' }]);
+      expect(result).toMatchObject({ ok: true, warnings: [] });
     } finally {
       tables.close();
       rmSync(folder, { recursive: true });

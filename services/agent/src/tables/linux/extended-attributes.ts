@@ -1,13 +1,13 @@
-import { hasRawBytes, textOfBytes } from '@muster/protocol';
+import { textOfBytes } from '@muster/protocol';
 import type { CollectRequest, TableRow } from '@muster/tables';
+import { atDescriptor } from '../contract/found-file.js';
 import type { Collector, System } from '../contract/system.js';
+import { type HeldFile, rowsInBatches } from './held-files.js';
 import { fileCapabilities } from './parse/capabilities.js';
 import { parseGetfattr } from './parse/getfattr.js';
 import { candidatePaths } from './path_patterns.js';
 
 const PROGRAMS = ['/usr/bin/getfattr', '/bin/getfattr'] as const;
-/** Paths of one call: a command line is at most 2 MiB, and a path 4 KiB. */
-const BATCH = 200;
 const CAPABILITY = 'security.capability';
 
 /** Node.js cannot read them, so the machine's own program does. */
@@ -20,32 +20,33 @@ export const extendedAttributes: Collector = {
         'unreadable',
         'there is no getfattr to read extended attributes with: install the package attr',
       );
-    const files = system.ofStatement(() => request.checkpoint());
-    let batch: string[] = [];
-    for (const { path, mayTouch, mayFollow } of candidatePaths(system, request)) {
-      if (!mayTouch || !mayFollow() || !files.mayRead(path)) continue;
-      if (hasRawBytes(path)) request.warn('unreadable', `${path}: getfattr is not asked for names that are not UTF-8`);
-      else batch.push(path);
-      if (batch.length < BATCH) continue;
-      yield* attributesOf(system, request, program, batch);
-      batch = [];
-    }
-    yield* attributesOf(system, request, program, batch);
+    yield* rowsInBatches(heldFiles(system, request), (batch) => attributesOf(system, request, program, batch));
   },
 };
+
+function* heldFiles(system: System, request: CollectRequest): Iterable<HeldFile> {
+  const files = system.ofStatement(() => request.checkpoint());
+  for (const { path, mayTouch, mayFollow } of candidatePaths(system, request)) {
+    const found = mayTouch && mayFollow() ? files.find(path) : undefined;
+    if (found !== undefined) yield { path, found };
+  }
+}
 
 function* attributesOf(
   system: System,
   request: CollectRequest,
   program: string,
-  paths: readonly string[],
+  batch: readonly HeldFile[],
 ): Iterable<TableRow> {
   request.checkpoint();
-  if (paths.length === 0) return;
-  const output = system.run(program, ['--absolute-names', '-d', '-m', '-', '-e', 'hex', '--', ...paths], {
+  const paths = new Map(batch.map(({ path }, index) => [atDescriptor(index), path]));
+  const output = system.run(program, ['--absolute-names', '-d', '-m', '-', '-e', 'hex', '--', ...paths.keys()], {
     keepOutput: true,
+    files: batch.map(({ found }) => found),
   });
-  for (const { path, key, value } of parseGetfattr(output ?? '')) {
+  for (const { path: name, key, value } of parseGetfattr(output ?? '')) {
+    const path = paths.get(name);
+    if (path === undefined) continue;
     const directory = path.slice(0, path.lastIndexOf('/')) || '/';
     yield { path, directory, key, ...shown(key, value) };
   }

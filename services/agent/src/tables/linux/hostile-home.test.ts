@@ -40,7 +40,8 @@ const FILES: Readonly<Record<string, string | Buffer>> = {
   [`${HOME}/.ssh/id`]: key,
   [`${HOME}/.ssh/authorized_keys`]: 'ssh-ed25519 AAAA eve\n',
   [`${HOME}/.config/autostart/a.desktop`]: '[Desktop Entry]\nName=A\nExec=/bin/a\n',
-  [`${HOME}/.config/google-chrome/Default/Preferences`]: '{}',
+  [`${HOME}/.config/google-chrome/Default/Preferences`]: `{"extensions":{"settings":{"b":{"path":"/proc/../${HOME}/b"}}}}`,
+  [`${HOME}/b/manifest.json`]: '{"version":"1","name":"b"}',
   [`${HOME}/.config/google-chrome/Default/Extensions/a/1/manifest.json`]: '{"version":"1","name":"a"}',
   [`${HOME}/.mozilla/firefox/p/extensions.json`]: '{"addons":[{"id":"a"}]}',
   [`${HOME}/.vscode/extensions/extensions.json`]: '[{"identifier":{"id":"a"}}]',
@@ -232,8 +233,10 @@ asRoot('every table that reads where a user may write', () => {
     execFileSync('mkfifo', [join(root, 'opened')]);
     const opened = await waitAt(join(root, 'opened'));
     const ended = once(opened, 'exit');
-    closeSync(openSync(join(root, 'opened'), constants.O_RDONLY | constants.O_NONBLOCK));
+    // Held until then: it may not wait yet, and would miss an end that is closed at once.
+    const reader = openSync(join(root, 'opened'), constants.O_RDONLY | constants.O_NONBLOCK);
     await ended;
+    closeSync(reader);
     expect(children.filter(({ exitCode, signalCode }) => exitCode !== null || signalCode !== null)).toEqual([opened]);
   });
 

@@ -1,9 +1,19 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, lchownSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  lchownSync,
+  mkdirSync,
+  mkdtempSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { LinuxTables } from '../table-fixture.js';
 
 const FILES: Readonly<Record<string, string | Buffer>> = {
@@ -75,5 +85,84 @@ describeWithFile('kinds of files', () => {
     const isRoot = process.getuid?.() === 0;
     expect(rows).toHaveLength(isRoot ? 0 : 1);
     expect(result).toMatchObject({ ok: true, warnings: isRoot ? [{ code: 'unreadable' }] : [] });
+  });
+
+  it.each<[string, (path: string) => void]>([
+    ['a pipe', (path) => void execFileSync('mkfifo', [path])],
+    ['a device', (path) => symlinkSync('/dev/zero', path)],
+    ['a folder', (path) => mkdirSync(path)],
+    ['nothing', () => {}],
+    ['no database', (path) => writeFileSync(path, 'text')],
+    ['a pipe as its compiled form', (path) => void execFileSync('mkfifo', [`${path}.mgc`])],
+  ])('are told by no database that is %s', (what, make) => {
+    const path = join(root, what);
+    if (what.endsWith('form')) writeFileSync(path, '0 string plain own kind of text\n');
+    make(path);
+    const { rows, result } = tables.query(
+      `SELECT data FROM magic WHERE path = '${root}/kinds/a b' AND magic_db_files = '${path}'`,
+    );
+    expect([rows, result.ok && result.warnings]).toEqual([
+      [],
+      [{ code: 'unreadable', count: 1, message: expect.stringMatching(/^magic_db_files: /) }],
+    ]);
+  });
+
+  it('have a warning where the program tells none', async () => {
+    const link = join(root, 'short-lived');
+    symlinkSync('nowhere', link);
+    const touch = (path: string): void => (path === '' ? rmSync(link, { force: true }) : undefined);
+    const racing = await LinuxTables.open('/', { touch });
+    const { rows, result } = racing.query(`SELECT data FROM magic WHERE path = '${link}'`);
+    racing.close();
+    expect(rows).toEqual([{ data: null }]);
+    expect(result).toMatchObject({
+      warnings: [{ code: 'unreadable', message: `${link}: file does not tell what it is` }],
+    });
+  });
+});
+
+const asRoot = process.getuid?.() === 0 && existsSync('/usr/bin/file') ? describe : describe.skip;
+
+asRoot('kinds of files of root', () => {
+  let root: string;
+  let folder: string;
+  beforeEach(() => {
+    root = mkdtempSync(join(tmpdir(), 'muster-magic-'));
+    chmodSync(root, 0o755);
+    mkdirSync(join(root, 'secret'), { mode: 0o700 });
+    writeFileSync(join(root, 'secret/id'), '#!/bin/secret\n', { mode: 0o600 });
+    symlinkSync('hidden', join(root, 'secret/link'));
+    folder = join(root, 'home');
+  });
+  afterEach(() => rmSync(root, { recursive: true }));
+
+  const linkFolder = (): void => {
+    symlinkSync('secret', folder);
+    lchownSync(folder, 4711, 4711);
+  };
+
+  it.each(['id', 'link'])('are not told of %s by the link of a user to its folder', async (name) => {
+    linkFolder();
+    const tables = await LinuxTables.open();
+    const { rows, result } = tables.query(`SELECT data FROM magic WHERE path = '${folder}/${name}'`);
+    tables.close();
+    expect([rows, result]).toMatchObject([[], { ok: true, warnings: [{ code: 'unreadable' }] }]);
+  });
+
+  it('are not told by a folder that becomes such a link when the program is asked', async () => {
+    mkdirSync(folder);
+    writeFileSync(join(folder, 'id'), 'plain\n');
+    symlinkSync('own', join(folder, 'link'));
+    let isSwapped = false;
+    const swap = (path: string): void => {
+      if (path !== '' || isSwapped) return;
+      isSwapped = true;
+      renameSync(folder, `${folder}.before`);
+      linkFolder();
+    };
+    const tables = await LinuxTables.open('/', { touch: swap });
+    const { rows } = tables.query(`SELECT data FROM magic WHERE path LIKE '${folder}/%' ORDER BY path`);
+    tables.close();
+    expect([rows, isSwapped]).toEqual([[{ data: 'ASCII text' }, { data: 'broken symbolic link to own' }], true]);
   });
 });

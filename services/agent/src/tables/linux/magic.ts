@@ -1,17 +1,19 @@
+import { basename } from 'node:path';
 import { hasRawBytes } from '@muster/protocol';
 import type { CollectRequest, TableRow } from '@muster/tables';
+import { atDescriptor } from '../contract/found-file.js';
 import type { Collector, System } from '../contract/system.js';
-import { candidatePaths } from './path_patterns.js';
+import { answersOf, type HeldFile, rowsInBatches } from './held-files.js';
+import { candidatePaths, directoryOf } from './path_patterns.js';
 
 const PROGRAMS = ['/usr/bin/file', '/bin/file'] as const;
 /** The machine's own, as osquery names them. */
 const OWN_DATABASES = '/usr/share/file/magic.mgc:/usr/share/misc/magic.mgc';
-/** Paths of one call: a command line is at most 2 MiB, and a path 4 KiB. */
-const BATCH = 200;
 
 /**
  * What files are by their content, as libmagic has it. The machine's own program reads them
- * ([why](../../../../../docs/decisions/programs-of-the-machine.md)). It follows no link, and opens no pipe and no device.
+ * ([why](../../../../../docs/decisions/programs-of-the-machine.md)). It follows no link, and opens no pipe and no device: it inherits
+ * what was found at each path.
  */
 export const magic: Collector = {
   table: 'magic',
@@ -21,12 +23,11 @@ export const magic: Collector = {
       return request.warn('unreadable', 'there is no program to tell kinds of files with: install the package file');
     const databases = request.equal('magic_db_files')?.map(String) ?? [OWN_DATABASES];
     for (const database of databases) {
-      const asker = { system, request, program, options: optionsOf(system, request, database) };
-      if (asker.options === undefined) continue;
-      for (const paths of batches(system, request)) {
-        for (const row of kindsOf({ ...asker, options: asker.options }, paths)) {
-          yield { ...row, magic_db_files: database };
-        }
+      const options = optionsOf(system, request, program, database);
+      if (options === undefined) continue;
+      const asker = { system, request, program, options };
+      for (const row of rowsInBatches(candidates(system, request), (batch) => kindsOf(asker, batch))) {
+        yield { ...row, magic_db_files: database };
       }
     }
   },
@@ -39,53 +40,97 @@ interface Asker {
   readonly options: readonly string[];
 }
 
-/** The databases that a statement names, between colons; `undefined` where one of them is not read. */
-function optionsOf(system: System, request: CollectRequest, databases: string): readonly string[] | undefined {
+/**
+ * The databases that a statement names, between colons; `undefined` where one of them is not read. `file` itself takes `NAME.mgc` in
+ * place of `NAME` where there is one.
+ */
+function optionsOf(
+  system: System,
+  request: CollectRequest,
+  program: string,
+  databases: string,
+): readonly string[] | undefined {
   if (databases === OWN_DATABASES) return [];
   const files = system.ofStatement(() => request.checkpoint());
-  const mayRead = databases.split(':').every((path) => path.startsWith('/') && files.mayRead(path));
-  return mayRead ? ['--magic-file', databases] : undefined;
-}
-
-function* batches(system: System, request: CollectRequest): Iterable<readonly string[]> {
-  let batch: string[] = [];
-  for (const { path, mayTouch } of candidatePaths(system, request)) {
-    if (!mayTouch || system.lstat(path) === undefined) continue;
-    if (hasRawBytes(path)) request.warn('unreadable', `${path}: file is not asked for names that are not UTF-8`);
-    else batch.push(path);
-    if (batch.length < BATCH) continue;
-    yield batch;
-    batch = [];
+  for (const name of databases.split(':')) {
+    const compiled = name.endsWith('.mgc') ? undefined : `${name}.mgc`;
+    const taken = compiled !== undefined && system.lstat(compiled) !== undefined ? compiled : name;
+    if (name.startsWith('/') && files.hasFile(taken)) continue;
+    request.warn('unreadable', `magic_db_files: ${taken} is no file that is read`);
+    return undefined;
   }
-  if (batch.length > 0) yield batch;
+  const options = ['--magic-file', databases];
+  // Asked once by itself: without a database there is no answer for any file.
+  if (system.run(program, [...options, '--', '/']) !== undefined) return options;
+  request.warn('unreadable', `magic_db_files: file cannot use ${databases}`);
+  return undefined;
 }
 
-function kindsOf(asker: Asker, paths: readonly string[]): TableRow[] {
+interface Candidate extends HeldFile {
+  /** Of a link: it is looked at in its folder, which is held. */
+  readonly link?: string;
+}
+
+function* candidates(system: System, request: CollectRequest): Iterable<Candidate> {
+  const files = system.ofStatement(() => request.checkpoint());
+  for (const { path, mayTouch } of candidatePaths(system, request)) {
+    const stat = mayTouch ? system.lstat(path) : undefined;
+    if (stat === undefined) continue;
+    const link = stat.isSymbolicLink() ? basename(path) : undefined;
+    if (link !== undefined && hasRawBytes(link)) {
+      request.warn('unreadable', `${path}: file is not asked for links whose names are not UTF-8`);
+      continue;
+    }
+    const found = files.find(link === undefined ? path : directoryOf(path));
+    if (found !== undefined) yield { path, found, ...(link === undefined ? {} : { link }) };
+  }
+}
+
+function* kindsOf(asker: Asker, batch: readonly Candidate[]): Iterable<TableRow> {
+  const isAsked = (column: string): boolean => asker.request.uses(column);
+  const isMime = isAsked('mime_type') || isAsked('mime_encoding');
+  for (const some of [batch.filter(({ link }) => link === undefined), batch.filter(({ link }) => link !== undefined)]) {
+    const data = isAsked('data') ? answers(asker, [], some) : [];
+    const mime = isMime ? answers(asker, ['--mime'], some) : [];
+    for (const [index, { path }] of some.entries()) {
+      // Links have no encoding.
+      const [, type, encoding] = /^(.*?)(?:; charset=(\S*))?$/s.exec(mime[index] ?? '') ?? [];
+      const isKnown = mime[index] !== undefined;
+      yield {
+        path,
+        data: data[index],
+        mime_type: isKnown ? type : undefined,
+        mime_encoding: isKnown ? encoding || 'binary' : undefined,
+      };
+    }
+  }
+}
+
+/** For each file, in their order; `undefined` where the program has none, which is told. */
+function answers(asker: Asker, how: readonly string[], some: readonly Candidate[]): readonly (string | undefined)[] {
   const { request } = asker;
-  const isAsked = (column: string): boolean => request.uses(column);
-  const data = isAsked('data') ? ask(asker, [], paths) : undefined;
-  const mime = isAsked('mime_type') || isAsked('mime_encoding') ? ask(asker, ['--mime'], paths) : undefined;
-  return paths.map((path, index) => {
-    // Links have no encoding.
-    const [, type, encoding = ''] = /^(.*?)(?:; charset=(\S*))?$/s.exec(mime?.[index] ?? '') ?? [];
-    const isKnown = mime?.[index] !== undefined;
-    return {
-      path,
-      data: data?.[index],
-      mime_type: isKnown ? type : undefined,
-      mime_encoding: isKnown ? encoding || 'binary' : undefined,
-    };
+  const said = some.length === 0 ? [] : answersOf(some, (part) => ask(asker, how, part));
+  return said.map((answer, index) => {
+    if (answer !== undefined && !FAULT.test(answer)) return answer;
+    request.warn('unreadable', `${some[index]?.path}: file does not tell what it is`);
+    return undefined;
   });
 }
 
-/** Name and answer for each path, in the order of the paths: with `-00` a zero ends both, which neither of them has. */
+/** What `file` says in place of a kind. */
+const FAULT = /^(cannot (open|stat|read) |ERROR: )/;
+
+/** Name and answer for each file: with `-00` a zero ends both, which neither of them has. `undefined` when they are not whole. */
 function ask(
   { system, request, program, options }: Asker,
   how: readonly string[],
-  paths: readonly string[],
+  some: readonly Candidate[],
 ): readonly string[] | undefined {
   request.checkpoint();
-  const args = [...options, ...how, '--no-dereference', '--no-pad', '-00', '--', ...paths];
-  const told = system.run(program, args)?.split('\0');
-  return told?.length === paths.length * 2 + 1 ? told.filter((_part, index) => index % 2 === 1) : undefined;
+  const names = some.map(({ link }, index) => atDescriptor(index) + (link === undefined ? '' : `/${link}`));
+  // All are links, or none is: a descriptor is a link, too.
+  const isLinks = some.some(({ link }) => link !== undefined);
+  const args = [...options, ...how, isLinks ? '--no-dereference' : '--dereference', '--no-pad', '-00', '--', ...names];
+  const told = system.run(program, args, { keepOutput: true, files: some.map(({ found }) => found) })?.split('\0');
+  return told?.length === some.length * 2 + 1 ? told.filter((_part, index) => index % 2 === 1) : undefined;
 }

@@ -129,17 +129,34 @@ describe('ActiveQuery', () => {
     expect(query.working()).toBeUndefined();
     const progress = (looked: number, paused = false) =>
       encodeBody('progress', { spentMs: 1, pausedMs: 0, paused, looked });
-    expect(query.progress(stranger, progress(1_000))).toBe(true);
+    expect(query.progress(stranger, progress(1_000), 0)).toBe(true);
     expect(query.working()).toBeUndefined();
-    expect(query.progress(one, progress(5))).toBe(true);
-    expect(query.progress(one, progress(7))).toBe(true);
-    expect(query.progress(two, progress(2, true))).toBe(true);
+    expect(query.progress(one, progress(5), 0)).toBe(true);
+    expect(query.progress(one, progress(7), 5_000)).toBe(true);
+    expect(query.progress(two, progress(2, true), 5_000)).toBe(true);
     expect(query.working()).toEqual({ endpoints: 2, paused: 1, looked: 9 });
-    expect(query.progress(two, encodeBody('credit', { bytes: 1 }))).toBe(false);
+    expect(query.progress(two, encodeBody('credit', { bytes: 1 }), 10_000)).toBe(false);
     query.rows(two, row, true);
     expect(query.working()).toEqual({ endpoints: 1, paused: 0, looked: 7 });
     query.sessionClosed(one, true);
     expect(query.working()).toEqual({ endpoints: 0, paused: 0, looked: 0 });
+  });
+
+  it('takes no progress that it did not ask for, that comes too often, or that nobody can have made', () => {
+    const progress = (looked: number) => encodeBody('progress', { spentMs: 1, pausedMs: 0, paused: false, looked });
+    const [one, two] = [sessionOf(1).session, sessionOf(2).session];
+    const { query: usual } = activeQuery();
+    usual.ask([one], { joined: false, nowMs: 0 });
+    expect(usual.progress(one, progress(5), 0)).toBe(true);
+    expect(usual.working()).toBeUndefined();
+    const { query } = activeQuery({ change: { budget: { ...DEFAULT_BUDGET, priority: 'low' } } });
+    query.ask([one, two], { joined: false, nowMs: 0 });
+    query.progress(one, progress(5), 0);
+    for (let nowMs = 0; nowMs < LIMITS.progressMs / 2; nowMs += 1) query.progress(one, progress(6), nowMs);
+    expect(query.working()).toEqual({ endpoints: 1, paused: 0, looked: 5 });
+    query.progress(one, progress(6), LIMITS.progressMs / 2);
+    query.progress(two, progress(Number.MAX_SAFE_INTEGER), 0);
+    expect(query.working()).toEqual({ endpoints: 2, paused: 0, looked: 6 + DEFAULT_BUDGET.ms * 1_000 });
   });
 
   it('ends an answer that takes more than its credit while the pool has nothing to give', () => {

@@ -35,6 +35,8 @@ class Asked implements CreditTaker {
   warnings: WarningsBody['warnings'] = [];
   hasPack = false;
   progress: ProgressBody | undefined;
+  /** Monotonic; when it said so. */
+  progressAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(session: SessionView, options: { joined: boolean; untilMs: number; ref: number; credit: number }) {
     this.session = session;
@@ -83,6 +85,9 @@ const BUSY_CODE = 'busy';
 const HUNT_PAUSES_MS = [5_000, 60_000, 600_000, 3_600_000, 21_600_000] as const;
 /** Beyond the time of the endpoint: what it has to say may be on the way. */
 const ASK_GRACE_MS = 5_000;
+
+/** More than an endpoint looks at in a millisecond of its budget. */
+const MAX_LOOKED_PER_MS = 1_000;
 
 /** Sessions of one endpoint that ended while its answer was awaited. After so many the endpoint is not asked again here. */
 const LOST_SESSIONS = 3;
@@ -227,13 +232,21 @@ export class ActiveQuery {
     return true;
   }
 
-  /** Takes PROGRESS; the last one counts. Returns false when the body is malformed. */
-  progress(session: SessionView, body: Uint8Array): boolean {
+  /**
+   * Takes PROGRESS; the last one counts. Ignored where it was not asked for, and where it comes far more often than asked for: it is not even
+   * decoded then. Returns false when the body is malformed.
+   */
+  progress(session: SessionView, body: Uint8Array, nowMs: number): boolean {
+    const asked = this.#progressMs === undefined ? undefined : this.#askedOf(session);
+    // Two that were sent at their time may come closer together.
+    if (asked === undefined || nowMs - asked.progressAtMs < (this.#progressMs ?? 0) / 2) return true;
     const decoded = decodeBody('progress', body);
     if (!decoded.ok) return false;
-    const asked = this.#askedOf(session);
-    if (asked !== undefined) asked.progress = decoded.body;
-    this.#hasProgress ||= asked !== undefined;
+    // What one endpoint makes up must not hide what the others say.
+    const looked = Math.min(decoded.body.looked, this.start.budget.ms * MAX_LOOKED_PER_MS);
+    asked.progress = { ...decoded.body, looked };
+    asked.progressAtMs = nowMs;
+    this.#hasProgress = true;
     return true;
   }
 
@@ -300,13 +313,19 @@ export class ActiveQuery {
     return sessions;
   }
 
+  /** How often endpoints may say how far they are; `undefined`: not at all. A search of seconds is over before anybody wonders. */
+  get #progressMs(): number | undefined {
+    const { budget, pack } = this.start;
+    return budget.priority === 'low' && pack === undefined ? LIMITS.progressMs : undefined;
+  }
+
   #body(nowMs: number, credit: number): QueryBody {
     const { id, sql, columns, budget, parameters, pack } = this.start;
+    const progressMs = this.#progressMs;
     const remainingMs = Math.max(0, Math.min(Math.round(this.deadlineMs - nowMs), this.#hunt?.askMs ?? Infinity));
     const body = {
       ...{ id, sql, columns: [...columns], remainingMs, budget, credit, warnings: true },
-      // A search of seconds is over before anybody wonders.
-      ...(budget.priority === 'low' && pack === undefined ? { progressMs: LIMITS.progressMs } : {}),
+      ...(progressMs === undefined ? {} : { progressMs }),
       ...(pack === undefined ? {} : { pack: { jws: pack.jws, keys: pack.keys } }),
     };
     return parameters === undefined ? body : { ...body, parameters: [...parameters] };

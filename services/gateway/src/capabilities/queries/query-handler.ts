@@ -292,7 +292,8 @@ export class QueryHandler implements Capability {
   /** It goes on with the next update, or sign of life. */
   #progress(session: SessionView, { ref }: Header, body: Uint8Array): FrameFault | undefined {
     const query = this.#byRef.get(ref)?.query;
-    return query === undefined || query.progress(session, body) ? undefined : malformed('progress');
+    const nowMs = this.#options.clock.monotonic();
+    return query === undefined || query.progress(session, body, nowMs) ? undefined : malformed('progress');
   }
 
   #takeRef(): number {
