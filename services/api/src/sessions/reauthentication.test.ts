@@ -1,7 +1,10 @@
+import { readFileSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { operations, type OperationContract } from '@muster/api-contract';
 import type { OrgId } from '@muster/protocol';
 import { eventually, FakeClock } from '@muster/runtime/testing';
 import { parseApiPolicy, Reauthentication, type ApiPolicy } from '../auth/reauthentication.js';
+import type { Principal } from '../http/principal.js';
 import { ApiFixture } from '../testing/api-fixture.js';
 import { Browser, type BrowserReply } from '../testing/browser.js';
 
@@ -228,9 +231,37 @@ test('a rule of one org does not bind another, and a changed policy counts at on
   expect(codeOf(await order())).toEqual(REFUSED);
 });
 
+test('nothing that only reads needs a recent sign-in, not even where it is audited', () => {
+  policy = parsed({ reauthentication: [{ operations: ['*'], actions: ['*'], maxAge: '10s' }] });
+  const rule = new Reauthentication({ policy: () => policy, clock });
+  const principal = { org: 'default' as OrgId, sessionId: 's', authenticatedAtMs: 1 } as Principal;
+  const contracts = Object.values(operations) as readonly OperationContract[];
+  for (const { action } of contracts.filter((one) => one.method === 'get')) {
+    expect(() => rule.checkOperation(principal, action)).not.toThrow();
+  }
+  expect(() => rule.checkOperation(principal, 'agent.label')).toThrow('recent sign-in');
+});
+
+test('the documentation’s examples are policies, and what they name exists', () => {
+  const page = readFileSync(new URL('../../../../docs/operations.md', import.meta.url), 'utf8');
+  const [, section = ''] = /\n#### Signing in again\n(.*?)\n##/s.exec(page) ?? [];
+  const examples = [...section.matchAll(/```json\n(.*?)```/gs)].map(([, text]) => JSON.parse(text ?? '') as unknown);
+  const named = (member: string): string[] => {
+    const [, line = ''] = new RegExp(`\n- \`${member}\`: (.*)`).exec(section) ?? [];
+    return [...line.matchAll(/`([a-z_]+\.[a-z_]+)`/g)].map(([, name]) => name ?? '');
+  };
+  expect(named('operations').length).toBeGreaterThan(3);
+  for (const operation of named('operations')) {
+    examples.push({ reauthentication: [{ operations: [operation], maxAge: '5m' }] });
+  }
+  for (const example of examples) expect(parseApiPolicy(JSON.stringify(example))).toMatchObject({ ok: true });
+});
+
 test.each([
   [{ reauthentication: [{ actions: ['process.kil'], maxAge: '15m' }] }, 'process.kil is no action'],
   [{ reauthentication: [{ operations: ['query.list'], maxAge: '15m' }] }, 'query.list is no operation that changes'],
+  [{ reauthentication: [{ operations: ['bandwidth.*'], maxAge: '15m' }] }, 'bandwidth.* is no operation that changes'],
+  [{ reauthentication: [{ operations: ['metrics.watch'], maxAge: '15m' }] }, 'metrics.watch is no operation that'],
   [{ reauthentication: [{ operations: ['session.*'], maxAge: '15m' }] }, 'session.* is no operation'],
   [{ reauthentication: [{ operations: ['*'], maxAge: '9s' }] }, 'must be a duration from 10s to 30d'],
   [{ reauthentication: [{ maxAge: '15m' }] }, 'names neither actions nor operations'],
