@@ -119,7 +119,11 @@ export function signInAgainTests(parts: () => Parts): void {
       await orderRestart('by somebody else');
       await dialog().waitFor();
       await other(harness.stack.token);
-      await dialog().getByText('Somebody else has signed in').waitFor();
+      await dialog().waitFor({ state: 'detached' });
+      await page.getByText('Somebody else has signed in').waitFor();
+      // By then the page knows them, and what waited must not become theirs by whatever sign-in comes next.
+      await other(harness.stack.token);
+      expect(await page.getByLabel(/^Reason/).inputValue()).toBe('by somebody else');
       expect(await ordered('by somebody else')).toBe(0);
     });
   });

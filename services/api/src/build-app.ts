@@ -112,6 +112,7 @@ export function buildApp(options: AppOptions): Api {
     viewers,
     presence,
     doubt,
+    brokerWatch: broker,
     signIn,
     openStreams,
     ...upstream,

@@ -57,6 +57,7 @@ import { sessionOperations } from './sessions/session-operations.js';
 import type { OpenStreams } from './stream/open-streams.js';
 import { streamOperations } from './stream/stream-operations.js';
 import { systemOperations } from './system/system-operations.js';
+import type { BrokerWatch } from './upstream/broker-watch.js';
 import { CommandClient } from './upstream/command-client.js';
 import { PostureClient } from './upstream/posture-client.js';
 import { QueryClient } from './upstream/query-client.js';
@@ -78,6 +79,7 @@ export interface Stores {
   readonly viewers: Viewers;
   readonly presence: PresenceReader;
   readonly doubt: PresenceDoubt;
+  readonly brokerWatch: Pick<BrokerWatch, 'answersForMs'>;
   readonly health: KnownHealth;
   readonly fleet: FleetCounter;
   readonly signIn: SignIn;
@@ -145,6 +147,7 @@ export function createOperations(options: AppOptions, stores: Stores): Operation
     healthEventOperation({ streams, directory, clock, viewers }),
     ...systemOperations({
       ...{ bus, registry, doubt: stores.doubt, directory, clock, commands: commands.client },
+      heardForMs: () => stores.brokerWatch.answersForMs,
       ...{ reauthentication: stores.reauthentication, tables: stores.policy, budgets: results.budgets },
       services: {
         query: stores.queryServices.instances,

@@ -89,6 +89,8 @@ export const sessionOperations = defineOperations('sessions', {
     action: 'session.link',
     audited: true,
     summary: 'Make a link that signs its first user in, with the rights of who makes it',
+    description:
+      'The session of a link that a session made ends with that one, and when it goes on under a new cookie. `conflict`: with the cookie before no link is made any more.',
     access: 'any',
     body: z
       .strictObject({
@@ -105,7 +107,7 @@ export const sessionOperations = defineOperations('sessions', {
       })
       .prefault({}),
     answers: { 201: jsonAnswer('The link. It is told this once, and works once.', linkSchema) },
-    problems: BODY_PROBLEMS,
+    problems: [...BODY_PROBLEMS, 'conflict'],
   },
   exchangeSignInLink: {
     method: 'post',
@@ -125,7 +127,7 @@ export const sessionOperations = defineOperations('sessions', {
     audited: true,
     summary: 'Prove again who you are, with the token of the session; it goes on under a new cookie',
     description:
-      'For what is refused with `reauthentication_required`. The cookie before counts for ten more seconds, for calls under way, and never as a recent sign-in. At an identity provider: `/v1/session/oidc/start?again=true`.',
+      'For what is refused with `reauthentication_required`. The cookie before counts for ten more seconds, for calls under way, and never as a recent sign-in; its streams end with it, and at once the sessions of links that were made under it. The end of the session stays. At an identity provider: `/v1/session/oidc/start?again=true`.',
     access: 'any',
     body: z.strictObject({ token: z.string().max(8_192) }),
     answers: { 200: signedIn[201] },

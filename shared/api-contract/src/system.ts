@@ -23,9 +23,10 @@ const serviceSchema = z
 const servicesSchema = z
   .object({
     items: z.array(serviceSchema),
-    inDoubt: z
-      .boolean()
-      .meta({ description: 'There may be further gateways: the registry has forgotten them for a moment.' }),
+    inDoubt: z.boolean().meta({
+      description:
+        'There may be further ones, and silent ones may run: the registry has forgotten gateways for a moment, or this API has heard the broker for some seconds only.',
+    }),
   })
   .meta({ id: 'ServiceList' });
 
@@ -70,8 +71,9 @@ const policiesSchema = z
 const enrolmentSecretSchema = z
   .object({
     name: z.string().meta({ description: 'One that was given no name has one that is derived, and begins with `~`.' }),
-    state: z.enum(['active', 'expired', 'full', 'gone']).meta({
-      description: '`gone`: endpoints have enrolled with it, and no gateway that answered has it any more.',
+    state: z.enum(['active', 'expired', 'full', 'gone', 'unknown']).meta({
+      description:
+        '`gone`: endpoints have enrolled with it, and no gateway has it any more. `unknown`: none that answered has it, and not all have (`complete`).',
     }),
     identities: count.meta({
       description: 'How many identities there are that enrolled with it, revoked ones among them.',
@@ -89,7 +91,10 @@ const enrolmentSecretSchema = z
 const enrolmentSecretsSchema = z
   .object({
     items: z.array(enrolmentSecretSchema),
-    complete: z.boolean().meta({ description: 'Whether all gateways answered; those of a version before cannot.' }),
+    complete: z.boolean().meta({
+      description:
+        'Whether all gateways answered, one at least; those of a version before cannot. False too while the registry may have forgotten some.',
+    }),
     unnamed: count.meta({ description: 'Identities of which no secret is known: versions before kept none.' }),
   })
   .meta({ id: 'EnrolmentSecretList' });

@@ -59,6 +59,10 @@ export interface SessionRecord {
   readonly endsAtMs: number;
   /** Of a link: the session that it opens may not last longer. */
   readonly sessionEndsAtMs?: number;
+  /** How often it has got a new secret; absent for never. */
+  readonly generation?: number;
+  /** Of a link that a session made, and of what it opened: that session, and its generation at that moment. It ends with either. */
+  readonly parent?: { readonly id: string; readonly generation: number };
   readonly from: string;
   readonly userAgent: string;
   readonly revokedAtMs?: number;

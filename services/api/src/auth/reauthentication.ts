@@ -7,9 +7,12 @@ import { z } from 'zod';
 import { isoTime } from '../http/json-members.js';
 import type { Principal } from '../http/principal.js';
 
-/** What changes something, by the names of the audit record. Signing in and out never needs a recent sign-in. */
+/**
+ * What changes or asks something, by the names of the audit record. Signing in and out never needs a recent sign-in, nor does reading, some of
+ * which is in the audit record too.
+ */
 const OPERATIONS = (Object.values(operations) as readonly OperationContract[])
-  .filter(({ action, audited }) => audited === true && !action.startsWith('session.'))
+  .filter(({ method, action, audited }) => audited === true && method !== 'get' && !action.startsWith('session.'))
   .map(({ action }) => action);
 const ACTION_NAMES = ACTIONS.map(({ name }) => name);
 

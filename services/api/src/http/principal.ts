@@ -8,6 +8,8 @@ export interface Principal extends VerifiedPrincipal, Standing {
   readonly bound: Selector;
   /** The console's session that asks; absent for a token or a JWT. */
   readonly sessionId?: string;
+  /** Of a session: how many secrets it had before the one that was shown. What was opened under one that does not count any more ends. */
+  readonly sessionGeneration?: number;
   /** Of a session: when its owner last proved who they are. */
   readonly authenticatedAtMs?: number;
 }

@@ -14,8 +14,10 @@ export interface ViewersOptions {
   readonly logger: Logger;
   /** Finds out whether the token of a viewer is still valid. */
   readonly tokens: { find(tokenId: string): Pick<OperatorTokenRecord, 'revokedAtMs' | 'expiresAtMs'> | undefined };
-  /** Finds out whether the session of a viewer is over. */
-  readonly sessions?: { endOf(sessionId: string): 'revoked' | 'expired' | undefined };
+  /** Finds out whether the session of a viewer is over, or the secret that it was opened under. */
+  readonly sessions?: {
+    endOf(principal: Pick<Principal, 'sessionId' | 'sessionGeneration'>): 'revoked' | 'expired' | undefined;
+  };
   readonly metrics: HttpMetrics;
   /** Whether the broker, where all events come from, answers. */
   readonly broker: { readonly reachable: boolean };
@@ -44,7 +46,7 @@ export type StreamItem =
 
 export interface View {
   /** The stream ends when the credentials of this principal are revoked or expire. */
-  readonly principal: Pick<Principal, 'kind' | 'id' | 'org' | 'sessionId'>;
+  readonly principal: Pick<Principal, 'kind' | 'id' | 'org' | 'sessionId' | 'sessionGeneration'>;
   readonly format: EventFormat;
   /** The id of the query or command, for the log. */
   readonly subject: string;
@@ -181,8 +183,9 @@ export class Viewers {
   }
 
   /** Why the token is no longer valid. Checked before each event: it may have ended after the request was authenticated. */
-  #endReason({ kind, id, sessionId }: View['principal']): 'revoked' | 'expired' | undefined {
-    const ended = sessionId === undefined ? undefined : this.#options.sessions?.endOf(sessionId);
+  #endReason(principal: View['principal']): 'revoked' | 'expired' | undefined {
+    const { kind, id } = principal;
+    const ended = this.#options.sessions?.endOf(principal);
     if (ended !== undefined) return ended;
     const record = kind === 'token' ? this.#options.tokens.find(id) : undefined;
     if (record?.revokedAtMs !== undefined) return 'revoked';

@@ -84,7 +84,10 @@ export class OidcClient {
       const claims = tokens.claims();
       if (claims === undefined) return { ok: false, reason: 'failed', cause: new Error('no ID token') };
       const result = oidcPrincipal({ ...claims }, this.#options.mapping);
-      return result.ok ? { ...result, authenticatedAtMs: (claims.auth_time ?? 0) * 1_000 } : result;
+      if (!result.ok) return result;
+      // By a clock that is ahead of this one's, a sign-in would stay recent for longer than the policy says.
+      const authenticatedAtMs = Math.min((claims.auth_time ?? 0) * 1_000, this.#options.clock.now());
+      return { ...result, authenticatedAtMs };
     } catch (cause) {
       return { ok: false, reason: reasonOf(cause), cause };
     }

@@ -11,7 +11,10 @@ const CALLBACK = '/v1/session/oidc/callback';
 let api: ApiFixture;
 let provider: IdentityProvider;
 let browser: Browser;
+/** By how much the clock of the API is behind the provider's. */
+let behindMs: number;
 beforeEach(async () => {
+  behindMs = 0;
   provider = new IdentityProvider();
   // The address of the API is known when it listens; the provider only compares it.
   const redirectUri = 'https://console.example/v1/session/oidc/callback';
@@ -25,7 +28,7 @@ beforeEach(async () => {
       roleMap: { soc: 'responder', 'it-admins': 'admin', readers: 'viewer' },
       org: { claim: 'tenant' },
     },
-    clock: systemClock,
+    clock: { ...systemClock, now: () => systemClock.now() - behindMs },
   });
   api = await ApiFixture.start({ oidcSignIn: { client, issuer: provider.issuer } });
   browser = new Browser(api.port);
@@ -93,6 +96,13 @@ describe('signing in again at an identity provider', () => {
     });
     expect(Math.abs(Date.now() - (await authenticatedAt()))).toBeLessThan(60_000);
     expect((await stolen.ask('GET', '/v1/session')).body.authenticatedAt).toBeUndefined();
+  });
+
+  test('a provider whose clock is ahead does not make a sign-in later than it was', async () => {
+    behindMs = 90_000;
+    await comeBack(await returning());
+    expect((await comeBack((await again()).path)).status).toBe(302);
+    expect(await authenticatedAt()).toBeLessThanOrEqual(Date.now() - behindMs);
   });
 
   test('somebody else is refused, and the session stays as it is', async () => {

@@ -1,7 +1,14 @@
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { AuditTrail } from '@muster/audit';
-import { encodeCbor, type OrgId, type QueryId } from '@muster/protocol';
-import { AnswerBlockWriter, encodeNumberSet, STREAM_SUBJECTS, STREAMS, type QueryRecord } from '@muster/records';
+import { encodeCbor, newQueryId, type OrgId, type QueryId } from '@muster/protocol';
+import {
+  AnswerBlockWriter,
+  encodeNumberSet,
+  encodeQueryRecord,
+  STREAM_SUBJECTS,
+  STREAMS,
+  type QueryRecord,
+} from '@muster/records';
 import { createMetrics, silentLogger, systemClock } from '@muster/runtime';
 import { eventually } from '@muster/runtime/testing';
 import { ApiFixture } from '../testing/api-fixture.js';
@@ -83,6 +90,41 @@ test('results go when the policy of their org says so, with one audit record; ot
   laterMs = 2 * HOUR_MS + 120_000;
   await sweeper.sweep();
   expect(await isKept(running)).toBe(false);
+});
+
+test('what is due goes in one sweep of a process that has just started, however many there are whose results went long ago', async () => {
+  const due = await asked(ORG);
+  const ended = (await queries.read(ORG, due.id)) as QueryRecord;
+  for (let i = 0; i < 1_100; i += 1) {
+    const id = newQueryId(ended.createdAtMs - 10_000);
+    await api.connection.streams.append(STREAM_SUBJECTS.query(ORG, id), encodeQueryRecord({ ...ended, id }));
+  }
+  await queries.current();
+  laterMs = HOUR_MS + 60_000;
+  await retention('default=1h').sweep();
+  expect(await isKept(due)).toBe(false);
+});
+
+test('rows of a scan stay until they are counted, for a day longer at most', async () => {
+  const pack = { id: 'baseline', version: '1.0.0', hash: 'h', checks: 1 } as never;
+  const { streams } = api.connection;
+  const scans = await Promise.all([asked(ORG), asked(ORG)]);
+  for (const { id } of scans) {
+    const ended = (await queries.read(ORG, id)) as QueryRecord;
+    await streams.append(STREAM_SUBJECTS.query(ORG, id), encodeQueryRecord({ ...ended, pack }));
+  }
+  const [counted, never] = scans as [QueryRecord, QueryRecord];
+  const kept = () => Promise.all([counted, never].map(isKept));
+  laterMs = HOUR_MS + 60_000;
+  const sweeper = retention('default=1h');
+  await sweeper.sweep();
+  expect(await kept()).toEqual([true, true]);
+  await streams.append(STREAM_SUBJECTS.scan(ORG, counted.id), new Uint8Array([1]));
+  await sweeper.sweep();
+  expect(await kept()).toEqual([false, true]);
+  laterMs += 24 * HOUR_MS;
+  await sweeper.sweep();
+  expect(await kept()).toEqual([false, false]);
 });
 
 test.each([

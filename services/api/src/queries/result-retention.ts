@@ -1,7 +1,7 @@
 import type { AuditTrail } from '@muster/audit';
 import type { StreamStore } from '@muster/bus';
 import type { OrgId, QueryId } from '@muster/protocol';
-import { STREAM_SUBJECTS, STREAMS } from '@muster/records';
+import { STREAM_SUBJECTS, STREAMS, type QueryRecord } from '@muster/records';
 import type { Clock, Counter, Logger, Metrics, Timer } from '@muster/runtime';
 import type { QueryStore } from './query-store.js';
 import type { RetentionRule } from './retention-policy.js';
@@ -19,12 +19,14 @@ export interface ResultRetentionOptions {
 const SWEEP_MS = 10 * 60_000;
 /** The first sweep comes after a random part of this, so that several processes do not do the same work at once. */
 const FIRST_SWEEP_MS = 5 * 60_000;
-/** One sweep looks at most at so many queries of an org; the next one goes on. */
-const MAX_PER_SWEEP = 1_000;
+/** One audit record is of so many queries at most. */
+const PER_RECORD = 1_000;
+/** For so long after their time rows of a scan wait to be counted: the posture services may be away. */
+const UNCOUNTED_MS = 86_400_000;
 /** How many ids an audit record names. */
 const NAMED = 100;
 
-/** How far the queries of an org were looked at. */
+/** How far the queries of an org were looked at. A process that starts anew looks at all of them again. */
 interface Progress {
   /** All up to this id are done. */
   upTo: string;
@@ -34,7 +36,8 @@ interface Progress {
 
 /**
  * Deletes rows and outcomes of queries that ended longer ago than the policy of their org says, with an audit record. Every API does this:
- * deleting again changes nothing, and only who finds something to delete says so. The records of the queries stay, and what was counted of scans.
+ * deleting again changes nothing, and only who finds something to delete says so. The records of the queries stay, and what was counted of scans:
+ * rows that are not counted yet stay for up to a day longer.
  */
 export class ResultRetention {
   readonly #options: ResultRetentionOptions;
@@ -65,9 +68,14 @@ export class ResultRetention {
   /** Deletes what is due. Called by a timer; does not throw. */
   async sweep(): Promise<void> {
     for (const rule of this.#options.rules) {
-      const deleted: QueryId[] = [];
+      let deleted: QueryId[] = [];
       try {
-        await this.#sweepOrg(rule, deleted);
+        for await (const id of this.#sweepOrg(rule)) {
+          deleted.push(id);
+          if (deleted.length < PER_RECORD) continue;
+          this.#record(rule, deleted);
+          deleted = [];
+        }
       } catch (error) {
         this.#options.logger.warn('deleting expired results failed; it is tried again', { org: rule.org, err: error });
       }
@@ -81,20 +89,25 @@ export class ResultRetention {
     }, inMs);
   }
 
-  async #sweepOrg({ org, ms }: RetentionRule, deleted: QueryId[]): Promise<void> {
+  /** Looks at all that may be due, one after the other, and yields what it deletes. @throws AppError, StreamError */
+  async *#sweepOrg({ org, ms }: RetentionRule): AsyncGenerator<QueryId> {
     const beforeMs = this.#options.clock.now() - ms;
     const progress = this.#progress.get(org) ?? { upTo: '', ahead: new Set() };
     this.#progress.set(org, progress);
-    let looked = 0;
+    const ids = this.#options.queries.idsBefore(org, beforeMs, progress.upTo);
+    // Records that their stream has dropped.
+    const known = new Set<string>(ids);
+    for (const id of progress.ahead) if (!known.has(id)) progress.ahead.delete(id);
     let isGap = false;
-    for (const id of this.#options.queries.idsBefore(org, beforeMs, progress.upTo)) {
-      if (this.#stopped || looked === MAX_PER_SWEEP) return;
+    for (const id of ids) {
+      if (this.#stopped) return;
       if (!progress.ahead.has(id)) {
-        looked += 1;
         const result = await this.#expire(org, id, beforeMs);
-        if (result === 'later') isGap = true;
-        if (result === 'deleted') deleted.push(id);
-        if (result === 'later') continue;
+        if (result === 'deleted') yield id;
+        if (result === 'later') {
+          isGap = true;
+          continue;
+        }
       }
       if (isGap) progress.ahead.add(id);
       else {
@@ -104,7 +117,7 @@ export class ResultRetention {
     }
   }
 
-  /** `later`: it has not ended, or not long enough ago. @throws AppError, StreamError */
+  /** `later`: it has not ended, or not long enough ago, or is a scan that is not counted. @throws AppError, StreamError */
   async #expire(org: OrgId, id: QueryId, beforeMs: number): Promise<'deleted' | 'nothing' | 'later'> {
     const { queries, streams } = this.#options;
     const record = await queries.read(org, id);
@@ -112,9 +125,15 @@ export class ResultRetention {
     if (record !== undefined && (record.endedAtMs ?? record.createdAtMs) > beforeMs) return 'later';
     const subject = STREAM_SUBJECTS.result(org, id);
     if ((await streams.last(STREAMS.results.name, subject)) === undefined) return 'nothing';
+    if (record !== undefined && (await this.#isUncounted(record, beforeMs))) return 'later';
     await streams.purge(STREAMS.results.name, subject);
     this.#deleted.inc();
     return 'deleted';
+  }
+
+  async #isUncounted({ org, id, pack, endedAtMs, createdAtMs }: QueryRecord, beforeMs: number): Promise<boolean> {
+    if (pack === undefined || (endedAtMs ?? createdAtMs) <= beforeMs - UNCOUNTED_MS) return false;
+    return (await this.#options.streams.last(STREAMS.scans.name, STREAM_SUBJECTS.scan(org, id))) === undefined;
   }
 
   #record({ org, ms }: RetentionRule, ids: readonly QueryId[]): void {

@@ -1,7 +1,10 @@
+import { readFileSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { operations, type OperationContract } from '@muster/api-contract';
 import type { OrgId } from '@muster/protocol';
-import { FakeClock } from '@muster/runtime/testing';
+import { eventually, FakeClock } from '@muster/runtime/testing';
 import { parseApiPolicy, Reauthentication, type ApiPolicy } from '../auth/reauthentication.js';
+import type { Principal } from '../http/principal.js';
 import { ApiFixture } from '../testing/api-fixture.js';
 import { Browser, type BrowserReply } from '../testing/browser.js';
 
@@ -141,6 +144,73 @@ describe('signing in again', () => {
     expect((await browser.ask('GET', '/v1/sessions')).body.items).toHaveLength(1);
   });
 
+  test('ends the streams that the cookie before opened, and those of the new one stay', async () => {
+    await signIn();
+    const streamOf = async ({ cookies }: Browser): Promise<{ readonly isOver: () => boolean }> => {
+      const cookie = [...cookies].map((pair) => pair.join('=')).join('; ');
+      const stream = await fetch(`${api.url}/v1/health/events`, { headers: { cookie }, signal: aborted.signal });
+      expect(stream.status).toBe(200);
+      let over = false;
+      stream.text().then(
+        () => (over = true),
+        () => undefined,
+      );
+      return { isOver: () => over };
+    };
+    const aborted = new AbortController();
+    const stolen = browser.copy();
+    const early = await streamOf(stolen);
+    expect((await again()).status).toBe(200);
+    // Under the old cookie, while calls that were under way still count.
+    const late = await streamOf(stolen);
+    const own = await streamOf(browser);
+    clock.advance(10_001);
+    await eventually(() => {
+      // Streams look at the time by the same clock.
+      clock.advance(500);
+      return early.isOver() && late.isOver();
+    });
+    expect(own.isOver()).toBe(false);
+    aborted.abort();
+  });
+
+  test('ends what links opened that were made under the cookie before, and that one makes no further ones', async () => {
+    await signIn();
+    const stolen = browser.copy();
+    const link = async (as: Browser): Promise<string> => {
+      const { status, body } = await as.ask('POST', '/v1/session/links', { body: {} });
+      expect([status, body.code]).toEqual([201, undefined]);
+      return String(body.path).replace('/sign-in#code=', '');
+    };
+    const opened = async (code: string): Promise<{ readonly as: Browser; readonly status: number }> => {
+      const as = new Browser(api.port);
+      return { as, status: (await as.ask('POST', '/v1/session/exchange', { body: { code } })).status };
+    };
+    const child = await opened(await link(stolen));
+    const grandchild = await opened(await link(child.as));
+    const unused = await link(stolen);
+    for (const { as } of [child, grandchild]) expect((await as.ask('GET', '/v1/me')).status).toBe(200);
+    expect((await again()).status).toBe(200);
+    for (const { as } of [child, grandchild])
+      expect(codeOf(await as.ask('GET', '/v1/me'))).toEqual([401, 'unauthenticated']);
+    expect((await opened(unused)).status).toBe(401);
+    expect(codeOf(await stolen.ask('POST', '/v1/session/links', { body: {} }))).toEqual([409, 'conflict']);
+    const own = await opened(await link(browser));
+    expect((await own.as.ask('GET', '/v1/me')).status).toBe(200);
+    expect((await browser.ask('GET', '/v1/sessions')).body.items).toHaveLength(2);
+    // And with the session that made the link.
+    expect((await browser.ask('DELETE', '/v1/session')).status).toBe(204);
+    expect(codeOf(await own.as.ask('GET', '/v1/me'))).toEqual([401, 'unauthenticated']);
+  });
+
+  test('does not put off the end of the session, and the cookie ends with it', async () => {
+    const { body } = await browser.ask('POST', '/v1/session', { body: { token: api.adminToken } });
+    clock.advance(30 * MINUTE);
+    const renewed = await again();
+    expect(renewed.body.endsAt).toBe(body.endsAt);
+    expect(renewed.headers['set-cookie']?.[0]).toContain(`Max-Age=${12 * 3_600 - 30 * 60};`);
+  });
+
   test('is nothing that a token does: it is out of all rules, and has no session', async () => {
     await api.agent();
     clock.advance(60 * MINUTE);
@@ -161,9 +231,37 @@ test('a rule of one org does not bind another, and a changed policy counts at on
   expect(codeOf(await order())).toEqual(REFUSED);
 });
 
+test('nothing that only reads needs a recent sign-in, not even where it is audited', () => {
+  policy = parsed({ reauthentication: [{ operations: ['*'], actions: ['*'], maxAge: '10s' }] });
+  const rule = new Reauthentication({ policy: () => policy, clock });
+  const principal = { org: 'default' as OrgId, sessionId: 's', authenticatedAtMs: 1 } as Principal;
+  const contracts = Object.values(operations) as readonly OperationContract[];
+  for (const { action } of contracts.filter((one) => one.method === 'get')) {
+    expect(() => rule.checkOperation(principal, action)).not.toThrow();
+  }
+  expect(() => rule.checkOperation(principal, 'agent.label')).toThrow('recent sign-in');
+});
+
+test('the documentation’s examples are policies, and what they name exists', () => {
+  const page = readFileSync(new URL('../../../../docs/operations.md', import.meta.url), 'utf8');
+  const [, section = ''] = /\n#### Signing in again\n(.*?)\n##/s.exec(page) ?? [];
+  const examples = [...section.matchAll(/```json\n(.*?)```/gs)].map(([, text]) => JSON.parse(text ?? '') as unknown);
+  const named = (member: string): string[] => {
+    const [, line = ''] = new RegExp(`\n- \`${member}\`: (.*)`).exec(section) ?? [];
+    return [...line.matchAll(/`([a-z_]+\.[a-z_]+)`/g)].map(([, name]) => name ?? '');
+  };
+  expect(named('operations').length).toBeGreaterThan(3);
+  for (const operation of named('operations')) {
+    examples.push({ reauthentication: [{ operations: [operation], maxAge: '5m' }] });
+  }
+  for (const example of examples) expect(parseApiPolicy(JSON.stringify(example))).toMatchObject({ ok: true });
+});
+
 test.each([
   [{ reauthentication: [{ actions: ['process.kil'], maxAge: '15m' }] }, 'process.kil is no action'],
   [{ reauthentication: [{ operations: ['query.list'], maxAge: '15m' }] }, 'query.list is no operation that changes'],
+  [{ reauthentication: [{ operations: ['bandwidth.*'], maxAge: '15m' }] }, 'bandwidth.* is no operation that changes'],
+  [{ reauthentication: [{ operations: ['metrics.watch'], maxAge: '15m' }] }, 'metrics.watch is no operation that'],
   [{ reauthentication: [{ operations: ['session.*'], maxAge: '15m' }] }, 'session.* is no operation'],
   [{ reauthentication: [{ operations: ['*'], maxAge: '9s' }] }, 'must be a duration from 10s to 30d'],
   [{ reauthentication: [{ maxAge: '15m' }] }, 'names neither actions nor operations'],

@@ -170,11 +170,10 @@ export function checkConnection(client: ClientConnection): void {
   );
 }
 
-/** The cookie of a session that has just begun. */
-export function sessionCookieFor(client: ClientConnection, { record, cookie }: OpenedSession): string {
+/** The cookie of a session that has just begun, or goes on under a new one. */
+export function sessionCookieFor(client: ClientConnection, { lastsMs, cookie }: OpenedSession): string {
   const name = cookieName(client, SESSION_COOKIE) ?? SESSION_COOKIE;
-  const maxAgeMs = record.endsAtMs - record.createdAtMs;
-  return setCookie(client, { name, value: cookie, maxAgeMs, sameSite: 'Strict' });
+  return setCookie(client, { name, value: cookie, maxAgeMs: lastsMs, sameSite: 'Strict' });
 }
 
 function signedIn(parts: SessionParts, call: SignInCall, opened: OpenedSession): JsonAnswer<SessionJson> {

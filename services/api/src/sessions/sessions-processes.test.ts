@@ -58,6 +58,22 @@ test('a session whose owner signs in again goes on in every process at once, und
   }
 }, 60_000);
 
+test('what a link opened ends in every process when the session that made it gets a new cookie', async () => {
+  const browser = browserAt(one);
+  await signIn(browser);
+  for (let i = 0; i < 5; i += 1) {
+    const { body } = await browser.ask('POST', '/v1/session/links', { body: {} });
+    const code = (body.path as string).replace('/sign-in#code=', '');
+    // At once: the other process may not have heard of the new cookie that the link was made under.
+    const opened = browserAt(two);
+    expect((await opened.ask('POST', '/v1/session/exchange', { body: { code } })).status).toBe(201);
+    expect((await opened.ask('GET', '/v1/me')).status).toBe(200);
+    const again = { token: harness.token };
+    expect((await browser.ask('POST', '/v1/session/reauthenticate', { body: again })).status).toBe(200);
+    await eventually(async () => (await opened.ask('GET', '/v1/me')).status === 401);
+  }
+}, 60_000);
+
 test('a revoked token ends its sessions in all processes', async () => {
   const { text } = await one.ask('POST', '/v1/tokens', { body: { name: 'short', role: 'viewer' } });
   const made = JSON.parse(text) as { token: string; tokenId: string };

@@ -38,6 +38,8 @@ export interface OpenedSession {
   readonly principal: Principal;
   /** What the browser holds. */
   readonly cookie: string;
+  /** The session is over after so long, whatever happens. */
+  readonly lastsMs: number;
 }
 
 /** Of one token, or of one person of the provider; with one more, the one that was used least recently ends. */
@@ -83,11 +85,13 @@ export class Sessions {
     const record = this.#record(principal, made);
     await this.#options.store.create(record);
     await this.#endLeastUsed(record);
-    return { record, principal: { ...principal, sessionId: record.id }, cookie: secretText(minted) };
+    const lastsMs = record.endsAtMs - nowMs;
+    return { record, principal: { ...principal, sessionId: record.id }, cookie: secretText(minted), lastsMs };
   }
 
   /**
-   * Its owner has proved again who they are: it goes on under a new secret, so that whoever stole the one before has no part in it.
+   * Its owner has proved again who they are: it goes on under a new secret until its end, which stays. Streams that the secret before opened end
+   * with it, and at once what links opened that were made under it.
    * `undefined` when it is over, or that was somebody else. Throws `broker_unavailable`.
    */
   async reauthenticate(
@@ -105,15 +109,21 @@ export class Sessions {
       const { via, createdAtMs, hash } = kept.record;
       const made = this.#record(principal, { id, secret, via, from, nowMs, authenticatedAtMs });
       const before = { hash, authenticatedAtMs: authenticatedAt(kept.record), untilMs: nowMs + GRACE_MS };
-      const record = { ...made, createdAtMs, before };
+      const endsAtMs = Math.min(kept.record.endsAtMs, made.endsAtMs);
+      const generation = (kept.record.generation ?? 0) + 1;
+      const record = { ...made, createdAtMs, before, generation, endsAtMs, ...given('parent', kept.record.parent) };
       if (!(await store.replace(kept, record))) continue;
       const cookie = secretText({ org: record.org, id, secret });
-      return { record, principal: { ...principal, sessionId: id, authenticatedAtMs }, cookie };
+      const lastsMs = endsAtMs - nowMs;
+      return { record, principal: { ...principal, sessionId: id, authenticatedAtMs }, cookie, lastsMs };
     }
     throw new AppError('broker_unavailable', `session ${id} changes too often; try again`);
   }
 
-  /** The code of a link that begins a session of this principal once. Throws `broker_unavailable`. */
+  /**
+   * The code of a link that begins a session of this principal once. Throws `broker_unavailable`, and `conflict` where the session has a new
+   * secret meanwhile.
+   */
   async makeLink(
     principal: Principal,
     forMs: number,
@@ -126,13 +136,26 @@ export class Sessions {
     const { id, secret } = minted;
     const made = this.#record(principal, { id, secret, via: 'link', from, nowMs, authenticatedAtMs });
     const expiresAtMs = Math.min(nowMs + forMs, made.endsAtMs);
-    // A session that makes a link passes its own end on: links do not prolong it.
-    const parent = principal.sessionId === undefined ? undefined : this.#options.store.find(principal.sessionId);
     await this.#options.store.create({
       ...{ ...made, isLink: true, endsAtMs: expiresAtMs },
-      ...given('sessionEndsAtMs', parent?.record.endsAtMs),
+      ...(await this.#parentOf(principal)),
     });
     return { code: `${LINK_PREFIX}${secretText(minted)}`, expiresAtMs };
+  }
+
+  /** A session that makes a link passes its own end on, and its secret's: links prolong neither. */
+  async #parentOf({
+    org,
+    sessionId,
+    sessionGeneration,
+  }: Principal): Promise<Pick<SessionRecord, 'parent' | 'sessionEndsAtMs'>> {
+    if (sessionId === undefined) return {};
+    const record = (await this.#options.store.read(org, sessionId))?.record;
+    const generation = record?.generation ?? 0;
+    if (record === undefined || sessionGeneration !== generation) {
+      throw new AppError('conflict', 'the session has just got a new cookie: try again');
+    }
+    return { parent: { id: sessionId, generation }, sessionEndsAtMs: record.endsAtMs };
   }
 
   /** Begins the session of a link. `undefined` when it is unknown, used, or over. Throws `broker_unavailable`. */
@@ -144,16 +167,16 @@ export class Sessions {
     const nowMs = this.#options.clock.now();
     if (link.record.endsAtMs <= nowMs || link.record.revokedAtMs !== undefined) return undefined;
     const known = this.#principalOf(link.record);
-    if (!known.ok) return undefined;
+    if (!known.ok || this.#hasLostParent(link.record)) return undefined;
     const secret = newSecret();
     const authenticatedAtMs = authenticatedAt(link.record);
     const record = this.#record(known.principal, { id: shown.id, secret, via: 'link', from, nowMs, authenticatedAtMs });
     const endsAtMs = Math.min(record.endsAtMs, link.record.sessionEndsAtMs ?? Infinity);
-    const opened = { ...record, endsAtMs };
+    const opened = { ...record, endsAtMs, ...given('parent', link.record.parent) };
     if (!(await this.#options.store.replace(link, opened))) return undefined;
     await this.#endLeastUsed(opened);
     const principal = { ...known.principal, sessionId: opened.id };
-    return { record: opened, principal, cookie: secretText({ ...shown, secret }) };
+    return { record: opened, principal, cookie: secretText({ ...shown, secret }), lastsMs: endsAtMs - nowMs };
   }
 
   /** Whose session a cookie is, with their rights as they are now. Notes its use. */
@@ -180,21 +203,41 @@ export class Sessions {
     if (kept?.record.org !== org || kept.record.isLink === true) return undefined;
     const { hash, before } = kept.record;
     if (secretMatches(secret, hash)) return kept.record;
-    const isUnderWay = before !== undefined && before.untilMs > this.#options.clock.now();
-    if (!isUnderWay || !secretMatches(secret, before.hash)) return undefined;
-    return { ...kept.record, authenticatedAtMs: before.authenticatedAtMs };
+    if (before === undefined || !this.#isUnderWay(before) || !secretMatches(secret, before.hash)) return undefined;
+    const generation = (kept.record.generation ?? 1) - 1;
+    return { ...kept.record, generation, authenticatedAtMs: before.authenticatedAtMs };
+  }
+
+  #isUnderWay({ untilMs }: NonNullable<SessionRecord['before']>): boolean {
+    return untilMs > this.#options.clock.now();
+  }
+
+  /**
+   * Whether the session that made its link has ended by order, or goes on under another secret; or the one that made that one's. One that is not
+   * known any more is past its end, and so is what came of it.
+   */
+  #hasLostParent(record: SessionRecord): boolean {
+    for (let { parent } = record; parent !== undefined;) {
+      const above = this.#options.store.find(parent.id)?.record;
+      if (above === undefined) return false;
+      if (above.revokedAtMs !== undefined || (above.generation ?? 0) > parent.generation) return true;
+      ({ parent } = above);
+    }
+    return false;
   }
 
   /** Whether a session counts now, and for whom. */
   check(record: SessionRecord): AuthResult {
-    if (record.revokedAtMs !== undefined) return refused('session_revoked', 'the session was ended; sign in again');
+    if (record.revokedAtMs !== undefined || this.#hasLostParent(record)) {
+      return refused('session_revoked', 'the session was ended; sign in again');
+    }
     const expiresAtMs = this.expiresAtMs(record);
     if (expiresAtMs <= this.#options.clock.now()) return expired('the session is over; sign in again');
     const known = this.#principalOf(record);
     if (!known.ok) return known;
     const endMs = Math.min(record.endsAtMs, known.principal.expiresAtMs ?? Infinity);
-    const ofSession = { sessionId: record.id, expiresAtMs: endMs, authenticatedAtMs: authenticatedAt(record) };
-    return { ok: true, principal: { ...known.principal, ...ofSession } };
+    const ofSession = { sessionId: record.id, sessionGeneration: record.generation ?? 0, expiresAtMs: endMs };
+    return { ok: true, principal: { ...known.principal, ...ofSession, authenticatedAtMs: authenticatedAt(record) } };
   }
 
   /** When it ends if it is not used any more. */
@@ -202,11 +245,17 @@ export class Sessions {
     return Math.min(record.endsAtMs, this.#options.store.usedAtMs(record) + this.#options.idleMs);
   }
 
-  /** Why the streams of a session end now. */
-  endOf(sessionId: string): 'revoked' | 'expired' | undefined {
-    const record = this.#options.store.find(sessionId)?.record;
+  /** Why the streams that a session opened under one of its secrets end now. */
+  endOf({
+    sessionId,
+    sessionGeneration = 0,
+  }: Pick<Principal, 'sessionId' | 'sessionGeneration'>): 'revoked' | 'expired' | undefined {
+    const record = sessionId === undefined ? undefined : this.#options.store.find(sessionId)?.record;
     if (record === undefined) return undefined;
-    if (record.revokedAtMs !== undefined) return 'revoked';
+    if (record.revokedAtMs !== undefined || this.#hasLostParent(record)) return 'revoked';
+    const { generation = 0, before } = record;
+    const isUnderWay = sessionGeneration === generation - 1 && before !== undefined && this.#isUnderWay(before);
+    if (sessionGeneration < generation && !isUnderWay) return 'expired';
     return this.expiresAtMs(record) <= this.#options.clock.now() ? 'expired' : undefined;
   }
 

@@ -6,7 +6,7 @@ import type { AskedGateways } from '../upstream/ask-gateways.js';
 
 /** Secrets as the gateways have them, with the identities that enrolled with each as the directory has them. */
 export function enrolmentSecrets(
-  { answers }: AskedGateways<GatewayAbout>,
+  { answers, isInDoubt }: AskedGateways<GatewayAbout>,
   endpoints: Iterable<Pick<Endpoint, 'secret'>>,
   nowMs: number,
 ): EnrolmentSecretsJson {
@@ -16,6 +16,8 @@ export function enrolmentSecrets(
     const { gateways } = known.get(bounds.name) ?? { gateways: 0 };
     known.set(bounds.name, { bounds: known.get(bounds.name)?.bounds ?? bounds, gateways: gateways + 1 });
   }
+  // Without any gateway nobody has said anything.
+  const complete = !isInDoubt && abouts.length > 0 && abouts.length === answers.length;
   const enrolled = new Map<string, number>();
   let unnamed = 0;
   for (const { secret } of endpoints) {
@@ -28,20 +30,19 @@ export function enrolmentSecrets(
     const identities = enrolled.get(name) ?? 0;
     const { expiresAtMs, maxIdentities, perMinute, labels } = bounds ?? {};
     return {
-      ...{ name, state: stateOf(bounds, identities, nowMs), identities, gateways },
+      ...{ name, state: stateOf(bounds, { identities, complete, nowMs }), identities, gateways },
       ...given('expiresAt', expiresAtMs === undefined ? undefined : isoTime(expiresAtMs)),
       ...{ ...given('maxIdentities', maxIdentities), ...given('perMinute', perMinute), ...given('labels', labels) },
     };
   });
-  return { items, complete: abouts.length === answers.length, unnamed };
+  return { items, complete, unnamed };
 }
 
 function stateOf(
   bounds: EnrolmentSecretBounds | undefined,
-  identities: number,
-  nowMs: number,
+  { identities, complete, nowMs }: { readonly identities: number; readonly complete: boolean; readonly nowMs: number },
 ): EnrolmentSecretJson['state'] {
-  if (bounds === undefined) return 'gone';
+  if (bounds === undefined) return complete ? 'gone' : 'unknown';
   if (bounds.expiresAtMs !== undefined && bounds.expiresAtMs <= nowMs) return 'expired';
   return bounds.maxIdentities !== undefined && identities >= bounds.maxIdentities ? 'full' : 'active';
 }

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import type { EnrolmentSecretsJson } from '@muster/api-contract';
 import { decodeBusMessage, encodeBusMessage, SUBJECTS, type GatewayAbout, type GatewayRequest } from '@muster/messages';
-import { newCommandServiceId, newGatewayId, type OrgId } from '@muster/protocol';
+import { newCommandServiceId, newGatewayId, type GatewayId, type OrgId } from '@muster/protocol';
 import { eventually } from '@muster/runtime/testing';
 import { DirectoryWriter } from '@muster/directory';
 import { agentIdFromPublicKey } from '@muster/identity';
@@ -57,6 +58,13 @@ describe('services', () => {
     await eventually(async () => ((await listed()) as { state: string }).state === 'silent');
     beat(true);
     await eventually(async () => (await listed()) === undefined);
+  });
+
+  test('are in doubt while this API has heard the broker for less time than a service may take to be heard', async () => {
+    const isInDoubt = async (): Promise<boolean> => (await api.get('/v1/services')).body.inDoubt as boolean;
+    gateway(() => ({ version: '1.2.3', secrets: [] }));
+    expect(await isInDoubt()).toBe(true);
+    await eventually(async () => !(await isInDoubt()), 'heard for long enough', 20_000);
   });
 
   test('are for admins of the platform alone', async () => {
@@ -136,11 +144,30 @@ describe('enrolment secrets', () => {
           ...{ name: 'branch', state: 'full', identities: 2, gateways: 'all' },
           ...{ maxIdentities: 2, perMinute: 60, labels: { site: 'zrh' } },
         },
-        { name: 'lost', state: 'gone', identities: 1, gateways: 'none' },
+        { name: 'lost', state: 'unknown', identities: 1, gateways: 'none' },
         { name: 'old', state: 'expired', identities: 0, gateways: 'some', expiresAt: '1970-01-01T00:00:00.001Z' },
       ],
       ...{ complete: false, unnamed: 1 },
     });
+  });
+
+  test('are gone only where all gateways say so: not while the registry may have forgotten some, or none is there', async () => {
+    await enrolled(ORG, 'lost');
+    const shown = async (): Promise<unknown[]> => {
+      const { items, complete } = (await api.get('/v1/enrolment-secrets')).body as EnrolmentSecretsJson;
+      return [complete, ...items.map(({ name, state }) => `${name} ${state}`)];
+    };
+    await eventually(async () => (await shown()).length === 2);
+    expect(await shown()).toEqual([false, 'lost unknown']);
+    const secrets: GatewayAbout['secrets'] = [{ name: 'branch' }];
+    const ids = [gateway(() => ({ version: '1.0.0', secrets })), gateway(() => ({ version: '1.0.0', secrets: [] }))];
+    expect(await shown()).toEqual([true, 'branch active', 'lost gone']);
+    api.registry.store.empty();
+    // The one that has the secret has not renewed its lease yet.
+    const info = { sessions: 7, draining: false, startedAtMs: 1_790_000_000_000 };
+    await api.registry.lease.renew({ gatewayId: ids[1] as GatewayId, ttlMs: 600_000, info });
+    await eventually(async () => (await shown())[0] === false);
+    expect(await shown()).toEqual([false, 'lost unknown']);
   });
 
   test('are not for who is bounded by a selector, whose endpoints the counts are not', async () => {

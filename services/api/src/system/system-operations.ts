@@ -18,6 +18,8 @@ type ServiceKind = Exclude<ServiceJson['kind'], 'gateway' | 'api'>;
 
 export interface SystemParts extends GatewayParts {
   readonly clock: Clock;
+  /** For how long this process has heard the broker without a gap. */
+  readonly heardForMs: () => number;
   readonly directory: Pick<Directory, 'endpoints'>;
   readonly services: Readonly<Record<ServiceKind, Pick<ServiceInstances, 'heardWithin' | 'isSilent'>>>;
   readonly reauthentication: Pick<Reauthentication, 'rulesOf'>;
@@ -26,6 +28,8 @@ export interface SystemParts extends GatewayParts {
   readonly commands: Pick<CommandClient, 'policy'>;
 }
 
+/** Services are heard every second: after so long all that live are known. */
+const HEARD_ALL_MS = 3_000;
 /** Who was heard so long ago is told of as silent. */
 const REMEMBERED_MS = 600_000;
 
@@ -37,7 +41,7 @@ export function systemOperations(parts: SystemParts): Operation[] {
       const gateways = await abouts(parts, principal.org);
       const self: ServiceJson = { kind: 'api', id: hostname(), state: 'ok', version: serviceVersion(), startedAt };
       const items = [...gateways.answers.map(gatewayJson), ...services(parts), self];
-      return json(200, { items, inDoubt: gateways.isInDoubt });
+      return json(200, { items, inDoubt: gateways.isInDoubt || parts.heardForMs() < HEARD_ALL_MS });
     }),
     implement(operations.showPolicies, async ({ principal }) => json(200, await policies(parts, principal.org))),
     implement(operations.listEnrolmentSecrets, async ({ principal: { org, bound } }) => {

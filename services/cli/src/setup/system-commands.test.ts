@@ -22,7 +22,7 @@ test('services are listed with versions and states, and a doubt is said', async 
   expect(code).toBe(0);
   expect(out).toMatch(/gateway +g1 +draining +1\.2\.3 +2026-01-01 00:00 UTC +1,200/);
   expect(out).toMatch(/query +o1 +silent +not known/);
-  expect(err).toContain('there may be further gateways');
+  expect(err).toContain('there may be further ones');
 });
 
 test('policies are printed as the API has them, and where those of commands are not known that is said', async () => {
@@ -38,6 +38,7 @@ test('enrolment secrets are listed by name with their bounds', async () => {
     items: [
       { name: 'branch', state: 'full', identities: 500, maxIdentities: 500, gateways: 'all' },
       { name: '~abc', state: 'gone', identities: 3, gateways: 'none' },
+      { name: 'other', state: 'unknown', identities: 1, gateways: 'none' },
     ],
     complete: false,
     unnamed: 2,
@@ -45,8 +46,14 @@ test('enrolment secrets are listed by name with their bounds', async () => {
   const { out, err } = await muster(['enrolment-secrets']);
   expect(out).toMatch(/branch +full +500 +500 +all/);
   expect(out).toMatch(/~abc +gone +3 +none/);
-  expect(err).toContain('not all gateways have answered');
+  expect(out).toMatch(/other +not known +1 +none/);
+  expect(err).toContain('not known whether all gateways have answered');
   expect(err).toContain('2 enrolled before');
+  // That no endpoint can enrol says only who knows it.
+  api.json('GET /v1/enrolment-secrets', { items: [], complete: false, unnamed: 0 });
+  expect((await muster(['enrolment-secrets'])).err).toContain('None is known now.');
+  api.json('GET /v1/enrolment-secrets', { items: [], complete: true, unnamed: 0 });
+  expect((await muster(['enrolment-secrets'])).err).toContain('no endpoint can enrol');
 });
 
 test('commands of one endpoint say how they went there; a scan says every check of one', async () => {

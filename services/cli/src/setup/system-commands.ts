@@ -14,7 +14,10 @@ export function addSystemCommands(program: Command, env: CommandEnv): void {
     .action(async (options: { output: string }) => {
       const form = parseOutput(options.output, TABLE_OUTPUTS);
       const { items, inDoubt } = await env.client().call('GET /v1/services');
-      if (inDoubt) await env.terminal.stderr.write('there may be further gateways: the registry has forgotten some\n');
+      if (inDoubt)
+        await env.terminal.stderr.write(
+          'there may be further ones, and silent ones may run: Redis, NATS or the API has just come back\n',
+        );
       await printList(env.terminal, form, items, {
         headers: ['what', 'id', 'state', 'version', 'since', 'sessions'],
         row: ({ kind, id, state, version, startedAt, sessions }) => [
@@ -52,15 +55,23 @@ export function addSystemCommands(program: Command, env: CommandEnv): void {
     .action(async (options: { output: string }) => {
       const form = parseOutput(options.output, TABLE_OUTPUTS);
       const { items, complete, unnamed } = await env.client().call('GET /v1/enrolment-secrets');
-      if (!complete) await env.terminal.stderr.write('not all gateways have answered: there may be further secrets\n');
+      if (!complete)
+        await env.terminal.stderr.write(
+          'it is not known whether all gateways have answered: there may be further secrets\n',
+        );
       if (unnamed > 0) await env.terminal.stderr.write(`${unnamed} enrolled before secrets were kept by name\n`);
       await printList(env.terminal, form, items, {
         headers: ['name', 'state', 'enrolled', 'at most', 'expires', 'a minute', 'at gateways'],
         row: ({ name, state, identities, maxIdentities, expiresAt, perMinute, gateways }) => [
-          ...[name, state, numberText(identities), maxIdentities === undefined ? '' : numberText(maxIdentities)],
+          ...[
+            name,
+            state === 'unknown' ? 'not known' : state,
+            numberText(identities),
+            maxIdentities === undefined ? '' : numberText(maxIdentities),
+          ],
           ...[shortTime(expiresAt), perMinute === undefined ? '' : numberText(perMinute), gateways],
         ],
-        nothing: 'There are none: no endpoint can enrol.',
+        nothing: complete ? 'There are none: no endpoint can enrol.' : 'None is known now.',
       });
     });
 }

@@ -13,20 +13,38 @@ const FROM_CONSOLE = { 'muster-request': 'console' };
 
 const withHeader: FetchLike = (url, init) => fetch(url, { ...init, headers: { ...init.headers, ...FROM_CONSOLE } });
 
-/** Asks the person who sits there to sign in again, and says whether they have. */
-type Asker = () => Promise<boolean>;
+/** Asks the person who sits there to sign in again. */
+interface Asker {
+  /** Who sits there now; `undefined` while nobody knows. */
+  person(): string | undefined;
+  /** Waits until they have signed in again, or not, or somebody else has. */
+  wait(by: string | undefined): Promise<'signed_in' | 'given_up' | 'other'>;
+}
+
+/** What was not sent, because it was somebody else's. */
+class OtherPersonError extends Error {
+  override readonly name = 'OtherPersonError';
+}
 
 class ConsoleClient extends ApiClient {
   /** Nobody sits before a worker: there such a call fails. */
   asker: Asker | undefined;
 
-  /** A call that needs a recent sign-in waits for one, and is then made again as it was. */
+  /** A call that needs a recent sign-in waits for one of the person who made it, and is then made again as it was. */
   override async call<E extends Endpoint>(endpoint: E, ...given: Given<E, CallOptions>): Promise<Answer<E>> {
+    // Before the call: until it is answered somebody else may have signed in.
+    const by = this.asker?.person();
     try {
       return await super.call(endpoint, ...given);
     } catch (error) {
       const isTooOld = error instanceof ApiProblem && error.code === 'reauthentication_required';
-      if (!isTooOld || (await this.asker?.()) !== true) throw error;
+      const outcome = isTooOld ? await this.asker?.wait(by) : undefined;
+      if (outcome === 'other') {
+        const text =
+          'Somebody else has signed in in this browser: nothing was sent. Look at it again before you send it.';
+        throw new OtherPersonError(text, { cause: error });
+      }
+      if (outcome !== 'signed_in') throw error;
       return await super.call(endpoint, ...given);
     }
   }

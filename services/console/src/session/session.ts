@@ -3,6 +3,7 @@ import { QueryClient, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useCallback, useSyncExternalStore } from 'react';
 import { pageStream } from '../stream/stream-port.js';
 import { client } from '../api/client.js';
+import { notePerson } from './reauthentication.js';
 
 export type Me = Answer<'GET /v1/me'>;
 
@@ -50,7 +51,11 @@ export function makeQueryClient(): QueryClient {
 export function useMe(): { readonly me: Me | undefined; readonly error: unknown; readonly isPending: boolean } {
   const { data, error, isPending } = useQuery({
     queryKey: ['me'],
-    queryFn: ({ signal }) => client.call('GET /v1/me', { signal }),
+    queryFn: async ({ signal }) => {
+      const me = await client.call('GET /v1/me', { signal });
+      notePerson(me);
+      return me;
+    },
     staleTime: 60_000,
   });
   return { me: data, error, isPending };

@@ -13,6 +13,7 @@ const STATES: Readonly<Record<EnrolmentSecretJson['state'], string>> = {
   expired: 'expired',
   full: 'full',
   gone: 'at no gateway any more',
+  unknown: 'not known',
 };
 const AT: Readonly<Record<EnrolmentSecretJson['gateways'], string>> = { all: 'all', some: 'some only', none: 'none' };
 
@@ -29,9 +30,17 @@ export function Enrolment() {
       {data === undefined && error === null && <Waiting what="Asking gateways…" />}
       {error !== null && <Failure error={error} onRetry={() => void secrets.refetch()} />}
       {data?.complete === false && (
-        <Notice tone="warning">Not all gateways have answered: there may be further secrets, or other bounds.</Notice>
+        <Notice tone="warning">
+          It is not known whether all gateways have answered: there may be further secrets, or other bounds.
+        </Notice>
       )}
-      {data?.items.length === 0 && <Empty title="No endpoint can enrol: no gateway has a secret of this org" />}
+      {data?.items.length === 0 && (
+        <Empty
+          title={
+            data.complete ? 'No endpoint can enrol: no gateway has a secret of this org' : 'No secret is known now'
+          }
+        />
+      )}
       {data !== undefined && data.items.length > 0 && (
         <Table heads={['name', 'state', 'enrolled', 'expires', 'a minute', 'labels', 'at gateways']}>
           {data.items.map((secret) => (
@@ -75,7 +84,9 @@ function Secret({
         {whole(identities)}
         {maxIdentities !== undefined && ` of ${whole(maxIdentities)}`}
       </td>
-      <td>{expiresAt === undefined ? (state === 'gone' ? '' : 'never') : time.full(expiresAt)}</td>
+      <td>
+        {expiresAt === undefined ? (state === 'gone' || state === 'unknown' ? '' : 'never') : time.full(expiresAt)}
+      </td>
       <td className={styles['number']}>{perMinute === undefined ? '' : whole(perMinute)}</td>
       <td>
         <VisibleText text={pairs.join(' ')} max={120} />

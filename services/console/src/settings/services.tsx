@@ -35,7 +35,11 @@ export function Services() {
           Several versions run: {versions.join(', ')}. That is as it should be during an upgrade only.
         </Notice>
       )}
-      {inDoubt && <Notice tone="warning">There may be further gateways: Redis has just come back.</Notice>}
+      {inDoubt && (
+        <Notice tone="warning">
+          There may be further ones, and silent ones may run: Redis, NATS or this API has just come back.
+        </Notice>
+      )}
       {items.length > 0 && (
         <Table heads={['what', 'id', 'state', 'version', 'since', 'sessions']}>
           {items.map(({ kind, id, state, version, startedAt, sessions }) => (

@@ -1,10 +1,10 @@
 import { useMutation, useQuery } from '@tanstack/react-query';
 import { useEffect, useState } from 'react';
 import { client } from '../api/client.js';
-import { endWaiting, onOtherTabs, tellTabs } from '../session/reauthentication.js';
+import { endWaitingAs, giveUpWaiting, onOtherTabs, tellTabs } from '../session/reauthentication.js';
 import type { Me } from '../session/session.js';
 import { Button, TextField } from '../ui/controls.js';
-import { Failure, Notice, Waiting } from '../ui/notice.js';
+import { Failure, Waiting } from '../ui/notice.js';
 import { Panel } from '../ui/panel.js';
 import { VisibleText } from '../ui/visible-text.js';
 import styles from './sign-in.module.css';
@@ -15,27 +15,21 @@ const DONE = '/sign-in?again=done';
 
 /**
  * What the policy asks for before some actions: to prove again who one is. Then the page goes on with what it was about to send. Another tab
- * may do it as well, by the same person alone.
+ * may do it as well. What waits goes on by the person who made it alone: where somebody else signs in, it fails.
  */
 export function SignInAgain({ me }: { me: Me }) {
-  const [isOther, setOther] = useState(false);
   useEffect(() => {
-    const look = async (): Promise<void> => {
-      const { id } = await client.call('GET /v1/me');
-      if (id === me.id) endWaiting(true);
-      else setOther(true);
-    };
+    const look = async (): Promise<void> => endWaitingAs(await client.call('GET /v1/me'));
     return onOtherTabs(() => void look());
-  }, [me.id]);
+  }, []);
   return (
-    <Panel kind="dialog" isRole="alertdialog" title="Sign in again" onClose={() => endWaiting(false)}>
+    <Panel kind="dialog" isRole="alertdialog" title="Sign in again" onClose={giveUpWaiting}>
       <div className={styles['form']}>
         <p>
           What you are about to do needs a recent sign-in of <VisibleText text={me.name} max={60} />. Then it is sent as
           it is.
         </p>
         {me.kind === 'oidc' ? <AtProvider /> : <ByToken />}
-        {isOther && <Notice tone="danger">Somebody else has signed in in this browser.</Notice>}
       </div>
     </Panel>
   );
@@ -65,8 +59,9 @@ function ByToken() {
   });
   const prove = useMutation({
     mutationFn: () => client.call('POST /v1/session/reauthenticate', { body: { token: token.trim() } }),
-    onSuccess: () => {
-      endWaiting(true);
+    onSuccess: ({ principal }) => {
+      // Of the session as it is now, which may be somebody else's than this dialog says.
+      endWaitingAs(principal);
       tellTabs();
     },
   });
