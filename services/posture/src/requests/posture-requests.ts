@@ -1,4 +1,4 @@
-import type { PostureReply, PostureRequest, StartScan } from '@muster/messages';
+import type { ChangeTerms, PostureReply, PostureRequest, StartScan } from '@muster/messages';
 import { AppError, CHECK_OUTCOMES, isOrgId, newQueryId, type OrgId, type QueryId } from '@muster/protocol';
 import type { QueryRecord } from '@muster/records';
 import type { Clock } from '@muster/runtime';
@@ -49,7 +49,7 @@ export class PostureRequests {
   }
 
   /** @throws AppError, StreamError */
-  async handle(request: PostureRequest): Promise<PostureReply> {
+  async handle(request: PostureRequest & ChangeTerms): Promise<PostureReply> {
     if (!isOrgId(request.org)) throw new AppError('bad_request', 'the org is not a valid name');
     const { scans, schedules, exceptions } = this.#options;
     switch (request.t) {
