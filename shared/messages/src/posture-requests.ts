@@ -12,6 +12,15 @@ import type { VulnerabilityReply, VulnerabilityRequest } from './vulnerability-r
 
 /** Requests of the API to posture services, and the replies. */
 
+/** Goes with a request that changes something. */
+export interface ChangeTerms {
+  /**
+   * Made for one call of the API, the same for each instance that is asked: when another one did it and was not heard, who is asked next finds this id
+   * in the record and answers as that one would have. Absent: an API of the version before asks.
+   */
+  readonly changeId?: string;
+}
+
 /** A version of a pack that the command service has signed. */
 export interface StorePack {
   readonly t: 'store_pack';

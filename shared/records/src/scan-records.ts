@@ -31,8 +31,13 @@ type PostureRecord =
   | ScheduleRecord
   | ExceptionRecord;
 
+/** Names the request that a record is of, the same at each instance that it reaches: who finds it has been asked before. Absent: an API of the version before asked. */
+interface OfChange {
+  readonly changeId?: string;
+}
+
 /** A version of a pack. The last one of a subject is the current one. */
-export interface PackRecord extends PackReference {
+export interface PackRecord extends PackReference, OfChange {
   readonly org: OrgId;
   readonly title: string;
   /** The YAML as it was applied, compressed (raw deflate). */
@@ -42,13 +47,15 @@ export interface PackRecord extends PackReference {
   readonly by: { readonly id: string; readonly name: string };
   /** The second person, where a policy asked for one. */
   readonly approvedBy?: { readonly id: string; readonly name: string };
+  /** Which text they approved: another one, proposed before this record was written, waits on. Absent where a version before wrote it. */
+  readonly approvedDigest?: string;
   readonly atMs: number;
 }
 
 /** A version of a pack that waits for a second person. The last one of a subject counts, until a newer version of the pack is applied. */
 export interface ProposedPack extends Pick<
   PackRecord,
-  'org' | 'id' | 'version' | 'hash' | 'checks' | 'title' | 'text' | 'by' | 'atMs'
+  'org' | 'id' | 'version' | 'hash' | 'checks' | 'title' | 'text' | 'by' | 'atMs' | 'changeId'
 > {
   /** What the command service signed. */
   readonly proposal: string;
@@ -56,7 +63,7 @@ export interface ProposedPack extends Pick<
   readonly digest: string;
   readonly why: string;
   /** What another person, or for `rejected` the same one, said to it. One that is approved waits until it is applied, and can be approved again only. */
-  readonly decided?: {
+  readonly decided?: OfChange & {
     readonly as: 'approved' | 'rejected';
     readonly by: { readonly id: string; readonly name: string };
     readonly atMs: number;
@@ -65,7 +72,10 @@ export interface ProposedPack extends Pick<
 
 /** The last one of the subject of a pack: nobody runs the pack any more. Versions before it are kept for what they found. */
 export interface RemovedPack extends Pick<PackRecord, 'org' | 'id' | 'version'> {
-  readonly removed: { readonly by: { readonly id: string; readonly name: string }; readonly atMs: number };
+  readonly removed: OfChange & {
+    readonly by: { readonly id: string; readonly name: string };
+    readonly atMs: number;
+  };
 }
 
 /** How many endpoints have each outcome of one check. */

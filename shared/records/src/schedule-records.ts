@@ -46,6 +46,8 @@ export interface ScheduleRecord {
   readonly changedAtMs: number;
   readonly state: 'active' | 'paused';
   readonly deleted?: true;
+  /** Of the last requests that changed it, newest first: who finds its own has been asked before. Absent: none named its change. */
+  readonly changeIds?: readonly string[];
   /** The next moment, and when its scan starts: jitter included. Absent while it is paused, and where the expression names none any more. */
   readonly next?: { readonly dueMs: number; readonly atMs: number };
   /**
@@ -80,4 +82,6 @@ export interface ExceptionRecord {
   readonly by: Person;
   readonly createdAtMs: number;
   readonly deleted?: { readonly by: Person; readonly atMs: number };
+  /** As in {@link ScheduleRecord}. */
+  readonly changeIds?: readonly string[];
 }

@@ -8,7 +8,7 @@ export { LiveInstances, type InstanceMessage, type LiveInstancesOptions } from '
 export { CoordinatorMonitor } from './queries/coordinator-monitor.js';
 export { interruptOrphan, INTERRUPTED, type InterruptDeps, type InterruptResult } from './queries/interrupt-orphan.js';
 export { OrphanReaper, type OrphanReaperOptions } from './queries/orphan-reaper.js';
-export { isBeginning, readResults, readWholeResults, type StoredEvent } from './queries/read-results.js';
+export { isBeginning, isStillKept, readResults, readWholeResults, type StoredEvent } from './queries/read-results.js';
 export { storeQueryRecord, type StoredQuery, type StoreResult } from './queries/stored-query.js';
 export { isStorageFull, writeFailure } from './write-failure.js';
 export { problemReply, type ProblemReply } from './problem-reply.js';

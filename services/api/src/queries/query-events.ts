@@ -1,7 +1,7 @@
 import type { StreamStore } from '@muster/bus';
 import { AppError } from '@muster/protocol';
 import { decodeQueryRecord, STREAM_SUBJECTS, STREAMS, type QueryRecord, type ResultEvent } from '@muster/records';
-import { isBeginning } from '@muster/service-base';
+import { isBeginning, isStillKept } from '@muster/service-base';
 import type { Clock } from '@muster/runtime';
 import { TimedReader } from '../http/timed-reader.js';
 
@@ -55,7 +55,7 @@ export async function* queryEvents(record: QueryRecord, options: QueryEventsOpti
     signal: AbortSignal.any([signal, reading.signal]),
   });
   const reader = new TimedReader(entries, clock);
-  let hasCome = false;
+  let firstSeq: number | undefined;
   try {
     for (;;) {
       const next = await reader.next(heartbeatMs);
@@ -66,18 +66,22 @@ export async function* queryEvents(record: QueryRecord, options: QueryEventsOpti
       }
       if (next !== 'timeout') {
         const event = decodeQueryRecord<ResultEvent>(next.data);
-        const isFirst = !hasCome && options.afterSeq === 0;
+        const isFirst = firstSeq === undefined && options.afterSeq === 0;
         if (isFirst && record.state !== 'running' && !isBeginning(event, record)) {
           yield { kind: 'synthesized_end', record };
           return;
         }
-        hasCome = true;
+        firstSeq ??= next.seq;
+        if (event.t === 'ended' && (await isOvertaken(record, firstSeq, options))) {
+          yield { kind: 'synthesized_end', record: event.record };
+          return;
+        }
         yield { kind: 'event', seq: next.seq, event };
         if (event.t === 'ended') return;
         continue;
       }
       const isAfterEnd = place === 'ahead' && (await placeOf(record, options)) === 'after_end';
-      if (isAfterEnd || (!hasCome && (await areDeleted(record, options)))) {
+      if (isAfterEnd || (await areDeleted(record, options))) {
         yield { kind: 'synthesized_end', record: await endOfExpiredResults(record, options) };
         return;
       }
@@ -103,6 +107,15 @@ async function placeOf(
   if (last.seq > afterSeq) return 'inside';
   if (decodeQueryRecord<ResultEvent>(last.data).t === 'ended') return 'after_end';
   return last.seq === afterSeq ? 'inside' : 'ahead';
+}
+
+/** Whether events of an ended query were deleted while they were read, so that its viewer has not all of them. Of one that runs none are. */
+async function isOvertaken(
+  record: QueryRecord,
+  seq: number,
+  { streams, signal }: QueryEventsOptions,
+): Promise<boolean> {
+  return record.state !== 'running' && !(await isStillKept(streams, record, { seq, signal }));
 }
 
 /** Whether nothing is kept of an ended query, although its last events have had their time to come. */

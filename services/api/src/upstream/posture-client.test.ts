@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals';
 import type { RequestResult } from '@muster/bus';
-import type { PostureRequest } from '@muster/messages';
+import { decodeServiceMessage, type ChangeTerms, type PostureRequest, type RequestTerms } from '@muster/messages';
 import { AppError, type OrgId } from '@muster/protocol';
 import type { AskOptions, Encode } from '@muster/service-base';
 import { PostureClient } from './posture-client.js';
@@ -46,4 +46,30 @@ test.each(CHANGES)('a change without an answer may be made yet, and is waited fo
     expect(error.message).toMatch(/; whether it does what was asked is not known$/);
     expect(given).toEqual({ timeoutMs: 12_000 });
   }
+});
+
+/** The id of the change that two instances get, which are asked in one call. */
+async function changeIdsOf(request: PostureRequest): Promise<(string | undefined)[]> {
+  const ids: (string | undefined)[] = [];
+  const ask = (encode: Encode): Promise<RequestResult> => {
+    for (const expiresAtMs of [1, 2])
+      ids.push(decodeServiceMessage<PostureRequest & ChangeTerms & RequestTerms>(encode({ expiresAtMs })).changeId);
+    return Promise.resolve({ kind: 'timeout' });
+  };
+  await new PostureClient({ asker: { ask } }).ask(request, 'packs').catch(() => undefined);
+  return ids;
+}
+
+test.each(CHANGES)(
+  'a change is named the same at each instance, and otherwise in another call: $t',
+  async (request) => {
+    const [[one, two], [other]] = [await changeIdsOf(request), await changeIdsOf(request)];
+    expect(one).toMatch(/^[0-9a-f-]{36}$/);
+    expect(two).toBe(one);
+    expect(other).not.toBe(one);
+  },
+);
+
+test.each(READS)('a read is no change: $t', async (request) => {
+  expect(await changeIdsOf(request)).toEqual([undefined, undefined]);
 });

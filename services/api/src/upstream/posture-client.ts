@@ -1,6 +1,8 @@
+import { randomUUID } from 'node:crypto';
 import {
   decodeServiceMessage,
   encodeBusMessage,
+  type ChangeTerms,
   type PostureReply,
   type PostureRequest,
   type RequestTerms,
@@ -25,8 +27,9 @@ export class PostureClient {
   }
 
   async ask<const T extends PostureReply['t']>(request: PostureRequest, kind: T): Promise<Reply<T>> {
-    const encode = (terms: RequestTerms): Uint8Array => encodeBusMessage({ ...request, ...terms });
     const nature = READS.test(request.t) ? 'read' : 'change';
+    const change: ChangeTerms = nature === 'read' ? {} : { changeId: randomUUID() };
+    const encode = (terms: RequestTerms): Uint8Array => encodeBusMessage({ ...request, ...change, ...terms });
     const early = nature === 'read' ? { silentMs: SILENT_READ_MS } : {};
     const result = await this.#asker.ask(encode, { timeoutMs: TIMEOUT_MS, ...early });
     const reply = replyOf(result, (data) => decodeServiceMessage<PostureReply>(data), SERVICE, nature);

@@ -1,4 +1,4 @@
-import { CliError } from '../terminal/cli-error.js';
+import { CliError, usageError } from '../terminal/cli-error.js';
 
 /** Names of ecosystems in a message. */
 const NAMED = 10;
@@ -13,13 +13,20 @@ interface Affected {
  * an ecosystem of which a feed has three records would count as known.
  */
 export class EcosystemFilter {
-  readonly #wanted: readonly string[];
+  /** In small letters, and as they were given. */
+  readonly #wanted: ReadonlyMap<string, string>;
+  /** Those of them that no record was of. */
+  readonly #missing: Set<string>;
   readonly #others = new Set<string>();
-  #kept = 0;
+  #hasRead = false;
   #left = 0;
 
+  /** @throws CliError without a name */
   constructor(wanted: readonly string[]) {
-    this.#wanted = wanted.map((one) => one.toLowerCase());
+    const names = wanted.map((one) => one.trim()).filter((one) => one !== '');
+    if (names.length === 0) throw usageError('--ecosystem needs a name', '--ecosystem Debian:12 npm');
+    this.#wanted = new Map(names.map((one) => [one.toLowerCase(), one]));
+    this.#missing = new Set(this.#wanted.keys());
   }
 
   /** How many records say nothing of these ecosystems. */
@@ -29,30 +36,37 @@ export class EcosystemFilter {
 
   /** The record as it is kept; `undefined` where nothing is left of it. */
   take({ text, ecosystems }: { readonly text: string; readonly ecosystems: readonly string[] }): string | undefined {
+    this.#hasRead = true;
     const others = ecosystems.filter((one) => !this.#wants(one));
     for (const one of others) if (this.#others.size < NAMED) this.#others.add(one);
     if (others.length === ecosystems.length) {
       this.#left += 1;
       return undefined;
     }
-    this.#kept += 1;
     if (others.length === 0) return text;
     const record = JSON.parse(text) as Affected;
     const affected = record.affected?.filter(({ package: one }) => one !== undefined && this.#wants(one.ecosystem));
     return JSON.stringify({ ...record, affected });
   }
 
-  /** @throws CliError where records came and none was kept: a misspelt name must not put nothing in the place of a feed */
+  /** @throws CliError where records could be read and none is of a name: a misspelt one must not leave an ecosystem out without a word */
   check(): void {
-    if (this.#kept > 0 || this.#left === 0) return;
+    if (this.#missing.size === 0 || !this.#hasRead) return;
     const there = [...this.#others].toSorted().join(', ');
-    throw new CliError(`no record is of ${this.#wanted.join(', ')}; nothing was imported`, {
+    const missing = [...this.#missing].map((one) => this.#wanted.get(one)).join(', ');
+    throw new CliError(`no record is of ${missing}; nothing was imported`, {
       ...(there === '' ? {} : { hint: `the records are of ${there}${this.#others.size < NAMED ? '' : ' and others'}` }),
     });
   }
 
   #wants(ecosystem: string): boolean {
     const name = ecosystem.toLowerCase();
-    return this.#wanted.some((one) => name === one || name.startsWith(`${one}:`));
+    let isWanted = false;
+    for (const one of this.#wanted.keys()) {
+      if (name !== one && !name.startsWith(`${one}:`)) continue;
+      isWanted = true;
+      this.#missing.delete(one);
+    }
+    return isWanted;
   }
 }

@@ -267,4 +267,19 @@ test('a name that no record has imports nothing, and says which there are', asyn
   });
   expect(err).toContain('the records are of Debian:12, npm');
   expect((await imported(file, 'kev', ['--ecosystem', 'npm'])).code).toBe(2);
+  expect((await imported(file, 'osv', ['--ecosystem', ' ,'])).code).toBe(2);
+});
+
+test('one name of several that no record has imports nothing, and is named', async () => {
+  const file = join(folder, 'few.ndjson');
+  writeFileSync(file, [record('A', of('Debian:12')), record('B', of('debian:13')), record('C', of('npm'))].join('\n'));
+  const { code, err } = await imported(file, 'osv', ['--ecosystem', 'Debian:12', 'Debain:13', 'NPM,PyPI']);
+  expect({ code, isMade: api.requests.some(({ path }) => path.endsWith('/versions')) }).toEqual({
+    code: 1,
+    isMade: false,
+  });
+  expect(err).toContain('no record is of Debain:13, PyPI; nothing was imported');
+  expect(err).toContain('the records are of debian:13');
+  // Both names are of the same records.
+  expect((await imported(file, 'osv', ['--ecosystem', 'Debian', 'Debian:12', 'npm'])).code).toBe(0);
 });

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { followView, type Entry, type FollowedView, type StreamStore } from '@muster/bus';
+import type { ChangeTerms } from '@muster/messages';
 import { AppError, base32, type OrgId } from '@muster/protocol';
 import { decodePosture, encodePosture, STREAMS, type ExceptionRecord, type ScheduleRecord } from '@muster/records';
 import type { Logger } from '@muster/runtime';
@@ -26,6 +27,8 @@ export interface DecisionStoreOptions {
 
 /** How often a change is tried again when somebody else wrote at the same moment. */
 const ATTEMPTS = 5;
+/** Changes that a record names. A request does not live long enough for more to come after it. */
+const CHANGE_IDS = 8;
 
 /** What people decided about scans, of all orgs, in memory. Each change is written on the condition that it changes what it has read. */
 export class DecisionStore<T extends Decision> {
@@ -75,7 +78,11 @@ export class DecisionStore<T extends Decision> {
 
   /** As the stream has it now: another instance may have written it a moment ago. @throws AppError `not_found`, `broker_unavailable` */
   async find(org: OrgId, id: string): Promise<Kept<T>> {
-    const kept = await this.#last(org, id);
+    return this.#living(id, await this.#last(org, id));
+  }
+
+  /** @throws AppError `not_found` */
+  #living(id: string, kept: Kept<T> | undefined): Kept<T> {
     if (kept === undefined || kept.record.deleted !== undefined)
       throw new AppError('not_found', `there is no ${this.#options.noun} ${id}`);
     return kept;
@@ -115,12 +122,22 @@ export class DecisionStore<T extends Decision> {
     throw new AppError('conflict', `the ${noun} ${id} was made by an earlier request, and is deleted`);
   }
 
-  /** Writes what `change` makes of the present record. @throws AppError `not_found`, `conflict`, `broker_unavailable`, and what `change` throws */
-  async update(org: OrgId, id: string, change: (record: T) => T): Promise<T> {
+  /**
+   * Writes what `change` makes of the present record. A request that names its change may reach two instances: it is made once, and who comes later
+   * gets the record as it is.
+   * @throws AppError `not_found`, `conflict`, `broker_unavailable`, and what `change` throws
+   */
+  async update(org: OrgId, id: string, change: (record: T) => T, { changeId }: ChangeTerms = {}): Promise<T> {
     for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
-      const { seq, record } = await this.find(org, id);
+      const last = await this.#last(org, id);
+      if (last !== undefined && changeId !== undefined && last.record.changeIds?.includes(changeId) === true)
+        return last.record;
+      const { seq, record } = this.#living(id, last);
       const changed = change(record);
-      if (changed === record || (await this.write(changed, seq))) return changed;
+      if (changed === record) return record;
+      const changeIds = [...(changeId === undefined ? [] : [changeId]), ...(record.changeIds ?? [])];
+      const named = changeIds.length === 0 ? changed : { ...changed, changeIds: changeIds.slice(0, CHANGE_IDS) };
+      if (await this.write(named, seq)) return named;
     }
     throw new AppError('conflict', `the ${this.#options.noun} ${id} changes all the time; try again`);
   }

@@ -1,4 +1,4 @@
-import type { ExceptionTerms } from '@muster/messages';
+import type { ChangeTerms, ExceptionTerms } from '@muster/messages';
 import { AppError, parseSelector, usesHealth, type OrgId } from '@muster/protocol';
 import type { ExceptionRecord } from '@muster/records';
 import type { Clock } from '@muster/runtime';
@@ -63,8 +63,8 @@ export class ExceptionRequests {
     return { kind: 'exception', id, org, ...terms, by, createdAtMs: nowMs };
   }
 
-  async delete(org: OrgId, id: string, by: Person): Promise<ExceptionRecord> {
+  async delete(org: OrgId, id: string, by: Person, terms: ChangeTerms = {}): Promise<ExceptionRecord> {
     const deleted = { by, atMs: this.#options.clock.now() };
-    return this.#options.exceptions.update(org, id, (record) => ({ ...record, deleted }));
+    return this.#options.exceptions.update(org, id, (record) => ({ ...record, deleted }), terms);
   }
 }

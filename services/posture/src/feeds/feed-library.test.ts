@@ -154,3 +154,21 @@ test('no more parts are read at once than may be, however many come together', a
   );
   expect(sent.filter(({ status }) => status === 'fulfilled')).toHaveLength(2);
 });
+
+test('an upload that is begun at two instances is one, and a deletion at two is made once: both say so', async () => {
+  const [one, two] = [await start(), await start()];
+  const begin = (at: typeof one, changeId: string) => at.feeds.begin(ORG, 'f', 'osv', { changeId });
+  const upload = await begin(one, 'c1');
+  expect(await begin(two, 'c1')).toBe(upload);
+  await two.send(upload);
+  await one.end(upload);
+  const [first, second] = await Promise.all([begin(one, 'c2'), begin(two, 'c2')]);
+  expect(second).toBe(first);
+  expect(await begin(two, 'c3')).not.toBe(first);
+  const remove = (at: typeof one, changeId: string) => at.feeds.delete(ORG, 'f', BY, { changeId });
+  await Promise.all([remove(one, 'c4'), remove(two, 'c4')]);
+  await Promise.all([one.feeds.current(), two.feeds.current()]);
+  await remove(two, 'c4');
+  await expect(remove(one, 'c5')).rejects.toMatchObject({ code: 'not_found' });
+  expect(await partsOf(upload)).toBe(0);
+});

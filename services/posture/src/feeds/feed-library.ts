@@ -1,4 +1,5 @@
 import { followView, type Entry, type FollowedView, type StreamStore } from '@muster/bus';
+import type { ChangeTerms } from '@muster/messages';
 import { AppError, LIMITS, newQueryId, type FeedKind, type OrgId } from '@muster/protocol';
 import {
   decodePosture,
@@ -96,11 +97,17 @@ export class FeedLibrary {
     return found;
   }
 
-  /** Opens an upload. One that was open for this name is over, and its parts go. @throws AppError `bad_feed`, `conflict` */
-  async begin(org: OrgId, name: string, kind: FeedKind): Promise<string> {
+  /**
+   * Opens an upload. One that was open for this name is over, and its parts go. A request that reaches two instances opens one.
+   * @throws AppError `bad_feed`, `conflict`
+   */
+  async begin(org: OrgId, name: string, kind: FeedKind, terms: ChangeTerms = {}): Promise<string> {
     const { clock } = this.#options;
     const key = keyOf(org, name);
     await this.#refresh(org, name);
+    const begun = (): FeedUpload | undefined => ofChange(this.#uploads.get(key)?.record, terms);
+    const known = begun();
+    if (known !== undefined) return known.upload;
     await this.#dropAbandoned(org, name);
     const current = this.#feeds.get(key)?.record;
     if (current !== undefined && current.isDeleted !== true && current.kind !== kind)
@@ -111,8 +118,11 @@ export class FeedLibrary {
     const before = this.#uploads.get(key);
     const left = before === undefined ? [] : leftBy(before.record, current);
     const upload = newQueryId(clock.now()).slice(1);
-    const record: FeedUpload = { t: 'upload', org, name, kind, upload, atMs: clock.now() };
-    await this.#writeUpload(left.length === 0 ? record : { ...record, left }, before?.seq ?? 0);
+    const record: FeedUpload = { t: 'upload', org, name, kind, upload, atMs: clock.now(), ...changeOf(terms) };
+    const written = await this.#writeFor({ org, name }, begun, () =>
+      this.#writeUpload(left.length === 0 ? record : { ...record, left }, before?.seq ?? 0),
+    );
+    if (written !== undefined) return written.upload;
     // It can get no record any more: to close it would need the record that was replaced just now.
     if (before !== undefined && before.record.isOver !== true) await this.#removeParts(org, name, before.record.upload);
     return upload;
@@ -164,14 +174,17 @@ export class FeedLibrary {
     return record;
   }
 
-  /** @throws AppError `not_found`, `conflict` */
-  async delete(org: OrgId, name: string, by: FeedRecord['by']): Promise<void> {
-    const record = this.find(org, name);
-    const { seq } = this.#feeds.get(keyOf(org, name)) ?? { seq: 0 };
-    await this.#write(
-      { ...record, ecosystems: [], faults: [], by, atMs: this.#options.clock.now(), isDeleted: true },
-      seq,
-    );
+  /** A request that reaches two instances deletes once, and both say so. @throws AppError `not_found`, `conflict` */
+  async delete(org: OrgId, name: string, by: FeedRecord['by'], terms: ChangeTerms = {}): Promise<void> {
+    const key = keyOf(org, name);
+    const deleted = (): FeedRecord | undefined => ofChange(this.#feeds.get(key)?.record, terms);
+    const known = deleted();
+    const record = known ?? this.find(org, name);
+    const { seq } = this.#feeds.get(key) ?? { seq: 0 };
+    const none = { ecosystems: [], faults: [], by, atMs: this.#options.clock.now(), isDeleted: true as const };
+    const next = { ...record, ...none, ...changeOf(terms) };
+    if (known === undefined) await this.#writeFor({ org, name }, deleted, () => this.#write(next, seq));
+    // Who deleted it may have died before this.
     await this.#removeParts(org, name, record.upload);
   }
 
@@ -239,6 +252,24 @@ export class FeedLibrary {
     }
   }
 
+  /** What another instance wrote for the same request at the same moment; `undefined` when this one wrote. @throws what `write` throws */
+  async #writeFor<T extends FeedRecord | FeedUpload>(
+    { org, name }: Pick<FeedRecord, 'org' | 'name'>,
+    written: () => T | undefined,
+    write: () => Promise<void>,
+  ): Promise<T | undefined> {
+    try {
+      await write();
+      return undefined;
+    } catch (error) {
+      if (!AppError.is(error) || error.code !== 'conflict') throw error;
+      await this.#refresh(org, name);
+      const other = written();
+      if (other === undefined) throw error;
+      return other;
+    }
+  }
+
   /** Parts that stay behind cost room and nothing else; those of the version that counts are never taken away. */
   async #removeParts(org: OrgId, name: string, upload: string): Promise<void> {
     const { streams, logger } = this.#options;
@@ -295,4 +326,10 @@ function notOpen(name: string, upload: string): AppError {
   return new AppError('not_found', `the upload ${upload} of ${name} is not open: another one began, or it has ended`);
 }
 
+/** What is kept, where it was written for this request. */
+function ofChange<T extends FeedRecord | FeedUpload>(kept: T | undefined, { changeId }: ChangeTerms): T | undefined {
+  return changeId !== undefined && kept?.changeId === changeId ? kept : undefined;
+}
+
+const changeOf = ({ changeId }: ChangeTerms): ChangeTerms => (changeId === undefined ? {} : { changeId });
 const keyOf = (org: OrgId, name: string): string => `${org}/${name}`;

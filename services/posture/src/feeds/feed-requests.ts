@@ -1,4 +1,4 @@
-import type { FeedRequest, PostureReply } from '@muster/messages';
+import type { ChangeTerms, FeedRequest, PostureReply } from '@muster/messages';
 import { LIMITS, AppError } from '@muster/protocol';
 import type { FeedLibrary } from './feed-library.js';
 import { readPart } from './read-part.js';
@@ -16,7 +16,7 @@ export class FeedRequests {
   }
 
   /** @throws AppError, StreamError */
-  async handle(request: FeedRequest): Promise<PostureReply> {
+  async handle(request: FeedRequest & ChangeTerms): Promise<PostureReply> {
     const feeds = this.#feeds;
     const { org } = request;
     switch (request.t) {
@@ -33,7 +33,7 @@ export class FeedRequests {
         return { t: 'feed', feed, versions: versions.map((one) => ({ ...one, ecosystems: [], faults: [] })) };
       }
       case 'begin_feed':
-        return { t: 'feed_begun', upload: await feeds.begin(org, request.name, request.kind) };
+        return { t: 'feed_begun', upload: await feeds.begin(org, request.name, request.kind, request) };
       case 'store_feed_part':
         return this.#storePart(request);
       case 'end_feed': {
@@ -42,7 +42,7 @@ export class FeedRequests {
         return { t: 'feed', feed, versions: [] };
       }
       case 'delete_feed':
-        await feeds.delete(org, request.name, request.by);
+        await feeds.delete(org, request.name, request.by, request);
         return { t: 'feed_deleted' };
     }
   }

@@ -29,7 +29,10 @@ const TEXT_BYTES = 4 * 1024 * 1024;
 /** Read packs that are kept in memory. */
 const READ_PACKS = 32;
 
-/** The packs that were applied: the newest version of each in memory, the versions before it in the stream. */
+/**
+ * The packs that were applied: the newest version of each in memory, the versions before it in the stream. Each write follows what it was decided on.
+ * A request may reach two instances: who finds its own change id in what is kept has been asked before, and gives back what was made then.
+ */
 export class PackLibrary {
   readonly #streams: StreamStore;
   readonly #logger: Logger;
@@ -92,20 +95,32 @@ export class PackLibrary {
 
   #waiting(key: string, nowMs: number): KeptProposal | undefined {
     const kept = this.#proposed.get(key);
-    if (kept === undefined || kept.seq <= (this.#newest.get(key)?.seq ?? 0)) return undefined;
+    if (kept === undefined || this.#isReplaced(kept, this.#newest.get(key))) return undefined;
     const { atMs, decided } = kept.record;
     return decided?.as === 'rejected' || nowMs - atMs >= PACK_PROPOSAL_MS ? undefined : kept;
+  }
+
+  /** By a newer version. One that was proposed while another was being applied waits on: who proposed it was told so. */
+  #isReplaced({ record, seq }: KeptProposal, newest: Kept | undefined): boolean {
+    if (newest === undefined || seq > newest.seq) return false;
+    const digest = appliedOf(newest)?.approvedDigest;
+    return digest === undefined || digest === record.digest;
   }
 
   /** Keeps it instead of what waited before. @throws AppError `conflict`, `broker_unavailable`, `storage_full` */
   async propose(record: ProposedPack): Promise<ProposedPack> {
     const { org, id } = record;
+    const known = () => this.#proposed.get(keyOf(org, id));
+    const before = known();
+    if (before !== undefined && isSameChange(before.record, record)) return before.record;
     await this.#checkVersion(record);
-    const result = await this.#streams.append(STREAM_SUBJECTS.packProposal(org, id), encodePosture(record));
-    if (result.kind === 'unavailable') throw writeFailure('the pack could not be kept', result.cause);
-    if (result.kind === 'conflict') throw new AppError('conflict', `${id} could not be kept; try again`);
-    this.#proposed.set(keyOf(org, id), { record, seq: result.seq });
-    return record;
+    if (await this.#writeProposal(record, before?.seq ?? 0, 'the pack could not be kept')) return record;
+    const now = known()?.record;
+    if (now !== undefined && isSameChange(now, record)) return now;
+    throw new AppError(
+      'conflict',
+      `somebody else said something of ${id} at the same moment; look at it and try again`,
+    );
   }
 
   /**
@@ -118,6 +133,8 @@ export class PackLibrary {
     decided: NonNullable<ProposedPack['decided']>,
   ): Promise<ProposedPack> {
     const key = keyOf(org, id);
+    const known = this.#proposed.get(key)?.record;
+    if (known?.decided?.as === 'rejected' && isSameChange(known.decided, decided)) return known;
     const kept = this.#waiting(key, decided.atMs);
     if (kept === undefined) throw new AppError('not_found', `no version of ${id} waits for approval`);
     const { record, seq } = kept;
@@ -128,13 +145,26 @@ export class PackLibrary {
       throw new AppError('conflict', `${record.decided.by.name} has approved ${id} ${record.version} already`);
     }
     const changed = { ...record, decided };
-    const subject = STREAM_SUBJECTS.packProposal(org, id);
-    const result = await this.#streams.append(subject, encodePosture(changed), { expectLastSubjectSeq: seq });
-    if (result.kind === 'unavailable') throw writeFailure('the answer could not be kept', result.cause);
-    if (result.kind === 'conflict')
-      throw new AppError('conflict', `somebody else decided about ${id} at the same moment; look at it and try again`);
-    this.#proposed.set(key, { record: changed, seq: result.seq });
-    return changed;
+    if (await this.#writeProposal(changed, seq, 'the answer could not be kept')) return changed;
+    const now = this.#proposed.get(key)?.record;
+    if (now !== undefined && isSameChange(now.decided, decided)) return now;
+    throw new AppError('conflict', `somebody else decided about ${id} at the same moment; look at it and try again`);
+  }
+
+  /**
+   * Keeps a version that a second person approves. What was rejected meanwhile, or gave way to another text, is not applied, and a pack that was
+   * removed meanwhile stays removed.
+   * @throws AppError `not_found`, `conflict`, `broker_unavailable`, `storage_full`
+   */
+  async approve(record: PackRecord & Required<Pick<PackRecord, 'approvedBy'>>, digest: string): Promise<PackRecord> {
+    const { org, id, approvedBy: by, atMs, changeId } = record;
+    const before = this.#newest.get(keyOf(org, id));
+    const known = appliedOf(before);
+    if (known !== undefined && isSameChange(known, record)) return known;
+    const approved = { as: 'approved' as const, by, atMs, ...(changeId === undefined ? {} : { changeId }) };
+    await this.decide({ org, id, digest }, approved);
+    await this.#checkVersion(record);
+    return this.#writeVersion({ ...record, approvedDigest: digest }, before);
   }
 
   /**
@@ -142,18 +172,15 @@ export class PackLibrary {
    * @throws AppError `not_found`, `conflict`, `broker_unavailable`
    */
   async remove(org: OrgId, id: string, removed: RemovedPack['removed']): Promise<RemovedPack> {
+    const before = this.#newest.get(keyOf(org, id));
+    const known = removalOf(before);
+    if (known !== undefined && isSameChange(known.removed, removed)) return known;
     const { version } = this.find(org, id);
-    const key = keyOf(org, id);
     const record: RemovedPack = { org, id, version, removed };
-    const result = await this.#streams.append(STREAM_SUBJECTS.pack(org, id), encodePosture(record), {
-      expectLastSubjectSeq: this.#newest.get(key)?.seq ?? 0,
-      essential: true,
-    });
-    if (result.kind === 'unavailable') throw writeFailure('the pack could not be removed', result.cause);
-    if (result.kind === 'conflict')
-      throw new AppError('conflict', `somebody else changed ${id} at the same moment; look at it and try again`);
-    this.#newest.set(key, { record, seq: result.seq });
-    return record;
+    if (await this.#write(record, before, 'the pack could not be removed')) return record;
+    const now = removalOf(this.#newest.get(keyOf(org, id)));
+    if (now !== undefined && isSameChange(now.removed, removed)) return now;
+    throw new AppError('conflict', `somebody else changed ${id} at the same moment; look at it and try again`);
   }
 
   /** The newest version. @throws AppError `not_found` */
@@ -192,16 +219,49 @@ export class PackLibrary {
    * @throws AppError `conflict`, `broker_unavailable`, `storage_full`
    */
   async store(record: PackRecord): Promise<PackRecord> {
-    const newest = this.#newest.get(keyOf(record.org, record.id));
+    const before = this.#newest.get(keyOf(record.org, record.id));
+    const known = appliedOf(before);
+    if (known !== undefined && isSameChange(known, record)) return known;
     await this.#checkVersion(record);
-    const result = await this.#streams.append(STREAM_SUBJECTS.pack(record.org, record.id), encodePosture(record), {
-      expectLastSubjectSeq: newest?.seq ?? 0,
+    return this.#writeVersion(record, before);
+  }
+
+  async #writeVersion(record: PackRecord, before: Kept | undefined): Promise<PackRecord> {
+    if (await this.#write(record, before, 'the pack could not be kept')) return record;
+    const now = appliedOf(this.#newest.get(keyOf(record.org, record.id)));
+    if (now !== undefined && isSameChange(now, record)) return now;
+    throw new AppError('conflict', `somebody else changed ${record.id} at the same moment; look at it and try again`);
+  }
+
+  /** `false`: somebody else wrote after `before`; what they wrote is known then. @throws AppError `broker_unavailable`, `storage_full`; StreamError */
+  async #write(record: PackRecord | RemovedPack, before: Kept | undefined, fault: string): Promise<boolean> {
+    const { org, id } = record;
+    const subject = STREAM_SUBJECTS.pack(org, id);
+    const result = await this.#streams.append(subject, encodePosture(record), {
+      expectLastSubjectSeq: before?.seq ?? 0,
+      ...(isRemoved(record) ? { essential: true as const } : {}),
     });
-    if (result.kind === 'conflict')
-      throw new AppError('conflict', `somebody else applied ${record.id} at the same moment; look at it and try again`);
-    if (result.kind === 'unavailable') throw writeFailure('the pack could not be kept', result.cause);
-    this.#newest.set(keyOf(record.org, record.id), { record, seq: result.seq });
-    return record;
+    if (result.kind === 'unavailable') throw writeFailure(fault, result.cause);
+    if (result.kind === 'appended') keep(this.#newest, keyOf(org, id), { record, seq: result.seq });
+    else await this.#refresh(subject);
+    return result.kind === 'appended';
+  }
+
+  /** The same of what waits. */
+  async #writeProposal(record: ProposedPack, expectLastSubjectSeq: number, fault: string): Promise<boolean> {
+    const { org, id } = record;
+    const subject = STREAM_SUBJECTS.packProposal(org, id);
+    const result = await this.#streams.append(subject, encodePosture(record), { expectLastSubjectSeq });
+    if (result.kind === 'unavailable') throw writeFailure(fault, result.cause);
+    if (result.kind === 'appended') keep(this.#proposed, keyOf(org, id), { record, seq: result.seq });
+    else await this.#refresh(subject);
+    return result.kind === 'appended';
+  }
+
+  /** What the stream has now: the view may be a moment behind. */
+  async #refresh(subject: string): Promise<void> {
+    const entry = await this.#streams.last(STREAMS.packs.name, subject);
+    if (entry !== undefined) this.#apply(entry);
   }
 
   /** @throws AppError `conflict`, `broker_unavailable` */
@@ -228,14 +288,30 @@ export class PackLibrary {
     try {
       const record = decodePosture<PackRecord | ProposedPack | RemovedPack>(data.slice());
       const key = keyOf(record.org, record.id);
-      if ('proposal' in record) {
-        if ((this.#proposed.get(key)?.seq ?? 0) < seq) this.#proposed.set(key, { record, seq });
-      } else if ((this.#newest.get(key)?.seq ?? 0) < seq) this.#newest.set(key, { record, seq });
+      if ('proposal' in record) keep(this.#proposed, key, { record, seq });
+      else keep(this.#newest, key, { record, seq });
     } catch (error) {
       this.#logger.error('unreadable pack skipped', { seq, err: error });
     }
   }
 }
 
+interface Change {
+  readonly changeId?: string;
+}
+
+/** Unless something newer is known: the view may have heard of that before a write was answered. */
+function keep<T extends { readonly seq: number }>(known: Map<string, T>, key: string, kept: T): void {
+  if ((known.get(key)?.seq ?? 0) < kept.seq) known.set(key, kept);
+}
+
+/** Whether what is kept was written for this request. */
+const isSameChange = (kept: Change | undefined, { changeId }: Change): boolean =>
+  changeId !== undefined && kept?.changeId === changeId;
+
+const appliedOf = (kept: Kept | undefined): PackRecord | undefined =>
+  kept === undefined || isRemoved(kept.record) ? undefined : kept.record;
+const removalOf = (kept: Kept | undefined): RemovedPack | undefined =>
+  kept !== undefined && isRemoved(kept.record) ? kept.record : undefined;
 const isRemoved = (record: PackRecord | RemovedPack): record is RemovedPack => 'removed' in record;
 const keyOf = (org: OrgId, id: string): string => `${org}/${id}`;

@@ -1,4 +1,4 @@
-import type { PackRequest, PackSummary, PostureReply, ProposalSummary, StorePack } from '@muster/messages';
+import type { ChangeTerms, PackRequest, PackSummary, PostureReply, ProposalSummary, StorePack } from '@muster/messages';
 import { AppError, type OrgId } from '@muster/protocol';
 import type { PackRecord, ProposedPack } from '@muster/records';
 import type { Clock } from '@muster/runtime';
@@ -26,7 +26,7 @@ export class PackRequests {
   }
 
   /** @throws AppError, StreamError */
-  async handle(request: PackRequest): Promise<PostureReply> {
+  async handle(request: PackRequest & ChangeTerms): Promise<PostureReply> {
     const { packs, clock } = this.#options;
     const { org } = request;
     switch (request.t) {
@@ -43,7 +43,8 @@ export class PackRequests {
       }
       case 'reject_proposal': {
         const { id, digest, by } = request;
-        const proposal = await packs.decide({ org, id, digest }, { as: 'rejected', by, atMs: clock.now() });
+        const rejected = { as: 'rejected' as const, by, atMs: clock.now(), ...changeOf(request) };
+        const proposal = await packs.decide({ org, id, digest }, rejected);
         return { t: 'proposal_rejected', proposal: proposalOf(proposal) };
       }
       case 'list_packs':
@@ -58,7 +59,8 @@ export class PackRequests {
   }
 
   /** What a schedule runs is not removed: it would fail at each of its moments, and nobody would look. */
-  async #remove({ org, id, by }: PackRequest & { readonly t: 'remove_pack' }): Promise<PostureReply> {
+  async #remove(request: PackRequest & ChangeTerms & { readonly t: 'remove_pack' }): Promise<PostureReply> {
+    const { org, id, by } = request;
     const { packs, schedulesOf, clock } = this.#options;
     const names = schedulesOf(org, id);
     if (names.length > 0 && packs.isApplied(org, id)) {
@@ -66,35 +68,28 @@ export class PackRequests {
       const which = `${names.slice(0, NAMED).join(', ')}${more}`;
       throw new AppError('conflict', `schedules run ${id}: ${which}; delete them first`);
     }
-    const { version } = await packs.remove(org, id, { by, atMs: clock.now() });
+    const { version } = await packs.remove(org, id, { by, atMs: clock.now(), ...changeOf(request) });
     return { t: 'pack_removed', version };
   }
 
   /** The checks must be those that were signed: what endpoints get is made here again, of the text. */
-  async #store({ org, by, approvedBy, text, hash, jws, keys }: StorePack): Promise<PackRecord> {
+  #store(request: StorePack & ChangeTerms): Promise<PackRecord> {
+    const { org, by, approvedBy, text, hash, jws, keys } = request;
     const { packs, clock } = this.#options;
     const { pack, bytes, digest } = this.#compiled(text, hash, jws.length + keys.length);
-    // What was rejected meanwhile, or gave way to another text, is not applied.
-    if (approvedBy !== undefined)
-      await packs.decide({ org, id: pack.id, digest }, { as: 'approved', by: approvedBy, atMs: clock.now() });
-    return packs.store({
-      ...{ org, ...pack, hash, jws, keys, text, bytes, by, atMs: clock.now() },
-      ...(approvedBy === undefined ? {} : { approvedBy }),
-    });
+    const record: PackRecord = {
+      ...{ org, ...pack, hash, jws, keys, text, bytes, by, atMs: clock.now(), ...changeOf(request) },
+    };
+    return approvedBy === undefined ? packs.store(record) : packs.approve({ ...record, approvedBy }, digest);
   }
 
   /** It is compiled now, so that nobody approves what cannot be applied. */
-  #propose({
-    org,
-    by,
-    text,
-    hash,
-    proposal,
-    why,
-  }: PackRequest & { readonly t: 'propose_pack' }): Promise<ProposedPack> {
+  #propose(request: PackRequest & ChangeTerms & { readonly t: 'propose_pack' }): Promise<ProposedPack> {
+    const { org, by, text, hash, proposal, why } = request;
     const { packs, clock } = this.#options;
     const { pack, digest } = this.#compiled(text, hash, proposal.length);
-    return packs.propose({ org, ...pack, hash, text, by, proposal, digest, why, atMs: clock.now() });
+    const record = { org, ...pack, hash, text, by, proposal, digest, why, atMs: clock.now() };
+    return packs.propose({ ...record, ...changeOf(request) });
   }
 
   #compiled(text: Uint8Array, hash: string, signed: number) {
@@ -118,6 +113,8 @@ export class PackRequests {
     return record;
   }
 }
+
+const changeOf = ({ changeId }: ChangeTerms): ChangeTerms => (changeId === undefined ? {} : { changeId });
 
 function summaryOf({ text: _text, bytes: _bytes, jws: _jws, keys: _keys, ...summary }: PackRecord): PackSummary {
   return summary;

@@ -3,6 +3,7 @@ import {
   decodeServiceMessage,
   isExpired,
   SUBJECTS,
+  type ChangeTerms,
   type PostureReply,
   type PostureRequest,
   type RequestTerms,
@@ -54,7 +55,7 @@ export class PostureRequestHandler {
     let kind = 'unknown';
     let reply: PostureReply;
     try {
-      const request = decodeServiceMessage<PostureRequest & RequestTerms>(message.data);
+      const request = decodeServiceMessage<PostureRequest & ChangeTerms & RequestTerms>(message.data);
       if (isPostureRequest(request.t)) kind = request.t;
       if (isExpired(request, clock.now())) return metrics.requests.inc({ kind, result: 'expired' });
       if (isPostureRequest(request.t)) await views.currentFor(request.t);

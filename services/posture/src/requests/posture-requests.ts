@@ -1,4 +1,4 @@
-import type { PostureReply, PostureRequest, StartScan } from '@muster/messages';
+import type { ChangeTerms, PostureReply, PostureRequest, StartScan } from '@muster/messages';
 import { AppError, CHECK_OUTCOMES, isOrgId, newQueryId, type OrgId, type QueryId } from '@muster/protocol';
 import type { QueryRecord } from '@muster/records';
 import type { Clock } from '@muster/runtime';
@@ -49,7 +49,7 @@ export class PostureRequests {
   }
 
   /** @throws AppError, StreamError */
-  async handle(request: PostureRequest): Promise<PostureReply> {
+  async handle(request: PostureRequest & ChangeTerms): Promise<PostureReply> {
     if (!isOrgId(request.org)) throw new AppError('bad_request', 'the org is not a valid name');
     const { scans, schedules, exceptions } = this.#options;
     switch (request.t) {
@@ -89,10 +89,8 @@ export class PostureRequests {
       }
       case 'show_schedule':
         return { t: 'schedule', schedule: await schedules.show(request.org, request.id) };
-      case 'change_schedule': {
-        const { org, id, by, change } = request;
-        return { t: 'schedule', schedule: await schedules.change(org, id, by, change) };
-      }
+      case 'change_schedule':
+        return { t: 'schedule', schedule: await schedules.change(request) };
       case 'create_exception': {
         const { org, by, terms, id } = request;
         return { t: 'exception', exception: await exceptions.create(org, by, terms, id) };
@@ -102,7 +100,7 @@ export class PostureRequests {
         return { t: 'exceptions', exceptions: shown, isCut };
       }
       case 'delete_exception':
-        return { t: 'exception', exception: await exceptions.delete(request.org, request.id, request.by) };
+        return { t: 'exception', exception: await exceptions.delete(request.org, request.id, request.by, request) };
       case 'list_feeds':
       case 'show_feed':
       case 'begin_feed':

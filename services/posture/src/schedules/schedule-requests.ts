@@ -1,4 +1,4 @@
-import type { ScheduleChange, ScheduleTerms } from '@muster/messages';
+import type { ChangeTerms, PostureRequest, ScheduleTerms } from '@muster/messages';
 import { AppError, parseSelector, usesHealth, type OrgId } from '@muster/protocol';
 import type { ScheduleRecord } from '@muster/records';
 import type { Clock } from '@muster/runtime';
@@ -10,6 +10,7 @@ import { checkFields, checkTimes, nextOf } from './schedule-times.js';
 const MAX_PER_ORG = 200;
 
 type Person = ScheduleRecord['by'];
+type ChangeSchedule = Pick<PostureRequest & { readonly t: 'change_schedule' }, 'org' | 'id' | 'by' | 'change'>;
 
 export interface ScheduleRequestsOptions {
   readonly schedules: DecisionStore<ScheduleRecord>;
@@ -73,10 +74,11 @@ export class ScheduleRequests {
   }
 
   /** One that is resumed, or has other moments, starts with the first moment after now: what passed meanwhile is not made up for. */
-  async change(org: OrgId, id: string, by: Person, change: ScheduleChange | 'delete'): Promise<ScheduleRecord> {
+  async change(request: ChangeSchedule & ChangeTerms): Promise<ScheduleRecord> {
+    const { org, id, by, change } = request;
     const { schedules, clock } = this.#options;
     const nowMs = clock.now();
-    return schedules.update(org, id, (record) => {
+    const changedOf = (record: ScheduleRecord): ScheduleRecord => {
       const { next: _next, ...rest } = { ...record, changedBy: by, changedAtMs: nowMs };
       if (change === 'delete') return { ...rest, deleted: true };
       const changed = { ...rest, ...change };
@@ -85,7 +87,8 @@ export class ScheduleRequests {
       if (changed.state === 'paused') return changed;
       const isSame = record.state === 'active' && !('cron' in change || 'timeZone' in change || 'jitterMs' in change);
       return { ...changed, ...(isSame ? { ...(record.next && { next: record.next }) } : nextOf(changed, nowMs)) };
-    });
+    };
+    return schedules.update(org, id, changedOf, request);
   }
 }
 

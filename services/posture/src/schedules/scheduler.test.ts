@@ -136,7 +136,7 @@ describe('schedules', () => {
     expect(one.requests.list(ORG)).toHaveLength(200);
     const others = { ...TERMS, selector: 'os=windows', scope: 'os=windows' };
     await expect(one.requests.create(ORG, ANN, others, id)).rejects.toMatchObject({ code: 'idempotency_mismatch' });
-    await one.requests.change(ORG, id, ANN, 'delete');
+    await one.requests.change({ org: ORG, id: id, by: ANN, change: 'delete' });
     await expect(other.requests.create(ORG, ANN, TERMS, id)).rejects.toMatchObject({ code: 'conflict' });
     await expect(one.requests.create(ORG, ANN, TERMS, 'sch.>')).rejects.toMatchObject({ code: 'bad_request' });
   });
@@ -203,7 +203,7 @@ describe('schedules', () => {
     await pass(5_000);
     const isRefused = async () => (await requests.show(ORG, id)).claim?.message !== undefined;
     await eventually(isRefused, 'its scan could not be started');
-    await requests.change(ORG, id, ANN, { state: 'paused' });
+    await requests.change({ org: ORG, id: id, by: ANN, change: { state: 'paused' } });
     fault = undefined;
     await pass(60_000);
     await eventually(async () => (await requests.show(ORG, id)).firings.length === 1, 'it is said');
@@ -270,12 +270,12 @@ describe('schedules', () => {
     const { requests } = await startInstance();
     const paused = await requests.create(ORG, ANN, TERMS);
     const deleted = await requests.create(ORG, ANN, TERMS);
-    await requests.change(ORG, paused.id, ANN, { state: 'paused' });
-    await requests.change(ORG, deleted.id, ANN, 'delete');
+    await requests.change({ org: ORG, id: paused.id, by: ANN, change: { state: 'paused' } });
+    await requests.change({ org: ORG, id: deleted.id, by: ANN, change: 'delete' });
     await until('2026-03-28T12:00:00Z');
     expect(started).toEqual([]);
     await expect(requests.show(ORG, deleted.id)).rejects.toMatchObject({ code: 'not_found' });
-    const resumed = await requests.change(ORG, paused.id, ANN, { state: 'active' });
+    const resumed = await requests.change({ org: ORG, id: paused.id, by: ANN, change: { state: 'active' } });
     expect(resumed.next?.dueMs).toBeGreaterThan(clock.now());
     expect(resumed.firings).toEqual([]);
   });

@@ -1,6 +1,6 @@
 import type { StreamStore } from '@muster/bus';
 import { KeptResult, readGroupBlock, type AnswerWarning, type GroupedRow, type QueryRecord } from '@muster/records';
-import { isBeginning, readResults } from '@muster/service-base';
+import { isBeginning, isStillKept, readResults } from '@muster/service-base';
 import type { ResultAggregator } from '../aggregation/result-aggregator.js';
 
 /** What the result stream of a hunt holds when another coordinator goes on with it. */
@@ -22,14 +22,20 @@ export class KeptHunt {
   /** @throws StreamError when the stream cannot be read. */
   static async read(streams: StreamStore, record: QueryRecord): Promise<KeptHunt> {
     const kept = new KeptHunt(record);
+    let firstSeq = 0;
     for await (const { seq, event } of readResults(streams, record)) {
-      if (kept.lastSeq === 0) kept.#isWhole = isBeginning(event, record);
+      if (firstSeq === 0) {
+        firstSeq = seq;
+        kept.#isWhole = isBeginning(event, record);
+      }
       kept.lastSeq = seq;
       kept.result.apply(event);
       if (event.t === 'rows') kept.#rowBytes += event.answers.length;
       else if (event.t === 'warnings') kept.#warnings.push(...event.warnings);
       else if (event.t === 'groups') kept.#takeGroups(event.groups, event.more === true);
     }
+    // The stream drops its oldest entries also while they are read.
+    if (firstSeq > 0 && kept.#isWhole) kept.#isWhole = await isStillKept(streams, record, { seq: firstSeq });
     return kept;
   }
 

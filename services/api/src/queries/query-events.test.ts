@@ -1,0 +1,53 @@
+import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import type { StreamStore } from '@muster/bus';
+import { MemoryBroker } from '@muster/bus/memory';
+import { EMPTY_LEDGER, newCoordinatorId, newQueryId, type OrgId } from '@muster/protocol';
+import { encodeQueryRecord, STREAM_SUBJECTS, STREAMS, type QueryRecord, type ResultEvent } from '@muster/records';
+import { systemClock } from '@muster/runtime';
+import { queryEvents, type QueryStreamItem } from './query-events.js';
+
+let streams: StreamStore;
+let stop: AbortController;
+beforeEach(async () => {
+  ({ streams } = new MemoryBroker().connect());
+  await streams.ensure([STREAMS.results]);
+  stop = new AbortController();
+});
+afterEach(() => stop.abort());
+
+function complete(endedAtMs: number): QueryRecord {
+  return {
+    ...{ id: newQueryId(1), org: 'acme' as OrgId, operator: 'ann', operatorName: 'Ann', sql: 'SELECT 1' },
+    ...{ selector: '', scope: '', mode: 'raw', columns: ['a'], timeoutMs: 1_000, owner: newCoordinatorId() },
+    ...{ createdAtMs: 1, deadlineMs: 2, endedAtMs, offline: 0, rows: 2, state: 'complete' },
+    ledger: { ...EMPTY_LEDGER, targeted: 1, answered: 1 },
+  };
+}
+
+/** What a viewer is told to the end; what is kept goes after the first event. */
+async function told(record: QueryRecord, events: readonly ResultEvent[]): Promise<string[]> {
+  const subject = STREAM_SUBJECTS.result(record.org, record.id);
+  for (const event of events) await streams.append(subject, encodeQueryRecord(event));
+  const seen: string[] = [];
+  const options = { streams, clock: systemClock, readRecord: () => Promise.resolve(record), heartbeatMs: 20 };
+  const items = queryEvents(record, { ...options, afterSeq: 0, signal: stop.signal });
+  for await (const item of items as AsyncIterable<QueryStreamItem>) {
+    if (item.kind !== 'idle') seen.push(item.kind === 'event' ? item.event.t : item.kind);
+    if (seen.length === 1) await streams.purge(STREAMS.results.name, subject);
+    if (seen.length > events.length + 1) throw new Error('it goes on');
+  }
+  return seen;
+}
+
+const ROWS: ResultEvent = { t: 'rows', answers: new Uint8Array(0) };
+
+test('the viewer of an ended query whose results go in the meantime is told that they are not all', async () => {
+  const record = complete(Date.now() - 3_600_000);
+  const seen = await told(record, [{ t: 'started', record }, ROWS, { t: 'ended', record }]);
+  expect(seen.at(-1)).toBe('synthesized_end');
+});
+
+test('it does not wait for an end that was deleted', async () => {
+  const record = complete(Date.now() - 10_000);
+  expect((await told(record, [{ t: 'started', record }, ROWS])).at(-1)).toBe('synthesized_end');
+});
