@@ -1,6 +1,7 @@
 import { connectNats } from '@muster/bus';
 import { silentLogger } from '@muster/runtime';
 import { FalseGateways } from '../false-gateways/false-gateways.js';
+import { reserveNumbers } from '../false-gateways/reserve-numbers.js';
 import { target } from '../measure/report.js';
 import { progress, runBench, timestamped } from '../measure/run-bench.js';
 import { quantile } from '../measure/statistics.js';
@@ -34,6 +35,7 @@ await runBench({
   run: async (brokers, options) => {
     const [count, each] = [Number(options.gateways), Number(options.endpoints)];
     const broker = await connectNats({ servers: [brokers.natsUrl], name: 'bench', logger: silentLogger });
+    await reserveNumbers(broker, count * each);
     const { natsUrl, redisUrl } = brokers;
     const gateways = await FalseGateways.start({ natsUrl, redisUrl, count, endpoints: each });
     try {

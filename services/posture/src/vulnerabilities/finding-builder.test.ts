@@ -26,3 +26,13 @@ test('a hundred thousand records of one vulnerability are no more work each than
   expect(performance.now() - startedMs).toBeLessThan(10_000);
   expect(findings.all()[0]?.affected[0]?.advisories).toHaveLength(100);
 });
+
+test('packages whose name or version has a line break are not taken for each other', () => {
+  const findings = new FindingBuilder();
+  const packages = [
+    { name: 'curl\n1', version: '2' },
+    { name: 'curl', version: '1\n2' },
+  ];
+  for (const one of packages) findings.add(match('D'), { ...affected('D'), ...one });
+  expect(findings.all()[0]?.affected).toMatchObject(packages);
+});

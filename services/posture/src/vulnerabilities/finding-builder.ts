@@ -71,7 +71,8 @@ export class FindingBuilder {
   }
 
   #addPair(found: Building, affected: AffectedPackage): boolean {
-    const key = `${affected.ecosystem}\n${affected.name}\n${affected.version}`;
+    // Endpoints choose names and versions.
+    const key = JSON.stringify([affected.ecosystem, affected.name, affected.version]);
     const known = found.affected.get(key);
     if (known === undefined) {
       if (this.#pairs >= MAX_PAIRS || found.affected.size >= MAX_AFFECTED) {

@@ -110,7 +110,8 @@ export class Inventory {
   }
 
   #addPackage(one: InstalledPackage, { row, endpoints, sample }: Group): void {
-    const key = `${one.ecosystem}\n${one.name}\n${one.version}`;
+    // Endpoints choose names and versions.
+    const key = JSON.stringify([one.ecosystem, one.name, one.version]);
     const system = systemOf(row);
     const known = this.packages.get(key);
     if (known === undefined) {

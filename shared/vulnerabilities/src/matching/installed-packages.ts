@@ -92,7 +92,7 @@ function unique<T>(rows: Iterable<T>, packageOf: (row: T) => InstalledPackage | 
   const found = new Map<string, InstalledPackage>();
   for (const row of rows) {
     const one = packageOf(row);
-    if (one !== undefined) found.set(`${one.name}\n${one.version}`, one);
+    if (one !== undefined) found.set(JSON.stringify([one.name, one.version]), one);
   }
   return [...found.values()];
 }

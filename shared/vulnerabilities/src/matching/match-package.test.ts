@@ -177,3 +177,12 @@ test('a hundred thousand statements of one package are no more work than one', (
   expect(found).toBe(100_000);
   expect(performance.now() - startedMs).toBeLessThan(10_000);
 });
+
+test('packages whose name or version has a line break are not taken for each other', () => {
+  const packages = [
+    { name: 'curl\n1', version: '2' },
+    { name: 'curl', version: '1\n2' },
+  ];
+  const rows = packages.map((one) => ({ ...one, source: '' }));
+  expect(debianPackages(rows, DEBIAN)).toMatchObject(packages);
+});
