@@ -187,7 +187,9 @@ export class Composition {
       const { stdout, stderr } = await this.#docker.try('logs', '--tail', '8', line.split(' ')[0] ?? '');
       return `--- ${line}\n${stdout}${stderr}`;
     });
-    return (await Promise.all(logs)).join('\n');
+    const holds = '{{range .Containers}}{{.Name}} {{.EndpointID}} {{end}}';
+    const network = await this.#docker.try('network', 'inspect', '--format', holds, 'muster_default');
+    return [...(await Promise.all(logs)), `--- network: ${network.stdout}${network.stderr}`].join('\n');
   }
 
   /** The CLI on this machine, through HAProxy, as the README has it. */
