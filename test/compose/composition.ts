@@ -89,18 +89,18 @@ export class Composition {
   }
 
   /** An order that does something: a process in the agent's container ends. @returns its number. */
-  async kill(): Promise<string> {
+  async kill(agent: string): Promise<string> {
     const script = 'process.title = "victim"; setInterval(() => {}, 1000)';
     await this.#docker.run('exec', '-d', containerOf('agent'), NODE, '-e', script);
     const sql = "SELECT pid FROM processes WHERE name = 'victim' OR cmdline LIKE '%victim%'";
     const pid = await this.#eventually('the process is seen', async () => {
-      const { stdout, stderr } = await this.muster('query', sql, '-o', 'json', '--target', '');
+      const { stdout, stderr } = await this.muster('query', sql, '-o', 'json', '--agents', agent);
       const found = /"pid":\s*"?(\d+)/.exec(stdout)?.[1];
       if (found === undefined) throw new Error(stdout + stderr);
       return found;
     });
     const { code, stdout, stderr } = await this.muster(
-      ...['run', 'process.kill', `pid=${pid}`, '--target', '', '--yes', '--wait'],
+      ...['run', 'process.kill', `pid=${pid}`, '--agents', agent, '--yes', '--wait'],
     );
     if (code !== 0) throw new Error(`the command: ${code}: ${stdout}${stderr}`);
     return pid;

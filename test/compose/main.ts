@@ -55,7 +55,7 @@ function isStill(worked: string): string {
 async function works(): Promise<string> {
   const agent = await composition.live();
   await composition.ask();
-  const pid = await composition.kill();
+  const pid = await composition.kill(agent);
   return `${agent} answered, and killed process ${pid}`;
 }
 
