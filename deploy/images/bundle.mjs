@@ -87,14 +87,22 @@ export async function bundle(name, { out, arch = 'amd64', abi = BASE_ABI }) {
   return { folder, bytes: bytesOf(folder), inputs, packages: sbom.components.map(({ purl }) => purl) };
 }
 
-/** The agent looks for its worker in another folder than the bundle has. */
+/** Files that modules look for beside themselves, and that are elsewhere in a bundle: by module, what it says and what is right there. */
+const ELSEWHERE = [
+  ['services/agent/dist/host/program-files.js', '../worker/worker-main.js', './worker-main.js'],
+  ['shared/service-base/dist/service-version.js', '../package.json', '../../package.json'],
+];
+
 const besideMain = {
   name: 'beside-main',
   setup(bundler) {
-    bundler.onLoad({ filter: /services\/agent\/dist\/host\/program-files\.js$/ }, ({ path }) => ({
-      contents: readFileSync(path, 'utf8').replace("'../worker/worker-main.js'", "'./worker-main.js'"),
-      loader: 'js',
-    }));
+    for (const [module, said, right] of ELSEWHERE) {
+      bundler.onLoad({ filter: new RegExp(`/${module.replaceAll('.', '\\.')}$`) }, ({ path }) => {
+        const text = readFileSync(path, 'utf8');
+        if (!text.includes(`'${said}'`)) throw new Error(`${module} does not look for ${said} any more`);
+        return { contents: text.replace(`'${said}'`, `'${right}'`), loader: 'js' };
+      });
+    }
   },
 };
 

@@ -2,12 +2,13 @@ import { spawnSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { runCommand, type Ran } from '../kit/manifests/run-command.js';
+import type { ImageStore } from './stand-ins.js';
 
 /**
  * Podman with storage and settings of its own below one folder: nothing of the machine's own containers is seen or touched. It works as
  * root without a daemon, also where cgroups are hybrid and limits cannot be raised.
  */
-export class Engine {
+export class Engine implements ImageStore {
   readonly folder: string;
   readonly env: NodeJS.ProcessEnv;
 
@@ -55,6 +56,14 @@ export class Engine {
 
   try(...args: readonly string[]): Promise<Ran> {
     return this.#run('podman', args);
+  }
+
+  async has(image: string): Promise<boolean> {
+    return (await this.try('image', 'exists', image)).code === 0;
+  }
+
+  async import(archive: string, image: string, changes: readonly string[]): Promise<void> {
+    await this.podman('import', ...changes.flatMap((change) => ['--change', change]), archive, image);
   }
 
   /** `npm run images`, with bases that are there. */

@@ -6,6 +6,7 @@ import { parseManifests, render } from '../kit/manifests/render.js';
 import { Cluster } from './cluster.js';
 import type { Ran } from '../kit/manifests/run-command.js';
 import { Engine } from './engine.js';
+import { Steps } from '../kit/steps.js';
 import { BASE_IMAGE, BROKER_IMAGES, standInForBase, standInForBroker } from './stand-ins.js';
 
 /**
@@ -34,15 +35,8 @@ if (missing !== undefined) {
 const engine = new Engine(resolve(process.env['MUSTER_CONTAINERS_DIR'] ?? '.muster/containers'));
 const network = `muster-ci-${process.pid}`;
 const started: string[] = [];
-let passed = 0;
-
-async function step(name: string, run: () => Promise<unknown>): Promise<void> {
-  const from = performance.now();
-  const detail = await run();
-  passed += 1;
-  const seconds = ((performance.now() - from) / 1_000).toFixed(1);
-  console.log(`ok ${passed} ${name} (${seconds} s)${typeof detail === 'string' ? `: ${detail}` : ''}`);
-}
+const steps = new Steps((text) => console.log(text));
+const step = steps.step.bind(steps);
 
 /** Asks again until it holds. Bounds are for machines that are far slower than usual. */
 async function eventually(what: string, holds: () => Promise<string | undefined>): Promise<string> {
@@ -300,12 +294,12 @@ try {
       });
     }
   });
-  console.log(`${passed} passed, 0 failed`);
+  console.log(`${steps.passed} passed, 0 failed`);
 } catch (error) {
   process.exitCode = 1;
   console.error(error);
   for (const pod of started) console.error(`--- ${pod}\n${(await logOf(pod)).slice(-1_500)}`);
-  console.log(`${passed} passed, 1 failed`);
+  console.log(`${steps.passed} passed, 1 failed`);
 } finally {
   if (process.env['MUSTER_CONTAINERS_KEEP'] === undefined) {
     for (const name of started.reverse()) {

@@ -13,8 +13,16 @@ import {
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { npmTool } from '../kit/manifests/npm-tools.js';
-import { runCommand } from '../kit/manifests/run-command.js';
-import type { Engine } from './engine.js';
+import { must, runCommand } from '../kit/manifests/run-command.js';
+
+/** Where an engine has its images. */
+export interface ImageStore {
+  /** Archives and folders on the way to an image are below it. */
+  readonly folder: string;
+  has(image: string): Promise<boolean>;
+  /** Makes an image of one layer. `changes` are lines of a Dockerfile. */
+  import(archive: string, image: string, changes: readonly string[]): Promise<void>;
+}
 
 /**
  * Images that cannot be pulled here, made under the names that Dockerfile and manifests have: from Debian's packages and from the npm package that
@@ -60,11 +68,11 @@ const NODE = {
 const LIBRARIES = 'libc6,libstdc++6,libgcc-s1,tzdata';
 
 /** Node 24 on Debian 13's C library, without a shell. */
-export async function standInForBase(engine: Engine): Promise<void> {
-  if ((await engine.try('image', 'exists', BASE_IMAGE)).code === 0) return;
-  const archive = join(engine.folder, 'debian-13.tar');
-  if (!existsSync(archive)) await debianFiles(archive);
-  const root = newRoot(engine, 'base');
+export async function standInForBase(store: ImageStore): Promise<void> {
+  if (await store.has(BASE_IMAGE)) return;
+  const archive = join(store.folder, 'debian-13.tar');
+  if (!existsSync(archive)) await debianFiles(archive, LIBRARIES);
+  const root = newRoot(store, 'base');
   await must('tar', ['-C', root, '-xf', archive, '--exclude=./dev']);
   for (const name of ['bin', 'sbin', 'lib', 'lib64']) {
     mkdirSync(join(root, 'usr', name), { recursive: true });
@@ -77,16 +85,16 @@ export async function standInForBase(engine: Engine): Promise<void> {
   copyFileSync(join(await npmTool(NODE), 'bin/node'), join(root, 'nodejs/bin/node'));
   chmodSync(join(root, 'nodejs/bin/node'), 0o755);
   writeAccounts(root);
-  await importImage(engine, root, { image: BASE_IMAGE, entrypoint: ['/nodejs/bin/node'] });
+  await importImage(store, root, { image: BASE_IMAGE, entrypoint: ['/nodejs/bin/node'] });
 }
 
 export async function standInForBroker(
-  engine: Engine,
+  store: ImageStore,
   { image, program, path, entrypoint }: BrokerImage,
 ): Promise<void> {
-  if ((await engine.try('image', 'exists', image)).code === 0) return;
+  if (await store.has(image)) return;
   const source = realpathSync((await must('sh', ['-c', `command -v ${program}`])).trim());
-  const root = newRoot(engine, basename(path));
+  const root = newRoot(store, basename(path));
   mkdirSync(join(root, dirname(path)), { recursive: true });
   copyFileSync(source, join(root, path));
   chmodSync(join(root, path), 0o755);
@@ -96,21 +104,21 @@ export async function standInForBroker(
     copyFileSync(realpathSync(library), join(root, library));
   }
   writeAccounts(root);
-  await importImage(engine, root, { image, entrypoint });
+  await importImage(store, root, { image, entrypoint });
 }
 
-/** Debian 13's packages, extracted only. From the source that this machine installs packages from. */
-async function debianFiles(archive: string): Promise<void> {
+/** Packages of Debian 13 with all that they need, extracted only, as an archive. From the source that this machine installs packages from. */
+export async function debianFiles(archive: string, packages: string): Promise<void> {
   const sources = '/etc/apt/sources.list.d/debian.sources';
   const source = /^URIs:\s*(\S+)/m.exec(readFileSync(sources, 'utf8'))?.[1];
   if (source === undefined) throw new Error(`${sources} names no source of Debian packages`);
   const hook = 'rm -f "$1"/etc/apt/sources.list.d/*';
-  const args = ['--variant=extract', `--include=${LIBRARIES}`, `--setup-hook=${hook}`];
+  const args = ['--variant=extract', `--include=${packages}`, `--setup-hook=${hook}`];
   await must('mmdebstrap', [...args, 'trixie', archive, `deb ${source} trixie main`]);
 }
 
-function newRoot(engine: Engine, name: string): string {
-  const root = join(engine.folder, 'roots', name);
+function newRoot(store: ImageStore, name: string): string {
+  const root = join(store.folder, 'roots', name);
   rmSync(root, { recursive: true, force: true });
   mkdirSync(join(root, 'tmp'), { recursive: true });
   chmodSync(join(root, 'tmp'), 0o1777);
@@ -131,23 +139,13 @@ function writeAccounts(root: string): void {
 }
 
 async function importImage(
-  engine: Engine,
+  store: ImageStore,
   root: string,
   { image, entrypoint }: { readonly image: string; readonly entrypoint: readonly string[] },
 ): Promise<void> {
   const archive = `${root}.tar`;
   await must('tar', ['-C', root, '-cf', archive, '.']);
-  const changes = [`ENTRYPOINT ${JSON.stringify(entrypoint)}`, 'USER 65532:65532'].flatMap((text) => [
-    '--change',
-    text,
-  ]);
-  await engine.podman('import', ...changes, archive, image);
+  await store.import(archive, image, [`ENTRYPOINT ${JSON.stringify(entrypoint)}`, 'USER 65532:65532']);
   rmSync(archive);
   rmSync(root, { recursive: true });
-}
-
-async function must(command: string, args: readonly string[]): Promise<string> {
-  const { code, stdout, stderr } = await runCommand(command, args);
-  if (code !== 0) throw new Error(`${command} ended with ${code}: ${stderr}`);
-  return stdout;
 }

@@ -107,6 +107,7 @@ describe('docs/operations.md', () => {
         'services/setup/src',
         'deploy/local/src',
         'test/kit',
+        'test/compose',
         'test/containers',
         'test/upgrade',
         'shared/records/src',

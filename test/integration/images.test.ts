@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 const DOCKERFILE = readFileSync(join(ROOT, 'deploy/images/Dockerfile'), 'utf8');
@@ -68,6 +68,21 @@ describe('what is in an image', () => {
     const arch = process.arch === 'arm64' ? 'arm64' : 'x64';
     expect(natives.filter((path) => path.includes('uws_'))).toEqual([`uWebSockets.js/uws_linux_${arch}_${ABI}.node`]);
     expect(natives).toHaveLength(2);
+  });
+
+  test.each(NAMES)('%s: every file that a module looks for beside itself is there', (name) => {
+    const folder = join(bundleOf(name).folder, 'dist/bin');
+    const files = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((path) => path.endsWith('.js'));
+    const missing = files.flatMap((file) => {
+      const named = readFileSync(join(folder, file), 'utf8').matchAll(
+        /new URL\(\s*(["'`])([^"'`]+)\1,\s*import\.meta\.url\)/g,
+      );
+      return [...named]
+        .map(([, , path]) => path ?? '')
+        .filter((path) => !existsSync(new URL(path, pathToFileURL(join(folder, file)))))
+        .map((path) => `${file}: ${path}`);
+    });
+    expect(missing).toEqual([]);
   });
 
   test('the list of packages says what is inside, with the hashes that npm checked', () => {

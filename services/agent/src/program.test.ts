@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
@@ -130,6 +130,35 @@ describe('the agent program', () => {
     await (await gateway.next()).welcome();
     await agent.printed('"msg":"session ready"');
     expect(agent.output).toContain(id);
+  });
+
+  test('an enrolment secret whose file is replaced is used at the next try, without a restart', async () => {
+    const sent: string[] = [];
+    const gateway = await FakeGateway.start({
+      tls: { cert: TEST_CERTIFICATE, key: TEST_KEY },
+      enrol: ({ headers }, body) => {
+        sent.push(headers.authorization ?? '');
+        if (headers.authorization === 'Bearer new') return enrolEverybody(body);
+        // After a 401 the agent stays away for minutes.
+        return { status: 503, body: { code: 'unavailable', detail: 'come again' } };
+      },
+    });
+    cleanups.push(() => gateway.stop());
+    const secretFile = join(folder, 'enroll-secret');
+    const write = (text: string): void => {
+      writeFileSync(`${secretFile}.next`, text, { mode: 0o600 });
+      renameSync(`${secretFile}.next`, secretFile);
+    };
+    const { MUSTER_ENROLL_SECRET: _secret, ...withoutSecret } = settings(gateway);
+    write('old\n');
+    const agent = start(['run'], { ...withoutSecret, MUSTER_ENROLL_SECRET_FILE: secretFile });
+    await agent.printed('"msg":"no session"');
+    write('new\n');
+    await (await gateway.next()).welcome();
+    await agent.printed('"msg":"session ready"');
+    expect(sent[0]).toBe('Bearer old');
+    expect(sent.at(-1)).toBe('Bearer new');
+    expect(agent.output).not.toMatch(/\bold\b/);
   });
 
   test('a gateway with a certificate of another authority gets neither the secret nor a session', async () => {

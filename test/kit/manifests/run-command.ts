@@ -26,3 +26,14 @@ export function runCommand(
     child.stdin.on('error', () => {}).end(input ?? '');
   });
 }
+
+/** Runs a program. @returns what it wrote. @throws when it does not end with 0, with what it said. */
+export async function must(
+  command: string,
+  args: readonly string[],
+  options: { readonly env?: NodeJS.ProcessEnv } = {},
+): Promise<string> {
+  const { code, stdout, stderr } = await runCommand(command, args, options);
+  if (code !== 0) throw new Error(`${command} ${args.slice(0, 4).join(' ')} ended with ${code}: ${stderr || stdout}`);
+  return stdout;
+}
