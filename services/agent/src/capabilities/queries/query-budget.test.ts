@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { getPriority } from 'node:os';
 import { describe, expect, test } from '@jest/globals';
 import { decodeBody, decodeRows, FRAME } from '@muster/protocol';
+import { eventually } from '@muster/runtime/testing';
 import { BUDGET, createAgent, FOREVER } from '../../testing/query-fixture.js';
 
 const low = (ms: number) => ({ budget: { ...BUDGET, ms, priority: 'low' as const }, warnings: true });
@@ -71,9 +72,9 @@ describe('a query with a budget of its own, at low priority', () => {
     agent.ask(1, rowsThenForever(1), ['x'], low(60_000));
     agent.ask(2, 'SELECT 2 AS two', ['two']);
     expect((await agent.outcome(2)).frames).toHaveLength(1);
-    // It lowers its priority as soon as it begins.
+    // It lowers its priority as soon as its engine is loaded, of which the agent hears nothing.
     const slow = (): number | undefined => agent.workerPids().find((pid) => getPriority(pid) === 19);
-    await agent.until(() => slow() !== undefined);
+    await eventually(() => slow() !== undefined);
     const worker = slow();
     agent.cancel(1);
     // Nobody gets a process whose priority is low.
