@@ -94,7 +94,8 @@ export function createQueryService(deps: QueryServiceDeps): QueryService {
   };
 
   const hearing = new HearingMonitor({ bus, clock });
-  const held = new HeldSessions({ bus, clock, logger });
+  const highestNum = (): number => directory.highestNum + NEWEST_NUMBERS;
+  const held = new HeldSessions({ bus, clock, logger, highestNum });
   const presence = new RecentPresence({ registry, clock });
   const detector = new GatewayFailureDetector({
     ...{ bus, registry, hearing, held, clock, logger },
@@ -120,7 +121,7 @@ export function createQueryService(deps: QueryServiceDeps): QueryService {
     countOffline: (isTargeted) => countOffline(directory, record, isTargeted),
     reduce: (query) => reductions.reducedEvent(query),
     afterArrived: (then) => coordinator.afterArrived(then),
-    limits: { ...config, eventBytes: EVENT_BYTES, highestNum: () => directory.highestNum + NEWEST_NUMBERS },
+    limits: { ...config, eventBytes: EVENT_BYTES, highestNum },
   });
   const coordinator: QueryCoordinator = new QueryCoordinator({
     ...{ bus, coordinatorId, metrics: metrics.coordinator, tracer, logger, records, detector, runningDeps },

@@ -7,6 +7,8 @@ import { silentLogger } from '@muster/runtime';
 import { FakeClock } from '@muster/runtime/testing';
 import { HeldSessions } from './held-sessions.js';
 
+/** No endpoint has a higher number. */
+const HIGHEST = 1_000;
 const [A, B] = ['gw-a', 'gw-b'] as [GatewayId, GatewayId];
 
 interface Said {
@@ -24,7 +26,7 @@ function setUp() {
     asked.push(subject);
     return 'sent' as const;
   };
-  const held = new HeldSessions({ bus: { publish }, clock, logger: silentLogger });
+  const held = new HeldSessions({ bus: { publish }, clock, logger: silentLogger, highestNum: () => HIGHEST });
   const heard = (gateway: GatewayId, beat: number | undefined, said?: Said): void => {
     const { whole = false, live = [], poll = [], ended = [] } = said ?? {};
     const sets = { live: encodeNumberSet(live), poll: encodeNumberSet(poll), ended: encodeNumberSet(ended) };
@@ -113,4 +115,24 @@ test('who has come to another gateway is not held by a silent one; one that is h
   // All that a gateway holds may be older than what another has said since.
   heard(B, 3, { whole: true, live: [1, 2] });
   expect(of(A).map(([num]) => num)).toEqual([1]);
+});
+
+test('numbers that no endpoint has take no memory, and whom such a gateway holds is not known', () => {
+  const { heard, knows, of, asked } = setUp();
+  heard(A, 1, { whole: true, live: [1, 2] });
+  expect(knows(A)).toBe(true);
+  asked.length = 0;
+  heard(A, 2, {
+    whole: true,
+    live: [1, HIGHEST, HIGHEST + 1],
+    poll: Array.from({ length: 5_000 }, (_, i) => HIGHEST + 2 + i),
+  });
+  expect([knows(A), of(A), asked]).toEqual([
+    false,
+    [
+      [1, 'live'],
+      [HIGHEST, 'live'],
+    ],
+    [SUBJECTS.gateway(A)],
+  ]);
 });

@@ -1,13 +1,15 @@
 import type { Bus } from '@muster/bus';
 import { encodeBusMessage, SUBJECTS, type GatewayHeartbeat, type HeldSessions as Held } from '@muster/messages';
 import type { GatewayId, SessionMode } from '@muster/protocol';
-import { decodeNumberSet } from '@muster/records';
+import { decodeNumbersThrough } from '@muster/records';
 import type { Clock, Logger } from '@muster/runtime';
 
 export interface HeldSessionsOptions {
   readonly bus: Pick<Bus, 'publish'>;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** No endpoint has a higher number now. */
+  readonly highestNum: () => number;
 }
 
 interface Gateway {
@@ -79,10 +81,13 @@ export class HeldSessions {
 
   #take(id: GatewayId, gateway: Gateway, held: Held): void {
     const { whole } = held;
+    const highest = this.#options.highestNum();
     let sets: Record<keyof Omit<Held, 'whole'>, number[]>;
+    let above: number;
     try {
-      const [live, poll, ended] = [decodeNumberSet(held.live), decodeNumberSet(held.poll), decodeNumberSet(held.ended)];
-      sets = { live, poll, ended };
+      const [live, poll] = [decodeNumbersThrough(held.live, highest), decodeNumbersThrough(held.poll, highest)];
+      sets = { live: live.numbers, poll: poll.numbers, ended: decodeNumbersThrough(held.ended, highest).numbers };
+      above = live.above + poll.above;
     } catch (error) {
       gateway.isComplete = false;
       this.#options.logger.error('heartbeat of a gateway is malformed', { gateway: id, err: error });
@@ -90,6 +95,11 @@ export class HeldSessions {
     }
     if (whole) gateway.modes.clear();
     if (whole) gateway.isComplete = true;
+    if (above > 0) {
+      // What this process has not read of the identities yet, or what a gateway that was taken over makes up.
+      gateway.isComplete = false;
+      this.#options.logger.warn('a gateway holds numbers that no endpoint has', { gateway: id, above });
+    }
     for (const mode of ['live', 'poll'] as const) for (const num of sets[mode]) gateway.modes.set(num, mode);
     for (const num of sets.ended) gateway.modes.delete(num);
     if (!whole) this.#leftSilent(id, [...sets.live, ...sets.poll]);

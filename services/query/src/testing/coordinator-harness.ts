@@ -55,7 +55,11 @@ export class CoordinatorHarness {
     this.detector = new GatewayFailureDetector({
       ...common,
       bus: this.#busWithFrozen(bus),
-      ...{ registry: this.registry, hearing: this.hearing, held: new HeldSessions({ ...common, bus }) },
+      ...{
+        registry: this.registry,
+        hearing: this.hearing,
+        held: new HeldSessions({ ...common, bus, highestNum: () => Infinity }),
+      },
       onReturned: (gateway) => this.coordinator.gatewayReturned(gateway),
       onDead: (gateway, sign) => this.coordinator.gatewayDied(gateway, sign),
     });
