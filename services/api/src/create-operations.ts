@@ -56,7 +56,7 @@ import type { SignIn } from './sessions/create-sign-in.js';
 import { sessionOperations } from './sessions/session-operations.js';
 import type { OpenStreams } from './stream/open-streams.js';
 import { streamOperations } from './stream/stream-operations.js';
-import { systemOperations } from './system/system-operations.js';
+import { systemOperations, type SystemParts } from './system/system-operations.js';
 import type { BrokerWatch } from './upstream/broker-watch.js';
 import { CommandClient } from './upstream/command-client.js';
 import { PostureClient } from './upstream/posture-client.js';
@@ -145,17 +145,9 @@ export function createOperations(options: AppOptions, stores: Stores): Operation
     ...metricsOperations({ ...agents, hub: watches, viewers }),
     ...telemetryOperations({ ...agents, telemetry: stores.telemetry }),
     healthEventOperation({ streams, directory, clock, viewers }),
-    ...systemOperations({
-      ...{ bus, registry, doubt: stores.doubt, directory, clock, commands: commands.client },
-      heardForMs: () => stores.brokerWatch.answersForMs,
-      ...{ reauthentication: stores.reauthentication, tables: stores.policy, budgets: results.budgets },
-      services: {
-        query: stores.queryServices.instances,
-        command: stores.commandServices.instances,
-        telemetry: stores.telemetry.instances,
-        posture: stores.postureServices.instances,
-      },
-    }),
+    ...systemOperations(
+      systemParts({ bus, registry, clock, commands: commands.client, budgets: results.budgets }, stores),
+    ),
     ...tableOperations(TABLES),
     ...streamOperations({ streams: stores.openStreams, viewers }),
     ...tokenOperations({ tokens, clock }),
@@ -175,4 +167,21 @@ export function createOperations(options: AppOptions, stores: Stores): Operation
     problemPageOperation(),
     openApiOperation(),
   ];
+}
+
+/** What answers for the system itself. */
+function systemParts(
+  base: Pick<SystemParts, 'bus' | 'registry' | 'clock' | 'commands' | 'budgets'>,
+  { doubt, directory, brokerWatch, reauthentication, policy, telemetry, ...stores }: Stores,
+): SystemParts {
+  return {
+    ...{ ...base, doubt, directory, reauthentication, tables: policy },
+    heardForMs: () => brokerWatch.answersForMs,
+    services: {
+      query: stores.queryServices.instances,
+      command: stores.commandServices.instances,
+      telemetry: telemetry.instances,
+      posture: stores.postureServices.instances,
+    },
+  };
 }

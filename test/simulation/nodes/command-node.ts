@@ -1,9 +1,10 @@
 import { createCommandService } from '@muster/command/command-service';
 import { CommandKeys } from '@muster/command/command-keys';
 import { signCommandKeys } from '@muster/identity';
-import { EPOCH_MS, type SimulatedProcess, type World } from '../world/world.js';
+import { EPOCH_MS, type World } from '../world/world.js';
 import { SIGNING_KEYS } from './identities.js';
-import { parts, startInOrder, type Brokers } from './parts.js';
+import type { Brokers } from './parts.js';
+import { ServiceNode } from './service-node.js';
 
 const CONFIG = { policyFile: undefined, keepEnded: 1_000, journalPatienceMs: 8_000 };
 
@@ -20,22 +21,10 @@ const KEYS = new CommandKeys(
 );
 
 /** A command service: the parts of production, on simulated brokers. */
-export class CommandNode {
-  readonly process: SimulatedProcess;
-  readonly #world: World;
-  readonly #brokers: Brokers;
-
+export class CommandNode extends ServiceNode {
   constructor(world: World, name: string, brokers: Brokers) {
-    this.#world = world;
-    this.#brokers = brokers;
-    this.process = world.process(name);
-  }
-
-  start(): void {
-    this.#world.schedule(this.process, 0, () => {
-      const base = parts(this.#world, this.process, this.#brokers);
-      const { components } = createCommandService({ ...base, config: CONFIG, keys: KEYS, fallbackPolicy: POLICY });
-      void startInOrder(components);
+    super(world, name, brokers, (base) => {
+      return createCommandService({ ...base, config: CONFIG, keys: KEYS, fallbackPolicy: POLICY }).components;
     });
   }
 }

@@ -1,6 +1,7 @@
 import { createPostureService } from '@muster/posture/posture-service';
-import type { SimulatedProcess, World } from '../world/world.js';
-import { parts, startInOrder, type Brokers } from './parts.js';
+import type { World } from '../world/world.js';
+import type { Brokers } from './parts.js';
+import { ServiceNode } from './service-node.js';
 
 /** Reading packs that admins apply takes a SQL engine, and nobody applies one here. */
 const COMPILER = {
@@ -12,21 +13,8 @@ const COMPILER = {
 };
 
 /** A posture service: the parts of production, on simulated brokers. */
-export class PostureNode {
-  readonly process: SimulatedProcess;
-  readonly #world: World;
-  readonly #brokers: Brokers;
-
+export class PostureNode extends ServiceNode {
   constructor(world: World, name: string, brokers: Brokers) {
-    this.#world = world;
-    this.#brokers = brokers;
-    this.process = world.process(name);
-  }
-
-  start(): void {
-    this.#world.schedule(this.process, 0, () => {
-      const base = parts(this.#world, this.process, this.#brokers);
-      void startInOrder(createPostureService({ ...base, compiler: COMPILER }).components);
-    });
+    super(world, name, brokers, (base) => createPostureService({ ...base, compiler: COMPILER }).components);
   }
 }

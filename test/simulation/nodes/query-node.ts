@@ -1,7 +1,8 @@
 import { loadQueryConfig } from '@muster/query/config';
 import { createQueryService, type SqlThreads } from '@muster/query/query-service';
-import type { SimulatedProcess, World } from '../world/world.js';
-import { parts, startInOrder, type Brokers } from './parts.js';
+import type { World } from '../world/world.js';
+import type { Brokers } from './parts.js';
+import { ServiceNode } from './service-node.js';
 
 /** The columns of every question in a simulated world. */
 export const COLUMNS = ['value'] as const;
@@ -23,29 +24,13 @@ const SQL: SqlThreads = {
 };
 
 /** A query service: the parts of production, on simulated brokers. */
-export class QueryNode {
-  readonly process: SimulatedProcess;
-  readonly #world: World;
-  readonly #brokers: Brokers;
-
+export class QueryNode extends ServiceNode {
   constructor(world: World, name: string, brokers: Brokers) {
-    this.#world = world;
-    this.#brokers = brokers;
-    this.process = world.process(name);
-  }
-
-  start(): void {
     const loaded = loadQueryConfig({ MUSTER_NATS_URL: 'nats://simulated:1', MUSTER_REDIS_URL: 'redis://simulated:1' });
     if (!loaded.ok) throw loaded.error;
     const { config } = loaded;
-    this.#world.schedule(this.process, 0, () => {
-      const { components } = createQueryService({
-        ...parts(this.#world, this.process, this.#brokers),
-        config,
-        sql: SQL,
-        keptMs: 86_400_000,
-      });
-      void startInOrder(components);
+    super(world, name, brokers, (base) => {
+      return createQueryService({ ...base, config, sql: SQL, keptMs: 86_400_000 }).components;
     });
   }
 }

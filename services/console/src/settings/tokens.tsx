@@ -15,7 +15,6 @@ type Role = TokenJson['role'];
 
 /** Operator tokens: make one, which is shown once; revoke others. */
 export function Tokens() {
-  const time = useTime();
   const queryClient = useQueryClient();
   const [name, setName] = useState('');
   const [role, setRole] = useState<Role>('analyst');
@@ -65,34 +64,36 @@ export function Tokens() {
       {tokens.data !== undefined && tokens.data.length > 0 && (
         <Table heads={['name', 'role', 'bound', 'made', 'last used', 'expires', 'state', '#revoke']}>
           {tokens.data.map((token) => (
-            <tr key={token.tokenId}>
-              <td>
-                <VisibleText text={token.name} max={80} />
-              </td>
-              <td>{token.role}</td>
-              <td>
-                <VisibleText text={token.selector ?? ''} max={80} />
-              </td>
-              <td>{time.full(token.createdAt)}</td>
-              <td>{token.lastUsedAt === undefined ? '' : time.full(token.lastUsedAt)}</td>
-              <td>{token.expiresAt === undefined ? 'never' : time.full(token.expiresAt)}</td>
-              <td>{token.state}</td>
-              <td>
-                {token.state === 'active' && (
-                  <Button
-                    small
-                    look="danger"
-                    onPress={() => revoke.mutate(token.tokenId)}
-                    aria-label={`Revoke ${token.name}`}
-                  >
-                    Revoke
-                  </Button>
-                )}
-              </td>
-            </tr>
+            <TokenRow key={token.tokenId} token={token} onRevoke={() => revoke.mutate(token.tokenId)} />
           ))}
         </Table>
       )}
     </section>
+  );
+}
+
+function TokenRow({ token, onRevoke }: { readonly token: TokenJson; readonly onRevoke: () => void }) {
+  const time = useTime();
+  return (
+    <tr>
+      <td>
+        <VisibleText text={token.name} max={80} />
+      </td>
+      <td>{token.role}</td>
+      <td>
+        <VisibleText text={token.selector ?? ''} max={80} />
+      </td>
+      <td>{time.full(token.createdAt)}</td>
+      <td>{token.lastUsedAt === undefined ? '' : time.full(token.lastUsedAt)}</td>
+      <td>{token.expiresAt === undefined ? 'never' : time.full(token.expiresAt)}</td>
+      <td>{token.state}</td>
+      <td>
+        {token.state === 'active' && (
+          <Button small look="danger" onPress={onRevoke} aria-label={`Revoke ${token.name}`}>
+            Revoke
+          </Button>
+        )}
+      </td>
+    </tr>
   );
 }
