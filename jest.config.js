@@ -5,7 +5,8 @@ process.env['TZ'] = 'UTC';
 
 /** Jest runs the compiled code, the same bytes that production runs; `npm run build` comes first. */
 export default {
-  testEnvironment: 'node',
+  // Node's, which also counts processor time.
+  testEnvironment: fileURLToPath(new URL('deploy/local/bin/jest-environment.mjs', import.meta.url)),
   testMatch: ['**/dist/**/*.test.js'],
   // The long variants run by `npm run test:long`.
   testPathIgnorePatterns: ['/node_modules/', '\\.long\\.test\\.js$'],

@@ -6,7 +6,7 @@
  * a change. `npm test -- --once` runs nothing again.
  */
 import { spawnSync } from 'node:child_process';
-import { readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { lint } from './lint.mjs';
 import { ROOT, TOOL_ENV, build, ensureInstalled, requireNode, turbo } from './workspace.mjs';
@@ -80,13 +80,10 @@ function report() {
       for (const failure of counts.failures ?? []) failed.push({ folder, ...failure });
     }
   }
-  seconds.sort(([a], [b]) => b - a);
-  console.log(
-    `slowest: ${seconds
-      .slice(0, SLOWEST)
-      .map(([took, file]) => `${file} ${took} s`)
-      .join(', ')}`,
-  );
+  console.log(`slowest: ${longest(seconds)}`);
+  const computed = packageFolders().flatMap(readProcessorTimes);
+  const minutes = Math.round(computed.reduce((sum, [took]) => sum + took, 0) / 60);
+  console.log(`processor time: ${minutes} minutes, most of it: ${longest(computed)}`);
   if (failures.length > 0) console.log(`FAILED: ${failures.join(', ')}`);
   for (const { folder, file, test, why } of failed) {
     console.log(`failed: ${relative(ROOT, join(folder, file))} › ${test}`);
@@ -102,6 +99,23 @@ function report() {
   const count = total.failed === 0 && failures.length > 0 ? failures.length : total.failed;
   console.log(`${total.passed} passed, ${count} failed${total.skipped > 0 ? `, ${total.skipped} skipped` : ''}`);
   process.exitCode = count > 0 ? 1 : 0;
+}
+
+/** The files that took longest, of pairs of seconds and file. */
+function longest(pairs) {
+  return pairs
+    .sort(([a], [b]) => b - a)
+    .slice(0, SLOWEST)
+    .map(([took, file]) => `${file} ${Math.round(took)} s`)
+    .join(', ');
+}
+
+/** Of jest's environment: pairs of seconds of processor time and file. */
+function readProcessorTimes(folder) {
+  const path = join(folder, '.jest/processor.ndjson');
+  if (!existsSync(path)) return [];
+  const lines = readFileSync(path, 'utf8').trim().split('\n');
+  return lines.map((line) => JSON.parse(line)).map(([file, took]) => [took, relative(ROOT, join(folder, file))]);
 }
 
 /** Runs the files of failed tests once more, each alone. */
@@ -126,7 +140,8 @@ function passedAgain(failed) {
 function readCounts(folder) {
   try {
     const runs = join(folder, '.jest');
-    return readdirSync(runs).map((name) => JSON.parse(readFileSync(join(runs, name), 'utf8')));
+    const names = readdirSync(runs).filter((name) => name.endsWith('.json'));
+    return names.map((name) => JSON.parse(readFileSync(join(runs, name), 'utf8')));
   } catch (error) {
     if (error.code === 'ENOENT') return [];
     throw error;
