@@ -2,6 +2,7 @@ import { chownSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { ensureInstallation, secretManifests } from '@muster/local/secrets';
+import { eventually as becomesTrue } from '@muster/runtime/testing';
 import { parseManifests, render } from '../kit/manifests/render.js';
 import { Cluster } from './cluster.js';
 import type { Ran } from '../kit/manifests/run-command.js';
@@ -38,21 +39,9 @@ const started: string[] = [];
 const steps = new Steps((text) => console.log(text));
 const step = steps.step.bind(steps);
 
-/** Asks again until it holds. Bounds are for machines that are far slower than usual. */
-async function eventually(what: string, holds: () => Promise<string | undefined>): Promise<string> {
-  const until = performance.now() + 180_000;
-  let last: unknown;
-  while (performance.now() < until) {
-    try {
-      const found = await holds();
-      if (found !== undefined) return found;
-    } catch (error) {
-      last = error;
-    }
-    await new Promise((next) => setTimeout(next, 500));
-  }
-  throw new Error(`not within 180 s: ${what}${last instanceof Error ? ` (${last.message})` : ''}`);
-}
+/** Bounds are for machines that are far slower than usual. */
+const eventually = (what: string, holds: () => Promise<string | undefined>): Promise<string> =>
+  becomesTrue(holds, what, 180_000);
 
 const folder = join(engine.folder, `run-${process.pid}`);
 mkdirSync(folder, { recursive: true, mode: 0o700 });

@@ -6,7 +6,7 @@ import { STREAM_SUBJECTS, type ExceptionRecord, type ScheduleRecord } from '@mus
 import type { Clock, Component, Logger, Metrics } from '@muster/runtime';
 import { LiveInstances } from '@muster/service-base';
 import { DecisionStore } from './decisions/decision-store.js';
-import { ExceptionRequests } from './exceptions/exception-requests.js';
+import { ExceptionRequests } from './decisions/exception-requests.js';
 import { FeedLibrary } from './feeds/feed-library.js';
 import { FeedRequests } from './feeds/feed-requests.js';
 import { createPostureMetrics } from './metrics.js';

@@ -7,6 +7,6 @@ export { CHECK_OUTCOMES, type CheckOutcome } from '@muster/protocol/vocabulary';
 export { type PackDocument, readPack, type ReadPack } from './format/read-pack.js';
 export { writePack } from './format/write-pack.js';
 export { packJsonSchema } from './format/json-schema.js';
-export { type CheckAnswer, judge, type JudgedCheck, type Verdict } from './verdict/judge.js';
-export { type CheckChange, diffPacks, type PackDiff } from './diff/diff-packs.js';
+export { type CheckAnswer, judge, type JudgedCheck, type Verdict } from './checks/judge.js';
+export { type CheckChange, diffPacks, type PackDiff } from './format/diff-packs.js';
 export { type Fault, type Place, readYaml } from './yaml/read-yaml.js';

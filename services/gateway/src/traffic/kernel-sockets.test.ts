@@ -6,6 +6,7 @@ import { connect, createServer, type AddressInfo, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { silentLogger, systemClock } from '@muster/runtime';
+import { eventually } from '@muster/runtime/testing';
 import { KernelSockets } from './kernel-sockets.js';
 import { findSsPrograms, type SsPrograms } from './ss-programs.js';
 
@@ -46,14 +47,6 @@ async function echoed(port: number, bytes: number): Promise<void> {
   await once(socket, 'close');
 }
 
-async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
-  const giveUpMs = performance.now() + 15_000;
-  while (!(await holds())) {
-    if (performance.now() > giveUpMs) throw new Error('did not come true');
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
-}
-
 describe('the kernel’s counters', () => {
   it('include open connections and those that ended between looks', async () => {
     const { port } = await listen();
@@ -62,7 +55,7 @@ describe('the kernel’s counters', () => {
     const open = connect(port, '127.0.0.1');
     open.write('x'.repeat(500));
     await once(open, 'data');
-    await until(async () => (await sockets.read()).bytesIn === 71_501);
+    await eventually(async () => (await sockets.read()).bytesIn === 71_501);
     expect(await sockets.read()).toEqual({ measured: 'sockets', bytesIn: 71_501, bytesOut: 71_501, missed: 0 });
     open.destroy();
   });
@@ -78,14 +71,14 @@ describe('the kernel’s counters', () => {
     await chmod(stdbuf, 0o755);
     const sockets = await start(port, { stdbuf });
     await echoed(port, 100);
-    await until(async () => (await sockets.read()).bytesIn === 100);
+    await eventually(async () => (await sockets.read()).bytesIn === 100);
     const former = await readFile(pidFile, 'utf8');
     process.kill(Number(former), 'SIGKILL');
-    await until(async () => (await sockets.read()).missed === 1);
-    await until(async () => (await readFile(pidFile, 'utf8')) !== former);
+    await eventually(async () => (await sockets.read()).missed === 1);
+    await eventually(async () => (await readFile(pidFile, 'utf8')) !== former);
     // It follows again some milliseconds after it has begun.
     let sent = 100;
-    await until(async () => {
+    await eventually(async () => {
       await echoed(port, 50);
       sent += 50;
       const { bytesIn } = await sockets.read();
@@ -111,7 +104,7 @@ describe('the kernel’s counters', () => {
   it.each(['SIGKILL', 'SIGTERM'] as const)('leave no child behind when the gateway ends by %s', async (signal) => {
     const { port } = await listen();
     const follower = await followerOfKilled(port, signal, 'findSsPrograms()');
-    await until(async () => !(await isRunning(follower)));
+    await eventually(async () => !(await isRunning(follower)));
   });
 
   it('cannot be read without free descriptors, and the gateway goes on', async () => {
@@ -150,7 +143,7 @@ describe('the kernel’s counters', () => {
   it('leave no child behind without setpriv either, once it has something to write', async () => {
     const { port } = await listen();
     const follower = await followerOfKilled(port, 'SIGKILL', '{ ...findSsPrograms(), setpriv: undefined }');
-    await until(async () => {
+    await eventually(async () => {
       await echoed(port, 1);
       return !(await isRunning(follower));
     });

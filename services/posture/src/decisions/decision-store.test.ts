@@ -3,7 +3,7 @@ import { MemoryBroker } from '@muster/bus/memory';
 import type { OrgId } from '@muster/protocol';
 import { STREAM_SUBJECTS, STREAMS, type ExceptionRecord, type ScheduleRecord } from '@muster/records';
 import { silentLogger, systemClock } from '@muster/runtime';
-import { ExceptionRequests } from '../exceptions/exception-requests.js';
+import { ExceptionRequests } from './exception-requests.js';
 import { ScheduleRequests } from '../schedules/schedule-requests.js';
 import { DecisionStore } from './decision-store.js';
 

@@ -2,7 +2,7 @@ import type { ChangeTerms, PostureReply, PostureRequest, StartScan } from '@must
 import { AppError, CHECK_OUTCOMES, isOrgId, newQueryId, type OrgId, type QueryId } from '@muster/protocol';
 import type { QueryRecord } from '@muster/records';
 import type { Clock } from '@muster/runtime';
-import type { ExceptionRequests } from '../exceptions/exception-requests.js';
+import type { ExceptionRequests } from '../decisions/exception-requests.js';
 import type { PackCompiler } from '../packs/pack-compiler.js';
 import type { PackLibrary } from '../packs/pack-library.js';
 import { PackRequests } from '../packs/pack-requests.js';

@@ -1,7 +1,7 @@
 import type { EndpointOutcome, EndpointScore, ScanFinding } from '@muster/messages';
 import { CHECK_OUTCOMES, type CheckOutcome } from '@muster/protocol';
 import type { ExceptionRecord } from '@muster/records';
-import type { ExceptionMatcher } from '../exceptions/exception-matcher.js';
+import type { ExceptionMatcher } from '../decisions/exception-matcher.js';
 import type { FoldedGroup } from './fold-scan.js';
 import type { ReadScan } from './scan-reader.js';
 import { weightOf } from './score.js';

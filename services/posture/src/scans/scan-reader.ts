@@ -12,7 +12,7 @@ import {
 import { readWholeResults } from '@muster/service-base';
 import type { Pack } from '@muster/packs';
 import type { DecisionStore } from '../decisions/decision-store.js';
-import { ExceptionMatcher, isInForce } from '../exceptions/exception-matcher.js';
+import { ExceptionMatcher, isInForce } from '../decisions/exception-matcher.js';
 import type { PackLibrary } from '../packs/pack-library.js';
 import { ScanFold } from './fold-scan.js';
 

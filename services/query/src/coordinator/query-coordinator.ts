@@ -7,7 +7,7 @@ import type { QueryRecordStore } from '../results/query-record-store.js';
 import type { FailureSign, GatewayFailureDetector } from '../liveness/gateway-failure-detector.js';
 import type { CoordinatorMetrics } from './coordinator-metrics.js';
 import { RunningQuery, type RunningQueryDeps } from './running-query.js';
-import { UpdateIntake } from './update-intake.js';
+import { UpdateQueue } from './update-queue.js';
 
 export interface QueryCoordinatorOptions {
   readonly bus: Bus;
@@ -33,7 +33,7 @@ export type LaunchResult =
 export class QueryCoordinator {
   readonly #options: QueryCoordinatorOptions;
   readonly #queries = new Map<QueryId, RunningQuery>();
-  readonly #intake = new UpdateIntake((data) => this.#receive(data));
+  readonly #updates = new UpdateQueue((data) => this.#receive(data));
   #subscription: BusSubscription | undefined;
   #stopping = false;
 
@@ -55,7 +55,7 @@ export class QueryCoordinator {
 
   start(): void {
     const { bus, coordinatorId } = this.#options;
-    this.#subscription = bus.subscribe(SUBJECTS.coordinatorInbox(coordinatorId), ({ data }) => this.#intake.push(data));
+    this.#subscription = bus.subscribe(SUBJECTS.coordinatorInbox(coordinatorId), ({ data }) => this.#updates.push(data));
   }
 
   /**
@@ -91,7 +91,7 @@ export class QueryCoordinator {
 
   /** Calls `then` when the updates that came before were taken: those of queries and of hunts. */
   afterArrived(then: () => void): void {
-    this.#intake.afterArrived(then);
+    this.#updates.afterArrived(then);
   }
 
   /** Resolves when no query is left, or the signal is aborted. */
@@ -106,7 +106,7 @@ export class QueryCoordinator {
     for (const query of this.#queries.values()) query.end('interrupted');
     await this.#allEnded();
     this.#subscription?.unsubscribe();
-    this.#intake.stop();
+    this.#updates.stop();
   }
 
   async #allEnded(): Promise<void> {

@@ -3,7 +3,7 @@ import { deflateRawSync, inflateRawSync } from 'node:zlib';
 import { LIMITS } from '@muster/protocol';
 import { z } from 'zod';
 import { type Check, PACK_LIMITS } from '../format/pack-schema.js';
-import type { JudgedCheck } from '../verdict/judge.js';
+import type { JudgedCheck } from './judge.js';
 
 /** What the checks of one pack may be before they are compressed. */
 const PLAIN_BYTES = 4 * 1024 * 1024;

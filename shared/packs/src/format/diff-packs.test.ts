@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import type { Check, Pack } from '../format/pack-schema.js';
+import type { Check, Pack } from './pack-schema.js';
 import { diffPacks } from './diff-packs.js';
 
 const check = (id: string, more: Partial<Check> = {}): Check => ({

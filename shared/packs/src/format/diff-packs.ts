@@ -1,4 +1,4 @@
-import type { Check, Pack } from '../format/pack-schema.js';
+import type { Check, Pack } from './pack-schema.js';
 
 export interface CheckChange {
   readonly id: string;

@@ -1,22 +1,22 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { UpdateIntake } from './update-intake.js';
+import { UpdateQueue } from './update-queue.js';
 
 const message = (num: number, length = 100): Uint8Array => new Uint8Array(length).fill(num);
 
 test('what fits into a turn is taken at once', () => {
   const taken: number[] = [];
-  const intake = new UpdateIntake(([num]) => taken.push(num ?? -1), { turnBytes: 1_000, maxWaitingBytes: 10_000 });
-  for (let num = 0; num < 10; num += 1) intake.push(message(num));
+  const queue = new UpdateQueue(([num]) => taken.push(num ?? -1), { turnBytes: 1_000, maxWaitingBytes: 10_000 });
+  for (let num = 0; num < 10; num += 1) queue.push(message(num));
   expect(taken).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
-  intake.stop();
+  queue.stop();
 });
 
 test('the rest is taken in later turns, in its order, and others have their turns in between', async () => {
   const taken: number[] = [];
-  const intake = new UpdateIntake(([num]) => taken.push(num ?? -1), { turnBytes: 1_000, maxWaitingBytes: 10_000 });
-  for (let num = 0; num < 45; num += 1) intake.push(message(num));
+  const queue = new UpdateQueue(([num]) => taken.push(num ?? -1), { turnBytes: 1_000, maxWaitingBytes: 10_000 });
+  for (let num = 0; num < 45; num += 1) queue.push(message(num));
   const seen = [taken.length];
   while (taken.length < 45) {
     await nextTurn();
@@ -28,28 +28,28 @@ test('the rest is taken in later turns, in its order, and others have their turn
 
 test('no more waits than the bound', () => {
   let taken = 0;
-  const intake = new UpdateIntake(() => (taken += 1), { turnBytes: 1_000, maxWaitingBytes: 2_000 });
-  for (let num = 0; num < 100; num += 1) intake.push(message(num));
+  const queue = new UpdateQueue(() => (taken += 1), { turnBytes: 1_000, maxWaitingBytes: 2_000 });
+  for (let num = 0; num < 100; num += 1) queue.push(message(num));
   expect(taken).toBe(80);
-  intake.stop();
+  queue.stop();
 });
 
 test('who waits for what has arrived is called behind it, at once where nothing waits, and when it stops', async () => {
   const seen: (number | string)[] = [];
-  const intake = new UpdateIntake(([num]) => seen.push(num ?? -1), { turnBytes: 200, maxWaitingBytes: 10_000 });
-  intake.afterArrived(() => seen.push('at once'));
-  for (let num = 0; num < 4; num += 1) intake.push(message(num));
-  intake.afterArrived(() => {
+  const queue = new UpdateQueue(([num]) => seen.push(num ?? -1), { turnBytes: 200, maxWaitingBytes: 10_000 });
+  queue.afterArrived(() => seen.push('at once'));
+  for (let num = 0; num < 4; num += 1) queue.push(message(num));
+  queue.afterArrived(() => {
     seen.push('behind');
-    intake.push(message(8));
+    queue.push(message(8));
   });
-  intake.push(message(4));
+  queue.push(message(4));
   expect(seen).toEqual(['at once', 0, 1]);
   while (!seen.includes(8)) await nextTurn();
   expect(seen).toEqual(['at once', 0, 1, 2, 3, 'behind', 4, 8]);
-  for (let num = 0; num < 4; num += 1) intake.push(message(num));
-  intake.afterArrived(() => seen.push('stopped'));
-  intake.stop();
+  for (let num = 0; num < 4; num += 1) queue.push(message(num));
+  queue.afterArrived(() => seen.push('stopped'));
+  queue.stop();
   expect(seen.at(-1)).toBe('stopped');
   await nextTurn();
   expect(seen.at(-1)).toBe('stopped');
@@ -65,9 +65,9 @@ test('every message is taken once and in order, whatever comes meanwhile, from w
         const push = (length: number): void => {
           const data = new Uint8Array(length);
           pushed.push(data);
-          intake.push(data);
+          queue.push(data);
         };
-        const intake = new UpdateIntake(
+        const queue = new UpdateQueue(
           (data) => {
             taken.push(data);
             if (data.length % 7 === 0 && data.length > 7) push(7);
@@ -80,7 +80,7 @@ test('every message is taken once and in order, whatever comes meanwhile, from w
         }
         while (taken.length < pushed.length) await nextTurn();
         expect(taken.every((data, i) => data === pushed[i])).toBe(true);
-        intake.stop();
+        queue.stop();
       },
     ),
     { numRuns: 60 },

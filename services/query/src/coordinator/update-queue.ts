@@ -3,7 +3,7 @@ const TURN_BYTES = 512 * 1024;
 /** What waits beyond this is taken whatever the turn lasts: it came faster than it could be taken, and memory is bounded. */
 const MAX_WAITING_BYTES = 16 * 1024 * 1024;
 
-export interface UpdateIntakeOptions {
+export interface UpdateQueueOptions {
   readonly turnBytes?: number;
   readonly maxWaitingBytes?: number;
 }
@@ -13,7 +13,7 @@ export interface UpdateIntakeOptions {
  * event loop, updates of a hundred gateways among it; here the first of them are taken at once and the others in the next turns, so that
  * heartbeats, requests and timers have theirs in between.
  */
-export class UpdateIntake {
+export class UpdateQueue {
   readonly #take: (data: Uint8Array) => void;
   readonly #turnBytes: number;
   readonly #maxWaitingBytes: number;
@@ -23,7 +23,7 @@ export class UpdateIntake {
   #takenBytes = 0;
   #nextTurn: NodeJS.Immediate | undefined;
 
-  constructor(take: (data: Uint8Array) => void, options: UpdateIntakeOptions = {}) {
+  constructor(take: (data: Uint8Array) => void, options: UpdateQueueOptions = {}) {
     this.#take = take;
     this.#turnBytes = options.turnBytes ?? TURN_BYTES;
     this.#maxWaitingBytes = options.maxWaitingBytes ?? MAX_WAITING_BYTES;

@@ -2,7 +2,7 @@ import type { ChangeTerms, ExceptionTerms } from '@muster/messages';
 import { AppError, parseSelector, usesHealth, type OrgId } from '@muster/protocol';
 import type { ExceptionRecord } from '@muster/records';
 import type { Clock } from '@muster/runtime';
-import type { DecisionStore } from '../decisions/decision-store.js';
+import type { DecisionStore } from './decision-store.js';
 import type { PackLibrary } from '../packs/pack-library.js';
 
 /** They are all in one reply of a list. */
