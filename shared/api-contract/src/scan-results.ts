@@ -95,7 +95,12 @@ const mendSchema = z
       }),
     endpoints: count.meta({ description: 'How many endpoints it is for.' }),
     excepted: count.meta({ description: 'Endpoints that fail and are left alone, because an exception allows it.' }),
-    unreadable: count.meta({ description: 'Endpoints whose evidence was cut, or that are not enrolled any more.' }),
+    unreadable: count.meta({
+      description: 'Endpoints left out: their evidence does not name the object, or they are not enrolled any more.',
+    }),
+    partly: count.meta({
+      description: 'Of `endpoints`, those that have more rows than their evidence holds: the command is for some.',
+    }),
     isWhole,
   })
   .meta({ id: 'Mend', description: 'The command that mends a check on the endpoints that failed it.' });

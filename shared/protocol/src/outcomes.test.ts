@@ -6,6 +6,7 @@ import {
   isAnswer,
   ledgerBalances,
   ledgerComplete,
+  ledgerMostlyAnswered,
   OUTCOMES,
   type Ledger,
 } from './outcomes.js';
@@ -29,6 +30,12 @@ describe('a ledger', () => {
     expect(ledgerComplete({ ...ledger, empty: 0, waiting: 1 })).toBe(false);
     expect(ledgerComplete(EMPTY_LEDGER)).toBe(true);
     expect(ledgerBalances(EMPTY_LEDGER)).toBe(true);
+  });
+
+  it('says something of all when half of them answered', () => {
+    expect(ledgerMostlyAnswered({ ...EMPTY_LEDGER, targeted: 4, answered: 1, empty: 1, refused: 2 })).toBe(true);
+    expect(ledgerMostlyAnswered({ ...EMPTY_LEDGER, targeted: 5, answered: 1, empty: 1, refused: 3 })).toBe(false);
+    expect(ledgerMostlyAnswered(EMPTY_LEDGER)).toBe(false);
   });
 
   it('has a place for every outcome', () => {

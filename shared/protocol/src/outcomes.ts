@@ -37,6 +37,11 @@ export function ledgerBalances(ledger: Ledger): boolean {
   return OUTCOMES.reduce((sum, outcome) => sum + ledger[outcome], ledger.waiting) === ledger.targeted;
 }
 
+/** True when somebody was asked, and at least half of them answered: fewer say nothing of the rest. */
+export function ledgerMostlyAnswered({ targeted, answered, empty }: Ledger): boolean {
+  return targeted > 0 && 2 * (answered + empty) >= targeted;
+}
+
 /** True when every targeted endpoint answered, with or without rows. */
 export function ledgerComplete(ledger: Ledger): boolean {
   return ledger.answered + ledger.empty === ledger.targeted;

@@ -116,8 +116,8 @@ export const STREAMS = {
     subjects: [`${ROOT}.health.>`],
     maxMsgsPerSubject: 10,
   },
-  /** Packs with their last versions. No age: the newest counts. */
-  packs: { name: 'MUSTER_PACKS', storage: 'file', subjects: [`${ROOT}.pack.>`], maxMsgsPerSubject: 20 },
+  /** Packs with their last versions. No age: the newest counts, and findings and hunts need the text of the version that they name. */
+  packs: { name: 'MUSTER_PACKS', storage: 'file', subjects: [`${ROOT}.pack.>`], maxMsgsPerSubject: 200 },
   /** What people decide about scans: schedules and exceptions. No age: the newest counts. */
   posture: {
     name: 'MUSTER_POSTURE',

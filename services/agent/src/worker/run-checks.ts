@@ -18,7 +18,7 @@ import { runRequest } from './run-request.js';
 /** What one check says of this machine. */
 export interface CheckVerdict {
   readonly outcome: CheckOutcome;
-  /** Why it is neither pass nor fail. */
+  /** Why it is neither pass nor fail, or what its evidence lacks. */
   readonly reason?: string;
   /** The first rows, when they made it fail. */
   readonly evidence?: readonly Readonly<Record<string, unknown>>[];
@@ -27,6 +27,8 @@ export interface CheckVerdict {
 type Note = { readonly refused: HungPathError | undefined; begin(hung: readonly string[]): void };
 
 export const USED_UP = 'the time of the scan was used up before this check';
+/** Without a number: equal outcomes of endpoints are counted together. */
+const MORE_ROWS = 'there are more rows than are shown';
 const EVIDENCE_ROWS = 20;
 
 /** Runs the checks of a pack, and gives one row for each as soon as it is known. What has no time left is over budget. */
@@ -47,9 +49,10 @@ export function runChecks(
       leftMs <= 0
         ? { outcome: 'over_budget', reason: USED_UP }
         : runCheck(engine, check, { budgetMs: Math.min(leftMs, scan.checkMs), note });
-    const evidence = evidenceText(verdict.evidence, Math.min(chars, LIMITS.checkEvidenceChars));
+    const { text: evidence, isCut } = evidenceText(verdict.evidence, Math.min(chars, LIMITS.checkEvidenceChars));
     chars -= evidence?.length ?? 0;
-    onRow(encodeScanRow({ check: index, outcome: verdict.outcome, reason: verdict.reason ?? null, evidence }));
+    const reason = verdict.reason ?? (isCut ? MORE_ROWS : null);
+    onRow(encodeScanRow({ check: index, outcome: verdict.outcome, reason, evidence }));
   }
 }
 
@@ -62,14 +65,20 @@ export function runCheck(
   const { platform = thisPlatform(), budgetMs = DEFAULT_BUDGET.ms, note } = options;
   const untilMs = performance.now() + budgetMs;
   let rows: Readonly<Record<string, unknown>>[] = [];
+  let isCut = false;
   const verdict = judge(check, platform, (sql) => {
     const ms = Math.max(1, Math.ceil(untilMs - performance.now()));
-    const asked = ask(engine, sql, { ...DEFAULT_BUDGET, ms: Math.min(ms, budgetMs) }, note);
+    // Rows that were found before a budget ended are kept.
+    const budget = { ...DEFAULT_BUDGET, ms: Math.min(ms, budgetMs), priority: 'low' as const };
+    const asked = ask(engine, sql, budget, note);
     rows = asked.rows;
+    isCut = asked.answer.kind === 'rows' && asked.answer.rows > rows.length;
     return asked.answer;
   });
   if (verdict.outcome !== 'fail' || rows.length === 0) return verdict;
-  return { ...verdict, evidence: rows.map((row) => shown(row, check.evidence)) };
+  const { reason = isCut ? MORE_ROWS : undefined } = verdict;
+  const evidence = rows.map((row) => shown(row, check.evidence));
+  return { ...verdict, ...(reason === undefined ? {} : { reason }), evidence };
 }
 
 function ask(engine: SqlEngine, sql: string, budget: Budget, note: Note | undefined) {
@@ -80,7 +89,11 @@ function ask(engine: SqlEngine, sql: string, budget: Budget, note: Note | undefi
   const values = chunks.flatMap((chunk) => decodeRows(chunk, columns.length));
   const rows = values.slice(0, EVIDENCE_ROWS).map((row) => objectOf(columns, row));
   if (failure === undefined) {
-    const answer: CheckAnswer = { kind: 'rows', rows: values.length, complete: warnings.length === 0 };
+    const over = warnings.find(({ code }) => code.startsWith('over_'))?.message;
+    const answer: CheckAnswer = {
+      ...{ kind: 'rows', rows: values.length, complete: warnings.length === 0 },
+      ...(over === undefined ? {} : { over }),
+    };
     return { answer, rows };
   }
   const kind = failure.outcome === 'over_budget' ? 'over_budget' : 'error';
@@ -89,8 +102,11 @@ function ask(engine: SqlEngine, sql: string, budget: Budget, note: Note | undefi
 }
 
 /** As JSON: as many rows as fit; of one that is alone too long, its texts are cut. */
-function evidenceText(rows: CheckVerdict['evidence'], max: number): string | null {
-  if (rows === undefined) return null;
+function evidenceText(
+  rows: CheckVerdict['evidence'],
+  max: number,
+): { readonly text: string | null; readonly isCut: boolean } {
+  if (rows === undefined) return { text: null, isCut: false };
   const parts: string[] = [];
   let length = 2;
   for (const row of rows) {
@@ -99,13 +115,13 @@ function evidenceText(rows: CheckVerdict['evidence'], max: number): string | nul
     if (length > max) break;
     parts.push(text);
   }
-  if (parts.length > 0) return `[${parts.join(',')}]`;
+  if (parts.length > 0) return { text: `[${parts.join(',')}]`, isCut: parts.length < rows.length };
   const short = Object.entries(rows[0] ?? {}).map(([name, value]) => [
     name.slice(0, 64),
     String(value).slice(0, 60).toWellFormed(),
   ]);
   const text = JSON.stringify([Object.fromEntries(short)]);
-  return text.length <= max ? text : null;
+  return { text: text.length <= max ? text : null, isCut: true };
 }
 
 function objectOf(columns: readonly string[], row: readonly SqlValue[]): Record<string, unknown> {

@@ -77,8 +77,8 @@ function resultOf(finding: FindingJson, check: Check | undefined, index: Readonl
   const named = sample.map(({ host, agentId, num }) => ({
     logicalLocations: [{ name: host ?? `#${num}`, fullyQualifiedName: agentId ?? `#${num}`, kind: 'endpoint' }],
   }));
-  const said = reason ?? evidence;
-  const text = `${check?.title ?? ruleId}: ${outcome} on ${endpoints} ${endpoints === 1 ? 'endpoint' : 'endpoints'}${said === null ? '' : `. ${said}`}`;
+  const said = [evidence, reason].filter((one) => one !== null).join('; ');
+  const text = `${check?.title ?? ruleId}: ${outcome} on ${endpoints} ${endpoints === 1 ? 'endpoint' : 'endpoints'}${said === '' ? '' : `. ${said}`}`;
   return {
     ...{ ruleId, ruleIndex: index.get(ruleId) ?? -1, kind },
     // Only of what fails a level is allowed (3.27.10).

@@ -23,27 +23,29 @@ export function mendOf(check: Check, { endpoints, isWhole, byNum }: Failed): Men
   };
   const { params = {} } = check.action ?? {};
   const action = check.action === undefined ? undefined : findAction(check.action.name);
-  if (action === undefined) return { ...about, params, endpoints: open.length, unreadable: 0 };
+  if (action === undefined) return { ...about, params, endpoints: open.length, unreadable: 0, partly: 0 };
   const known = open.flatMap((one) => {
     const agentId = byNum(one.num)?.agentId;
-    return agentId === undefined ? [] : [{ agentId, evidence: one.evidence }];
+    return agentId === undefined ? [] : [{ agentId, evidence: one.evidence, isCut: one.reason !== null }];
   });
   const told = { ...about, action: action.name, params };
   if (!isBoundToRows(action, params)) {
     const agentIds = known.map(({ agentId }) => agentId);
     const target = agentIds.length === 0 ? {} : { target: { agentIds } };
-    return { ...told, ...target, endpoints: agentIds.length, unreadable: open.length - agentIds.length };
+    return { ...told, ...target, endpoints: agentIds.length, unreadable: open.length - agentIds.length, partly: 0 };
   }
   const rows: Row[] = [];
-  let bound = 0;
-  for (const { agentId, evidence } of known) {
+  let [bound, partly] = [0, 0];
+  for (const { agentId, evidence, isCut } of known) {
     const found = rowsOf(evidence, action);
     if (found.length === 0 || rows.length + found.length > LIMITS.commandRows) continue;
     rows.push(...found.map((row) => ({ agentId, row })));
     bound += 1;
+    // What fails has a reason where its evidence lacks something.
+    if (isCut) partly += 1;
   }
   const target = rows.length === 0 ? {} : { target: { rows } };
-  return { ...told, ...target, endpoints: bound, unreadable: open.length - bound };
+  return { ...told, ...target, endpoints: bound, unreadable: open.length - bound, partly };
 }
 
 /** What an endpoint says of itself: it may be anything, and was cut where it was long. */

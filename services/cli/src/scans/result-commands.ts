@@ -62,11 +62,16 @@ function addFindings(scan: Command, env: CommandEnv): void {
               .slice(0, 3)
               .join(', '),
           ),
-          escapeControls(one.reason ?? evidenceText(one.evidence)),
+          escapeControls(said(one)),
         ],
         nothing: 'Nothing fails.',
       });
     });
+}
+
+/** What endpoints say of an outcome: what fails shows its rows first, then what they lack. */
+function said({ reason, evidence }: { readonly reason: string | null; readonly evidence: string | null }): string {
+  return [evidenceText(evidence), reason ?? ''].filter((text) => text !== '').join('; ');
 }
 
 function addEndpoints(scan: Command, env: CommandEnv): void {
@@ -97,7 +102,7 @@ function addEndpoints(scan: Command, env: CommandEnv): void {
         row: (one) => [
           ...[escapeControls(one.host ?? `#${one.num}`), ...(check === undefined ? [one.check ?? ''] : [])],
           ...[one.outcome, one.exception ?? ''],
-          escapeControls(one.reason ?? evidenceText(one.evidence)),
+          escapeControls(said(one)),
         ],
         nothing: 'Nobody.',
       });
@@ -205,7 +210,7 @@ function addMend(scan: Command, env: CommandEnv): void {
       const id = await wholeId(env.client(), 'query', text);
       const mend = await env.client().call('GET /v1/scans/{id}/mend', { params: { id }, query: { check } });
       const { stderr } = env.terminal;
-      const { action, params, target, remediation, excepted, unreadable, isWhole } = mend;
+      const { action, params, target, remediation, excepted, unreadable, partly, isWhole } = mend;
       if (remediation !== undefined) await stderr.write(`${escapeControls(remediation)}\n`);
       if (action === undefined)
         throw new CliError(`no action mends ${check}`, { exitCode: EXIT.usage, hint: 'do what the remediation says' });
@@ -213,6 +218,10 @@ function addMend(scan: Command, env: CommandEnv): void {
       if (unreadable > 0)
         await stderr.write(
           `${counted(unreadable, 'endpoint')} left out: without evidence that the action can be bound to\n`,
+        );
+      if (partly > 0)
+        await stderr.write(
+          `${counted(partly, 'endpoint')} only in part: with more rows than the scan kept. Scan again afterwards\n`,
         );
       if (!isWhole) await stderr.write(PARTLY);
       if (target === undefined) throw usageError('there is nobody to mend it on');

@@ -74,7 +74,7 @@ function Gaps({ plan }: { plan: MendJson }) {
   return (
     <Notice tone="warning">
       {gaps.join(' ')}
-      {(plan.unreadable > 0 || !plan.isWhole) &&
+      {(plan.unreadable > 0 || plan.partly > 0 || !plan.isWhole) &&
         ' `Ask what fails now` has all, and an action can be bound to its rows.'}
     </Notice>
   );

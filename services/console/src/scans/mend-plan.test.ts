@@ -10,7 +10,7 @@ const KILL = {
 const OTHER = { ...KILL, name: 'process.stop' } as ActionJson;
 const PLAN: MendJson = {
   ...{ check: 'few', title: 'Few', action: 'process.kill', params: {} },
-  ...{ endpoints: 1, excepted: 0, unreadable: 0, isWhole: true },
+  ...{ endpoints: 1, excepted: 0, unreadable: 0, partly: 0, isWhole: true },
 };
 const ROWS = [{ agentId: 'a1', row: { pid: 1, start_time: 2 } }];
 

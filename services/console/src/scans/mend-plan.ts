@@ -18,13 +18,16 @@ export function mendTarget({ target }: MendJson, action: ActionJson): ActTarget 
 }
 
 /** Whom the command leaves out, and why, in sentences. */
-export function mendGaps({ excepted, unreadable, isWhole }: MendJson): readonly string[] {
+export function mendGaps({ excepted, unreadable, partly, isWhole }: MendJson): readonly string[] {
   return [
     ...(excepted > 0 ? [`${plural(excepted, 'endpoint')} may fail by an exception, and ${left(excepted)} alone.`] : []),
     ...(unreadable > 0
       ? [
-          `${plural(unreadable, 'endpoint')} ${left(unreadable)} out: the evidence does not name the object, was cut, or the endpoint is not enrolled any more.`,
+          `${plural(unreadable, 'endpoint')} ${left(unreadable)} out: the evidence does not name the object, or the endpoint is not enrolled any more.`,
         ]
+      : []),
+    ...(partly > 0
+      ? [`${plural(partly, 'endpoint')} had more rows than the scan kept: this mends some of them.`]
       : []),
     ...(isWhole ? [] : ['The scan kept only some of the endpoints that fail: this mends those.']),
   ];

@@ -34,6 +34,16 @@ test('a version has the same checks for ever, also after newer versions', async 
   expect(library.find(ORG, 'own')).toMatchObject({ version: '1.0.0', hash: 'a' });
 });
 
+test('the same text again writes nothing, so that versions that findings name are not pushed out', async () => {
+  await library.store(pack('1.0.0', 'a'));
+  await library.store(pack('1.1.0', 'b'));
+  for (let i = 0; i < 300; i += 1) await library.store({ ...pack('1.1.0', 'b'), atMs: 2 + i });
+  expect(await library.version(ORG, 'own', 'a')).toMatchObject({ version: '1.0.0' });
+  // Signed again with other keys it is written.
+  await library.store({ ...pack('1.1.0', 'b'), keys: 'k2' });
+  expect(library.find(ORG, 'own')).toMatchObject({ keys: 'k2' });
+});
+
 function proposed(version: string, hash: string, atMs = 1): ProposedPack {
   const { jws: _jws, keys: _keys, bytes: _bytes, ...rest } = pack(version, hash);
   return { ...rest, atMs, proposal: 'p', digest: 'd', why: 'policy' };

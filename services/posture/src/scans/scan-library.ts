@@ -1,5 +1,5 @@
 import { followView, type Entry, type FollowedView, type StreamStore } from '@muster/bus';
-import { isQueryId, type OrgId, type QueryId } from '@muster/protocol';
+import { isQueryId, ledgerMostlyAnswered, type OrgId, type QueryId } from '@muster/protocol';
 import { decodePosture, encodePosture, STREAM_SUBJECTS, STREAMS, type ScanRecord } from '@muster/records';
 import type { ScanSummary } from '@muster/messages';
 import { SEVERITIES } from '@muster/packs';
@@ -66,7 +66,7 @@ export class ScanLibrary {
       .slice(0, limit);
   }
 
-  /** The last one before it of the same pack and scope that is complete. */
+  /** The last one before it of the same pack and scope that went to its end and was answered. */
   before({ org, id, pack, scope }: Pick<ScanRecord, 'org' | 'id' | 'pack' | 'scope'>): ScanSummary | undefined {
     let found: ScanSummary | undefined;
     for (const scan of this.#summaries.values())
@@ -75,7 +75,7 @@ export class ScanLibrary {
         scan.id < id &&
         scan.pack.id === pack.id &&
         scan.scope === scope &&
-        scan.state === 'complete'
+        saysSomething(scan)
       )
         if (found === undefined || scan.id > found.id) found = scan;
     return found;
@@ -104,7 +104,7 @@ export class ScanLibrary {
       this.#summaries.set(record.id, summaryOf(record));
       if (this.#summaries.size > MAX_SUMMARIES) this.#forgetOldest();
       const key = `${record.org}/${record.pack.id}`;
-      const isOfAll = record.scope === '' && record.state === 'complete';
+      const isOfAll = record.scope === '' && saysSomething(record);
       if (isOfAll && record.id > (this.#newest.get(key)?.id ?? '')) this.#newest.set(key, record);
     } catch (error) {
       this.#logger.error('unreadable scan skipped', { seq, err: error });
@@ -115,6 +115,11 @@ export class ScanLibrary {
     const [oldest] = this.#summaries.keys();
     if (oldest !== undefined) this.#summaries.delete(oldest);
   }
+}
+
+/** One that hardly anybody answered is neither the present state nor what a later one is compared with: nothing fails where nobody says so. */
+function saysSomething({ state, ledger }: Pick<ScanRecord, 'state' | 'ledger'>): boolean {
+  return state === 'complete' && ledgerMostlyAnswered(ledger);
 }
 
 function summaryOf({ checks, ...summary }: ScanRecord): ScanSummary {

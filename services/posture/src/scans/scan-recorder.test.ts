@@ -234,6 +234,19 @@ describe('what a scan found', () => {
     });
   });
 
+  test('is neither compared with a scan that hardly anybody answered nor given way to it', async () => {
+    const { scans } = await startInstance();
+    const first = await endScan([['pass', 'pass']]);
+    await kept(scans, first);
+    const refused = { ledger: { ...EMPTY_LEDGER, targeted: 9, answered: 1, refused: 8 } };
+    await kept(scans, await endScan([['error', 'error']], refused));
+    await eventually(() => scans.list(ORG, { limit: 10 }).length === 2, 'both are listed');
+    expect([...scans.newest()]).toMatchObject([{ id: first.id }]);
+    expect(await kept(scans, await endScan([['pass', 'fail']]))).toMatchObject({
+      ...{ previous: { id: first.id }, changes: { fails: ['two'] } },
+    });
+  });
+
   test('is never a part of it: an instance that stops in the middle leaves it to the next one', async () => {
     let stopping: Promise<void> | undefined;
     const stopped = await startInstance((own) => {

@@ -99,6 +99,8 @@ export class ScanRecorder {
   async #scanOf(query: ScanQuery): Promise<ScanRecord> {
     const { reader, scans } = this.#options;
     const scan = scanRecord(await reader.read(query, this.#stopping.signal));
+    // The one before it may have been kept a moment ago, also by another instance.
+    await scans.current();
     const previous = scans.before(scan);
     const earlier = previous === undefined ? undefined : await scans.get(scan.org, previous.id);
     if (earlier === undefined) return scan;

@@ -15,14 +15,21 @@ test.each([
   ['fail', 0, true, 'pass'],
   ['pass', 1, true, 'pass'],
   ['pass', 0, true, 'fail'],
-  // A row that was found is there, whatever could not be read besides.
+  // What fails is there, whatever could not be read besides. A row that means pass may be there because something could not be read.
   ['fail', 1, false, 'fail'],
-  ['pass', 1, false, 'pass'],
+  ['pass', 1, false, 'error'],
   // No row in an answer that lacks something says nothing.
   ['fail', 0, false, 'error'],
   ['pass', 0, false, 'error'],
 ] as const)('a row means %s; %s rows, complete: %s', (row_means, count, complete, expected) => {
   expect(outcome({ row_means }, { ask: rows(count, complete) })).toBe(expected);
+});
+
+test('more rows that mean fail than the budget takes are a fail, and what was not read to its end is no pass', () => {
+  const over = { ...rows(9, false), over: 'more than 9 rows' } as CheckAnswer;
+  expect(judge(check, 'linux', () => over)).toEqual({ outcome: 'fail', reason: 'more than 9 rows' });
+  expect(outcome({ row_means: 'pass' }, { ask: over })).toBe('over_budget');
+  expect(outcome({}, { ask: { ...over, rows: 0 } as CheckAnswer })).toBe('over_budget');
 });
 
 test('applies_if decides whether the question is asked', () => {
