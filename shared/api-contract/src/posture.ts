@@ -117,9 +117,9 @@ const scanFields = {
     .object({ id: z.string(), score })
     .optional()
     .meta({ description: 'The complete scan before it of the same pack and scope.' }),
-  changes: z.object({ fails: ids, mended: ids, still: ids }).optional().meta({
+  changes: z.object({ fails: ids, mended: ids, still: ids, spreads: ids.optional() }).optional().meta({
     description:
-      'Since then: checks that fail and did not, that failed and do not, that failed then and now. A check without a verdict then is in none, nor one that fails nowhere while fewer endpoints answer it than did.',
+      'Since then: checks that fail and did not, that failed and do not, that failed then and now, and of these those that spread: more of the endpoints that were scanned then fail. A check without a verdict then is in none, nor one that fails nowhere while fewer endpoints answer it than did.',
   }),
 };
 const scanSummarySchema = z.object(scanFields).meta({ id: 'ScanSummary', description: 'A pack run over a selection.' });

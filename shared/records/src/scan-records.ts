@@ -117,6 +117,8 @@ export interface ScanRecord {
     readonly fails: readonly string[];
     readonly mended: readonly string[];
     readonly still: readonly string[];
+    /** Of those, the ones that fail on more endpoints than then. Absent where a version before wrote it. */
+    readonly spreads?: readonly string[];
   };
 }
 

@@ -155,16 +155,20 @@ function huntFound(record: QueryRecord, writtenMs: number): SourceEvent | undefi
   return { atMs, data: { query: queryJson(record), endpoints }, key: `${id}-${endpoints}` };
 }
 
-/** A complete scan in which checks fail that did not fail in the one before it of the same pack and scope. */
+/** A complete scan in which checks fail that did not fail in the one before it of the same pack and scope, or fail on more endpoints. */
 function scanRegressed(scan: ScanRecord): SourceEvent | undefined {
   const { state, changes, checks, ...summary } = scan;
-  if (state !== 'complete' || changes === undefined || changes.fails.length === 0) return undefined;
+  if (state !== 'complete' || changes === undefined) return undefined;
+  const { fails, spreads = [] } = changes;
+  if (fails.length + spreads.length === 0) return undefined;
   const now = new Map(checks.map((check) => [check.id, check]));
-  const regressions = changes.fails.flatMap((id) => {
+  const regressions = [...fails, ...spreads].flatMap((id, at) => {
     const check = now.get(id);
     if (check === undefined) return [];
     const { title, severity, fail, excepted = 0 } = check;
-    return [{ check: id, title, severity, endpoints: fail - excepted }];
+    return [
+      { check: id, title, severity, endpoints: fail - excepted, change: at < fails.length ? 'fails' : 'spreads' },
+    ];
   });
   return { atMs: scan.endedAtMs, data: { scan: scanJson({ ...summary, state, changes }), regressions } };
 }

@@ -94,9 +94,12 @@ describe('the events of webhooks', () => {
       },
       ...{ state: 'complete', createdAtMs: 1_000, endedAtMs: 2_000, ledger: EMPTY_LEDGER, offline: 0, score: 50 },
       pack: { id: 'own', version: '1.0.0', hash: 'a'.repeat(64), title: 'Own' },
-      checks: [{ id: 'one', title: 'One', severity: 'high', pass: 1, fail: 3, excepted: 1, ...counts }],
+      checks: [
+        { id: 'one', title: 'One', severity: 'high', pass: 1, fail: 3, excepted: 1, ...counts },
+        { id: 'two', title: 'Two', severity: 'low', pass: 1, fail: 9, ...counts },
+      ],
       previous: { id: newQueryId(500), score: 100 },
-      changes: { fails: ['one'], mended: [], still: [] },
+      changes: { fails: ['one'], mended: [], still: ['two'], spreads: ['two'] },
     };
     const others: ScanRecord[] = [
       { ...scan, id: newQueryId(3_000), state: 'interrupted' },
@@ -109,7 +112,10 @@ describe('the events of webhooks', () => {
     expect(harness.ofType('scan.regressed').map(({ body }) => JSON.parse(body).data)).toEqual([
       {
         scan: expect.objectContaining({ id: scan.id, score: 50, changes: scan.changes }),
-        regressions: [{ check: 'one', title: 'One', severity: 'high', endpoints: 2 }],
+        regressions: [
+          { check: 'one', title: 'One', severity: 'high', endpoints: 2, change: 'fails' },
+          { check: 'two', title: 'Two', severity: 'low', endpoints: 9, change: 'spreads' },
+        ],
       },
     ]);
   });

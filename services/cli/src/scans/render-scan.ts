@@ -64,7 +64,8 @@ function changesText({ previous, changes }: ScanJson): string {
     ids.length === 0
       ? ''
       : `  ${name}: ${escapeControls(ids.slice(0, 10).join(', '))}${ids.length > 10 ? ` and ${ids.length - 10} more` : ''}\n`;
-  const words = part('fails now', changes.fails) + part('mended', changes.mended);
+  const words =
+    part('fails now', changes.fails) + part('fails on more', changes.spreads ?? []) + part('mended', changes.mended);
   return `since ${previous.id} (score ${scoreText(previous.score)}): ${changes.still.length} checks still fail\n${words}`;
 }
 

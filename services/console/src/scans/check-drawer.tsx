@@ -52,6 +52,7 @@ export function CheckDrawer({ scan, check, onClose }: { scan: ScanJson; check: S
         <code>{check.id}</code>
         {pack !== undefined && <span className={styles['soft']}>{pack.platforms.join(', ')}</span>}
         {check.change === 'fails' && <b>fails now, and did not before</b>}
+        {check.change === 'spreads' && <b>fails on more endpoints than before</b>}
         {check.change === 'mended' && <b>mended since the scan before</b>}
       </div>
       {pack?.description !== undefined && (

@@ -9,7 +9,7 @@ export interface ScannedCheck extends Counts {
   /** Those of `fail` that an exception allows. */
   readonly excepted: number;
   /** Against the complete scan before it. */
-  readonly change: 'fails' | 'mended' | 'still' | undefined;
+  readonly change: 'fails' | 'spreads' | 'mended' | 'still' | undefined;
   readonly pack: PackCheckJson | undefined;
 }
 
@@ -78,7 +78,7 @@ export function openFails({ fail, excepted }: Pick<ScannedCheck, 'fail' | 'excep
 
 function changeOf(id: string, { changes }: ScanJson): ScannedCheck['change'] {
   if (changes === undefined) return undefined;
-  return (['fails', 'mended', 'still'] as const).find((change) => changes[change].includes(id));
+  return (['fails', 'spreads', 'mended', 'still'] as const).find((change) => changes[change]?.includes(id) === true);
 }
 
 function worstFirst(one: ScannedCheck, other: ScannedCheck): number {
@@ -101,7 +101,7 @@ export function shownChecks(checks: readonly ScannedCheck[], shown: Shown, text:
   return checks.filter((check) => {
     if (shown === 'open' && openFails(check) + withoutVerdict(check) === 0) return false;
     if (shown === 'excepted' && check.excepted === 0) return false;
-    if (shown === 'changed' && check.change !== 'fails' && check.change !== 'mended') return false;
+    if (shown === 'changed' && (check.change === undefined || check.change === 'still')) return false;
     const said = [check.id, check.title, check.severity, ...(check.pack?.tags ?? [])].join(' ').toLowerCase();
     return words.every((word) => said.includes(word));
   });

@@ -163,21 +163,22 @@ function emptyTitle({ recorded }: ScanJson, shown: Shown, filter: string): strin
 /** What changed since the scan before it. */
 function Changes({ scan: { previous, changes }, onShown }: { scan: ScanJson; onShown: (shown: Shown) => void }) {
   if (previous === undefined || changes === undefined) return null;
-  const { fails, mended, still } = changes;
+  const { fails, mended, still, spreads = [] } = changes;
   return (
     <span className={styles['changes']}>
       <Link to="/scans/$scanId" params={{ scanId: previous.id }}>
         Since the scan before:
       </Link>
       <Button small onPress={() => onShown('changed')}>
-        {plural(fails.length, 'check')} {fails.length === 1 ? 'fails' : 'fail'} now, {mended.length} mended
+        {plural(fails.length, 'check')} {fails.length === 1 ? 'fails' : 'fail'} now,
+        {spreads.length > 0 && ` ${spreads.length} on more,`} {mended.length} mended
       </Button>
       {still.length} still {still.length === 1 ? 'fails' : 'fail'}
     </span>
   );
 }
 
-const CHANGES = { fails: 'fails now', mended: 'mended', still: '' } as const;
+const CHANGES = { fails: 'fails now', spreads: 'on more', mended: 'mended', still: '' } as const;
 
 const COLUMNS: readonly GridColumn<ScannedCheck>[] = [
   { id: 'severity', name: 'severity', size: 84, cell: ({ severity }) => <Severity severity={severity} /> },

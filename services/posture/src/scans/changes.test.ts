@@ -9,8 +9,8 @@ const check = (id: string, fail: number, pass: number, more: Partial<CheckCounts
 
 test('fails now, mended and still failing', () => {
   const before = [check('a', 0, 2), check('b', 2, 0), check('c', 1, 1), check('f', 1, 1)];
-  const now = [check('a', 1, 1), check('b', 0, 2), check('c', 2, 0), check('f', 0, 1, { not_applicable: 1 })];
-  expect(changesSince(before, now)).toEqual({ fails: ['a'], mended: ['b', 'f'], still: ['c'] });
+  const now = [check('a', 1, 1), check('b', 0, 2), check('c', 1, 1), check('f', 0, 1, { not_applicable: 1 })];
+  expect(changesSince(before, now)).toEqual({ fails: ['a'], mended: ['b', 'f'], still: ['c'], spreads: [] });
 });
 
 test.each([
@@ -32,6 +32,16 @@ test.each([
   ['it could not be judged before', [check('a', 0, 0, { error: 3 })], check('a', 1, 2)],
 ])('nothing fails now when %s', (_when, before, now) => {
   expect(changesSince(before, [now]).fails).toEqual([]);
+});
+
+test.each([
+  ['more of the same endpoints fail', check('a', 1, 14_999), check('a', 15_000, 0), true],
+  ['only endpoints fail that were not scanned before', check('a', 1, 9), check('a', 3, 9), false],
+  ['more fail than came', check('a', 1, 9), check('a', 4, 8), true],
+  ['fewer fail', check('a', 3, 0), check('a', 2, 1), false],
+  ['more fail by exceptions', check('a', 1, 9), check('a', 9, 1, { excepted: 8 }), false],
+])('one that fails still spreads or not when %s', (_when, before, now, expected) => {
+  expect(changesSince([before], [now])).toMatchObject({ still: ['a'], spreads: expected ? ['a'] : [] });
 });
 
 test('what was excepted and is not any more fails now', () => {
