@@ -1,9 +1,11 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import { parse } from 'yaml';
 
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 const DOCKERFILE = readFileSync(join(ROOT, 'deploy/images/Dockerfile'), 'utf8');
@@ -97,6 +99,47 @@ describe('what is in an image', () => {
     }
   });
 });
+
+test('two builds of one commit give the same bytes', () => {
+  const again = mkdtempSync(join(tmpdir(), 'muster-images-again-'));
+  try {
+    const args = ['deploy/images/bundle.mjs', 'query', 'agent', '--abi', ABI, '--out', again];
+    execFileSync(process.execPath, args, { cwd: ROOT });
+    for (const name of ['query', 'agent']) expect(hashes(join(again, name))).toEqual(hashes(bundleOf(name).folder));
+  } finally {
+    rmSync(again, { recursive: true });
+  }
+});
+
+test('the release builds every program, as the version that manifests name', () => {
+  const text = readFileSync(join(ROOT, '.github/workflows/release.yml'), 'utf8');
+  const { image } = (parse(text, { merge: true }) as { jobs: { image: Job } }).jobs;
+  expect(image.strategy.matrix.program).toEqual(NAMES);
+  const [scanned, pushed] = image.steps.filter(({ uses }) => uses?.startsWith('docker/build-push-action'));
+  const at = (found: Step | undefined): number => image.steps.indexOf(found!);
+  const scan = image.steps.find(({ uses }) => uses?.startsWith('aquasecurity/trivy-action'));
+  expect([at(scanned), at(scan), at(pushed)]).toEqual([at(scanned), at(scanned) + 1, at(scanned) + 2]);
+  expect(scanned?.with).toMatchObject({ load: true, 'build-args': pushed?.with?.['build-args'] });
+  expect(pushed?.with).toMatchObject({ push: true, tags: expect.stringMatching(/outputs\.VERSION \}\}$/) });
+});
+
+interface Step {
+  readonly uses?: string;
+  readonly with?: Readonly<Record<string, unknown>>;
+}
+
+interface Job {
+  readonly strategy: { readonly matrix: { readonly program: readonly string[] } };
+  readonly steps: readonly Step[];
+}
+
+/** Of each file of a folder, by path. */
+function hashes(folder: string): Record<string, string> {
+  const files = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((one) => one.isFile());
+  const paths = files.map(({ parentPath, name }) => join(parentPath, name)).toSorted();
+  const hashOf = (path: string): string => createHash('sha256').update(readFileSync(path)).digest('hex');
+  return Object.fromEntries(paths.map((path) => [path.slice(folder.length), hashOf(path)]));
+}
 
 describe('bundles run', () => {
   const start = (name: string, ...args: readonly string[]): { code: number; output: string } => {
