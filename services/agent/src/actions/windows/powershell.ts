@@ -6,7 +6,8 @@ import { ActionStop, runOrStop } from '../contract/settle.js';
 export const SYSTEM32 = 'C:\\Windows\\System32\\';
 
 export const POWERSHELL_PATH = `${SYSTEM32}WindowsPowerShell\\v1.0\\powershell.exe`;
-const OPTIONS = ['-NoLogo', '-NoProfile', '-NonInteractive', '-ExecutionPolicy', 'Bypass', '-Command'];
+/** Before the script. */
+export const POWERSHELL_OPTIONS = ['-NoLogo', '-NoProfile', '-NonInteractive', '-ExecutionPolicy', 'Bypass', '-Command'];
 const PRELUDE = [
   "$ErrorActionPreference = 'Stop'",
   '[Console]::OutputEncoding = [Text.Encoding]::UTF8',
@@ -39,7 +40,7 @@ export async function runScript(
 
 /** Exported for tests. */
 export function scriptArgs(script: string): string[] {
-  return [...OPTIONS, `${PRELUDE}; ${script}`];
+  return [...POWERSHELL_OPTIONS, `${PRELUDE}; ${script}`];
 }
 
 /** Escapes everything beyond ASCII, because the console's code page is unknown. */
