@@ -7,7 +7,14 @@ export const SYSTEM32 = 'C:\\Windows\\System32\\';
 
 export const POWERSHELL_PATH = `${SYSTEM32}WindowsPowerShell\\v1.0\\powershell.exe`;
 /** Before the script. */
-export const POWERSHELL_OPTIONS = ['-NoLogo', '-NoProfile', '-NonInteractive', '-ExecutionPolicy', 'Bypass', '-Command'];
+export const POWERSHELL_OPTIONS = [
+  '-NoLogo',
+  '-NoProfile',
+  '-NonInteractive',
+  '-ExecutionPolicy',
+  'Bypass',
+  '-Command',
+];
 const PRELUDE = [
   "$ErrorActionPreference = 'Stop'",
   '[Console]::OutputEncoding = [Text.Encoding]::UTF8',

@@ -120,7 +120,9 @@ describe('host metrics of an agent', () => {
     endpoint.clock.advance(60_000);
     endpoint.metrics({ everyMs: 10_000, watch: WATCH, keyframe: true });
     endpoint.clock.advance(1_000);
-    const keyframes = endpoint.sent.filter(({ type }) => type === FRAME.keyframe).map(({ body }) => decodeKeyframe(body));
+    const keyframes = endpoint.sent
+      .filter(({ type }) => type === FRAME.keyframe)
+      .map(({ body }) => decodeKeyframe(body));
     expect(keyframes.map(({ values }) => values[1])).toEqual([1, Number.NaN]);
     endpoint.sent.length = 0;
     endpoint.handler.frames.metricsHistory?.({ secondsMs: 60_000, minutesMs: 0 }, 1);

@@ -12,7 +12,7 @@ export function parseDisks(text: string): Candidate[] {
   const found: Candidate[] = [];
   let values: number[] | undefined;
   for (const line of linesOf(text)) {
-    if (/^\+-o /.test(line)) values = undefined;
+    if (line.startsWith('+-o ')) values = undefined;
     const statistics = /^[\s|]*"Statistics" = \{(.*)\}/.exec(line)?.[1];
     if (statistics !== undefined) values = valuesOf(statistics);
     const name = /^[\s|]*"BSD Name" = "(disk\d+)"$/.exec(line)?.[1];

@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -98,7 +99,11 @@ describe('recorded output of the tools of macOS', () => {
     expect(platform().standard('sh: ioreg: not found\n')).toBeUndefined();
     const silent = reading(platform().standard(text({ disks: '', interfaces: '', memory: '', paging: '' }))?.set);
     expect([...silent.values].every((value) => Number.isNaN(value))).toBe(true);
-    const comma = { ...STANDARD, paging: 'total = 2048,00M  used = 1012,50M  free = 1035,50M\n', memory: 'Seiten: 5\n' };
+    const comma = {
+      ...STANDARD,
+      paging: 'total = 2048,00M  used = 1012,50M  free = 1035,50M\n',
+      memory: 'Seiten: 5\n',
+    };
     const one = reading(platform().standard(text(comma))?.set);
     expect(host(one, 'system.paging.usage', { 'system.paging.state': 'used' })).toBeNaN();
     expect(host(one, 'system.memory.usage', { 'system.memory.state': 'free' })).toBeNaN();
@@ -142,9 +147,13 @@ describe('the script in a real shell, with tools that print what is recorded', (
       writeFileSync(join(folder, tool), `#!/bin/sh\n${script}\n`);
       chmodSync(join(folder, tool), 0o755);
     };
-    for (const [tool, output] of Object.entries({ ioreg: recorded.IOREG, vm_stat: recorded.VM_STAT })) says(tool, output);
+    for (const [tool, output] of Object.entries({ ioreg: recorded.IOREG, vm_stat: recorded.VM_STAT }))
+      says(tool, output);
     for (const [tool, output] of Object.entries({ sysctl: recorded.SYSCTL, ps: recorded.PS })) says(tool, output);
-    for (const [tool, output] of Object.entries({ df: recorded.DF, pmset: recorded.PMSET })) says(tool, output);
+    says('df', recorded.DF);
+    writeFileSync(join(folder, 'pmset.txt'), recorded.PMSET);
+    // One that reads what is there to be read: it must not get the requests.
+    put('pmset', 'cat; cat "$0.txt"');
     writeFileSync(join(folder, 'interfaces.txt'), recorded.NETSTAT_INTERFACES);
     writeFileSync(join(folder, 'tcp.txt'), recorded.NETSTAT_TCP);
     put('netstat', `case $1 in -ibdn) cat "\${0%/*}/interfaces.txt";; *) cat "\${0%/*}/tcp.txt";; esac`);
@@ -155,6 +164,11 @@ describe('the script in a real shell, with tools that print what is recorded', (
   afterEach(() => {
     program.close();
     rmSync(folder, { recursive: true, force: true });
+  });
+
+  test('ends when the agent has', () => {
+    const { file, args, env } = platform().command;
+    expect(spawnSync(file, args, { env, input: '' })).toMatchObject({ status: 0, stdout: Buffer.alloc(0) });
   });
 
   test('answers both questions, again and again, and says what it has cost', async () => {

@@ -86,7 +86,9 @@ test('one that hangs is killed together with its tools; that question is given u
   does('standard', 'x\n');
   const answer = ask('detailed');
   const waiting = ask('standard');
-  const tool = Number(await eventually(() => existsSync(join(folder, 'tool')) && readFileSync(join(folder, 'tool'), 'utf8')));
+  const tool = Number(
+    await eventually(() => existsSync(join(folder, 'tool')) && readFileSync(join(folder, 'tool'), 'utf8')),
+  );
   const pid = program.pid!;
   clock.advance(PATIENCE_MS);
   expect(await answer).toBeUndefined();

@@ -28,7 +28,8 @@ export function readBatteries(rows: readonly AnswerRow[]): Candidate[] {
     const key = row.text(0);
     const [charge, status] = [row.number(1), row.number(2)];
     if (key === '') return [];
-    const discharging = status === UNDEFINED || Number.isNaN(status) ? Number.NaN : Number(DISCHARGING.includes(status));
+    const discharging =
+      status === UNDEFINED || Number.isNaN(status) ? Number.NaN : Number(DISCHARGING.includes(status));
     return [{ key, values: [charge <= 100 ? charge : Number.NaN, discharging], activity: 1 }];
   });
 }

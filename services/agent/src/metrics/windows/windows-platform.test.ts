@@ -1,12 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import {
-  decodeKeyframe,
-  encodeKeyframe,
-  type Group,
-  GROUP_LIMIT,
-  groupOffset,
-  hostMetric,
-} from '@muster/host-metrics';
+import { decodeKeyframe, encodeKeyframe, type Group, GROUP_LIMIT, groupOffset, hostMetric } from '@muster/host-metrics';
 import fc from 'fast-check';
 import type { Reading } from '../contract/host-reader.js';
 import { type Measurements, ReadingComposer } from '../contract/measurements.js';
