@@ -17,7 +17,10 @@ requests.on('line', (line) => {
   else if (text === '!hang') hang();
   else if (text === '!huge') flood();
   else if (text === '!unasked') process.stdout.write(`{}\n${token}\nmore\n`);
-  else if (text === '!pieces') for (const each of `{}\r\n${token}\r\n`) process.stdout.write(each);
+  else if (text === '!half') {
+    process.stdout.write(`x${token}\n`);
+    wait(() => process.stdout.write(`{}\n${token}\n`));
+  } else if (text === '!pieces') for (const each of `{}\r\n${token}\r\n`) process.stdout.write(each);
   else if (text.startsWith('!wait\n')) wait(() => process.stdout.write(`${text.slice(6)}${token}\n`));
   else process.stdout.write(`${text}${token}\n`);
 });

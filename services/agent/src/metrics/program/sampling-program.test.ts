@@ -62,6 +62,11 @@ test('an answer comes in pieces, and ends where the token stands alone in a line
   expect(await ask('standard')).toMatch(/^x[0-9a-f]{24}\n[0-9a-f]{24} x\n$/);
   does('standard', '');
   expect(await ask('standard')).toBe('');
+  does('standard', '!half');
+  const answer = ask('standard');
+  await eventually(() => asked().length === 4);
+  does('go', '');
+  expect(await answer).toMatch(/^x[0-9a-f]{24}\n\{\}\n$/);
 });
 
 test('a program that dies is started again after a pause that grows, until it has lived for long', async () => {
