@@ -1,20 +1,8 @@
 import type { ActionHost, RunOptions } from '../contract/action.js';
 import { failed } from '../contract/results.js';
 import { ActionStop, runOrStop } from '../contract/settle.js';
+import { POWERSHELL_OPTIONS, POWERSHELL_PATH } from '../../host/windows-programs.js';
 
-/** System programs are run by full path, because Windows searches the current folder first. */
-export const SYSTEM32 = 'C:\\Windows\\System32\\';
-
-export const POWERSHELL_PATH = `${SYSTEM32}WindowsPowerShell\\v1.0\\powershell.exe`;
-/** Before the script. */
-export const POWERSHELL_OPTIONS = [
-  '-NoLogo',
-  '-NoProfile',
-  '-NonInteractive',
-  '-ExecutionPolicy',
-  'Bypass',
-  '-Command',
-];
 const PRELUDE = [
   "$ErrorActionPreference = 'Stop'",
   '[Console]::OutputEncoding = [Text.Encoding]::UTF8',

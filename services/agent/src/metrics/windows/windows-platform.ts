@@ -1,7 +1,7 @@
 import { totalmem } from 'node:os';
 import { type Group, GROUP_LIMIT } from '@muster/host-metrics';
 import { LIMITS } from '@muster/protocol';
-import { POWERSHELL_OPTIONS, POWERSHELL_PATH } from '../../actions/windows/powershell.js';
+import { POWERSHELL_OPTIONS, POWERSHELL_PATH } from '../../host/windows-programs.js';
 import { readableName } from '../contract/instance-names.js';
 import { InstanceSelection, placeInstances } from '../contract/instance-selection.js';
 import { Measurements } from '../contract/measurements.js';
