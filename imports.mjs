@@ -197,7 +197,7 @@ export const FLOORS = {
     worker: ['actions', 'tables', 'host', 'traffic'],
     tables: ['traffic'],
     actions: ['tables', 'host', 'store'],
-    metrics: ['tables'],
+    metrics: ['tables', 'host'],
     contract: ['network'],
     identity: ['network', 'store'],
     network: ['store', 'traffic'],

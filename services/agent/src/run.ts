@@ -24,7 +24,7 @@ import { machineInstance } from './host/instance.js';
 import { workerArguments } from './host/program-files.js';
 import { elapsedTime, processCpuMs } from './metrics/elapsed-time.js';
 import { HostHistory } from './metrics/history/host-history.js';
-import { openHostReader } from './metrics/open-host-reader.js';
+import { type HostReaderOptions, openHostReader } from './metrics/open-host-reader.js';
 import { openDialer } from './network/dialer.js';
 import { ConnectionManager } from './sessions/connection-manager.js';
 import { DiskWatch } from './store/disk-watch.js';
@@ -101,7 +101,8 @@ async function buildAgent(config: AgentConfig, { logger, runner }: ProgramContex
   runner.go('isolation', { start: () => isolation.start(), stop: () => isolation.stop() });
   runner.go('commands', { stop: (signal) => commands.stop(signal) });
 
-  const metrics = openMetrics(config, { clock, processes });
+  const programEnv = programEnvironment(facts.os, env);
+  const metrics = openMetrics(config, { clock, workerPids: () => processes.pids, programEnv });
   for (const each of metrics) runner.go('metrics', { start: () => each.start(), stop: () => each.stop() });
 
   const mode = config.mode === 'auto' ? new AssignedMode({ folder, clock, logger }) : pinnedMode(config.mode);
@@ -163,9 +164,10 @@ function openQueries(config: AgentConfig, { clock, logger, meter, env, agentId, 
 }
 
 /** None when the settings say so. */
-function openMetrics({ metrics }: AgentConfig, { clock, processes }: { clock: Clock; processes: WorkerProcesses }) {
+function openMetrics({ metrics }: AgentConfig, options: HostReaderOptions) {
   if (metrics === 'off') return [];
-  const reader = openHostReader(clock, () => processes.pids);
+  const { clock } = options;
+  const reader = openHostReader(options);
   const history = new HostHistory({ now: () => clock.now(), elapsedMs: elapsedTime(clock) });
   return [new MetricsHandler({ reader, history, clock, random: Math.random, cpuMs: processCpuMs })];
 }

@@ -35,7 +35,7 @@ const HEAD_BYTES = 8 + 8;
 /** Runs for a little more than twice `seconds`, at the pace of a real agent: what runs once a second finds its code and data gone from the caches. */
 export async function measureMetrics(seconds: number): Promise<MetricsCost> {
   const clock = systemClock;
-  const reader = openHostReader(clock, () => []);
+  const reader = openHostReader({ clock, workerPids: () => [], programEnv: undefined });
   const standardUs = await costUs(500, () => Promise.resolve(void reader.read()));
   const detailedUs = await costUs(10, () => reader.refresh({ topProcesses: false }));
   const tickUs = await keepingUs(reader);

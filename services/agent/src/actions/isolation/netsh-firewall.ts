@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { writeFileAtomic } from '../../store/atomic-file.js';
 import type { ActionHost } from '../contract/action.js';
 import { runOrStop } from '../contract/settle.js';
-import { SYSTEM32 } from '../windows/powershell.js';
+import { SYSTEM32 } from '../../host/windows-programs.js';
 import { formatNetworkAddress } from './network-address.js';
 import type { AllowList, FirewallBackend } from './allow-list.js';
 

@@ -1,7 +1,7 @@
 import type { ServiceManager, ServiceView } from './service-manager.js';
 import type { ActionCall, ProgramResult } from '../contract/action.js';
 import { pollUntil } from '../contract/poll-until.js';
-import { SYSTEM32 } from '../windows/powershell.js';
+import { SYSTEM32 } from '../../host/windows-programs.js';
 
 const STATE_WAIT = { timeoutMs: 30_000, intervalMs: 250 };
 const SC = `${SYSTEM32}sc.exe`;

@@ -5,7 +5,8 @@ import { afterEach, beforeEach, expect } from '@jest/globals';
 import type { ActionPlatform } from '@muster/actions';
 import type { ActionHost, ActionImplementation, ActionResult, JsonValue } from '../contract/action.js';
 import { createActions } from '../create-actions.js';
-import { POWERSHELL_PATH, scriptArgs, SYSTEM32 } from '../windows/powershell.js';
+import { POWERSHELL_PATH, SYSTEM32 } from '../../host/windows-programs.js';
+import { scriptArgs } from '../windows/powershell.js';
 import { playback, testCall, testHost, type RecordedRun, type TestCallOptions } from './action-harness.js';
 
 /** A host with recorded programs and a data directory for each test. Call it at the top level of a test file. */

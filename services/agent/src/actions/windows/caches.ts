@@ -3,7 +3,8 @@ import { flushResolverCache } from '../contract/flush-resolver-cache.js';
 import { refused, succeeded, unchanged, withVerb, wouldDo } from '../contract/results.js';
 import { callText } from '../contract/call-values.js';
 import { runOrStop, settle } from '../contract/settle.js';
-import { rowsOf, runScript, SYSTEM32 } from './powershell.js';
+import { SYSTEM32 } from '../../host/windows-programs.js';
+import { rowsOf, runScript } from './powershell.js';
 
 /** Finds learned neighbours. Entries set by hand are permanent. An interface is given by number or name. */
 export const FIND_NEIGHBOURS = `ConvertTo-Json -Compress @(Get-NetNeighbor -ErrorAction SilentlyContinue | Where-Object { $_.State -ne 'Permanent' -and (-not $in.address -or $_.IPAddress -eq $in.address) -and (-not $in.interface -or [string]$_.InterfaceIndex -eq $in.interface -or $_.InterfaceAlias -eq $in.interface) } | ForEach-Object { @{ address = $_.IPAddress; index = $_.InterfaceIndex; mac = $_.LinkLayerAddress } })`;

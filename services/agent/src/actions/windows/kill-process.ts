@@ -2,7 +2,8 @@ import type { ActionCall, ActionHost, ActionImplementation, ActionResult } from 
 import { failed, refused, succeeded, unchanged, withVerb, wouldDo } from '../contract/results.js';
 import { callText } from '../contract/call-values.js';
 import { settle } from '../contract/settle.js';
-import { rowsOf, runScript, SYSTEM32 } from './powershell.js';
+import { SYSTEM32 } from '../../host/windows-programs.js';
+import { rowsOf, runScript } from './powershell.js';
 
 /** Finds processes by id or by name (with or without `.exe`). */
 export const FIND_PROCESSES = `$all = if ($in.pid) { Get-CimInstance Win32_Process -Filter ('ProcessId = ' + [int]$in.pid) } else { Get-CimInstance Win32_Process | Where-Object { $_.Name -eq $in.name -or $_.Name -eq ($in.name + '.exe') } }; ConvertTo-Json -Compress @($all | ForEach-Object { @{ pid = $_.ProcessId; name = $_.Name; path = $_.ExecutablePath; start_time = if ($_.CreationDate) { [DateTimeOffset]::new($_.CreationDate).ToUnixTimeSeconds() } } })`;

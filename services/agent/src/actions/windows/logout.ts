@@ -2,7 +2,7 @@ import type { ActionImplementation } from '../contract/action.js';
 import { endSessions } from '../contract/end-sessions.js';
 import { matchLines } from '../contract/match-lines.js';
 import { runOrStop, settle } from '../contract/settle.js';
-import { SYSTEM32 } from './powershell.js';
+import { SYSTEM32 } from '../../host/windows-programs.js';
 
 export interface WindowsSession {
   readonly user: string;

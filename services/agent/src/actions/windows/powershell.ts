@@ -1,12 +1,8 @@
 import type { ActionHost, RunOptions } from '../contract/action.js';
 import { failed } from '../contract/results.js';
 import { ActionStop, runOrStop } from '../contract/settle.js';
+import { POWERSHELL_OPTIONS, POWERSHELL_PATH } from '../../host/windows-programs.js';
 
-/** System programs are run by full path, because Windows searches the current folder first. */
-export const SYSTEM32 = 'C:\\Windows\\System32\\';
-
-export const POWERSHELL_PATH = `${SYSTEM32}WindowsPowerShell\\v1.0\\powershell.exe`;
-const OPTIONS = ['-NoLogo', '-NoProfile', '-NonInteractive', '-ExecutionPolicy', 'Bypass', '-Command'];
 const PRELUDE = [
   "$ErrorActionPreference = 'Stop'",
   '[Console]::OutputEncoding = [Text.Encoding]::UTF8',
@@ -39,7 +35,7 @@ export async function runScript(
 
 /** Exported for tests. */
 export function scriptArgs(script: string): string[] {
-  return [...OPTIONS, `${PRELUDE}; ${script}`];
+  return [...POWERSHELL_OPTIONS, `${PRELUDE}; ${script}`];
 }
 
 /** Escapes everything beyond ASCII, because the console's code page is unknown. */

@@ -4,7 +4,8 @@ import type { ActionCall, ActionResult, UndoRunner } from '../contract/action.js
 import { failed, refused, succeeded, unchanged, wouldDo } from '../contract/results.js';
 import { keptText, callText } from '../contract/call-values.js';
 import { ActionStop, runOrStop, settle } from '../contract/settle.js';
-import { rowsOf, runScript, SYSTEM32 } from './powershell.js';
+import { SYSTEM32 } from '../../host/windows-programs.js';
+import { rowsOf, runScript } from './powershell.js';
 import { formatRegistryKey, parseRegistryKey, criticalReason, type RegistryKey } from './registry-path.js';
 
 const REG = `${SYSTEM32}reg.exe`;

@@ -2,7 +2,8 @@ import type { ActionImplementation } from '../contract/action.js';
 import { failed, refused, succeeded, unchanged, unsupported, wouldDo } from '../contract/results.js';
 import { callText } from '../contract/call-values.js';
 import { settle } from '../contract/settle.js';
-import { rowsOf, runScript, SYSTEM32 } from './powershell.js';
+import { SYSTEM32 } from '../../host/windows-programs.js';
+import { rowsOf, runScript } from './powershell.js';
 
 /** Finds installed programs, 64-bit and 32-bit. */
 export const FIND_PROGRAMS = `$roots = 'HKLM:\\SOFTWARE\\Microsoft\\Windows\\CurrentVersion\\Uninstall\\*', 'HKLM:\\SOFTWARE\\WOW6432Node\\Microsoft\\Windows\\CurrentVersion\\Uninstall\\*'; ConvertTo-Json -Compress @(Get-ItemProperty $roots -ErrorAction SilentlyContinue | Where-Object { $_.DisplayName -eq $in.name } | ForEach-Object { @{ name = $_.DisplayName; version = $_.DisplayVersion; publisher = $_.Publisher; code = $_.PSChildName; msi = [int]$_.WindowsInstaller } })`;

@@ -29,10 +29,13 @@ class Endpoint {
   readonly refreshes: { readonly atMs: number; readonly topProcesses: boolean }[] = [];
   result: SendResult = 'sent';
   readings = 0;
+  /** Whether the value at 1 was read earlier than in the second. */
+  isOld = false;
   readonly #reader: HostReader = {
     read: () => {
       this.readings += 1;
-      return { shape: SHAPE, values: absentValues(SHAPE).fill(this.readings, 0, 1).fill(1, 1) };
+      const values = absentValues(SHAPE).fill(this.readings, 0, 1).fill(1, 1);
+      return { shape: SHAPE, values, ...(this.isOld ? { recent: values.slice().fill(Number.NaN, 1, 2) } : {}) };
     },
     refresh: ({ topProcesses }) => {
       this.refreshes.push({ atMs: this.clock.monotonic(), topProcesses });
@@ -105,6 +108,27 @@ describe('host metrics of an agent', () => {
     endpoint.metrics({ everyMs: 10_000 });
     endpoint.clock.advance(10_000);
     expect(endpoint.sent.at(-1)!.type).toBe(FRAME.keyframe);
+    endpoint.handler.stop();
+  });
+
+  test('heartbeats have counters of the minute; samples of every second and the history only those of their second', () => {
+    const endpoint = new Endpoint();
+    endpoint.isOld = true;
+    endpoint.handler.start();
+    endpoint.connect();
+    endpoint.metrics({ everyMs: 10_000 });
+    endpoint.clock.advance(60_000);
+    endpoint.metrics({ everyMs: 10_000, watch: WATCH, keyframe: true });
+    endpoint.clock.advance(1_000);
+    const keyframes = endpoint.sent
+      .filter(({ type }) => type === FRAME.keyframe)
+      .map(({ body }) => decodeKeyframe(body));
+    expect(keyframes.map(({ values }) => values[1])).toEqual([1, Number.NaN]);
+    endpoint.sent.length = 0;
+    endpoint.handler.frames.metricsHistory?.({ secondsMs: 60_000, minutesMs: 0 }, 1);
+    const past = endpoint.sent.flatMap(({ type, body }) => (type === FRAME.history ? decodeHistory(body).samples : []));
+    expect(past.length).toBeGreaterThan(10);
+    expect(past.every(({ values }) => Number.isNaN(values[1]))).toBe(true);
     endpoint.handler.stop();
   });
 

@@ -135,7 +135,7 @@ export class MetricsHandler implements Capability {
       return;
     }
     // Nothing is kept yet, but an answer has one piece at least: the moment.
-    history.add(reader.read());
+    history.add(recentOf(reader.read()));
     this.#active?.history.add(ref, history.pieces({ secondsMs: LIMITS.metricsEveryMaxMs, minutesMs: 0 }).slice(-1));
   }
 
@@ -151,14 +151,16 @@ export class MetricsHandler implements Capability {
     this.#tickAtMs = Math.max(this.#tickAtMs + TICK_MS, nowMs + TICK_MS / 2);
     this.#arm();
     const reading = reader.read();
-    history.add(reading);
+    history.add(recentOf(reading));
     if (this.#schedule.isDue(nowMs)) this.#send(reading, nowMs);
     this.#detailed.tick(this.#schedule.isWatched(nowMs));
   }
 
   /** Sends a reading, or lets it wait for the next poll. The history keeps the values of the reading, so they are copied. */
-  #send({ shape, values }: Reading, nowMs: number): void {
+  #send(read: Reading, nowMs: number): void {
     if (this.#active === undefined) return;
+    // A heartbeat has what was read within the minute, a sample of every second only what is of that second.
+    const { shape, values } = this.#schedule.isWatched(nowMs) ? recentOf(read) : read;
     this.#schedule.taken(nowMs);
     this.#sentAtMs = nowMs;
     const reading = { shape, values: values.slice(), atMs: this.#options.clock.now() };
@@ -178,6 +180,10 @@ export class MetricsHandler implements Capability {
     if (session.mode === 'live') session.send(FRAME.processes, 0, body);
     else this.#waitingTop = body;
   }
+}
+
+function recentOf({ shape, values, recent = values }: Reading): Reading {
+  return { shape, values: recent };
 }
 
 type WireProcess = [pid: number, name: string, share: number, residentBytes: number, user: string];

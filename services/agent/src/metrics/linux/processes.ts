@@ -1,9 +1,8 @@
 import { readdirSync } from 'node:fs';
 import { hostMetric } from '@muster/host-metrics';
-import { LIMITS } from '@muster/protocol';
 import type { ProcessUse, TopProcesses } from '../contract/host-reader.js';
-import { readableName } from '../contract/instance-names.js';
 import type { Measurements } from '../contract/measurements.js';
+import { ProcessRanking, type RankedProcess, type SeenProcess } from '../contract/process-ranking.js';
 import { pageKib } from './page-size.js';
 import { parseProcessStat, TICK_MS } from './parse/process.js';
 import { readOnce } from './read-once.js';
@@ -28,16 +27,6 @@ const STATUS: Readonly<Record<string, number>> = {
 /** After so many the event loop has a turn: they take a millisecond or two. */
 const PER_TURN = 50;
 const MAX_PROCESSES = 20_000;
-const TOP = 5;
-
-interface Seen {
-  readonly pid: number;
-  readonly name: string;
-  readonly startTicks: number;
-  readonly ticks: number;
-  readonly pages: number;
-  share: number;
-}
 
 export interface ProcessesOptions {
   /** A time that never goes back, in milliseconds. */
@@ -50,9 +39,7 @@ export interface ProcessesOptions {
 export class Processes {
   readonly #options: Required<ProcessesOptions>;
   readonly #users: UserNames;
-  /** Processor time of each process at the last reading, by its id; kept only while top processes are asked for. */
-  #before: ReadonlyMap<number, Seen> | undefined;
-  #beforeMs = 0;
+  readonly #ranking = new ProcessRanking();
 
   constructor(options: ProcessesOptions) {
     this.#options = { root: '', ...options };
@@ -64,19 +51,20 @@ export class Processes {
     const pids = processIds(`${this.#options.root}/proc`);
     if (pids === undefined) return undefined;
     for (const series of [RUNNING, SLEEPING, BLOCKED, STOPPED, DEFUNCT, THREADS]) host[series] = 0;
-    const seen = new Map<number, Seen>();
+    const seen: SeenProcess[] = [];
     for (let from = 0; from < pids.length; from += PER_TURN) {
       if (from > 0) await new Promise<void>((resolve) => setImmediate(resolve));
       for (const pid of pids.slice(from, from + PER_TURN)) this.#readOne(pid, host, withTop ? seen : undefined);
     }
-    const nowMs = this.#options.monotonic();
-    const top = withTop ? this.#top(seen, nowMs) : undefined;
-    this.#before = withTop ? seen : undefined;
-    this.#beforeMs = nowMs;
-    return top;
+    if (!withTop) {
+      this.#ranking.forget();
+      return undefined;
+    }
+    const ranks = this.#ranking.rank(seen, this.#options.monotonic());
+    return ranks && { byCpu: this.#withUsers(ranks.byCpu), byMemory: this.#withUsers(ranks.byMemory) };
   }
 
-  #readOne(pid: number, host: Float64Array, seen: Map<number, Seen> | undefined): void {
+  #readOne(pid: number, host: Float64Array, seen: SeenProcess[] | undefined): void {
     const bytes = readOnce(`${this.#options.root}/proc/${pid}/stat`);
     const stat = bytes === undefined ? undefined : parseProcessStat(bytes);
     // It has ended meanwhile.
@@ -84,40 +72,17 @@ export class Processes {
     const series = STATUS[stat.state] ?? SLEEPING;
     host[series] = (host[series] as number) + 1;
     host[THREADS] = (host[THREADS] as number) + stat.threads;
-    const { name, startTicks, ticks, residentPages: pages } = stat;
-    seen?.set(pid, { pid, name, startTicks, ticks, pages, share: 0 });
-  }
-
-  #top(seen: ReadonlyMap<number, Seen>, nowMs: number): TopProcesses | undefined {
-    const before = this.#before;
-    const passedMs = nowMs - this.#beforeMs;
-    if (before === undefined || passedMs <= 0) return undefined;
-    for (const one of seen.values()) {
-      const earlier = before.get(one.pid);
-      // Another process may have got the id.
-      const from = earlier?.startTicks === one.startTicks ? earlier.ticks : 0;
-      one.share = Math.max(0, ((one.ticks - from) * TICK_MS) / passedMs);
-    }
-    const all = [...seen.values()];
-    const used = all.filter(({ share }) => share > 0);
-    return {
-      byCpu: this.#first(used, (one) => one.share),
-      byMemory: this.#first(
-        all.filter(({ pages }) => pages > 0),
-        (one) => one.pages,
-      ),
-    };
-  }
-
-  #first(all: Seen[], by: (one: Seen) => number): ProcessUse[] {
-    const first = all.toSorted((a, b) => by(b) - by(a) || a.pid - b.pid).slice(0, TOP);
-    return first.map(({ pid, name, share, pages }) => ({
+    seen?.push({
       pid,
-      name: readableName(name, LIMITS.processNameBytes),
-      share: Math.round(share * 1_000) / 1_000,
-      residentBytes: pages * pageKib() * 1_024,
-      user: this.#users.ofProcess(pid),
-    }));
+      name: stat.name,
+      start: stat.startTicks,
+      cpuMs: stat.ticks * TICK_MS,
+      residentBytes: stat.residentPages * pageKib() * 1_024,
+    });
+  }
+
+  #withUsers(ranked: readonly RankedProcess[]): ProcessUse[] {
+    return ranked.map((one) => ({ ...one, user: this.#users.ofProcess(one.pid) }));
   }
 }
 

@@ -1,12 +1,12 @@
 import { readdirSync } from 'node:fs';
-import { type Group, GROUP_LIMIT, hostMetric } from '@muster/host-metrics';
+import { GROUP_LIMIT, hostMetric } from '@muster/host-metrics';
 import type { AgentUsage } from './agent-usage.js';
+import { InstanceSelection, placeInstances } from '../contract/instance-selection.js';
 import { Measurements } from '../contract/measurements.js';
-import { InstanceSelection } from './instance-selection.js';
 import { KernelFile } from './kernel-file.js';
 import { SteadyTimes } from './steady-times.js';
 import { parseCpuStat } from './parse/cpu.js';
-import { type Candidate, parseDiskstats, parseNetDev } from './parse/devices.js';
+import { parseDiskstats, parseNetDev } from './parse/devices.js';
 import { parseLoadavg, parsePressure, type PressureResource, parseUptime } from './parse/load.js';
 import { parseMeminfo } from './parse/memory.js';
 import { TextScanner } from './parse/text-scanner.js';
@@ -19,8 +19,7 @@ export interface StandardSetOptions {
 
 const PRESSURES = ['cpu', 'memory', 'io'] as const;
 
-const omitted = (group: Group): number => hostMetric('muster.agent.omitted', { group });
-const OMITTED = { core: omitted('core'), disk: omitted('disk'), interface: omitted('interface') };
+const OMITTED_CORES = hostMetric('muster.agent.omitted', { group: 'core' });
 
 /** The times of all processors are next to each other in the catalogue. */
 const FIRST_TIME = hostMetric('system.cpu.time', { 'cpu.mode': 'user' });
@@ -75,8 +74,8 @@ export class StandardSet {
     for (const resource of PRESSURES) {
       scan(this.#pressures[resource], (text) => parsePressure(text, resource, host));
     }
-    scan(this.#diskstats, (text) => select(set, 'disk', this.#disks, parseDiskstats(text)));
-    scan(this.#netDev, (text) => select(set, 'interface', this.#interfaces, parseNetDev(text)));
+    scan(this.#diskstats, (text) => placeInstances(set, 'disk', this.#disks, parseDiskstats(text)));
+    scan(this.#netDev, (text) => placeInstances(set, 'interface', this.#interfaces, parseNetDev(text)));
     this.#usage.read(host);
     return set;
   }
@@ -93,7 +92,7 @@ export class StandardSet {
       this.#hostTimes.hold(set.host.subarray(FIRST_TIME, FIRST_TIME + CPU_MODES));
       this.#coreTimes.hold(values);
       set.groups.core = { names: cores, values };
-      set.host[OMITTED.core] = more;
+      set.host[OMITTED_CORES] = more;
     });
   }
 }
@@ -101,17 +100,6 @@ export class StandardSet {
 function scan(file: KernelFile, parse: (text: TextScanner) => void): void {
   const bytes = file.read();
   if (bytes !== undefined) parse(new TextScanner(bytes));
-}
-
-function select(
-  set: Measurements,
-  group: 'disk' | 'interface',
-  selection: InstanceSelection,
-  found: readonly Candidate[],
-): void {
-  const { names, positions, omitted: more } = selection.select(found);
-  set.groups[group] = { names, values: Float64Array.from(positions.flatMap((at) => found[at]?.values ?? [])) };
-  set.host[OMITTED[group]] = more;
 }
 
 /** Tells disks from partitions by the folder that has only disks. */

@@ -1,13 +1,5 @@
+import type { Candidate } from '../../contract/instance-selection.js';
 import type { TextScanner } from './text-scanner.js';
-
-/** A disk or an interface as the kernel lists it. */
-export interface Candidate {
-  /** Its name, as Latin-1. */
-  readonly key: string;
-  readonly values: readonly number[];
-  /** How much it has done since it is there; 0: it was never used, and is left out. */
-  readonly activity: number;
-}
 
 /** More lines than this are not read. */
 const MAX_LINES = 10_000;

@@ -1,5 +1,16 @@
-import { readableName } from '../contract/instance-names.js';
-import type { Candidate } from './parse/devices.js';
+import { type Group, GROUP_METRICS, GROUPS, hostMetric } from '@muster/host-metrics';
+import { readableName } from './instance-names.js';
+import type { Measurements } from './measurements.js';
+
+/** A disk, an interface … as the system lists it. */
+export interface Candidate {
+  /** Its name, as Latin-1. */
+  readonly key: string;
+  /** In the order of the catalogue; `NaN` is absent. */
+  readonly values: readonly number[];
+  /** How much it has done since it is there; 0: it was never used, and is left out. */
+  readonly activity: number;
+}
 
 export interface Selection {
   readonly names: readonly string[];
@@ -74,4 +85,23 @@ function isUsed({ activity }: Candidate): boolean {
 
 function compare(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
+}
+
+const OMITTED = Object.fromEntries(
+  GROUPS.map((group) => [group, hostMetric('muster.agent.omitted', { group })]),
+) as Record<Group, number>;
+
+/** Puts the instances that are chosen among `found` into the set, and how many used ones are not. */
+export function placeInstances(
+  { groups, host }: Measurements,
+  group: Group,
+  selection: InstanceSelection,
+  found: readonly Candidate[],
+): void {
+  const { names, positions, omitted } = selection.select(found);
+  const width = GROUP_METRICS[group].length;
+  const values = new Float64Array(names.length * width).fill(Number.NaN);
+  for (const [i, at] of positions.entries()) values.set((found[at] as Candidate).values, i * width);
+  groups[group] = { names, values };
+  host[OMITTED[group]] = omitted;
 }

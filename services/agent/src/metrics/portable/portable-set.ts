@@ -1,43 +1,25 @@
 import { availableParallelism, cpus, freemem, loadavg, totalmem, uptime } from 'node:os';
 import { GROUP_LIMIT, GROUP_METRICS, groupMetric, hostMetric } from '@muster/host-metrics';
-import type { AgentUsage } from './linux/agent-usage.js';
-import type { HostReader, Reading } from './contract/host-reader.js';
-import { Measurements, ReadingComposer } from './contract/measurements.js';
+import { Measurements } from '../contract/measurements.js';
 
 const TICK_MS = 10;
 const HOST_MODES = { user: 'user', nice: 'nice', sys: 'system', idle: 'idle', irq: 'interrupt' } as const;
 
-/** What Node knows of any machine: processors, memory, load, uptime, the agent's own cost. The rest is absent. */
-export class PortableReader implements HostReader {
-  readonly #usage: AgentUsage;
-  readonly #composer = new ReadingComposer();
-
-  constructor(usage: AgentUsage) {
-    this.#usage = usage;
-  }
-
-  read(): Reading {
-    const set = new Measurements();
-    readProcessors(set);
-    const { host } = set;
-    host[hostMetric('system.memory.limit')] = totalmem() / 1_024;
-    host[hostMetric('system.memory.usage', { 'system.memory.state': 'free' })] = freemem() / 1_024;
-    host[hostMetric('system.memory.usage', { 'system.memory.state': 'used' })] = (totalmem() - freemem()) / 1_024;
-    host[hostMetric('system.uptime')] = uptime();
-    if (process.platform !== 'win32') {
-      for (const [i, load] of loadavg().entries()) {
-        host[hostMetric(`system.cpu.load_average.${['1m', '5m', '15m'][i]}`)] = load * 100;
-      }
+/** What Node knows of any machine: processors, memory, load, uptime. */
+export function readPortableSet(): Measurements {
+  const set = new Measurements();
+  readProcessors(set);
+  const { host } = set;
+  host[hostMetric('system.memory.limit')] = totalmem() / 1_024;
+  host[hostMetric('system.memory.usage', { 'system.memory.state': 'free' })] = freemem() / 1_024;
+  host[hostMetric('system.memory.usage', { 'system.memory.state': 'used' })] = (totalmem() - freemem()) / 1_024;
+  host[hostMetric('system.uptime')] = uptime();
+  if (process.platform !== 'win32') {
+    for (const [i, load] of loadavg().entries()) {
+      host[hostMetric(`system.cpu.load_average.${['1m', '5m', '15m'][i]}`)] = load * 100;
     }
-    this.#usage.read(host);
-    return this.#composer.compose(set);
   }
-
-  refresh(): Promise<undefined> {
-    return Promise.resolve(undefined);
-  }
-
-  close(): void {}
+  return set;
 }
 
 function readProcessors({ host, groups }: Measurements): void {
