@@ -72,10 +72,25 @@ describe('reading a system', () => {
     expect(system.list('/')).toEqual(expect.arrayContaining(['a', 'empty', 'folder', 'link', 'pipe']));
   });
 
-  it('runs programs of this machine for a limited time, and returns undefined for any failure', () => {
-    const live = new System();
+  it('runs programs of this machine, and tells of each failure; one that is not there is no failure', () => {
+    const warnings: unknown[] = [];
+    const live = new System('/', { warn: (...warning) => warnings.push(warning) });
     expect(live.run('/bin/echo', ['$HOME', '; x'])).toBe('$HOME ; x\n');
-    expect(live.run('/bin/false', [])).toBeUndefined();
     expect(live.run('/nowhere', [])).toBeUndefined();
+    expect(warnings).toEqual([]);
+    expect(live.run('/bin/sh', ['-c', 'echo some; echo what >&2; exit 3'])).toBeUndefined();
+    expect(live.run('/bin/sh', ['-c', 'echo some; exit 3'], { keepOutput: true })).toBe('some\n');
+    expect(live.run('/bin/sh', ['-c', 'kill -9 $$'])).toBeUndefined();
+    expect(live.run(join(root, 'a'), [])).toBeUndefined();
+    expect(warnings).toEqual([
+      ['unreadable', '/bin/sh ended with 3: what'],
+      ['unreadable', '/bin/sh ended with 3'],
+      ['unreadable', '/bin/sh ended before it had answered'],
+      ['unreadable', `${join(root, 'a')}: EACCES`],
+    ]);
+  });
+
+  it('bytes of a program that are not UTF-8 are as they are in names', () => {
+    expect(new System().run('/usr/bin/printf', ['b\\377'])).toBe('b\uefff');
   });
 });

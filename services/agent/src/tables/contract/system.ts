@@ -1,4 +1,3 @@
-import { execFileSync } from 'node:child_process';
 import {
   accessSync,
   type BigIntStats,
@@ -18,13 +17,13 @@ import { bytesOfText, hasRawBytes, textOfBytes } from '@muster/protocol';
 import type { CollectRequest, TableRow } from '@muster/tables';
 import { BYTES, FOLDER, FoundFile } from './found-file.js';
 import { type FolderOfUser, type Guard, linksCount, ownedBy } from './ownership.js';
+import { complaintOf, type ProgramEnd, runToEnd } from './run-to-end.js';
 
 /** Limit for a file that is read completely. Real files are far smaller. */
 const READ_LIMIT = 64 * 1024 * 1024;
 const CHUNK = 64 * 1024;
 /** Limit for the entries of one folder. */
 const LIST_LIMIT = 200_000;
-const COMMAND_MS = 5_000;
 /** Limit for a file that users control: what is made of it may need many times its memory. */
 const USER_READ_LIMIT = 16 * 1024 * 1024;
 
@@ -45,8 +44,12 @@ interface View {
 }
 
 interface RunOptions {
-  readonly keepOutput?: boolean;
+  /** What it reads (`atDescriptor`), whatever their names lead to by then. */
   readonly files?: readonly FoundFile[];
+  /** What keeps an end from being a whole answer; without it, any exit status but 0 does. */
+  readonly faultsOf?: (end: ProgramEnd) => readonly string[];
+  /** What it wrote is used all the same: it was asked for many things, and one of them is not there. */
+  readonly keepOutput?: boolean;
 }
 
 /** What the system says of something that is not there, or not any more. */
@@ -276,43 +279,34 @@ export class System {
   }
 
   /**
-   * Runs a program by its absolute path and returns its output. `undefined` when it is missing, fails or takes over five seconds.
-   * With `keepOutput`, what it wrote before it failed is kept: it was asked for many things, and one of them is not there. `files`
-   * are what it reads ({@link atDescriptor}), whatever their names lead to by then.
+   * Runs a program by its absolute path and returns its output. `undefined` when it is missing, fails or takes over five seconds; of
+   * each but the first `warn` is told.
    */
   run(
     program: string,
     args: readonly string[],
-    { keepOutput = false, files = [] }: RunOptions = {},
+    {
+      files = [],
+      faultsOf = (end) => (end.status === 0 ? [] : [complaintOf(program, end)]),
+      keepOutput = false,
+    }: RunOptions = {},
   ): string | undefined {
     if (!this.live || !this.exists(program)) return undefined;
     // From here on it is the program that may take its time, and no path.
     this.#touch('');
-    try {
-      return execFileSync(program, args, {
-        encoding: 'utf8',
-        timeout: COMMAND_MS,
-        killSignal: 'SIGKILL',
-        maxBuffer: READ_LIMIT,
-        stdio: ['ignore', 'pipe', 'ignore', ...files.map(({ fd }) => fd)],
-        env: { LC_ALL: 'C', PATH: '/usr/sbin:/usr/bin:/sbin:/bin' },
-        cwd: '/',
-      });
-    } catch (error) {
-      const code = errorCode(error);
-      if (code === 'ETIMEDOUT') this.#warn('too_slow', `${program} took longer than ${COMMAND_MS} ms`);
-      else if (code === 'ENOBUFS') this.#warn('too_large', `${program} wrote more than ${READ_LIMIT} bytes`);
-      else if (!isExit(error)) this.#warn('unreadable', `${program} ended before it had answered`);
-      return keepOutput && isExit(error) ? error.stdout : undefined;
+    const end = runToEnd(
+      program,
+      args,
+      files.map(({ fd }) => fd),
+    );
+    if (!('status' in end)) {
+      this.#warn(end.code, end.message);
+      return undefined;
     }
+    const faults = faultsOf(end);
+    for (const fault of faults) this.#warn('unreadable', fault);
+    return faults.length === 0 || keepOutput ? end.stdout : undefined;
   }
-}
-
-/** Whether the program ended by itself. */
-function isExit(error: unknown): error is { readonly stdout: string } {
-  // `instanceof` does not hold across realms.
-  if (typeof error !== 'object' || error === null) return false;
-  return 'status' in error && typeof error.status === 'number' && 'stdout' in error;
 }
 
 /** Reads one table of one platform. Skips what it cannot read. Throws only when the time of the statement is over. */
