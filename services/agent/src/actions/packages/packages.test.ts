@@ -94,14 +94,7 @@ const status = (name: string): string =>
 const QUERY_FORMAT = '%{NAME}\\t%{VERSION}\\t%{RELEASE}\\t%{ARCH}\\t%{EPOCH}\\n';
 const rpmQuery = (...rest: string[]): string[] => ['rpm', '-q', '--queryformat', QUERY_FORMAT, ...rest];
 const OWNERS: RecordedRun = {
-  argv: [
-    'rpm',
-    '-q',
-    '-f',
-    '--queryformat',
-    QUERY_FORMAT,
-    ...[process.execPath, '/sbin/init'].filter((path) => existsSync(path)),
-  ],
+  argv: rpmQuery('-f', ...[process.execPath, '/sbin/init'].filter((path) => existsSync(path))),
   stdout: 'nodejs\t20.19.1\t1.el9\tx86_64\t1\nsystemd\t252\t51.el9\tx86_64\t(none)\n',
 };
 const NO_DPKG: RecordedRun = {
