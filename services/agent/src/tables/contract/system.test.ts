@@ -68,6 +68,22 @@ describe('reading a system', () => {
     expect(system.lstat('/d\ueffe')?.isDirectory()).toBe(true);
   });
 
+  (process.getuid?.() === 0 ? it : it.skip)('tells of a folder that opens, and whose names are not told', () => {
+    const module = new URL('./system.js', import.meta.url).href;
+    const program = `
+      import('${module}').then(({ System }) => {
+        const warnings = [];
+        const names = new System('/', { warn: (...one) => warnings.push(one) }).list('/proc/${process.pid}/map_files');
+        console.log(JSON.stringify({ names, warnings }));
+      })`;
+    const node = [process.execPath, '--input-type=module', '-e', program];
+    const output = execFileSync('setpriv', ['--bounding-set', '-sys_ptrace', '--inh-caps', '-sys_ptrace', ...node]);
+    expect(JSON.parse(String(output))).toEqual({
+      names: [],
+      warnings: [['unreadable', `/proc/${process.pid}/map_files: EACCES`]],
+    });
+  });
+
   it('lists a folder in order', () => {
     expect(system.list('/')).toEqual(expect.arrayContaining(['a', 'empty', 'folder', 'link', 'pipe']));
   });

@@ -4,7 +4,6 @@ import {
   closeSync,
   constants,
   type Dir,
-  type Dirent,
   lstatSync,
   opendirSync,
   readlinkSync,
@@ -41,6 +40,8 @@ interface View {
   readonly guard: Guard;
   /** Called before each file and folder. What it throws ends the statement. */
   readonly checkpoint: () => void;
+  /** Whether a path leads to a file system that may not answer: of what a user has, none of those is touched. */
+  readonly mayHang?: ((path: string) => boolean) | undefined;
 }
 
 interface RunOptions {
@@ -81,19 +82,26 @@ export class System {
   }
 
   /** The same for files below a folder that a user controls: of those it reads what {@link ownedBy} lets through, 16 MiB at most. */
-  ofUser(folder: FolderOfUser, checkpoint: () => void): System {
+  ofUser(folder: FolderOfUser, { checkpoint, mayHang }: Pick<View, 'checkpoint' | 'mayHang'>): System {
     const directory = this.live ? folder.directory : join(this.#root, folder.directory);
-    return this.#guarded(ownedBy({ ...folder, directory }, this.#root), checkpoint);
+    return this.#guarded({ guard: ownedBy({ ...folder, directory }, this.#root), checkpoint, mayHang });
   }
 
   /** The same for paths that a statement names, which may be anywhere: {@link linksCount} says which links are followed. */
   ofStatement(checkpoint: () => void): System {
-    return this.#guarded(linksCount(this.#root), checkpoint);
+    return this.#guarded({ guard: linksCount(this.#root), checkpoint });
   }
 
-  #guarded(guard: Guard, checkpoint: () => void): System {
+  #guarded(view: View): System {
     const options = { touch: this.#touch, agentPid: this.#agentPid, warn: this.#warn };
-    return new System(this.#root, options, { guard, checkpoint });
+    return new System(this.#root, options, view);
+  }
+
+  /** Tells that it is not touched. */
+  #mayHang(path: string): boolean {
+    if (this.#view?.mayHang?.(path) !== true) return false;
+    this.#warn('unreadable', `${path}: on a file system of another machine or of a program, which may not answer`);
+    return true;
   }
 
   /** False for a copied tree. The kernel and programs of this machine do not describe it. */
@@ -177,12 +185,27 @@ export class System {
       this.#view === undefined ? this.#openFolder(path) : this.#find(path, (found) => found.openFolder());
     if (directory === undefined) return [];
     try {
-      const { names, isWhole } = readNames(directory);
-      if (!isWhole) this.#warn('too_large', `${path} has more than ${LIST_LIMIT} entries; the others are not read`);
-      return names.sort();
+      return this.#names(path, directory).sort();
     } finally {
       directory.closeSync();
     }
+  }
+
+  /** The process or folder may disappear meanwhile; the names read so far are valid. */
+  #names(path: string, directory: Dir): string[] {
+    const names: string[] = [];
+    try {
+      for (let entry = directory.readSync(); entry !== null; entry = directory.readSync()) {
+        if (names.length === LIST_LIMIT) {
+          this.#warn('too_large', `${path} has more than ${LIST_LIMIT} entries; the others are not read`);
+          break;
+        }
+        names.push(nameOf(entry.name));
+      }
+    } catch (error) {
+      this.failed(path, error);
+    }
+    return names;
   }
 
   #openFolder(path: string): Dir | undefined {
@@ -208,6 +231,7 @@ export class System {
 
   /** What is at the path, not opened. `undefined` where there is nothing, or nothing for this view. The caller closes it. */
   find(path: string): FoundFile | undefined {
+    if (this.#mayHang(path)) return undefined;
     const real = this.real(path);
     this.#view?.checkpoint();
     let found: FoundFile | undefined;
@@ -225,6 +249,7 @@ export class System {
 
   /** The target of a symbolic link, unresolved. */
   link(path: string): string | undefined {
+    if (this.#mayHang(path)) return undefined;
     const real = this.real(path);
     try {
       return nameOf(readlinkSync(real, { encoding: BYTES }));
@@ -235,6 +260,7 @@ export class System {
 
   /** The path with all links resolved. */
   realPath(path: string): string | undefined {
+    if (this.#mayHang(path)) return undefined;
     const real = this.real(path);
     try {
       const found = nameOf(realpathSync.native(real, { encoding: BYTES }));
@@ -246,6 +272,7 @@ export class System {
 
   /** Follows links. */
   stat(path: string): BigIntStats | undefined {
+    if (this.#mayHang(path)) return undefined;
     const real = this.real(path);
     try {
       return statSync(real, { bigint: true, throwIfNoEntry: false });
@@ -256,6 +283,7 @@ export class System {
 
   /** Does not follow links. */
   lstat(path: string): BigIntStats | undefined {
+    if (this.#mayHang(path)) return undefined;
     const real = this.real(path);
     try {
       return lstatSync(real, { bigint: true, throwIfNoEntry: false });
@@ -265,6 +293,7 @@ export class System {
   }
 
   exists(path: string): boolean {
+    if (this.#mayHang(path)) return false;
     const real = this.real(path);
     try {
       accessSync(real, constants.F_OK);
@@ -326,22 +355,6 @@ function textOf(path: string | Buffer): string {
 
 function nameOf(bytes: string): string {
   return /[\x80-\xff]/.test(bytes) ? textOfBytes(Buffer.from(bytes, BYTES)) : bytes;
-}
-
-function readNames(directory: Dir): { names: string[]; isWhole: boolean } {
-  const names: string[] = [];
-  for (;;) {
-    let entry: Dirent | null;
-    try {
-      entry = directory.readSync();
-    } catch {
-      // The process or folder disappeared. The names read so far are valid.
-      return { names, isWhole: true };
-    }
-    if (entry === null) return { names, isWhole: true };
-    if (names.length === LIST_LIMIT) return { names, isWhole: false };
-    names.push(nameOf(entry.name));
-  }
 }
 
 /** Reads until the end of the file, because kernel files report size 0. Most files fit in `scratch`, which saves allocations. */
