@@ -1,7 +1,7 @@
 import { closeSync, constants, lstatSync, openSync, readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
 import { bytesOfText, textOfBytes } from '@muster/protocol';
 import { basename } from 'node:path';
-import { isSameFile, withoutDeletedMark } from '../../tables/linux/deleted-mark.js';
+import { isSameFile, withoutDeletedMark } from '../../tables/linux/parse/deleted-mark.js';
 import { parseMountinfo, remoteMountOf } from '../../tables/linux/remote-mounts.js';
 import { parseBootTime, parseColonLines, parseIds, parseProcStat } from '../../tables/linux/parse/proc.js';
 

@@ -29,10 +29,10 @@ export function runToEnd(program: string, args: readonly string[], fds: readonly
     env: { LC_ALL: 'C', PATH: '/usr/sbin:/usr/bin:/sbin:/bin' },
     cwd: '/',
   });
-  const code = error !== undefined && 'code' in error ? error.code : undefined;
+  const code = (error as NodeJS.ErrnoException | undefined)?.code;
   if (code === 'ETIMEDOUT') return { code: 'too_slow', message: `${program} took longer than ${RUN_MS} ms` };
   if (code === 'ENOBUFS') return { code: 'too_large', message: `${program} wrote more than ${OUTPUT_BYTES} bytes` };
-  if (error !== undefined) return { code: 'unreadable', message: `${program}: ${String(code ?? error)}` };
+  if (error !== undefined) return { code: 'unreadable', message: `${program}: ${code ?? error.message}` };
   if (status === null) return { code: 'unreadable', message: `${program} ended before it had answered` };
   return { status, stdout: textOfBytes(stdout), stderr: textOfBytes(stderr) };
 }

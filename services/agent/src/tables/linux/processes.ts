@@ -2,7 +2,7 @@ import { lstatSync, readlinkSync } from 'node:fs';
 import { textOfBytes } from '@muster/protocol';
 import type { CollectRequest, TableRow } from '@muster/tables';
 import { type Collector, errorCode, type System } from '../contract/system.js';
-import { isSameFile, withoutDeletedMark } from './deleted-mark.js';
+import { isSameFile, withoutDeletedMark } from './parse/deleted-mark.js';
 import { type Mounts, parseMountinfo, remoteMountOf } from './remote-mounts.js';
 import {
   parseBootTime,

@@ -86,29 +86,33 @@ whereMounted('a program of the machine that fails', () => {
     expect(answer?.warnings).toEqual([expect.stringMatching(/^\/usr\/bin\/systemctl ended with 1: /)]);
   });
 
-  (spawnSync('rpm', ['--version']).status === 0 ? test : test.skip)('rpm with a broken database is told', () => {
-    const dbpath = execFileSync('rpm', ['--eval', '%_dbpath'], { encoding: 'utf8' }).trim();
-    const prepare = `mkdir -p ${dbpath}; mount -t tmpfs none ${dbpath};
+  (spawnSync('rpm', ['--version']).status === 0 ? describe : describe.skip)('rpm', () => {
+    test('rpm with a broken database is told', () => {
+      const dbpath = execFileSync('rpm', ['--eval', '%_dbpath'], { encoding: 'utf8' }).trim();
+      const prepare = `mkdir -p ${dbpath}; mount -t tmpfs none ${dbpath};
       for name in rpmdb.sqlite Packages Packages.db; do echo no database > ${dbpath}/$name; done`;
-    const questions = [
-      'SELECT name FROM rpm_packages',
-      'SELECT path FROM rpm_package_files',
-      "SELECT path FROM rpm_package_files WHERE package = 'mt-nothing'",
-    ];
-    for (const answer of ask(prepare, questions)) {
-      expect(answer).toEqual({
-        ok: true,
-        rows: 0,
-        warnings: [expect.stringMatching(/^\/usr\/bin\/rpm ended with 1: error: /)],
-      });
-    }
-    // A package that is not there is no fault.
-    expect(ask('true', questions.slice(2))).toEqual([{ ok: true, rows: 0, warnings: [] }]);
+      const questions = [
+        'SELECT name FROM rpm_packages',
+        'SELECT path FROM rpm_package_files',
+        "SELECT path FROM rpm_package_files WHERE package = 'mt-nothing'",
+      ];
+      for (const answer of ask(prepare, questions)) {
+        expect(answer).toEqual({
+          ok: true,
+          rows: 0,
+          warnings: [expect.stringMatching(/^\/usr\/bin\/rpm ended with 1: error: /)],
+        });
+      }
+      // A package that is not there is no fault.
+      expect(ask('true', questions.slice(2))).toEqual([{ ok: true, rows: 0, warnings: [] }]);
+    });
   });
 
-  (spawnSync('nft', ['--version']).status === 0 ? test : test.skip)('nft without its right is told', () => {
-    const noRights = 'exec setpriv --bounding-set -net_admin --inh-caps -net_admin "$@"';
-    const [answer] = ask(noRights, ['SELECT handle FROM nftables']);
-    expect(answer?.warnings).toEqual([expect.stringMatching(/^\/usr\/sbin\/nft ended with 1: .*not permitted/)]);
+  (spawnSync('nft', ['--version']).status === 0 ? describe : describe.skip)('nft', () => {
+    test('nft without its right is told', () => {
+      const noRights = 'exec setpriv --bounding-set -net_admin --inh-caps -net_admin "$@"';
+      const [answer] = ask(noRights, ['SELECT handle FROM nftables']);
+      expect(answer?.warnings).toEqual([expect.stringMatching(/^\/usr\/sbin\/nft ended with 1: .*not permitted/)]);
+    });
   });
 });

@@ -1,5 +1,5 @@
 import type { TableRow } from '@muster/tables';
-import { withoutDeletedMark } from '../deleted-mark.js';
+import { withoutDeletedMark } from './deleted-mark.js';
 
 /** The kernel writes a line break of a name so, and a backslash as it is: such a name can be read in two ways. */
 const BREAK = '\\012';
