@@ -4,7 +4,7 @@ import type { TableSpec } from './table-spec.js';
 /** Interfaces, addresses, routes and names. */
 export const NETWORK_TABLES: readonly TableSpec[] = [
   table('arp_cache', 'Hardware addresses of neighbours that the machine has learned or was told', EVERY_PLATFORM, [
-    text('address', 'IPv4 address of the neighbour'),
+    text('address', 'Address of the neighbour'),
     text('mac', 'Its hardware address', NO_CASE),
     text('interface', 'Interface behind which it is'),
     text('permanent', '1 when the entry was set by hand and does not expire'),

@@ -5,6 +5,7 @@ const OTHERS: Readonly<Record<Exclude<TableCost, 'few_files'>, readonly string[]
   packages: ['apps', 'deb_package_files', 'deb_packages', 'patches', 'portage_packages', 'programs'],
   program: [
     ...[
+      'arp_cache',
       'interface_addresses',
       'interface_details',
       'iptables',

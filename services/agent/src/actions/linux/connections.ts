@@ -1,5 +1,6 @@
+import { readFileSync } from 'node:fs';
 import { isIPv6, SocketAddress } from 'node:net';
-import { System } from '../../tables/contract/system.js';
+import { errorCode, System } from '../../tables/contract/system.js';
 import { FAMILY, parseInetSockets, type Socket } from '../../tables/linux/parse/net.js';
 
 /** Identifies a connection: protocol, and address and port of both ends. */
@@ -16,7 +17,7 @@ const PROTOCOLS = { tcp: 6, udp: 17 } as const;
 /** This process's own entry in /proc; its network is the agent's. */
 export const SELF = 'self';
 
-/** Finds the sockets of a connection in the network namespace of a process. Only UDP can have several. */
+/** Finds the sockets of a connection in the network namespace of a process. Only UDP can have several. @throws what the system says of lists that it cannot read. */
 export function findSockets(process_: number | typeof SELF, tuple: FiveTuple): Socket[] {
   const number = PROTOCOLS[tuple.protocol];
   const files = [
@@ -24,8 +25,18 @@ export function findSockets(process_: number | typeof SELF, tuple: FiveTuple): S
     [`${tuple.protocol}6`, FAMILY.inet6],
   ] as const;
   return files
-    .flatMap(([file, family]) => parseInetSockets(MACHINE.text(`/proc/${process_}/net/${file}`) ?? '', family, number))
+    .flatMap(([file, family]) => parseInetSockets(listText(`/proc/${process_}/net/${file}`), family, number))
     .filter((socket) => matches(socket, tuple));
+}
+
+/** Without IPv6, or when the process has ended, there is none. One that cannot be read is not empty: its error is thrown. */
+function listText(path: string): string {
+  try {
+    return readFileSync(path, 'latin1');
+  } catch (error) {
+    if (['ENOENT', 'ESRCH', 'EINVAL'].includes(String(errorCode(error)))) return '';
+    throw error;
+  }
 }
 
 function matches(socket: Socket, tuple: FiveTuple): boolean {

@@ -50,6 +50,16 @@ onLinux('process.kill on this machine', () => {
     expect(isAlive(view)).toBe(false);
   });
 
+  test('a program that is named as if it were gone is bound by the path that its row has', async () => {
+    const named = join(folder, 'named (deleted)');
+    copyFileSync('/bin/sleep', named);
+    const { pid, startTime, path } = await start(named);
+    expect(path).toBe(named);
+    const stripped = { pid, start_time: startTime, path: join(folder, 'named') };
+    expect(await kill({ binding: stripped })).toMatchObject({ state: 'refused', code: 'changed' });
+    expect(await kill({ binding: { pid, start_time: startTime, path } })).toMatchObject({ state: 'succeeded' });
+  });
+
   test.each([
     ['another start time', { start_time: -1 }, /another process by now/],
     ['another path', { path: '/bin/other' }, /not \/bin\/other/],

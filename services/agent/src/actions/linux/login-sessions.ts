@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { System } from '../../tables/contract/system.js';
 import { parseShow } from '../../tables/linux/parse/systemd.js';
-import type { ActionCall } from '../contract/action.js';
+import type { ActionCall, ActionHost } from '../contract/action.js';
 import { pollUntil } from '../contract/poll-until.js';
 import { agentAndAncestors, hasEnded, isAlive, type ProcessView, viewProcess, viewProcesses } from './process-view.js';
 
@@ -40,27 +40,14 @@ export function sessionSource(): SessionSource {
 }
 
 const PROPERTIES = ['Id', 'Name', 'TTY', 'Leader', 'Class'];
+/** A session that was listed may have ended before it is asked for. */
+const ROUNDS = 3;
 
 /** Sessions of systemd-logind, through loginctl. It ends everything in the session's control group. */
 export const logind: SessionSource = {
   async find({ host, signal }, { user, id }) {
-    const listed = await host.run('loginctl', ['list-sessions', '--no-legend', '--no-pager'], { signal });
-    if (listed.code !== 0) return listed.stderr.trim() || 'loginctl does not answer';
-    const ids = listed.stdout.split('\n').flatMap((line) => /^\s*(\S+)/.exec(line)?.[1] ?? []);
-    const requested = id === undefined ? ids : ids.filter((one) => one === id);
-    if (requested.length === 0) return [];
-    const shown = await host.run(
-      'loginctl',
-      // One property each: before systemd 256 a list is one name, which no session has.
-      ['show-session', ...PROPERTIES.map((name) => `--property=${name}`), '--', ...requested],
-      {
-        signal,
-      },
-    );
-    // Fails when a session ended in between. The others are printed all the same.
-    const all = [...parseShow(shown.stdout)];
-    const unnamed = all.length === 0 || all.some((values) => !values.has('Id') || !values.has('Name'));
-    if (unnamed && shown.code === 0) return 'loginctl does not say whose sessions there are';
+    const all = await shownSessions(host, signal, id);
+    if (typeof all === 'string') return all;
     const sessions = all.filter((values) => values.get('Class')?.startsWith('user') !== false);
     return sessions.map(managedSession).filter((session) => user === undefined || session.user === user);
   },
@@ -77,6 +64,30 @@ export const logind: SessionSource = {
   },
 };
 
+/** Sessions may end between the calls; each is asked for again as long as it is listed. */
+async function shownSessions(
+  host: ActionHost,
+  signal: AbortSignal,
+  id: string | undefined,
+): Promise<ReadonlyMap<string, string>[] | string> {
+  let fault = '';
+  for (let round = 0; round < ROUNDS; round += 1) {
+    const listed = await host.run('loginctl', ['list-sessions', '--no-legend', '--no-pager'], { signal });
+    if (listed.code !== 0) return listed.stderr.trim() || 'loginctl does not answer';
+    const ids = listed.stdout.split('\n').flatMap((line) => /^\s*(\S+)/.exec(line)?.[1] ?? []);
+    const requested = id === undefined ? ids : ids.filter((one) => one === id);
+    if (requested.length === 0) return [];
+    // One property each: before systemd 256 a list is one name, which no session has.
+    const properties = PROPERTIES.map((name) => `--property=${name}`);
+    const shown = await host.run('loginctl', ['show-session', ...properties, '--', ...requested], { signal });
+    const all = [...parseShow(shown.stdout)];
+    const isWhole = all.length === requested.length && all.every((one) => one.has('Id') && one.has('Name'));
+    if (isWhole) return all;
+    fault = shown.stderr.trim();
+  }
+  return fault || 'loginctl does not say whose sessions there are';
+}
+
 function managedSession(values: ReadonlyMap<string, string>): LoginSession {
   const id = values.get('Id') ?? '';
   const leader = Number(values.get('Leader') ?? 0);
@@ -91,12 +102,16 @@ function managedSession(values: ReadonlyMap<string, string>): LoginSession {
   };
 }
 
+/** Exit code of getent(1). */
+const NO_SUCH_KEY = 2;
+
 /** Sessions found by their leader on a terminal. They get a hangup; processes that remain are killed. */
 export const terminals: SessionSource = {
   async find({ host, signal }, { user, id }) {
     if (id !== undefined || user === undefined)
       return 'no login manager runs here, so sessions have no ids: give the user';
-    const { code, stdout } = await host.run('getent', ['passwd', '--', user], { signal });
+    const { code, stdout, stderr } = await host.run('getent', ['passwd', '--', user], { signal });
+    if (code !== 0 && code !== NO_SUCH_KEY) return stderr.trim() || `getent ended with ${code}`;
     const uid = Number(code === 0 ? stdout.split(':')[2] : Number.NaN);
     // getent accepts numbers as names.
     if (!Number.isInteger(uid) || stdout.split(':')[0] !== user) return [];

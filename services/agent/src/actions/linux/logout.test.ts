@@ -93,9 +93,11 @@ describe('session.logout with logind (recorded)', () => {
       [list]: [
         { stdout: '      3 1000 eve   seat0 pts/0\n     c1   42 gdm   seat0 tty1\n      7 1000 eve              \n' },
         { stdout: '     7 1000 eve\n' },
+        { stdout: '     7 1000 eve\n' },
         { stdout: '' },
       ],
       [`${SHOW}3 c1 7`]: { stdout: shown },
+      [`${SHOW}7`]: { stdout: shown.slice(shown.indexOf('Id=7')) },
       'loginctl terminate-session -- 3': {},
       'loginctl terminate-session -- 7': {},
     });
@@ -120,6 +122,25 @@ describe('session.logout with logind (recorded)', () => {
   test('a login manager that does not say whose sessions there are is no login manager without sessions', async () => {
     const host = recordedHost({ [list]: { stdout: '3 1000 eve seat0 pts/0\n' }, [`${SHOW}3`]: { stdout: '\n' } });
     expect(await run(host, { params: { user: 'eve' } })).toMatchObject({ state: 'unsupported' });
+  });
+
+  test('a session that ends between the calls costs no other, and one of which nothing is said is not gone', async () => {
+    const ended = { code: 1, stderr: "No session '3' known\n" };
+    const host = recordedHost({
+      [list]: [{ stdout: '3 1000 eve\n7 1000 eve\n' }, { stdout: '7 1000 eve\n' }, { stdout: '' }],
+      [`${SHOW}3 7`]: ended,
+      [`${SHOW}7`]: { stdout: shown.slice(shown.indexOf('Id=7')) },
+      'loginctl terminate-session -- 7': {},
+    });
+    expect(await run(host, { params: { user: 'eve' } })).toMatchObject({ effects: ['ended session 7 of eve'] });
+    const stuck = recordedHost({
+      [list]: { stdout: '3 1000 eve\n' },
+      [`${SHOW}3`]: { code: 1, stderr: 'Connection timed out\n' },
+    });
+    expect(await run(stuck, { params: { user: 'eve' } })).toMatchObject({
+      state: 'unsupported',
+      message: 'Connection timed out',
+    });
   });
 
   test('a login manager without an answer is unsupported', async () => {

@@ -1,6 +1,8 @@
-import { closeSync, constants, openSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
-import { textOfBytes } from '@muster/protocol';
+import { closeSync, constants, lstatSync, openSync, readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
+import { bytesOfText, textOfBytes } from '@muster/protocol';
 import { basename } from 'node:path';
+import { isSameFile, withoutDeletedMark } from '../../tables/linux/parse/deleted-mark.js';
+import { parseMountinfo, remoteMountOf } from '../../tables/linux/remote-mounts.js';
 import { parseBootTime, parseColonLines, parseIds, parseProcStat } from '../../tables/linux/parse/proc.js';
 
 /** A snapshot of one process. */
@@ -31,7 +33,6 @@ export interface ProcessView {
 const USER_HZ = 100;
 /** PF_KTHREAD of include/linux/sched.h. */
 const KERNEL_THREAD = 0x0020_0000;
-const DELETED = ' (deleted)';
 
 /** The open /proc directory of one process. It never shows another process, even when the pid is reused. */
 class ProcessFolder {
@@ -47,6 +48,18 @@ class ProcessFolder {
 
   link(file: string): string {
     return textOfBytes(readlinkSync(`/proc/self/fd/${this.#fd}/${file}`, { encoding: 'buffer' }));
+  }
+
+  /** Whether what a link leads to is at the path, as the process sees it. A file system that may not answer is not asked. */
+  isFileAt(link: string, path: string): boolean {
+    if (remoteMountOf(path, parseMountinfo(this.text('mountinfo'))) !== undefined) return false;
+    try {
+      const [found, named] = [link, `root${path}`].map((name) => bytesOfText(`/proc/self/fd/${this.#fd}/${name}`));
+      if (found === undefined || named === undefined) return false;
+      return isSameFile(statSync(found, { bigint: true }), lstatSync(named, { bigint: true }));
+    } catch {
+      return false;
+    }
   }
 
   list(folder: string): string[] {
@@ -146,7 +159,7 @@ function executableOf(folder: ProcessFolder): string {
   for (const link of exeLinks(folder)) {
     try {
       const path = folder.link(link);
-      return path.endsWith(DELETED) ? path.slice(0, -DELETED.length) : path;
+      return withoutDeletedMark(path, () => folder.isFileAt(link, path)).path;
     } catch {
       // The first thread has ended. Try another one.
     }

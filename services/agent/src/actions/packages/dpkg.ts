@@ -1,3 +1,4 @@
+import { release } from 'node:os';
 import type { ActionCall, ActionHost, ActionResult } from '../contract/action.js';
 import { matchLines } from '../contract/match-lines.js';
 import { failed, refused, stopped, succeeded, unchanged, wouldDo } from '../contract/results.js';
@@ -41,7 +42,10 @@ export async function removeDeb(call: ActionCall, target: PackageTarget): Promis
   if (call.dryRun) return wouldDo(`would ${verb} ${found.name} ${found.version}`, [effect]);
   if (call.signal.aborted) return stopped(call.signal);
   await runOrStop(host, 'apt-get', [...APT, '-y', verb, spec], { env: ENV, timeoutMs: REMOVE_MS });
-  const left = (await query(host, found.name))?.find((one) => one.arch === found.arch && isInstalled(one));
+  const after = await query(host, found.name);
+  if (after === undefined)
+    return failed('not_seen', 'apt-get ended well, and there is no dpkg-query any more', [effect]);
+  const left = after.find((one) => one.arch === found.arch && isInstalled(one));
   if (left !== undefined) return failed('still_installed', `apt-get ended well, but ${spec} is ${left.status}`);
   return succeeded(`removed ${found.name} ${found.version}`, [`${verb}d package ${spec} ${found.version}`]);
 }
@@ -105,10 +109,11 @@ async function refuseProtected(host: ActionHost, { name, isEssential }: Installe
 
 /** The packages of the agent's runtime, its C library, the init process and the running kernel. */
 async function packagesInUse(host: ActionHost): Promise<ReadonlySet<string>> {
-  const { stdout: release } = await host.run('uname', ['-r'], {});
-  const paths = [process.execPath, '/sbin/init', '/lib64/ld-linux-x86-64.so.2', `/boot/vmlinuz-${release.trim()}`];
-  const { stdout } = await host.run('dpkg-query', ['-S', '--', ...paths], {});
-  // Lines have the form `name:arch, name: path`. Code 1 means that a path has no owner.
+  const paths = [process.execPath, '/sbin/init', '/lib64/ld-linux-x86-64.so.2', `/boot/vmlinuz-${release()}`];
+  const { code, stdout, stderr } = await host.run('dpkg-query', ['-S', '--', ...paths], {});
+  // Code 1 means that a path has no owner.
+  if (code > 1) throw new ActionStop(failed('program_failed', `dpkg-query -S ended with ${code}: ${stderr.trim()}`));
+  // Lines have the form `name:arch, name: path`.
   const owners = stdout.split('\n').flatMap((line) => /^(.*): \//.exec(line)?.[1]?.split(', ') ?? []);
   return new Set(owners.map((owner) => owner.replace(/:.*$/, '')));
 }

@@ -94,7 +94,7 @@ const status = (name: string): string =>
 const QUERY_FORMAT = '%{NAME}\\t%{VERSION}\\t%{RELEASE}\\t%{ARCH}\\t%{EPOCH}\\n';
 const rpmQuery = (...rest: string[]): string[] => ['rpm', '-q', '--queryformat', QUERY_FORMAT, ...rest];
 const OWNERS: RecordedRun = {
-  argv: ['rpm', '-q', '-f', '--queryformat', QUERY_FORMAT, process.execPath, '/sbin/init'],
+  argv: rpmQuery('-f', ...[process.execPath, '/sbin/init'].filter((path) => existsSync(path))),
   stdout: 'nodejs\t20.19.1\t1.el9\tx86_64\t1\nsystemd\t252\t51.el9\tx86_64\t(none)\n',
 };
 const NO_DPKG: RecordedRun = {
@@ -125,7 +125,7 @@ describe('an RPM package (recorded)', () => {
       OWNERS,
       { argv: ['rpm', '-e', '--test', target] },
       { argv: ['rpm', '-e', target] },
-      { argv: ['rpm', '-q', target], code: 1, stdout: `package ${target} is not installed\n` },
+      { argv: rpmQuery(target), code: 1, stdout: `package ${target} is not installed\n` },
     ];
     expect(await play(argv, { binding: { ...row, epoch: 0 } })).toMatchObject({ state: 'succeeded' });
     expect(await play(argv.slice(0, 3), { binding: row, dryRun: true })).toMatchObject({ code: 'dry_run' });

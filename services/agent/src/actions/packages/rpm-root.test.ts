@@ -1,12 +1,21 @@
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { parseRpmFiles, RPM_FILES_FORMAT } from '../../tables/linux/parse/rpm-files.js';
 import { parseRpmQuery, RPM_QUERY_FORMAT } from '../../tables/linux/parse/rpm.js';
-import type { ActionResult } from '../contract/action.js';
+import type { ActionResult, RunOptions } from '../contract/action.js';
 import { runProgram } from '../contract/run-program.js';
 import { runAction, testHost, type TestCallOptions } from '../testing/action-harness.js';
 
@@ -138,6 +147,44 @@ const hasRpm = existsSync('/usr/bin/rpmbuild') && process.getuid?.() === 0;
       false,
       true,
     ]);
+  });
+
+  /** Replaces the database by one that cannot be read, for as long as `work` takes. */
+  async function broken<T>(work: () => Promise<T>): Promise<T> {
+    const dbpath = join(root, execFileSync('/usr/bin/rpm', ['--eval', '%_dbpath'], { encoding: 'utf8' }).trim());
+    renameSync(dbpath, `${dbpath}.kept`);
+    writeFileSync(dbpath, 'no database');
+    try {
+      return await work();
+    } finally {
+      rmSync(dbpath);
+      renameSync(`${dbpath}.kept`, dbpath);
+    }
+  }
+
+  test('of a broken database nothing is told: no package is not installed, and none is removed', async () => {
+    const fault = { state: 'failed', code: 'program_failed', message: expect.stringMatching(/cannot open Packages/) };
+    await broken(async () => {
+      for (const call of [{ params: { name: 'mt-nothing' } }, { binding: row('mt-base') }])
+        expect(await remove(call)).toMatchObject(fault);
+    });
+    expect(await remove({ params: { name: 'mt-nothing' } })).toMatchObject({ code: 'unchanged' });
+  });
+
+  test.each([
+    ['whose it is that the agent runs from', '-f', { state: 'failed', code: 'program_failed' }, true],
+    ['what is left', 'mt-seen-1.0-2.el9.noarch', { state: 'failed', code: 'not_seen' }, false],
+  ])('a database that breaks before rpm is asked %s lets nothing pass', async (_, asked, result, isLeft) => {
+    if (!isInstalled('mt-seen-1.0-2.el9.noarch')) install('mt-seen', '1.0');
+    const breaking = {
+      ...host(),
+      run: (file: string, args: readonly string[], options: RunOptions) => {
+        const work = () => host().run(file, args, options);
+        return args[0] === '-q' && args.includes(asked) ? broken(work) : work();
+      },
+    };
+    expect(await runAction(breaking, 'package.remove', { binding: row('mt-seen') })).toMatchObject(result);
+    expect(isInstalled('mt-seen-1.0-2.el9.noarch')).toBe(isLeft);
   });
 
   test('a package with an epoch is removed by its row, and then what it needed', async () => {

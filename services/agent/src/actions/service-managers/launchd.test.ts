@@ -38,6 +38,18 @@ describe('launchd services', () => {
     });
   });
 
+  test('are not missing when launchctl does not answer', async () => {
+    const denied = ran(['/bin/launchctl', 'print', `system/${LABEL}`], {
+      code: 125,
+      stderr: 'Domain does not support',
+    });
+    const stop = services['service.stop'];
+    expect(await play([denied], 'service.stop', { params: { name: LABEL } }, { implementation: stop })).toMatchObject({
+      state: 'failed',
+      code: 'program_failed',
+    });
+  });
+
   test('are refused when they differ or belong to macOS', async () => {
     const row = { label: LABEL, path: '/Library/LaunchDaemons/other.plist' };
     expect(

@@ -1,4 +1,6 @@
 import { existsSync } from 'node:fs';
+import { failed } from '../contract/results.js';
+import { ActionStop } from '../contract/settle.js';
 import type { ServiceManager } from './service-manager.js';
 
 const LAUNCHCTL = '/bin/launchctl';
@@ -12,11 +14,12 @@ export function launchd(exists: (path: string) => boolean = existsSync): Service
     kind: 'launchd',
 
     async find({ host, signal }, name) {
-      const { code, stdout } = await host.run(LAUNCHCTL, ['print', `system/${name}`], { signal });
+      const { code, stdout, stderr } = await host.run(LAUNCHCTL, ['print', `system/${name}`], { signal });
       const file = `${FOLDER}/${name}.plist`;
       if (code === NOT_FOUND && exists(file))
         return { id: name, running: false, status: 'not loaded', definition: file };
-      if (code !== 0) return undefined;
+      if (code === NOT_FOUND) return undefined;
+      if (code !== 0) throw new ActionStop(failed('program_failed', `launchctl ended with ${code}: ${stderr.trim()}`));
       const state = /^\s*state = (.+)$/m.exec(stdout)?.[1] ?? 'unknown';
       return {
         id: name,

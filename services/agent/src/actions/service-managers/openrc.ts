@@ -1,5 +1,9 @@
+import { failed } from '../contract/results.js';
+import { ActionStop } from '../contract/settle.js';
 import type { ServiceManager } from './service-manager.js';
 
+/** Exit code of `--exists` where there is no such service. */
+const UNKNOWN = 1;
 /** Exit codes of `status`. */
 const RUNNING = 0;
 const STOPPED = 3;
@@ -10,7 +14,10 @@ export const openrc: ServiceManager = {
 
   async find({ host, signal }, name) {
     const exists = await host.run('rc-service', ['--exists', '--', name], { signal });
-    if (exists.code !== 0) return undefined;
+    if (exists.code === UNKNOWN) return undefined;
+    if (exists.code !== 0) {
+      throw new ActionStop(failed('program_failed', `rc-service ended with ${exists.code}: ${exists.stderr.trim()}`));
+    }
     const { code, stdout } = await host.run('rc-service', ['--', name, 'status'], { signal });
     return {
       id: name,

@@ -6,7 +6,7 @@ import { testCall, testHost, recordedHost } from '../testing/action-harness.js';
 import { serviceActions } from './service-actions.js';
 import { initScripts } from './init-scripts.js';
 import { openrc } from './openrc.js';
-import { systemd, unitOfCgroups } from './systemd.js';
+import { systemd, unitOfCgroups, unitsRequiredBy } from './systemd.js';
 
 const onLinux = process.platform === 'linux' ? describe : describe.skip;
 
@@ -155,6 +155,26 @@ describe('services with systemd (recorded)', () => {
     }
   });
 
+  test('without an answer of the bus nothing is known of a unit, of those of the agent, or of what became of it', async () => {
+    const stuck = { code: 1, stderr: 'Failed to get properties: Connection timed out\n' };
+    const unknown = recordedHost({ [`${SHOW}x.service`]: stuck });
+    const fault = { state: 'failed', code: 'program_failed', message: expect.stringMatching(/Connection timed out/) };
+    expect(await stop(unknown, { params: { name: 'x' } })).toMatchObject(fault);
+    const after = recordedHost({
+      [`${SHOW}cron.service`]: [{ stdout: unit('active', 'running') }, stuck],
+      'systemctl stop --no-ask-password -- cron.service': {},
+    });
+    expect(await stop(after, { params: { name: 'cron' } })).toMatchObject({
+      state: 'failed',
+      code: 'not_seen',
+      effects: ['cron.service: active (running) before, not seen after'],
+    });
+    const required = recordedHost({
+      'systemctl show --property=Requires,Requisite,BindsTo,PartOf -- a.service': stuck,
+    });
+    await expect(unitsRequiredBy(testCall(required, 'service.stop'), 'a.service')).rejects.toThrow(/timed out/);
+  });
+
   test('an error message of systemctl is reported', async () => {
     const host = recordedHost({
       [`${SHOW}cron.service`]: { stdout: unit('active', 'running') },
@@ -196,6 +216,13 @@ describe('services with OpenRC (recorded)', () => {
     const result = await actions['service.start']!.run(testCall(host, 'service.start', { params: { name: 'crond' } }));
     expect(result.effects).toEqual(['crond: stopped before, started after']);
     expect(host.ran[2]).toBe('rc-service -- crond start');
+  });
+
+  test('rc-service that cannot run is no machine without the service', async () => {
+    const host = recordedHost({ 'rc-service --exists -- crond': { code: 127 } });
+    const actions = serviceActions(() => openrc);
+    const result = await actions['service.start']!.run(testCall(host, 'service.start', { params: { name: 'crond' } }));
+    expect(result).toMatchObject({ state: 'failed', code: 'program_failed' });
   });
 
   test('a machine without a service manager is unsupported', async () => {

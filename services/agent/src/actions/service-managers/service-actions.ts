@@ -8,6 +8,7 @@ import type {
 } from '../contract/action.js';
 import { failed, refused, stopped, succeeded, unchanged, unsupported, wouldDo } from '../contract/results.js';
 import { pollUntil } from '../contract/poll-until.js';
+import { ActionStop, settle } from '../contract/settle.js';
 import { initScripts } from './init-scripts.js';
 import { openrc } from './openrc.js';
 import type { ServiceManager, ServiceVerb, ServiceView } from './service-manager.js';
@@ -46,7 +47,8 @@ export function serviceActions(
   columns: ServiceColumns = UNIT_COLUMNS,
 ): ActionImplementations {
   const implement = (verb: ServiceVerb): ActionImplementation => ({
-    run: (call) => withManager(manager, (found) => control(call, found, verb, targetOf(call, columns))),
+    run: (call) =>
+      settle(call, () => withManager(manager, (found) => control(call, found, verb, targetOf(call, columns)))),
     ...(WORDS[verb].inverse !== undefined && { undo: (call, kept) => undo(call, manager, kept) }),
   });
   return {
@@ -77,7 +79,7 @@ function undo(call: ActionCall, manager: () => ServiceManager | undefined, kept:
   if (name === undefined || (verb !== 'start' && verb !== 'stop')) {
     return Promise.resolve(failed('nothing_kept', 'what is needed to undo it was not kept'));
   }
-  return withManager(manager, (found) => control(call, found, WORDS[verb].inverse, { name }));
+  return settle(call, () => withManager(manager, (found) => control(call, found, WORDS[verb].inverse, { name })));
 }
 
 async function withManager(
@@ -114,12 +116,14 @@ async function control(
   const { code, stdout, stderr } = await manager.change(call, before, verb);
   // After a failure the state is read once, without waiting.
   const after = await waitForState(call, manager, before, verb, code === 0 ? STATE_TIMEOUT_MS : 0);
-  const effect = `${before.id}: ${before.status} before, ${after?.status ?? 'gone'} after`;
+  const isSeen = !(after instanceof ActionStop);
+  const effect = `${before.id}: ${before.status} before, ${isSeen ? (after?.status ?? 'gone') : 'not seen'} after`;
   if (call.signal.aborted) return stopped(call.signal, [`told ${manager.kind} to ${verb} ${before.id}`, effect]);
   if (code !== 0)
     return failed('manager_failed', `${manager.kind} did not ${verb} ${before.id}: ${lastLine(stderr, stdout, code)}`, [
       effect,
     ]);
+  if (!isSeen) return failed('not_seen', `what became of ${before.id} cannot be seen: ${after.message}`, [effect]);
   if (after !== undefined && after.running === !words.running && verb !== 'start') {
     return failed(
       'no_effect',
@@ -145,19 +149,23 @@ function refuseChange(
   return why === undefined ? undefined : refused('protected', why);
 }
 
-/** Waits until the service has the expected state. Resolves to its last state. */
+/** Waits until the service has the expected state. Resolves to its last state, or to why that cannot be seen. */
 async function waitForState(
   call: ActionCall,
   manager: ServiceManager,
   { id }: ServiceView,
   verb: ServiceVerb,
   timeoutMs: number,
-): Promise<ServiceView | undefined> {
+): Promise<ServiceView | ActionStop | undefined> {
   // The outcome is read even when the action is over.
   const reading = { ...call, signal: new AbortController().signal };
-  let view: ServiceView | undefined;
+  let view: ServiceView | ActionStop | undefined;
   await pollUntil(call, { timeoutMs, intervalMs: POLL_INTERVAL_MS }, async () => {
-    view = await manager.find(reading, id, verb);
+    view = await manager.find(reading, id, verb).catch((error: unknown) => {
+      if (error instanceof ActionStop) return error;
+      throw error;
+    });
+    if (view instanceof ActionStop) return true;
     // A systemd unit that runs once has ended by now.
     if (verb === 'start' && manager.kind === 'systemd') return true;
     return view?.running === undefined || view.running === WORDS[verb].running;

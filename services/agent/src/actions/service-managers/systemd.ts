@@ -1,6 +1,7 @@
 import { System } from '../../tables/contract/system.js';
 import { parseShow } from '../../tables/linux/parse/systemd.js';
-import type { ActionCall, ProgramResult } from '../contract/action.js';
+import type { ActionCall } from '../contract/action.js';
+import { runOrStop } from '../contract/settle.js';
 import type { ServiceManager, ServiceVerb } from './service-manager.js';
 
 const PROPERTIES = ['Id', 'LoadState', 'ActiveState', 'SubState', 'FragmentPath', 'TriggeredBy'];
@@ -35,8 +36,9 @@ export const systemd: ServiceManager = {
     };
   },
 
-  change(call, { id }, verb) {
-    return systemctl(call, [verb, '--no-ask-password', '--', id], { waits: true });
+  /** It waits for its job, which may take as long as the action. */
+  change({ host, action, signal }, { id }, verb) {
+    return host.run('systemctl', [verb, '--no-ask-password', '--', id], { signal, timeoutMs: action.timeoutMs });
   },
 };
 
@@ -58,8 +60,8 @@ export function unitOfCgroups(text: string): string | undefined {
   return units.at(-1);
 }
 
-/** The units that the agent's unit depends on, transitively. Stopping one of them stops the agent. */
-async function unitsRequiredBy(call: ActionCall, unit: string): Promise<ReadonlySet<string>> {
+/** The units that the agent's unit depends on, transitively. Stopping one of them stops the agent. @throws ActionStop without an answer. */
+export async function unitsRequiredBy(call: ActionCall, unit: string): Promise<ReadonlySet<string>> {
   const required = new Set<string>();
   let level = [unit];
   while (level.length > 0 && required.size < MAX_REQUIRED_UNITS) {
@@ -71,17 +73,12 @@ async function unitsRequiredBy(call: ActionCall, unit: string): Promise<Readonly
   return required;
 }
 
+/** An unknown unit is shown, too: without an answer nothing is known of any. */
 async function show(
-  call: ActionCall,
+  { host, signal }: ActionCall,
   units: readonly string[],
   properties: readonly string[],
 ): Promise<ReadonlyMap<string, string>[]> {
-  const { code, stdout } = await systemctl(call, ['show', `--property=${properties.join(',')}`, '--', ...units]);
-  return code === 0 ? [...parseShow(stdout)] : [];
-}
-
-/** A change may take as long as the action. Other calls must answer within the default timeout. */
-function systemctl(call: ActionCall, args: readonly string[], { waits = false } = {}): Promise<ProgramResult> {
-  const { host, action, signal } = call;
-  return host.run('systemctl', args, { signal, ...(waits && { timeoutMs: action.timeoutMs }) });
+  const args = ['show', `--property=${properties.join(',')}`, '--', ...units];
+  return [...parseShow(await runOrStop(host, 'systemctl', args, { signal }))];
 }

@@ -44,6 +44,11 @@ describe('service.stop, start and restart', () => {
     ];
     expect(await play(rpc, 'service.stop', { params: { name: 'RpcSs' } })).toMatchObject({ code: 'protected' });
     const unknown = program('sc.exe', ['queryex', 'Nobody'], { code: 1060 });
-    expect(await play([unknown], 'service.stop', { params: { name: 'Nobody' } })).toMatchObject({ state: 'failed' });
+    expect(await play([unknown], 'service.stop', { params: { name: 'Nobody' } })).toMatchObject({ code: 'not_found' });
+    const denied = program('sc.exe', ['queryex', 'Nobody'], { code: 5, stdout: 'Access is denied.' });
+    expect(await play([denied], 'service.stop', { params: { name: 'Nobody' } })).toMatchObject({
+      state: 'failed',
+      code: 'program_failed',
+    });
   });
 });

@@ -1,10 +1,14 @@
 import type { ServiceManager, ServiceView } from './service-manager.js';
 import type { ActionCall, ProgramResult } from '../contract/action.js';
+import { failed } from '../contract/results.js';
+import { ActionStop } from '../contract/settle.js';
 import { pollUntil } from '../contract/poll-until.js';
 import { SYSTEM32 } from '../../host/windows-programs.js';
 
 const STATE_WAIT = { timeoutMs: 30_000, intervalMs: 250 };
 const SC = `${SYSTEM32}sc.exe`;
+/** ERROR_SERVICE_DOES_NOT_EXIST. */
+const UNKNOWN = 1060;
 /** STATE numbers of `sc query`. They do not depend on the language of Windows. */
 const STOPPED = 1;
 const RUNNING = 4;
@@ -32,7 +36,8 @@ export const serviceControl: ServiceManager = {
 
   async find({ host, signal }, name) {
     const { code, stdout } = await host.run(SC, ['queryex', name], { signal });
-    if (code !== 0) return undefined;
+    if (code === UNKNOWN) return undefined;
+    if (code !== 0) throw new ActionStop(failed('program_failed', `sc.exe ended with ${code}: ${stdout.trim()}`));
     const state = Number(/^\s*STATE\s*:\s*(\d+)/m.exec(stdout)?.[1] ?? /:\s*(\d+)\s+[A-Z_]+\s*$/m.exec(stdout)?.[1]);
     const config = await host.run(SC, ['qc', name, '8192'], { signal });
     const view: ServiceView = {

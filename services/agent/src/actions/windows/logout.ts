@@ -1,6 +1,7 @@
 import type { ActionImplementation } from '../contract/action.js';
 import { endSessions } from '../contract/end-sessions.js';
 import { matchLines } from '../contract/match-lines.js';
+import { failed } from '../contract/results.js';
 import { runOrStop, settle } from '../contract/settle.js';
 import { SYSTEM32 } from '../../host/windows-programs.js';
 
@@ -16,8 +17,9 @@ export const logoutSession: ActionImplementation = {
   run: (call) =>
     settle(call, async () => {
       const target = call.binding ?? call.params;
-      // The exit code is 1 when nobody is logged in.
-      const { stdout } = await call.host.run(`${SYSTEM32}quser.exe`, [], {});
+      const { code, stdout } = await call.host.run(`${SYSTEM32}quser.exe`, [], {});
+      // The exit code is 1 when nobody is logged in, and may be with an answer.
+      if (code > 1) return failed('program_failed', `quser ended with ${code}`);
       const found = parseSessions(stdout).filter(
         ({ user, station, id }) =>
           (target['user'] === undefined || sameText(user, target['user'])) &&

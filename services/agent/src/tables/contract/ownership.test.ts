@@ -100,7 +100,7 @@ asRoot('paths of a statement on this machine', () => {
     const warnings: string[] = [];
     const system = new System('/', { warn: (_code, what) => warnings.push(what) });
     const directory = link('../secret', `home of ${who}`, uid);
-    expect(system.ofUser({ uid: UID + 1, directory }, () => {}).text(`${directory}/file`)).toBe(text);
+    expect(system.ofUser({ uid: UID + 1, directory }, { checkpoint: () => {} }).text(`${directory}/file`)).toBe(text);
     const why = `${directory}/file leads to a file of another user outside of this folder, and is not read`;
     expect(warnings).toEqual(text === undefined ? [why] : []);
   });

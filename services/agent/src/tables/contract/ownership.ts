@@ -19,12 +19,14 @@ export interface FolderOfUser {
  * @param root of the tree that is read: `/`, or that of a copied one, whose paths begin there.
  */
 export function ownedBy({ uid, directory }: FolderOfUser, root: string): Guard {
-  const home = realPathOf(directory);
+  // Looked up when something is found in it: what may not answer is not touched before.
+  let home: { readonly path: string | undefined } | undefined;
   return (_path, found) => {
     const { stats } = found;
     if (stats.uid === uid) return undefined;
     const real = found.realPath();
-    if (isOneName(stats) && isBelow(real, home)) return undefined;
+    home ??= { path: realPathOf(directory) };
+    if (isOneName(stats) && isBelow(real, home.path)) return undefined;
     return everybodyReads(real, stats, root) ? undefined : 'leads to a file of another user outside of this folder';
   };
 }

@@ -3,6 +3,8 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, truncateSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { FailingFolder } from '../../testing/failing-folder.js';
+import { HungMount } from '../../testing/hung-mount.js';
 import { System } from './system.js';
 
 describe('reading a system', () => {
@@ -68,14 +70,39 @@ describe('reading a system', () => {
     expect(system.lstat('/d\ueffe')?.isDirectory()).toBe(true);
   });
 
+  (HungMount.missing() === undefined ? describe : describe.skip)('a folder of a broken disk', () => {
+    it('tells of a folder that opens, and does not list', async () => {
+      const folder = await FailingFolder.mount();
+      const warnings: unknown[] = [];
+      const names = new System('/', { warn: (...warning) => warnings.push(warning) }).list(folder.path);
+      await folder.end();
+      expect([names, warnings]).toEqual([[], [['unreadable', `${folder.path}: EIO`]]]);
+    });
+  });
+
   it('lists a folder in order', () => {
     expect(system.list('/')).toEqual(expect.arrayContaining(['a', 'empty', 'folder', 'link', 'pipe']));
   });
 
-  it('runs programs of this machine for a limited time, and returns undefined for any failure', () => {
-    const live = new System();
+  it('runs programs of this machine, and tells of each failure; one that is not there is no failure', () => {
+    const warnings: unknown[] = [];
+    const live = new System('/', { warn: (...warning) => warnings.push(warning) });
     expect(live.run('/bin/echo', ['$HOME', '; x'])).toBe('$HOME ; x\n');
-    expect(live.run('/bin/false', [])).toBeUndefined();
     expect(live.run('/nowhere', [])).toBeUndefined();
+    expect(warnings).toEqual([]);
+    expect(live.run('/bin/sh', ['-c', 'echo some; echo what >&2; exit 3'])).toBeUndefined();
+    expect(live.run('/bin/sh', ['-c', 'echo some; exit 3'], { keepOutput: true })).toBe('some\n');
+    expect(live.run('/bin/sh', ['-c', 'kill -9 $$'])).toBeUndefined();
+    expect(live.run(join(root, 'a'), [])).toBeUndefined();
+    expect(warnings).toEqual([
+      ['unreadable', '/bin/sh ended with 3: what'],
+      ['unreadable', '/bin/sh ended with 3'],
+      ['unreadable', '/bin/sh ended before it had answered'],
+      ['unreadable', `${join(root, 'a')}: EACCES`],
+    ]);
+  });
+
+  it('bytes of a program that are not UTF-8 are as they are in names', () => {
+    expect(new System().run('/usr/bin/printf', ['b\\377'])).toBe('b\uefff');
   });
 });

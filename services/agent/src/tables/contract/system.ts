@@ -1,11 +1,9 @@
-import { execFileSync } from 'node:child_process';
 import {
   accessSync,
   type BigIntStats,
   closeSync,
   constants,
   type Dir,
-  type Dirent,
   lstatSync,
   opendirSync,
   readlinkSync,
@@ -18,13 +16,13 @@ import { bytesOfText, hasRawBytes, textOfBytes } from '@muster/protocol';
 import type { CollectRequest, TableRow } from '@muster/tables';
 import { BYTES, FOLDER, FoundFile } from './found-file.js';
 import { type FolderOfUser, type Guard, linksCount, ownedBy } from './ownership.js';
+import { complaintOf, type ProgramEnd, runToEnd } from './run-to-end.js';
 
 /** Limit for a file that is read completely. Real files are far smaller. */
 const READ_LIMIT = 64 * 1024 * 1024;
 const CHUNK = 64 * 1024;
 /** Limit for the entries of one folder. */
 const LIST_LIMIT = 200_000;
-const COMMAND_MS = 5_000;
 /** Limit for a file that users control: what is made of it may need many times its memory. */
 const USER_READ_LIMIT = 16 * 1024 * 1024;
 
@@ -42,11 +40,17 @@ interface View {
   readonly guard: Guard;
   /** Called before each file and folder. What it throws ends the statement. */
   readonly checkpoint: () => void;
+  /** Whether a path leads to a file system that may not answer: of what a user has, none of those is touched. */
+  readonly mayHang?: ((path: string) => boolean) | undefined;
 }
 
 interface RunOptions {
-  readonly keepOutput?: boolean;
+  /** What it reads (`atDescriptor`), whatever their names lead to by then. */
   readonly files?: readonly FoundFile[];
+  /** What keeps an end from being a whole answer; without it, any exit status but 0 does. */
+  readonly faultsOf?: (end: ProgramEnd) => readonly string[];
+  /** What it wrote is used all the same: it was asked for many things, and one of them is not there. */
+  readonly keepOutput?: boolean;
 }
 
 /** What the system says of something that is not there, or not any more. */
@@ -78,19 +82,26 @@ export class System {
   }
 
   /** The same for files below a folder that a user controls: of those it reads what {@link ownedBy} lets through, 16 MiB at most. */
-  ofUser(folder: FolderOfUser, checkpoint: () => void): System {
+  ofUser(folder: FolderOfUser, { checkpoint, mayHang }: Pick<View, 'checkpoint' | 'mayHang'>): System {
     const directory = this.live ? folder.directory : join(this.#root, folder.directory);
-    return this.#guarded(ownedBy({ ...folder, directory }, this.#root), checkpoint);
+    return this.#guarded({ guard: ownedBy({ ...folder, directory }, this.#root), checkpoint, mayHang });
   }
 
   /** The same for paths that a statement names, which may be anywhere: {@link linksCount} says which links are followed. */
   ofStatement(checkpoint: () => void): System {
-    return this.#guarded(linksCount(this.#root), checkpoint);
+    return this.#guarded({ guard: linksCount(this.#root), checkpoint });
   }
 
-  #guarded(guard: Guard, checkpoint: () => void): System {
+  #guarded(view: View): System {
     const options = { touch: this.#touch, agentPid: this.#agentPid, warn: this.#warn };
-    return new System(this.#root, options, { guard, checkpoint });
+    return new System(this.#root, options, view);
+  }
+
+  /** Tells that it is not touched. */
+  #mayHang(path: string): boolean {
+    if (this.#view?.mayHang?.(path) !== true) return false;
+    this.#warn('unreadable', `${path}: on a file system of another machine or of a program, which may not answer`);
+    return true;
   }
 
   /** False for a copied tree. The kernel and programs of this machine do not describe it. */
@@ -174,12 +185,27 @@ export class System {
       this.#view === undefined ? this.#openFolder(path) : this.#find(path, (found) => found.openFolder());
     if (directory === undefined) return [];
     try {
-      const { names, isWhole } = readNames(directory);
-      if (!isWhole) this.#warn('too_large', `${path} has more than ${LIST_LIMIT} entries; the others are not read`);
-      return names.sort();
+      return this.#names(path, directory).sort();
     } finally {
       directory.closeSync();
     }
+  }
+
+  /** The process or folder may disappear meanwhile; the names read so far are valid. */
+  #names(path: string, directory: Dir): string[] {
+    const names: string[] = [];
+    try {
+      for (let entry = directory.readSync(); entry !== null; entry = directory.readSync()) {
+        if (names.length === LIST_LIMIT) {
+          this.#warn('too_large', `${path} has more than ${LIST_LIMIT} entries; the others are not read`);
+          break;
+        }
+        names.push(nameOf(entry.name));
+      }
+    } catch (error) {
+      this.failed(path, error);
+    }
+    return names;
   }
 
   #openFolder(path: string): Dir | undefined {
@@ -205,6 +231,7 @@ export class System {
 
   /** What is at the path, not opened. `undefined` where there is nothing, or nothing for this view. The caller closes it. */
   find(path: string): FoundFile | undefined {
+    if (this.#mayHang(path)) return undefined;
     const real = this.real(path);
     this.#view?.checkpoint();
     let found: FoundFile | undefined;
@@ -222,6 +249,7 @@ export class System {
 
   /** The target of a symbolic link, unresolved. */
   link(path: string): string | undefined {
+    if (this.#mayHang(path)) return undefined;
     const real = this.real(path);
     try {
       return nameOf(readlinkSync(real, { encoding: BYTES }));
@@ -232,6 +260,7 @@ export class System {
 
   /** The path with all links resolved. */
   realPath(path: string): string | undefined {
+    if (this.#mayHang(path)) return undefined;
     const real = this.real(path);
     try {
       const found = nameOf(realpathSync.native(real, { encoding: BYTES }));
@@ -243,6 +272,7 @@ export class System {
 
   /** Follows links. */
   stat(path: string): BigIntStats | undefined {
+    if (this.#mayHang(path)) return undefined;
     const real = this.real(path);
     try {
       return statSync(real, { bigint: true, throwIfNoEntry: false });
@@ -253,6 +283,7 @@ export class System {
 
   /** Does not follow links. */
   lstat(path: string): BigIntStats | undefined {
+    if (this.#mayHang(path)) return undefined;
     const real = this.real(path);
     try {
       return lstatSync(real, { bigint: true, throwIfNoEntry: false });
@@ -262,6 +293,7 @@ export class System {
   }
 
   exists(path: string): boolean {
+    if (this.#mayHang(path)) return false;
     const real = this.real(path);
     try {
       accessSync(real, constants.F_OK);
@@ -276,43 +308,34 @@ export class System {
   }
 
   /**
-   * Runs a program by its absolute path and returns its output. `undefined` when it is missing, fails or takes over five seconds.
-   * With `keepOutput`, what it wrote before it failed is kept: it was asked for many things, and one of them is not there. `files`
-   * are what it reads ({@link atDescriptor}), whatever their names lead to by then.
+   * Runs a program by its absolute path and returns its output. `undefined` when it is missing, fails or takes over five seconds; of
+   * each but the first `warn` is told.
    */
   run(
     program: string,
     args: readonly string[],
-    { keepOutput = false, files = [] }: RunOptions = {},
+    {
+      files = [],
+      faultsOf = (end) => (end.status === 0 ? [] : [complaintOf(program, end)]),
+      keepOutput = false,
+    }: RunOptions = {},
   ): string | undefined {
     if (!this.live || !this.exists(program)) return undefined;
     // From here on it is the program that may take its time, and no path.
     this.#touch('');
-    try {
-      return execFileSync(program, args, {
-        encoding: 'utf8',
-        timeout: COMMAND_MS,
-        killSignal: 'SIGKILL',
-        maxBuffer: READ_LIMIT,
-        stdio: ['ignore', 'pipe', 'ignore', ...files.map(({ fd }) => fd)],
-        env: { LC_ALL: 'C', PATH: '/usr/sbin:/usr/bin:/sbin:/bin' },
-        cwd: '/',
-      });
-    } catch (error) {
-      const code = errorCode(error);
-      if (code === 'ETIMEDOUT') this.#warn('too_slow', `${program} took longer than ${COMMAND_MS} ms`);
-      else if (code === 'ENOBUFS') this.#warn('too_large', `${program} wrote more than ${READ_LIMIT} bytes`);
-      else if (!isExit(error)) this.#warn('unreadable', `${program} ended before it had answered`);
-      return keepOutput && isExit(error) ? error.stdout : undefined;
+    const end = runToEnd(
+      program,
+      args,
+      files.map(({ fd }) => fd),
+    );
+    if (!('status' in end)) {
+      this.#warn(end.code, end.message);
+      return undefined;
     }
+    const faults = faultsOf(end);
+    for (const fault of faults) this.#warn('unreadable', fault);
+    return faults.length === 0 || keepOutput ? end.stdout : undefined;
   }
-}
-
-/** Whether the program ended by itself. */
-function isExit(error: unknown): error is { readonly stdout: string } {
-  // `instanceof` does not hold across realms.
-  if (typeof error !== 'object' || error === null) return false;
-  return 'status' in error && typeof error.status === 'number' && 'stdout' in error;
 }
 
 /** Reads one table of one platform. Skips what it cannot read. Throws only when the time of the statement is over. */
@@ -332,22 +355,6 @@ function textOf(path: string | Buffer): string {
 
 function nameOf(bytes: string): string {
   return /[\x80-\xff]/.test(bytes) ? textOfBytes(Buffer.from(bytes, BYTES)) : bytes;
-}
-
-function readNames(directory: Dir): { names: string[]; isWhole: boolean } {
-  const names: string[] = [];
-  for (;;) {
-    let entry: Dirent | null;
-    try {
-      entry = directory.readSync();
-    } catch {
-      // The process or folder disappeared. The names read so far are valid.
-      return { names, isWhole: true };
-    }
-    if (entry === null) return { names, isWhole: true };
-    if (names.length === LIST_LIMIT) return { names, isWhole: false };
-    names.push(nameOf(entry.name));
-  }
 }
 
 /** Reads until the end of the file, because kernel files report size 0. Most files fit in `scratch`, which saves allocations. */

@@ -14,7 +14,6 @@ import { NETWORK_COLLECTORS } from './network.js';
 import { PACKAGE_SOURCE_COLLECTORS } from './package-sources.js';
 import { PACKAGE_COLLECTORS } from './packages.js';
 import { parseHosts, parseProtocols, parseResolvConf, parseServices } from './parse/etc.js';
-import { parseArp } from './parse/net.js';
 import { PROCESS_DETAIL_COLLECTORS } from './process-details.js';
 import { PROCESS_COLLECTORS } from './processes.js';
 import { SOCKET_COLLECTORS } from './sockets.js';
@@ -35,7 +34,6 @@ function textFile(table: string, path: string, parse: (text: string) => Iterable
 
 /** All Linux collectors. Small ones are grouped as their tables are in the catalogue. */
 export const LINUX_COLLECTORS: readonly Collector[] = [
-  textFile('arp_cache', '/proc/net/arp', parseArp),
   textFile('dns_resolvers', '/etc/resolv.conf', parseResolvConf),
   textFile('etc_hosts', '/etc/hosts', parseHosts),
   textFile('etc_protocols', '/etc/protocols', parseProtocols),

@@ -1,10 +1,11 @@
 import { textOfBytes } from '@muster/protocol';
 import type { CollectRequest, TableRow } from '@muster/tables';
 import { atDescriptor } from '../contract/found-file.js';
+import { complaintOf, type ProgramEnd } from '../contract/run-to-end.js';
 import type { Collector, System } from '../contract/system.js';
 import { type HeldFile, rowsInBatches } from './held-files.js';
 import { fileCapabilities } from './parse/capabilities.js';
-import { parseGetfattr } from './parse/getfattr.js';
+import { parseGetfattr, parseGetfattrFaults } from './parse/getfattr.js';
 import { candidatePaths } from './path_patterns.js';
 
 const PROGRAMS = ['/usr/bin/getfattr', '/bin/getfattr'] as const;
@@ -43,6 +44,7 @@ function* attributesOf(
   const output = system.run(program, ['--absolute-names', '-d', '-m', '-', '-e', 'hex', '--', ...paths.keys()], {
     keepOutput: true,
     files: batch.map(({ found }) => found),
+    faultsOf: (end) => faultsOf(program, end, paths),
   });
   for (const { path: name, key, value } of parseGetfattr(output ?? '')) {
     const path = paths.get(name);
@@ -50,6 +52,13 @@ function* attributesOf(
     const directory = path.slice(0, path.lastIndexOf('/')) || '/';
     yield { path, directory, key, ...shown(key, value) };
   }
+}
+
+/** Each file that it could not read, by its path. */
+function faultsOf(program: string, end: ProgramEnd, paths: ReadonlyMap<string, string>): readonly string[] {
+  if (end.status === 0) return [];
+  const faults = Array.from(parseGetfattrFaults(end.stderr), ({ path, why }) => `${paths.get(path) ?? path}: ${why}`);
+  return faults.length === 0 ? [complaintOf(program, end)] : faults;
 }
 
 /** As osquery: text when it is printable and ends with a zero, else base64. */

@@ -44,8 +44,10 @@ function installed(system: System, paths: readonly string[]): string | undefined
 }
 
 function* nftRules(output: string | undefined, request: CollectRequest): Iterable<TableRow> {
-  if (output === undefined) return request.warn('unreadable', 'nft cannot list the rules');
-  const all = objects(parse(output)?.['nftables']);
+  if (output === undefined) return;
+  const ruleset = parse(output);
+  if (ruleset === undefined) return request.warn('unreadable', 'nft does not list the rules as JSON');
+  const all = objects(ruleset['nftables']);
   const chains = new Map(all.flatMap(({ chain }) => withKey(asObject(chain), 'name')));
   for (const rule of objects(all.map(({ rule: one }) => one))) {
     const chain = chains.get(keyOf(rule, 'chain')) ?? {};

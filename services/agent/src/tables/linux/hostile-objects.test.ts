@@ -1,8 +1,6 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, readdirSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
-import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
@@ -95,26 +93,6 @@ describe('objects of a hostile user', () => {
     expect(tables.query(`SELECT symlink_target_path AS t FROM file WHERE path = '${root}/raw/link'`).rows).toEqual([
       { t: 'b\uefff' },
     ]);
-  });
-
-  it('a socket whose name looks like the line of another hides nothing of that one', async () => {
-    const servers: Server[] = [];
-    const listen = async (path: string): Promise<void> => {
-      const server = createServer();
-      servers.push(server);
-      await once(server.listen(path), 'listening');
-    };
-    const victim = join(root, 'v');
-    await listen(victim);
-    const where = `FROM process_open_sockets WHERE pid = ${process.pid}`;
-    const inode = Number(tables.query(`SELECT socket ${where} AND path = '${victim}'`).rows[0]?.['socket']);
-    expect(inode).toBeGreaterThan(0);
-    const line = `0000000000000000: 00000002 00000000 00000000 0001 03 ${inode} forged`;
-    await listen(join(root, `\n${line}`));
-    const { result, rows } = tables.query(`SELECT path, family ${where} AND socket = ${inode}`);
-    for (const server of servers) server.close();
-    expect(rows).toEqual([{ path: '', family: 1 }]);
-    expect(result).toMatchObject({ ok: true, warnings: [{ code: 'ambiguous', count: 1 }] });
   });
 
   it('a thread is no process, in any table that has processes', () => {

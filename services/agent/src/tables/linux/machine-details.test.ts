@@ -294,14 +294,16 @@ describe('a copied tree', () => {
 describe('texts of the kernel and of rpm', () => {
   it('a name with what looks like a line break is looked up', () => {
     const line = '7f00-7f01 r--p 00001000 fe:01 12  /tmp/a\\012b (deleted)';
-    expect(parseMap(line, () => '/tmp/a\nb (deleted)')).toMatchObject({
+    const files = (name: string | undefined, isThere = false) => ({ nameOf: () => name, isAt: () => isThere });
+    expect(parseMap(line, files('/tmp/a\nb (deleted)', true))).toMatchObject({ path: '/tmp/a\nb (deleted)' });
+    expect(parseMap(line, files('/tmp/a\nb (deleted)'))).toMatchObject({
       path: '/tmp/a\nb',
       inode: 12n,
       offset: 4_096n,
     });
-    expect(parseMap(line, () => undefined)).toMatchObject({ path: '/tmp/a\\012b', pseudo: false });
-    expect(parseMap('7f00-7f01 rw-p 00000000 00:00 0 [anon: x]', () => undefined)).toMatchObject({ pseudo: true });
-    expect(parseMap('garbage', () => undefined)).toBeUndefined();
+    expect(parseMap(line, files(undefined))).toMatchObject({ path: '/tmp/a\\012b', pseudo: false });
+    expect(parseMap('7f00-7f01 rw-p 00000000 00:00 0 [anon: x]', files(undefined))).toMatchObject({ pseudo: true });
+    expect(parseMap('garbage', files(undefined))).toBeUndefined();
   });
 
   it('files of rpm may have tabs in their names', () => {

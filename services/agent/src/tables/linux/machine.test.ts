@@ -95,6 +95,29 @@ describe('tables on this machine', () => {
     }
   });
 
+  it('a program that is named as if it were gone is there, in processes and in their memory', async () => {
+    const executable = join(directory, 'named (deleted)');
+    execFileSync('cp', ['/bin/sleep', executable]);
+    const child = spawn(executable, ['60'], { stdio: 'ignore' });
+    const rows = () => [
+      tables.query(`SELECT path, on_disk FROM processes WHERE pid = ${child.pid}`).rows,
+      tables.query(
+        `SELECT DISTINCT path FROM process_memory_map WHERE pid = ${child.pid} AND path LIKE '${directory}/%'`,
+      ).rows,
+    ];
+    try {
+      await new Promise((resolve) => child.once('spawn', resolve));
+      expect(rows()).toEqual([[{ path: executable, on_disk: 1 }], [{ path: executable }]]);
+      // Another file with that name is not it.
+      rmSync(executable);
+      writeFileSync(`${executable} (deleted)`, '');
+      expect(rows()).toEqual([[{ path: executable, on_disk: 0 }], [{ path: executable }]]);
+    } finally {
+      rmSync(`${executable} (deleted)`, { force: true });
+      child.kill('SIGKILL');
+    }
+  });
+
   it.each(['127.0.0.1', '::1'])('finds the process that listens on %s', async (address) => {
     const server: Server = createServer();
     await new Promise<void>((resolve) => server.listen({ host: address, port: 0 }, resolve));

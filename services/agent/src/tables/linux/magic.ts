@@ -61,9 +61,10 @@ function optionsOf(
   }
   const options = ['--magic-file', databases];
   // Asked once by itself: without a database there is no answer for any file.
-  if (system.run(program, [...options, '--', '/']) !== undefined) return options;
-  request.warn('unreadable', `magic_db_files: file cannot use ${databases}`);
-  return undefined;
+  const answer = system.run(program, [...options, '--', '/'], {
+    faultsOf: ({ status }) => (status === 0 ? [] : [`magic_db_files: file cannot use ${databases}`]),
+  });
+  return answer === undefined ? undefined : options;
 }
 
 interface Candidate extends HeldFile {
@@ -131,6 +132,7 @@ function ask(
   // All are links, or none is: a descriptor is a link, too.
   const isLinks = some.some(({ link }) => link !== undefined);
   const args = [...options, ...how, isLinks ? '--no-dereference' : '--dereference', '--no-pad', '-00', '--', ...names];
-  const told = system.run(program, args, { keepOutput: true, files: some.map(({ found }) => found) })?.split('\0');
+  // Which of them have no answer is told by `answers`.
+  const told = system.run(program, args, { files: some.map(({ found }) => found), faultsOf: () => [] })?.split('\0');
   return told?.length === some.length * 2 + 1 ? told.filter((_part, index) => index % 2 === 1) : undefined;
 }

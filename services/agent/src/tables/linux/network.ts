@@ -2,8 +2,8 @@ import { networkInterfaces } from 'node:os';
 import type { CollectRequest, TableRow } from '@muster/tables';
 import type { Collector, System } from '../contract/system.js';
 import { readIp } from './ip-program.js';
-import { parseIpAddresses, parseIpRoutes } from './parse/ip-json.js';
-import { parseIpv4Routes, parseIpv6Routes } from './parse/net.js';
+import { parseIpAddresses, parseIpNeighbours, parseIpRoutes } from './parse/ip-json.js';
+import { parseArp, parseIpv4Routes, parseIpv6Routes } from './parse/net.js';
 
 const INTERFACES = '/sys/class/net';
 
@@ -19,8 +19,21 @@ const COUNTERS = {
   collisions: 'collisions',
 } as const;
 
-/** Interfaces and routes. */
+/** Neighbours, interfaces and routes. */
 export const NETWORK_COLLECTORS: readonly Collector[] = [
+  {
+    table: 'arp_cache',
+    collect(system, request) {
+      const listed = system.live
+        ? readIp(system, request, {
+            args: ['neighbour', 'show'],
+            parse: parseIpNeighbours,
+            lacks: 'neighbours of IPv6 are missing',
+          })
+        : undefined;
+      return listed ?? parseArp(system.text('/proc/net/arp') ?? '');
+    },
+  },
   {
     table: 'interface_addresses',
     *collect(system, request) {

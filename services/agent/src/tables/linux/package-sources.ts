@@ -3,6 +3,7 @@ import type { Collector } from '../contract/system.js';
 import { adminFiles } from './packages.js';
 import { parseRpmFiles, RPM_FILES_FORMAT } from './parse/rpm-files.js';
 import { lines } from './parse/shell-history.js';
+import { runRpm } from './rpm-program.js';
 
 const DPKG_FOLDER = '/var/lib/dpkg';
 const PORTAGE = '/var/db/pkg';
@@ -34,10 +35,7 @@ export const PACKAGE_SOURCE_COLLECTORS: readonly Collector[] = [
   {
     table: 'rpm_package_files',
     collect(system, request) {
-      const names = request.equal('package')?.map(String);
-      // `--` ends the options: what follows is a name, whatever it begins with.
-      const which = names === undefined ? ['-a'] : ['--', ...names];
-      return parseRpmFiles(system.run('/usr/bin/rpm', ['-q', '--queryformat', RPM_FILES_FORMAT, ...which]) ?? '');
+      return parseRpmFiles(runRpm(system, RPM_FILES_FORMAT, request.equal('package')?.map(String)));
     },
   },
   {

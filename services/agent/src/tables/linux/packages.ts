@@ -5,6 +5,7 @@ import { aptListName, type AptSource, parseDeb822Sources, parseSourcesList } fro
 import { type Paragraph, parseDpkgStatus, parseParagraphs } from './parse/dpkg.js';
 import { parsePackageJson } from './parse/npm.js';
 import { parseRpmQuery, RPM_QUERY_FORMAT } from './parse/rpm.js';
+import { runRpm } from './rpm-program.js';
 
 const APT_FOLDER = '/etc/apt/sources.list.d';
 const APT_LISTS = '/var/lib/apt/lists';
@@ -32,8 +33,7 @@ export const PACKAGE_COLLECTORS: readonly Collector[] = [
   {
     table: 'rpm_packages',
     collect(system, request) {
-      const output = request.memo('rpm', () => system.run('/usr/bin/rpm', ['-qa', '--queryformat', RPM_QUERY_FORMAT]));
-      return parseRpmQuery(output ?? '');
+      return parseRpmQuery(request.memo('rpm', () => runRpm(system, RPM_QUERY_FORMAT)));
     },
   },
   {

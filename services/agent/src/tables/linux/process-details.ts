@@ -3,7 +3,7 @@ import type { CollectRequest, TableRow } from '@muster/tables';
 import type { Collector, System } from '../contract/system.js';
 import { parseMap } from './parse/maps.js';
 import { lines } from './parse/shell-history.js';
-import { allPids, pidsOf } from './processes.js';
+import { allPids, isFileAt, pidsOf } from './processes.js';
 import { parseMountinfo, remoteMountOf } from './remote-mounts.js';
 
 const NAMESPACES = ['cgroup', 'ipc', 'mnt', 'net', 'pid', 'user', 'uts'] as const;
@@ -15,9 +15,13 @@ export const PROCESS_DETAIL_COLLECTORS: readonly Collector[] = [
     *collect(system, request) {
       for (const pid of pidsOf(system, request)) {
         request.checkpoint();
-        const exactPath = (range: string): string | undefined => system.link(`/proc/${pid}/map_files/${range}`);
+        const linkOf = (range: string): string => `/proc/${pid}/map_files/${range}`;
+        const files = {
+          nameOf: (range: string) => system.link(linkOf(range)),
+          isAt: (range: string, path: string) => isFileAt(system, request, linkOf(range), path),
+        };
         for (const line of lines(system.text(`/proc/${pid}/maps`) ?? '')) {
-          const row = parseMap(line, exactPath);
+          const row = parseMap(line, files);
           if (row !== undefined) yield { ...row, pid };
         }
       }

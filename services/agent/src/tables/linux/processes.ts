@@ -2,6 +2,7 @@ import { lstatSync, readlinkSync } from 'node:fs';
 import { textOfBytes } from '@muster/protocol';
 import type { CollectRequest, TableRow } from '@muster/tables';
 import { type Collector, errorCode, type System } from '../contract/system.js';
+import { isSameFile, withoutDeletedMark } from './parse/deleted-mark.js';
 import { type Mounts, parseMountinfo, remoteMountOf } from './remote-mounts.js';
 import {
   parseBootTime,
@@ -15,7 +16,6 @@ import {
 
 /** USER_HZ: the unit of times in /proc, the same on all current architectures. */
 const TICKS_PER_SECOND = 100;
-const DELETED = ' (deleted)';
 const STATUS_BYTES = 4_096;
 
 /** Credentials of the agent. Operators must not be able to impersonate the endpoint with them. */
@@ -125,8 +125,22 @@ function executable(system: System, request: CollectRequest, base: string): Tabl
   const link = linkOf(system, `${base}/exe`);
   if (link === undefined) return { path: undefined, on_disk: -1 };
   if (link === '') return { path: '', on_disk: -1 };
-  if (link.endsWith(DELETED)) return { path: link.slice(0, -DELETED.length), on_disk: 0 };
-  return { path: link, on_disk: request.uses('on_disk') ? onDisk(system, request, base, link) : -1 };
+  const { path, isGone } = withoutDeletedMark(link, () => isFileAt(system, request, `${base}/exe`, link));
+  if (isGone) return { path, on_disk: 0 };
+  return { path, on_disk: request.uses('on_disk') ? onDisk(system, request, base, path) : -1 };
+}
+
+/** Whether what a link of a process in /proc leads to is at the path, as the process sees it. */
+export function isFileAt(system: System, request: CollectRequest, link: string, path: string): boolean {
+  const base = link.split('/').slice(0, 3).join('/');
+  if (remoteMountOf(path, mountsOf(system, request, base)) !== undefined) {
+    request.warn(
+      'ambiguous',
+      `${link}: whether it is there or gone is not asked, because its file system may not answer`,
+    );
+    return false;
+  }
+  return isSameFile(system.stat(link), system.lstat(`${base}/root${path}`));
 }
 
 /**

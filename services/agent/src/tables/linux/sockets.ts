@@ -1,7 +1,8 @@
 import type { CollectRequest } from '@muster/tables';
 import type { Collector, System } from '../contract/system.js';
-import { FAMILY, parseInetSockets, parseUnixSockets, type Socket } from './parse/net.js';
+import { FAMILY, parseInetSockets, type Socket } from './parse/net.js';
 import { allPids, pidsOf } from './processes.js';
+import { unixSockets } from './unix-sockets.js';
 
 /** A socket and the process that holds it. pid is -1 when no visible process holds it. */
 interface OwnedSocket {
@@ -111,32 +112,8 @@ function readSockets(system: System, request: CollectRequest, base: string): Soc
   const inet = FILES.flatMap(([file, family, protocol]) =>
     parseInetSockets(system.text(`${base}/${file}`) ?? '', family, protocol),
   );
-  return [...inet, ...unixSockets(system, request, base, new Set(inet.map(({ inode }) => inode)))];
-}
-
-/**
- * The kernel writes names of Unix sockets as they are, line breaks too, so that a name can look like the line of another
- * socket. One whose inode is there twice has no name here, and one with the inode of an internet socket is none.
- */
-function unixSockets(system: System, request: CollectRequest, base: string, taken: ReadonlySet<number>): Socket[] {
-  const byInode = new Map<number, Socket>();
-  const unaccepted: Socket[] = [];
-  for (const socket of parseUnixSockets(system.text(`${base}/unix`) ?? '')) {
-    const { inode } = socket;
-    // Connections that nobody has accepted yet.
-    if (inode === 0) {
-      unaccepted.push(socket);
-      continue;
-    }
-    const former = byInode.get(inode);
-    if (former === undefined && !taken.has(inode)) {
-      byInode.set(inode, socket);
-      continue;
-    }
-    request.warn('ambiguous', `${base}/unix names the socket ${inode} twice, as a name with a line break can`);
-    if (former !== undefined) byInode.set(inode, { ...former, path: '' });
-  }
-  return [...byInode.values(), ...unaccepted];
+  const taken = new Set(inet.map(({ inode }) => inode));
+  return [...inet, ...unixSockets(system, request, base).filter(({ inode }) => inode === 0 || !taken.has(inode))];
 }
 
 /** Sockets and the processes that hold them. */

@@ -1,6 +1,6 @@
 import type { CollectRequest, TableRow } from '@muster/tables';
 import type { Collector, System } from '../contract/system.js';
-import { accounts, homes } from './users.js';
+import { accounts, filesOfUser, homes } from './users.js';
 import { parseCrontab } from './parse/crontab.js';
 import { parseDesktopEntry } from './parse/systemd.js';
 
@@ -42,7 +42,7 @@ function* crontabs(system: System, request: CollectRequest): Iterable<{ path: st
   for (const directory of USER_CRON) {
     for (const name of visible(system, directory)) {
       const owner = { uid: uids.get(name) ?? NO_UID, directory };
-      yield { path: `${directory}/${name}`, files: system.ofUser(owner, () => request.checkpoint()) };
+      yield { path: `${directory}/${name}`, files: filesOfUser(system, request, owner) };
     }
   }
 }

@@ -1,6 +1,8 @@
 import type { CollectRequest, TableRow } from '@muster/tables';
+import type { FolderOfUser } from '../contract/ownership.js';
 import type { Collector, System } from '../contract/system.js';
 import { type Account, type Group, parseGroup, parsePasswd } from './parse/accounts.js';
+import { RemoteMounts } from './remote-mounts.js';
 import { parseAssignments } from './parse/etc.js';
 import { parseAuthorizedKeys } from './parse/ssh.js';
 import { type LoginRecord, parseUtmp } from './parse/utmp.js';
@@ -133,7 +135,17 @@ export function homes(system: System, request: CollectRequest): readonly Home[] 
     if (!directory.startsWith('/') || directory === '/' || seen.has(directory)) return [];
     if (wanted?.every((value) => value === uid) === false) return [];
     seen.add(directory);
-    if (!system.isDirectory(directory)) return [];
-    return [{ ...account, files: system.ofUser({ uid, directory }, () => request.checkpoint()) }];
+    const files = filesOfUser(system, request, { uid, directory });
+    return files.isDirectory(directory) ? [{ ...account, files }] : [];
   });
+}
+
+/**
+ * How the tables read below a folder that a user controls. Not what is on a file system of another machine or of a program: one dead
+ * home, or what a user mounts in theirs, would take the answer of all the others.
+ */
+export function filesOfUser(system: System, request: CollectRequest, folder: FolderOfUser): System {
+  const remote = request.memo('remote mounts', () => new RemoteMounts(system));
+  const mayHang = (path: string): boolean => remote.isBehind('', path);
+  return system.ofUser(folder, { checkpoint: () => request.checkpoint(), mayHang });
 }

@@ -1,4 +1,4 @@
-import { textOfBytes } from '@muster/protocol';
+import { bytesOfText, textOfBytes } from '@muster/protocol';
 
 export interface FileAttribute {
   readonly path: string;
@@ -19,9 +19,17 @@ export function* parseGetfattr(output: string): Iterable<FileAttribute> {
   }
 }
 
+/** What it says of a file that it cannot read. */
+export function* parseGetfattrFaults(errors: string): Iterable<{ readonly path: string; readonly why: string }> {
+  for (const line of errors.split('\n')) {
+    const [, path, why] = /^getfattr: (.*): ([^:]+)$/.exec(line) ?? [];
+    if (path !== undefined && why !== undefined) yield { path: unescaped(path), why };
+  }
+}
+
 function unescaped(text: string): string {
   if (!text.includes('\\')) return text;
-  const bytes = Buffer.from(text, 'utf8')
+  const bytes = bytesOfText(text)
     .toString('latin1')
     .replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(parseInt(octal, 8)));
   return textOfBytes(Buffer.from(bytes, 'latin1'));

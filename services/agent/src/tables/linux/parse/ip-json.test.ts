@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { describe, expect, it } from '@jest/globals';
-import { parseIpAddresses, parseIpRoutes } from './ip-json.js';
+import { parseIpAddresses, parseIpNeighbours, parseIpRoutes } from './ip-json.js';
 
 /** A network namespace of its own takes root. */
 const asRoot = process.getuid?.() === 0 ? describe : describe.skip;
@@ -28,6 +28,36 @@ asRoot('addresses in a network of its own', () => {
         { ...row('a0', '10.20.0.1', '255.255.255.255'), broadcast: '', point_to_point: '10.20.0.9' },
         { ...row('b0', '192.0.2.5', '255.255.255.192'), broadcast: '192.0.2.63', point_to_point: '' },
         { ...row('a0', '2001:db8::5', 'ffff:ffff:ffff:f000::'), broadcast: '', point_to_point: '' },
+      ]),
+    );
+  });
+});
+
+const NEIGHBOURS = `
+ip link add a0 type veth peer name a1
+ip link set a0 up
+ip link set a1 up
+ip addr add 192.0.2.5/26 dev a0
+ip -6 addr add 2001:db8::5/64 dev a0 nodad
+ip neigh add 192.0.2.9 lladdr 02:00:00:00:00:09 dev a0 nud permanent
+ip neigh add 2001:db8::9 lladdr 02:00:00:00:00:0a dev a0 nud permanent
+ip neigh add 2001:db8::a lladdr 02:00:00:00:00:0b dev a0 nud reachable
+ip neigh add 2001:db8::b dev a0 nud failed
+exec ip -json neighbour show`;
+
+asRoot('neighbours in a network of its own', () => {
+  it('of both families, those that are known', () => {
+    const json = execFileSync('/usr/bin/unshare', ['-n', '/bin/sh', '-ec', NEIGHBOURS], { encoding: 'utf8' });
+    const row = (address: string, last: string, permanent: string) => ({
+      ...{ address, mac: `02:00:00:00:00:${last}`, interface: 'a0', permanent },
+    });
+    const rows = parseIpNeighbours(json);
+    expect(rows).toHaveLength(3);
+    expect(rows).toEqual(
+      expect.arrayContaining([
+        row('192.0.2.9', '09', '1'),
+        row('2001:db8::9', '0a', '1'),
+        row('2001:db8::a', '0b', '0'),
       ]),
     );
   });

@@ -40,6 +40,22 @@ export function parseIpAddresses(text: string): TableRow[] {
   );
 }
 
+interface IpNeighbour {
+  readonly dst?: string;
+  readonly dev?: string;
+  /** Absent while it is not known. */
+  readonly lladdr?: string;
+  readonly state?: readonly string[];
+}
+
+/** Rows of `arp_cache` from the output of `ip -json neighbour show`: those whose hardware address is known, as `/proc/net/arp` has them. */
+export function parseIpNeighbours(text: string): TableRow[] {
+  return (JSON.parse(text) as readonly IpNeighbour[]).flatMap(({ dst, dev, lladdr, state = [] }): TableRow[] => {
+    if (dst === undefined || lladdr === undefined || state.includes('FAILED')) return [];
+    return [{ address: dst, mac: lladdr, interface: dev ?? '', permanent: state.includes('PERMANENT') ? '1' : '0' }];
+  });
+}
+
 interface IpNextHop {
   readonly gateway?: string;
   /** A next hop of the other family. */

@@ -16,6 +16,17 @@ const FIELDS = {
 
 const SEPARATOR = '\u001f';
 
+/**
+ * What rpm could not do, the last line of it. Its exit status alone tells nothing: of a broken database it says that the package is not
+ * installed, too, and a package that it cannot read is left out of a list that ends well.
+ */
+export function rpmError(stderr: string): string | undefined {
+  return stderr
+    .split('\n')
+    .filter((line) => line.startsWith('error: '))
+    .at(-1);
+}
+
 /** Format for `rpm --queryformat`: one line per package, with a separator that no field contains. */
 export const RPM_QUERY_FORMAT = `${Object.values(FIELDS)
   .map((tag) => `%{${tag}}`)

@@ -13,6 +13,13 @@ function record(type: number, pid: number, texts: { tty: string; user: string; h
 }
 
 describe('login records', () => {
+  it('bytes that are not UTF-8 are kept', () => {
+    const login = record(7, 1, { tty: 'pts/0', user: '', host: '' }, 1);
+    login.write('b\xffb', 44, 'latin1');
+    login.write('h\xfe', 76, 'latin1');
+    expect(parseUtmp(login)).toMatchObject([{ user: 'b\uefffb', host: 'h\ueffe' }]);
+  });
+
   it('reads complete records and skips a truncated one', () => {
     const boot = record(2, 0, { tty: '~', user: 'reboot', host: '6.1.0-18-amd64' }, 1_700_000_000);
     const login = record(7, 812, { tty: 'pts/0', user: 'a'.repeat(32), host: '2001:db8::7' }, 4_000_000_000);

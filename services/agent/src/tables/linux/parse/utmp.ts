@@ -1,3 +1,5 @@
+import { textOfBytes } from '@muster/protocol';
+
 /** A record of utmp(5) on 64-bit Linux. */
 export interface LoginRecord {
   readonly type: number;
@@ -46,5 +48,5 @@ export function parseUtmp(bytes: Buffer): LoginRecord[] {
 function fixedText(bytes: Buffer, at: number, size: number): string {
   const field = bytes.subarray(at, at + size);
   const end = field.indexOf(0);
-  return field.toString('utf8', 0, end < 0 ? size : end);
+  return textOfBytes(field.subarray(0, end < 0 ? size : end));
 }
