@@ -30,12 +30,7 @@ export type ToWorker =
       readonly names: readonly string[];
     }
   | { readonly kind: 'failuresCsv'; readonly request: number }
-  | {
-      readonly kind: 'pick';
-      readonly request: number;
-      readonly columns: readonly string[];
-      readonly places: readonly number[] | 'all';
-    };
+  | { readonly kind: 'pick'; readonly request: number; readonly first: number };
 
 /** How the reading of a query stands. */
 export type Phase = 'opening' | 'streaming' | 'stalled' | 'lost' | 'ended' | 'refused';
@@ -85,9 +80,9 @@ export type FromWorker =
 
 export type FailureAnswer = readonly FailureJson[];
 export type EndpointsAnswer = readonly (EndpointName & { readonly num: number; readonly rows: number })[];
-/** Rows with their endpoint, by column name, as an order is bound to them. */
-export type PickAnswer = readonly {
-  readonly agentId: string;
-  readonly host: string;
-  readonly row: Record<string, unknown>;
-}[];
+/** The first rows of the view with their endpoint, by column name, as an order is bound to them. */
+export interface PickAnswer {
+  readonly rows: readonly { readonly agentId: string; readonly row: Record<string, unknown> }[];
+  /** Rows whose endpoint is not known. */
+  readonly omitted: number;
+}

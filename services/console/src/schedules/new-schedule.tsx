@@ -1,6 +1,7 @@
 import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { client } from '../api/client.js';
+import { useSentOnce } from '../api/sent-once.js';
 import { useTime } from '../preferences/time.js';
 import { LiveCount, useLiveCounts } from '../selector/live-count.js';
 import { SelectorBox, selectorFault } from '../selector/selector-box.js';
@@ -41,8 +42,12 @@ export function NewSchedule({ packs, onClose }: { packs: readonly string[]; onCl
   const change = (part: Partial<Form>): void => setForm({ ...form, ...part });
   const counts = useLiveCounts(form.selector);
   const isGood = selectorFault(form.selector) === undefined && cronFault(form.cron) === undefined;
+  const sentOnce = useSentOnce();
   const create = useMutation({
-    mutationFn: () => client.call('POST /v1/schedules', { body: bodyOf(form), idempotencyKey: crypto.randomUUID() }),
+    mutationFn: () => {
+      const body = bodyOf(form);
+      return sentOnce.send(body, (idempotencyKey) => client.call('POST /v1/schedules', { body, idempotencyKey }));
+    },
     onSuccess: async () => {
       onClose();
       await queryClient.invalidateQueries({ queryKey: ['schedules'] });
