@@ -2,7 +2,7 @@ import { useQuery } from '@tanstack/react-query';
 import { Suspense, useState, type ReactNode } from 'react';
 import { client } from '../api/client.js';
 import { LiveCount, useLiveCounts } from '../selector/live-count.js';
-import { SelectorBox, selectorFault } from '../selector/selector-box.js';
+import { SelectorBox } from '../selector/selector-box.js';
 import { Button, Kbd, Select } from '../ui/controls.js';
 import { lazyPart } from '../ui/lazy-part.js';
 import { WAITS, type Draft } from './draft.js';
@@ -31,7 +31,7 @@ interface AskFormProps {
 export function AskForm({ draft, onDraft, onRun, isStarting, fault, refusal }: AskFormProps) {
   const [isChoosing, setChoosing] = useState(false);
   const [hasReduce, setReduce] = useState(draft.reduce !== '');
-  const counts = useLiveCounts(draft.selector);
+  const live = useLiveCounts(draft.selector);
   const change = (part: Partial<Draft>): void => onDraft({ ...draft, ...part });
   const isReduceShown = hasReduce || draft.reduce !== '';
   return (
@@ -55,7 +55,7 @@ export function AskForm({ draft, onDraft, onRun, isStarting, fault, refusal }: A
           onChange={(selector) => change({ selector })}
           onEnter={() => onRun()}
         />
-        <LiveCount counts={selectorFault(draft.selector) === undefined ? counts : undefined} />
+        <LiveCount live={live} />
       </div>
       <Options
         draft={draft}

@@ -31,7 +31,7 @@ export function AcceptDialog({
   const [owner, setOwner] = useState(me?.name ?? '');
   const [reason, setReason] = useState('');
   const [term, setTerm] = useState<Term>('90d');
-  const counts = useLiveCounts(selector);
+  const live = useLiveCounts(selector);
   const fault = selectorFault(selector);
   const accept = useMutation({
     mutationFn: () =>
@@ -62,7 +62,7 @@ export function AcceptDialog({
         <div className={styles['grow']}>
           <SelectorBox label="Where it may fail" isLabelShown value={selector} onChange={setSelector} />
         </div>
-        <LiveCount counts={fault === undefined ? counts : undefined} />
+        <LiveCount live={live} />
       </div>
       <TextField label="Who answers for it: a person or a team" value={owner} onChange={setOwner} />
       <TextField label="Why it may fail" value={reason} onChange={setReason} rows={2} />

@@ -32,8 +32,8 @@ export type ToWorker =
   | { readonly kind: 'failuresCsv'; readonly request: number }
   | { readonly kind: 'pick'; readonly request: number; readonly first: number };
 
-/** How the reading of a query stands. */
-export type Phase = 'opening' | 'streaming' | 'stalled' | 'lost' | 'ended' | 'refused';
+/** How the reading of a query stands. `held`: it is refused for now, and goes on by itself. */
+export type Phase = 'opening' | 'streaming' | 'stalled' | 'held' | 'lost' | 'signed_out' | 'ended' | 'refused';
 
 export interface RowsState {
   readonly phase: Phase;
@@ -55,7 +55,7 @@ export interface RowsState {
   readonly warnings: readonly WarningJson[];
   readonly reduced: (ReducedJson & { readonly error?: string | undefined }) | undefined;
   readonly lastSeq: number | undefined;
-  /** Why the query cannot be read, or since when the stream is away. */
+  /** Why the query cannot be read, now or at all; and since when the stream is away. */
   readonly problem: { readonly code: string; readonly detail: string } | undefined;
   readonly since: number | undefined;
   /** The results have expired, and this is what the record of the query says. */

@@ -19,7 +19,7 @@ export function RunScan({ selector: given = '' }: { selector?: string }) {
   const [pack, setPack] = useState('');
   const [selector, setSelector] = useState(given);
   const [wait, setWait] = useState('');
-  const counts = useLiveCounts(selector);
+  const live = useLiveCounts(selector);
   const items = packs.data?.items ?? [];
   const chosen = pack === '' ? (items[0]?.id ?? '') : pack;
   const isGood = selectorFault(selector) === undefined;
@@ -58,7 +58,7 @@ export function RunScan({ selector: given = '' }: { selector?: string }) {
       <div className={styles['grow']}>
         <SelectorBox label="Which endpoints" value={selector} onChange={setSelector} onEnter={run} />
       </div>
-      <LiveCount counts={isGood ? counts : undefined} />
+      <LiveCount live={live} />
       <Select
         label="Waiting for absent endpoints"
         isLabelHidden
@@ -69,7 +69,7 @@ export function RunScan({ selector: given = '' }: { selector?: string }) {
         ]}
         onChange={setWait}
       />
-      <Button look="primary" type="submit" isDisabled={start.isPending || !isGood || counts?.total === 0}>
+      <Button look="primary" type="submit" isDisabled={start.isPending || !isGood || live.counts?.total === 0}>
         {start.isPending ? 'Starting…' : 'Run the scan'}
       </Button>
       {start.error !== null && <Failure error={start.error} />}

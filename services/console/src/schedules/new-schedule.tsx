@@ -40,7 +40,7 @@ export function NewSchedule({ packs, onClose }: { packs: readonly string[]; onCl
     ...{ name: '', pack: packs[0] ?? '', selector: '', cron: '0 2 * * *', timeZone: zone, jitter: '', wait: '' },
   });
   const change = (part: Partial<Form>): void => setForm({ ...form, ...part });
-  const counts = useLiveCounts(form.selector);
+  const live = useLiveCounts(form.selector);
   const isGood = selectorFault(form.selector) === undefined && cronFault(form.cron) === undefined;
   const sentOnce = useSentOnce();
   const create = useMutation({
@@ -73,7 +73,7 @@ export function NewSchedule({ packs, onClose }: { packs: readonly string[]; onCl
             onChange={(selector) => change({ selector })}
           />
         </div>
-        <LiveCount counts={selectorFault(form.selector) === undefined ? counts : undefined} />
+        <LiveCount live={live} />
       </div>
       <Moments form={form} onChange={change} />
       {create.error !== null && <Failure error={create.error} />}

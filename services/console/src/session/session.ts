@@ -1,7 +1,8 @@
 import { ApiProblem, type Answer } from '@muster/api-client';
 import { QueryClient, useQuery, useQueryClient } from '@tanstack/react-query';
-import { useCallback, useSyncExternalStore } from 'react';
+import { useCallback, useEffect, useSyncExternalStore } from 'react';
 import { pageStream } from '../stream/stream-port.js';
+import { useLink } from '../stream/use-stream.js';
 import { client } from '../api/client.js';
 import { notePerson } from './reauthentication.js';
 
@@ -70,6 +71,22 @@ export function useCan(): (permission: string) => boolean {
 /** The name of the org, for people. */
 export function useOrgName(): string {
   return useMe().me?.org ?? 'the org';
+}
+
+/**
+ * The stream may be the first to hear that the session has ended. An ordinary call says whether it has: another tab may have signed in since.
+ */
+export function useStreamSignedOut(): void {
+  const queryClient = useQueryClient();
+  const { state } = useLink();
+  useEffect(() => {
+    if (state !== 'signed_out') return;
+    const look = async (): Promise<void> => {
+      await queryClient.refetchQueries({ queryKey: ['me'] });
+      if (queryClient.getQueryState(['me'])?.status === 'success') pageStream().wake();
+    };
+    void look();
+  }, [state, queryClient]);
 }
 
 /** To call after a sign-in: what was refused is asked again. */
