@@ -163,13 +163,13 @@ function nameOf(target: ActTarget): string {
 
 function proposedExpiry(preset: Preset | undefined): readonly Choice[] {
   if (preset?.expiresInMs === undefined) return [];
-  return [{ id: String(preset.expiresInMs), label: `${duration(preset.expiresInMs)}, as before` }];
+  return [{ id: String(preset.expiresInMs), label: `as before: ${duration(preset.expiresInMs)}` }];
 }
 
 function proposedRollout(rollout: Rollout | undefined): readonly Choice[] {
   if (rollout === undefined) return [];
   const { canary, step, pauseMs, abortOver } = rollout;
   const steps = typeof step === 'number' ? whole(step) : step;
-  const label = `${whole(canary)} first, then ${steps} every ${duration(pauseMs)}, until ${percent(abortOver)} fail; as before`;
+  const label = `as before: ${whole(canary)} first, then ${steps} every ${duration(pauseMs)}, until ${percent(abortOver)} fail`;
   return [{ id: AS_PROPOSED, label }];
 }
