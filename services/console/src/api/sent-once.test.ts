@@ -23,3 +23,23 @@ test('what is sent again after its answer was lost has the same key; other conte
   await order('other.action');
   expect(new Set(keys).size).toBe(3);
 });
+
+test('a body with a time is sent again as it was first made', async () => {
+  const sentOnce = new SentOnce();
+  const sent: unknown[] = [];
+  let time = 0;
+  const ask = (wait: string) =>
+    sentOnce.sendMade(
+      { wait },
+      () => ({ wait, until: (time += 1) }),
+      (body, key) => {
+        sent.push([body.until, key]);
+        return sent.length === 1 ? Promise.reject(new Error('the answer was lost')) : Promise.resolve();
+      },
+    );
+  await expect(ask('1h')).rejects.toThrow('the answer was lost');
+  await ask('1h');
+  await ask('8h');
+  expect(sent[1]).toEqual(sent[0]);
+  expect(sent[2]).not.toEqual(sent[0]);
+});

@@ -5,14 +5,28 @@ import { useState } from 'react';
  * the server does it once. After an answer the next one is another.
  */
 export class SentOnce {
-  readonly #keys = new Map<string, string>();
+  readonly #sent = new Map<string, { readonly key: string; readonly body: unknown }>();
 
-  async send<T>(content: unknown, call: (idempotencyKey: string) => Promise<T>): Promise<T> {
-    const text = JSON.stringify(content);
-    const key = this.#keys.get(text) ?? crypto.randomUUID();
-    this.#keys.set(text, key);
-    const answer = await call(key);
-    this.#keys.delete(text);
+  send<T>(content: unknown, call: (idempotencyKey: string) => Promise<T>): Promise<T> {
+    return this.sendMade(
+      content,
+      () => content,
+      (_body, idempotencyKey) => call(idempotencyKey),
+    );
+  }
+
+  /** For a body that is not the same at another moment, such as one with a time: what the form says decides, and its first body is sent again. */
+  async sendMade<B, T>(
+    said: unknown,
+    make: () => B,
+    call: (body: B, idempotencyKey: string) => Promise<T>,
+  ): Promise<T> {
+    const text = JSON.stringify(said);
+    const { key, body } = this.#sent.get(text) ?? { key: crypto.randomUUID(), body: make() };
+    this.#sent.set(text, { key, body });
+    // Sound where a component makes all bodies of what it says in one way.
+    const answer = await call(body as B, key);
+    this.#sent.delete(text);
     return answer;
   }
 }

@@ -34,8 +34,12 @@ export default function AskPage() {
   const can = useCan();
   const sentOnce = useSentOnce();
   const start = useMutation({
-    mutationFn: (body: StartQuery) =>
-      sentOnce.send(body, (idempotencyKey) => client.call('POST /v1/queries', { body, idempotencyKey })),
+    mutationFn: (asked: Draft | StartQuery) =>
+      sentOnce.sendMade(
+        asked,
+        () => ('wait' in asked ? bodyOf(asked) : asked),
+        (body, idempotencyKey) => client.call('POST /v1/queries', { body, idempotencyKey }),
+      ),
     onSuccess: ({ id }) => {
       setOrigin(id);
       void navigate({ to: '/ask/$queryId', params: { queryId: id } });
@@ -43,7 +47,7 @@ export default function AskPage() {
   });
   const run = (typed: Partial<Draft> = {}): void => {
     if (start.isPending || !can('queries:run') || selectorFault(draft.selector) !== undefined) return;
-    start.mutate(bodyOf({ ...draft, ...typed }));
+    start.mutate({ ...draft, ...typed });
   };
   const fault = faultOf(start.error, draft);
   return (

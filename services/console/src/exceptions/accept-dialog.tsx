@@ -1,6 +1,7 @@
 import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { client } from '../api/client.js';
+import { useSentOnce } from '../api/sent-once.js';
 import { useTime } from '../preferences/time.js';
 import { SelectorBox, selectorFault } from '../selector/selector-box.js';
 import { LiveCount, useLiveCounts } from '../selector/live-count.js';
@@ -33,12 +34,16 @@ export function AcceptDialog({
   const [term, setTerm] = useState<Term>('90d');
   const live = useLiveCounts(selector);
   const fault = selectorFault(selector);
+  const sentOnce = useSentOnce();
   const accept = useMutation({
-    mutationFn: () =>
-      client.call('POST /v1/exceptions', {
-        body: { pack, check, selector, owner: owner.trim(), reason: reason.trim(), until: untilOf(term) },
-        idempotencyKey: crypto.randomUUID(),
-      }),
+    mutationFn: () => {
+      const said = { pack, check, selector, owner: owner.trim(), reason: reason.trim() };
+      return sentOnce.sendMade(
+        { ...said, term },
+        () => ({ ...said, until: untilOf(term) }),
+        (body, idempotencyKey) => client.call('POST /v1/exceptions', { body, idempotencyKey }),
+      );
+    },
     onSuccess: () => queryClient.invalidateQueries({ queryKey: ['exceptions'] }),
   });
   if (accept.data !== undefined)

@@ -2,6 +2,7 @@ import { useMutation } from '@tanstack/react-query';
 import { useNavigate } from '@tanstack/react-router';
 import { useState } from 'react';
 import { client } from '../api/client.js';
+import { useSentOnce } from '../api/sent-once.js';
 import { WAITS } from '../ask/draft.js';
 import { LiveCount, useLiveCounts } from '../selector/live-count.js';
 import { SelectorBox, selectorFault } from '../selector/selector-box.js';
@@ -23,16 +24,16 @@ export function RunScan({ selector: given = '' }: { selector?: string }) {
   const items = packs.data?.items ?? [];
   const chosen = pack === '' ? (items[0]?.id ?? '') : pack;
   const isGood = selectorFault(selector) === undefined;
+  const sentOnce = useSentOnce();
   const start = useMutation({
-    mutationFn: () =>
-      client.call('POST /v1/scans', {
-        body: {
-          pack: chosen,
-          selector,
-          ...(wait === '' ? {} : { waitUntil: new Date(Date.now() + (WAITS[wait] ?? 0)).toISOString() }),
-        },
-        idempotencyKey: crypto.randomUUID(),
-      }),
+    mutationFn: () => {
+      const waitUntil = () => new Date(Date.now() + (WAITS[wait] ?? 0)).toISOString();
+      return sentOnce.sendMade(
+        [chosen, selector, wait],
+        () => ({ pack: chosen, selector, ...(wait === '' ? {} : { waitUntil: waitUntil() }) }),
+        (body, idempotencyKey) => client.call('POST /v1/scans', { body, idempotencyKey }),
+      );
+    },
     onSuccess: ({ id }) => void navigate({ to: '/scans/$scanId', params: { scanId: id } }),
   });
   const run = (): void => {
