@@ -99,7 +99,7 @@ export function useStreamSignedOut(): void {
     if (state !== 'signed_out') return;
     const look = async (): Promise<void> => {
       await queryClient.refetchQueries({ queryKey: ['me'] });
-      if (queryClient.getQueryState(['me'])?.status === 'success') pageStream().wake();
+      if (!isSignedOut(queryClient.getQueryState(['me'])?.error)) pageStream().wake();
     };
     void look();
   }, [state, queryClient]);
