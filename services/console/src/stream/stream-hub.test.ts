@@ -172,6 +172,19 @@ test('a lost connection goes on after the last event of each', async () => {
   expect(ids()).toEqual(['query 4']);
 });
 
+test('an API that is away for some tries is found again, and everything goes on', async () => {
+  const tab = openTab();
+  tab.follow('q', query(1));
+  await has(1);
+  api.send('query', { event: 'progress', seq: 9 });
+  await tab.until(() => tab.named('q').length === 1);
+  api.away = 2;
+  api.cut();
+  await tab.until(() => tab.links.at(-1) === 'lost');
+  await tab.until(() => tab.links.at(-1) === 'open');
+  expect([ids(), api.away]).toEqual([['query 9'], 0]);
+});
+
 test('a session that has ended is told to all tabs, and their signs of life do not ask again', async () => {
   const tab = openTab();
   tab.follow('c', COMMANDS);

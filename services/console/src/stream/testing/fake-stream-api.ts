@@ -34,6 +34,8 @@ export class FakeStreamApi extends Changes {
   changes = 0;
   readonly refused: number[] = [];
   isSignedOut = false;
+  /** So many calls find nobody. */
+  away = 0;
   #out: ReadableStreamDefaultController<Uint8Array> | undefined;
 
   /** Sends an event of the only subscription of a kind. */
@@ -50,6 +52,10 @@ export class FakeStreamApi extends Changes {
   }
 
   #fetch(url: string, { body = '{}', signal }: Parameters<FetchLike>[1]): Promise<Response> {
+    if (this.away > 0) {
+      this.away -= 1;
+      return Promise.reject(new TypeError('the connection was refused'));
+    }
     const isOpening = url.endsWith('/v1/stream');
     const given = JSON.parse(body) as { subscriptions?: Asked[]; add?: Asked[]; remove?: string[] };
     const { subscriptions = [], add = subscriptions, remove = [] } = given;
