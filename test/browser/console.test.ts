@@ -24,6 +24,7 @@ import { firedScheduleTest, postureTests } from './posture-tests.js';
 import { resumeTests } from './resume-tests.js';
 import { scanTests } from './scan-tests.js';
 import { settingsTests } from './settings-tests.js';
+import { safetyTests } from './safety-tests.js';
 import { RECENT, signInAgainTests } from './sign-in-again-tests.js';
 
 const AGENTS = 120;
@@ -311,6 +312,7 @@ scanTests(parts);
 approvalTests(parts);
 signInAgainTests(parts);
 settingsTests(parts);
+safetyTests(parts);
 endpointTests(parts);
 firedScheduleTest(parts);
 resumeTests(parts);

@@ -31,6 +31,8 @@ export interface CallOptions {
   readonly signal?: AbortSignal | undefined;
   readonly timeoutMs?: number;
   readonly retry?: Partial<RetryPolicy>;
+  /** Sent besides, with each attempt. */
+  readonly headers?: Readonly<Record<string, string>>;
   /** Called with the headers of a successful answer. */
   readonly onHeaders?: (headers: Headers) => void;
 }
@@ -92,7 +94,7 @@ export class ApiClient {
       method,
       path,
       body: input.body,
-      headers: idempotencyKey === undefined ? {} : { 'idempotency-key': idempotencyKey },
+      headers: { ...input.headers, ...(idempotencyKey === undefined ? {} : { 'idempotency-key': idempotencyKey }) },
       signal,
       timeoutMs: input.timeoutMs ?? this.#timeoutMs,
     };

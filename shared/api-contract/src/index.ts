@@ -1,7 +1,7 @@
 export * from './operation.js';
 export * from './operations.js';
 export * from './problem.js';
-export { CONSOLE_HEADER } from './sessions.js';
+export { CONSOLE_HEADER, PERSON_HEADER, personText } from './sessions.js';
 export * from './event-stream.js';
 export * from './agent.js';
 export type * from './agent-operations.js';

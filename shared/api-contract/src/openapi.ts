@@ -66,7 +66,7 @@ export function openApiDocument(operations: readonly OperationContract[]): Json 
           in: 'cookie',
           name: '__Host-muster',
           description:
-            'A session of the console (`signIn`), for browsers. Whatever may change something needs the header `Muster-Request` besides. Over plain HTTP on loopback the cookie is `muster-<port>`.',
+            'A session of the console (`signIn`), for browsers. Whatever may change something needs the header `Muster-Request` besides. A call with `Muster-Person: <org>/<kind>/<id>` (each percent-encoded) counts only where the session is of that person, and is refused with `other_person` otherwise. Over plain HTTP on loopback the cookie is `muster-<port>`.',
         },
       },
     },

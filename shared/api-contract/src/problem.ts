@@ -23,6 +23,7 @@ export const COMMON_PROBLEMS = [
   'token_expired',
   'forbidden',
   'cross_site',
+  'other_person',
   'reauthentication_required',
   'rate_limited',
   'internal',

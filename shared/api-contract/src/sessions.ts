@@ -9,6 +9,25 @@ import { defineOperations, jsonAnswer, type Json } from './operation.js';
  */
 export const CONSOLE_HEADER = 'muster-request';
 
+/**
+ * Whose session a call is meant for, as {@link personText} writes it. Tabs of a browser share its cookie: where somebody else has signed in since,
+ * such a call is refused with `other_person`.
+ */
+export const PERSON_HEADER = 'muster-person';
+
+/** A person as the header names them. */
+export function personText({
+  org,
+  kind,
+  id,
+}: {
+  readonly org: string;
+  readonly kind: string;
+  readonly id: string;
+}): string {
+  return [org, kind, id].map(encodeURIComponent).join('/');
+}
+
 const sessionSchema = z
   .object({
     id: z.string(),

@@ -35,6 +35,7 @@ export const ERROR_CODES = {
   token_expired: { status: 401, retryable: false, title: 'The token has expired' },
   forbidden: { status: 403, retryable: false, title: 'The role does not allow this' },
   cross_site: { status: 403, retryable: false, title: 'The request does not come from the console itself' },
+  other_person: { status: 403, retryable: false, title: 'Somebody else has signed in in this browser' },
   reauthentication_required: { status: 403, retryable: false, title: 'The last sign-in is too long ago for this' },
   revoked: { status: 403, retryable: false, title: 'The agent was revoked' },
   enrolment_refused: { status: 401, retryable: false, title: 'The enrolment secret or proof is not valid' },

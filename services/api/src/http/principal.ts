@@ -40,6 +40,8 @@ export interface Credentials {
   readonly method: string;
   /** Whether it has the header that no other origin can send. */
   readonly isMarked: boolean;
+  /** Whom the caller believes to be, where it says so. */
+  readonly person?: string | undefined;
 }
 
 /** Finds out who makes a request. */

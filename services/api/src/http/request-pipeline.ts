@@ -12,7 +12,7 @@ import { isPlatformAdmin, type Authenticator, type Principal } from './principal
 import type { RateLimits } from './rate-limits.js';
 import { HOLDERS, type Shares } from './shares.js';
 import type { HttpMetrics } from './http-metrics.js';
-import { CONSOLE_HEADER } from '@muster/api-contract';
+import { CONSOLE_HEADER, PERSON_HEADER } from '@muster/api-contract';
 import { canonicalJson } from './canonical-json.js';
 import { requestKeyOf, type Idempotency, type IdempotentCall } from './idempotency.js';
 import { localsOf } from './locals.js';
@@ -132,6 +132,7 @@ export class RequestPipeline {
       client: localsOf(response).client,
       method: request.method,
       isMarked: request.header(CONSOLE_HEADER) !== undefined,
+      person: request.header(PERSON_HEADER),
     });
     if (!result.ok) {
       metrics.authFailures.inc({ reason: result.reason });

@@ -162,6 +162,24 @@ describe('a hostile cookie', () => {
   });
 });
 
+describe('a call that says whose session it is meant for', () => {
+  const meant = (id: string) => ({ headers: { 'muster-person': `${ORG}/token/${id}` } });
+
+  test('is refused where somebody else has signed in in the browser since, and does nothing', async () => {
+    const one = (await signIn()).body.principal.id as string;
+    const asOne = meant(one);
+    expect((await browser.ask('GET', '/v1/me', asOne)).status).toBe(200);
+    const made = await browser.ask('POST', '/v1/tokens', { body: { name: 'Bob', role: 'admin' } });
+    const other = (await signIn(made.body.token)).body.principal.id as string;
+    const body = { name: 'Eve', role: 'admin' };
+    const refused = await browser.ask('POST', '/v1/tokens', { ...asOne, body });
+    expect(codeOf(refused)).toEqual([403, 'other_person']);
+    expect(codeOf(await browser.ask('DELETE', '/v1/session', asOne))).toEqual([403, 'other_person']);
+    const { items } = (await browser.ask('GET', '/v1/tokens', meant(other))).body;
+    expect(items.map(({ name }: { name: string }) => name)).not.toContain('Eve');
+  });
+});
+
 describe('a request of another origin', () => {
   const refused = [403, 'cross_site'];
 

@@ -22,7 +22,7 @@ const rows = (tables: string[], columns: string[]) => ({
   kind: 'rows' as const,
   tables,
   columns,
-  pick: async () => [],
+  rows: [],
 });
 
 test('rows fit only actions that bind to their table and whose columns they have', () => {

@@ -1,35 +1,57 @@
 import type { InputOf, Operations } from '@muster/api-client';
-import type { ActionJson } from '@muster/api-contract';
+import type { ActionJson, CommandJson } from '@muster/api-contract';
+import { paramsFrom, type ActionField } from './fitting-actions.js';
 import type { ActTarget } from './target.js';
 
 /** What the form says. */
 export interface Order {
   readonly action: string;
   readonly given: Readonly<Record<string, string>>;
+  /** A duration, or milliseconds. */
   readonly expiresIn: string;
-  /** How many targets a rollout begins with; empty for all at once. */
+  /** How many targets a rollout begins with; empty for all at once, {@link AS_PROPOSED} for the rollout of the proposal. */
   readonly canary: string;
   readonly reason: string;
 }
 
+export const AS_PROPOSED = 'proposed';
 export const NO_ORDER: Order = { action: '', given: {}, expiresIn: '24h', canary: '', reason: '' };
 
-/** An order that a pack proposes. */
+export type Rollout = NonNullable<CommandJson['rollout']>;
+
+/** An order that somebody proposes: a pack, or an earlier order. */
 export interface Preset {
   readonly action: string;
   readonly params: Readonly<Record<string, unknown>>;
   readonly reason: string;
+  readonly expiresInMs?: number;
+  readonly rollout?: Rollout;
+  /** How long it may run on one endpoint, where that is not the action's own time. */
+  readonly timeoutMs?: number;
 }
 
 /** What the form says for a proposal. */
 export function presetOrder(preset: Preset | undefined): Partial<Order> {
   if (preset === undefined) return {};
-  const { action, params, reason } = preset;
+  const { action, params, reason, expiresInMs, rollout } = preset;
   return {
     action,
     reason,
     given: Object.fromEntries(Object.entries(params).map(([name, value]) => [name, textOf(value)])),
+    ...(expiresInMs === undefined ? {} : { expiresIn: String(expiresInMs) }),
+    ...(rollout === undefined ? {} : { canary: AS_PROPOSED }),
   };
+}
+
+/** The parameters that the form says. What nobody has changed stays the value that was proposed, of which the form has only a text. */
+export function paramsOf(
+  fields: readonly ActionField[],
+  order: Pick<Order, 'action' | 'given'>,
+  preset: Preset | undefined,
+): Readonly<Record<string, unknown>> {
+  if (preset?.action !== order.action) return paramsFrom(fields, order.given);
+  const unchanged = Object.entries(preset.params).filter(([name, value]) => order.given[name] === textOf(value));
+  return { ...paramsFrom(fields, order.given), ...Object.fromEntries(unchanged) };
 }
 
 function textOf(value: unknown): string {
@@ -46,27 +68,54 @@ interface OrderParts {
   readonly order: Order;
   readonly params: Readonly<Record<string, unknown>>;
   readonly target: ActTarget;
-  readonly shape: NonNullable<ActionJson['binds']> | undefined;
-  readonly dryRun: boolean;
+  readonly shape: ActionJson['binds'];
+  readonly preset?: Preset | undefined;
 }
 
 /** The order as the API takes it. */
-export async function bodyOf({ order, params, target, shape, dryRun }: OrderParts): Promise<OrderBody> {
+export function bodyOf({ order, params, target, shape, preset }: OrderParts): OrderBody {
+  const { action, expiresIn, canary } = order;
+  const proposed = preset?.action === action ? preset : undefined;
   return {
-    action: order.action,
+    action,
     params: { ...params },
-    target: await targetOf(target, shape),
-    dryRun,
-    expiresIn: order.expiresIn,
-    ...(order.canary === '' || dryRun ? {} : { rollout: { canary: Number(order.canary) } }),
-    ...(order.reason.trim() === '' ? {} : { reason: order.reason.trim() }),
+    target: targetOf(target, shape),
+    dryRun: false,
+    expiresIn: /^\d+$/.test(expiresIn) ? Number(expiresIn) : expiresIn,
+    ...(proposed?.timeoutMs === undefined ? {} : { timeout: proposed.timeoutMs }),
+    ...rolloutOf(canary, proposed),
+    ...reasonOf(order),
   };
 }
 
-async function targetOf(target: ActTarget, shape: OrderParts['shape']): Promise<OrderBody['target']> {
+/** The same order as a try, which changes nothing. */
+export function dryRunOf({ rollout: _allAtOnce, ...body }: OrderBody): OrderBody {
+  return { ...body, dryRun: true };
+}
+
+/** A reason may still be typed after the try. */
+export function withReason({ reason: _before, ...body }: OrderBody, order: Pick<Order, 'reason'>): OrderBody {
+  return { ...body, ...reasonOf(order) };
+}
+
+function reasonOf({ reason }: Pick<Order, 'reason'>): Pick<OrderBody, 'reason'> {
+  return reason.trim() === '' ? {} : { reason: reason.trim() };
+}
+
+function rolloutOf(canary: string, proposed: Preset | undefined): Pick<OrderBody, 'rollout'> {
+  if (canary === '') return {};
+  if (canary !== AS_PROPOSED) return { rollout: { canary: Number(canary) } };
+  if (proposed?.rollout === undefined) return {};
+  const { pauseMs, ...rollout } = proposed.rollout;
+  return { rollout: { ...rollout, pause: pauseMs } };
+}
+
+function targetOf(target: ActTarget, shape: OrderParts['shape']): OrderBody['target'] {
   if (target.kind === 'selector') return { selector: target.selector };
   if (target.kind === 'agents') return { agentIds: [...target.agentIds] };
+  // An order is bound to the columns of its action, and to no others.
   const columns = shape === undefined ? [] : [...shape.required, ...shape.optional];
-  const rows = await target.pick(columns);
-  return { rows: rows.map(({ agentId, row }) => ({ agentId, row })) };
+  const only = (row: Readonly<Record<string, unknown>>) =>
+    Object.fromEntries(Object.entries(row).filter(([name]) => columns.includes(name)));
+  return { rows: target.rows.map(({ agentId, row }) => ({ agentId, row: only(row) })) };
 }

@@ -4,7 +4,10 @@ export interface TargetRow {
   readonly row: Readonly<Record<string, unknown>>;
 }
 
-/** Whom an order is for. */
+/**
+ * Whom an order is for. It is fixed when a panel opens: a view may be sorted and filtered, and rows may come, while somebody reads what a try
+ * has said, and the order must be for exactly what was tried.
+ */
 export type ActTarget =
   | { readonly kind: 'selector'; readonly selector: string }
   | { readonly kind: 'agents'; readonly agentIds: readonly string[] }
@@ -15,6 +18,7 @@ export type ActTarget =
       /** The tables that the rows come from, and their columns: which actions fit. */
       readonly tables: readonly string[];
       readonly columns: readonly string[];
-      /** Reads the values of these columns: an order is bound to no others. */
-      readonly pick: (columns: readonly string[]) => Promise<readonly TargetRow[]>;
+      readonly rows: readonly TargetRow[];
+      /** Rows that are left out: nobody knows their endpoint. */
+      readonly omitted?: number;
     };

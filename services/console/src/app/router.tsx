@@ -1,6 +1,8 @@
-import { createRootRoute, createRoute, createRouter, redirect } from '@tanstack/react-router';
+import { createRootRoute, createRoute, createRouter, redirect, type ErrorComponentProps } from '@tanstack/react-router';
 import { SignInPage } from '../signin/sign-in-page.js';
+import { ReloadNotice } from '../ui/lazy-part.js';
 import { Empty } from '../ui/notice.js';
+import { VisibleText } from '../ui/visible-text.js';
 import { COMPONENTS } from './pages.js';
 import { Shell } from './shell.js';
 
@@ -40,7 +42,20 @@ export function makeRouter() {
     defaultPreload: 'intent',
     defaultPendingMs: 400,
     defaultNotFoundComponent: NoPage,
+    defaultErrorComponent: PageFailure,
   });
+}
+
+/** In place of a page that cannot be loaded or drawn; what is around it stays. */
+function PageFailure({ error }: ErrorComponentProps) {
+  return (
+    <Empty title="This page cannot be shown">
+      <ReloadNotice />
+      <p>
+        <VisibleText text={String(error instanceof Error ? error.message : error)} max={500} />
+      </p>
+    </Empty>
+  );
 }
 
 function NoPage() {

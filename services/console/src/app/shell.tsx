@@ -1,7 +1,7 @@
 import { Link, Outlet, useLocation } from '@tanstack/react-router';
 import { useEffect, useRef, useState } from 'react';
 import { useMutation, useQueryClient } from '@tanstack/react-query';
-import { isSignedOut, useMe, useSessionEnded, useSignedIn, type Me } from '../session/session.js';
+import { isSignedOut, useMe, useSessionEnded, useSignedIn, useStreamSignedOut, type Me } from '../session/session.js';
 import { client } from '../api/client.js';
 import { useTime } from '../preferences/time.js';
 import { usePreferences, setPreferences } from '../preferences/preferences.js';
@@ -34,6 +34,7 @@ function Signed({ me }: { me: Me }) {
   const hasEnded = useSessionEnded();
   const isSignInWanted = useSignInWanted();
   const signedIn = useSignedIn();
+  useStreamSignedOut();
   // Of what another tab has signed in to, this one has the session too.
   useEffect(() => onOtherTabs(() => void signedIn()), [signedIn]);
   useKeys({ onPalette: () => setOpen('palette'), onHelp: () => setOpen('help') });
@@ -87,14 +88,7 @@ function Foot({ me, onPalette, onHelp }: { me: Me; onPalette: () => void; onHelp
   const link = useLink();
   const time = useTime();
   const { theme } = usePreferences();
-  const queryClient = useQueryClient();
-  const signOut = useMutation({
-    mutationFn: () => client.fetch('/v1/session', { method: 'DELETE' }),
-    onSettled: () => {
-      queryClient.clear();
-      globalThis.location.assign('/sign-in');
-    },
-  });
+  const signOut = useSignOut();
   const isDark = document.documentElement.dataset['theme'] === 'dark';
   const words = { idle: 'nothing followed', open: 'live', lost: 'stale', signed_out: 'signed out' };
   return (
@@ -118,11 +112,35 @@ function Foot({ me, onPalette, onHelp }: { me: Me; onPalette: () => void; onHelp
       <span className={styles['who']} title={`${me.role} of ${me.org}`}>
         <VisibleText text={me.name} max={40} />
       </span>
-      <button type="button" className={styles['small']} onClick={() => signOut.mutate()}>
+      <button type="button" className={styles['small']} disabled={signOut.isPending} onClick={() => signOut.mutate()}>
         Sign out
       </button>
+      {signOut.error !== null && (
+        <Panel kind="dialog" isRole="alertdialog" title="You are still signed in" onClose={signOut.reset}>
+          <p>The server did not end the session: whoever uses this browser can still use it.</p>
+          <Failure error={signOut.error} onRetry={() => signOut.mutate()} />
+        </Panel>
+      )}
     </div>
   );
+}
+
+/** Ends the session. The page shows the sign-in only when the server has ended it, or knows it no more. */
+function useSignOut() {
+  const queryClient = useQueryClient();
+  return useMutation({
+    mutationFn: async () => {
+      try {
+        await client.call('DELETE /v1/session');
+      } catch (error) {
+        if (!isSignedOut(error)) throw error;
+      }
+    },
+    onSuccess: () => {
+      queryClient.clear();
+      globalThis.location.assign('/sign-in');
+    },
+  });
 }
 
 export function Mark() {

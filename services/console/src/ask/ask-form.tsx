@@ -1,16 +1,17 @@
 import { useQuery } from '@tanstack/react-query';
-import { lazy, Suspense, useState, type ReactNode } from 'react';
+import { Suspense, useState, type ReactNode } from 'react';
 import { client } from '../api/client.js';
 import { LiveCount, useLiveCounts } from '../selector/live-count.js';
-import { SelectorBox, selectorFault } from '../selector/selector-box.js';
+import { SelectorBox } from '../selector/selector-box.js';
 import { Button, Kbd, Select } from '../ui/controls.js';
+import { lazyPart } from '../ui/lazy-part.js';
 import { WAITS, type Draft } from './draft.js';
 import { Parameters } from './parameters.js';
 import { QuestionsPanel } from './questions-panel.js';
 import type { SqlFault } from './sql-editor.js';
 import styles from './ask-form.module.css';
 
-const SqlEditor = lazy(() => import('./sql-editor.js').then(({ SqlEditor: component }) => ({ default: component })));
+const SqlEditor = lazyPart(() => import('./sql-editor.js').then(({ SqlEditor: component }) => component));
 
 const TIMEOUTS = ['5s', '10s', '30s', '2m', '10m'];
 const NO_TABLES: readonly never[] = [];
@@ -30,7 +31,7 @@ interface AskFormProps {
 export function AskForm({ draft, onDraft, onRun, isStarting, fault, refusal }: AskFormProps) {
   const [isChoosing, setChoosing] = useState(false);
   const [hasReduce, setReduce] = useState(draft.reduce !== '');
-  const counts = useLiveCounts(draft.selector);
+  const live = useLiveCounts(draft.selector);
   const change = (part: Partial<Draft>): void => onDraft({ ...draft, ...part });
   const isReduceShown = hasReduce || draft.reduce !== '';
   return (
@@ -54,7 +55,7 @@ export function AskForm({ draft, onDraft, onRun, isStarting, fault, refusal }: A
           onChange={(selector) => change({ selector })}
           onEnter={() => onRun()}
         />
-        <LiveCount counts={selectorFault(draft.selector) === undefined ? counts : undefined} />
+        <LiveCount live={live} />
       </div>
       <Options
         draft={draft}

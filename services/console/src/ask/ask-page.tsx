@@ -4,6 +4,7 @@ import { useNavigate, useParams, useSearch } from '@tanstack/react-router';
 import { useCallback, useEffect, useState } from 'react';
 import { client } from '../api/client.js';
 import { describe } from '../api/problems.js';
+import { useSentOnce } from '../api/sent-once.js';
 import { useCan } from '../session/session.js';
 import { unanswered } from '../ledger/segments.js';
 import type { Snapshot } from '../rows/row-source.js';
@@ -31,8 +32,14 @@ export default function AskPage() {
   }, []);
   const navigate = useNavigate();
   const can = useCan();
+  const sentOnce = useSentOnce();
   const start = useMutation({
-    mutationFn: (body: StartQuery) => client.call('POST /v1/queries', { body, idempotencyKey: crypto.randomUUID() }),
+    mutationFn: (asked: Draft | StartQuery) =>
+      sentOnce.sendMade(
+        asked,
+        () => ('wait' in asked ? bodyOf(asked) : asked),
+        (body, idempotencyKey) => client.call('POST /v1/queries', { body, idempotencyKey }),
+      ),
     onSuccess: ({ id }) => {
       setOrigin(id);
       void navigate({ to: '/ask/$queryId', params: { queryId: id } });
@@ -40,7 +47,7 @@ export default function AskPage() {
   });
   const run = (typed: Partial<Draft> = {}): void => {
     if (start.isPending || !can('queries:run') || selectorFault(draft.selector) !== undefined) return;
-    start.mutate(bodyOf({ ...draft, ...typed }));
+    start.mutate({ ...draft, ...typed });
   };
   const fault = faultOf(start.error, draft);
   return (
@@ -103,11 +110,11 @@ function Answer({
       rows={rows}
       search={search}
       onSearch={onSearch}
-      rowActions={(line) => <RowActions line={line} rows={rows} source={source} />}
+      rowActions={(line) => <RowActions line={line} rows={rows} />}
       actions={
         <>
           <RunActions queryId={queryId} rows={rows} onRetry={onRetry} />
-          <ResultActions rows={rows} source={source} />
+          <ResultActions rows={rows} source={source} isGrouped={search.by !== undefined} />
         </>
       }
     />

@@ -23,6 +23,14 @@ export function ResultNotices({ rows }: { rows: Snapshot }) {
           {lastSeq ?? 0} as soon as the server answers; what is shown is stale until then.
         </Notice>
       )}
+      {phase === 'held' && problem !== undefined && (
+        <Notice tone="warning">Not read for now: {visible(problem.detail)} It goes on by itself.</Notice>
+      )}
+      {phase === 'signed_out' && (
+        <Notice tone="warning">
+          Your session has ended. Sign in again, and it goes on after event {lastSeq ?? 0}.
+        </Notice>
+      )}
       {phase === 'stalled' && (
         <Notice tone="warning">
           The message broker does not answer: nobody knows how the question stands. It goes on by itself.

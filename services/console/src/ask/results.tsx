@@ -4,10 +4,11 @@ import { Grid } from '../grid/grid.js';
 import { LedgerBar } from '../ledger/ledger-bar.js';
 import { ledgerSentence, querySegments } from '../ledger/segments.js';
 import type { Line } from '../rows/protocol.js';
+import { exactFilter } from '../rows/row-filter.js';
 import type { RowSource, Snapshot } from '../rows/row-source.js';
 import { plural, whole } from '../text/numbers.js';
 import { Button, Select } from '../ui/controls.js';
-import { Waiting } from '../ui/notice.js';
+import { Notice, Waiting } from '../ui/notice.js';
 import { groupColumns, resultColumns, type ResultColumn } from './columns.js';
 import { ExportMenu } from './export-menu.js';
 import { FailuresPanel } from './failures-panel.js';
@@ -17,7 +18,7 @@ import { ReducedTable } from './reduced-table.js';
 import { ResultFacts } from './result-facts.js';
 import { ResultNotices } from './result-notices.js';
 import { RowDrawer } from './row-drawer.js';
-import { nextSort, viewOf, type AskSearch } from './search.js';
+import { MOST_TEXT, nextSort, viewOf, type AskSearch } from './search.js';
 import styles from './results.module.css';
 
 const SAMPLE = 40;
@@ -41,7 +42,6 @@ interface ResultsProps {
 export function Results(props: ResultsProps) {
   const { source, rows, search, onSearch, isCompact = false, none } = props;
   const [outcome, setOutcome] = useState<OpenOutcome>();
-  const [opened, setOpened] = useState<Line>();
   const { query, ledger } = rows;
   const mode = query?.mode ?? 'raw';
   const columns = useColumns(rows, mode);
@@ -51,20 +51,13 @@ export function Results(props: ResultsProps) {
 
   const grouped = columns.find(({ key }) => key === view.groupBy);
   const shown = useMemo(() => (grouped === undefined ? columns : groupColumns(grouped.name)), [grouped, columns]);
-  const onOpen = useCallback(
-    (line: Line) => {
-      if (line.group === undefined) setOpened(line);
-      else if (grouped !== undefined)
-        onSearch({ filter: filterFor(grouped, line), ...(search.sort && { sort: search.sort }) });
-    },
-    [grouped, onSearch, search.sort],
-  );
+  const { opened, close, onOpen, isTooLong } = useOpening(props, grouped);
 
   if (query === undefined || ledger === undefined)
     return (
       <section className={styles['results']} aria-label="Result">
         <ResultNotices rows={rows} />
-        {rows.phase !== 'refused' && <Waiting what="Opening the result…" />}
+        {rows.phase !== 'refused' && rows.phase !== 'signed_out' && <Waiting what="Opening the result…" />}
       </section>
     );
 
@@ -72,6 +65,7 @@ export function Results(props: ResultsProps) {
     <section className={styles['results']} aria-label="Result">
       <Head rows={rows} query={query} ledger={ledger} isCompact={isCompact} onOutcome={setOutcome} />
       <ResultNotices rows={rows} />
+      {isTooLong && <Notice tone="warning">The value of that group is too long to filter by.</Notice>}
       {rows.reduced !== undefined && <ReducedTable reduced={rows.reduced} />}
       <Tools {...props} query={query} columns={columns} />
       <div className={styles['split']}>
@@ -105,9 +99,26 @@ export function Results(props: ResultsProps) {
           onClose={() => setOutcome(undefined)}
         />
       )}
-      {opened !== undefined && <OpenedRow {...props} line={opened} onClose={() => setOpened(undefined)} />}
+      {opened !== undefined && <OpenedRow {...props} line={opened} onClose={close} />}
     </section>
   );
+}
+
+/** What a line that is pressed opens: a row its drawer, a group the rows in it. */
+function useOpening({ rows, search, onSearch }: ResultsProps, grouped: ResultColumn | undefined) {
+  const [opened, setOpened] = useState<Line>();
+  const [isTooLong, setTooLong] = useState(false);
+  const onOpen = useCallback(
+    (line: Line) => {
+      if (line.group === undefined) return setOpened(line);
+      if (grouped === undefined) return;
+      const filter = added(search, exactFilter(grouped.key, line.group.value, rows.columns));
+      setTooLong(filter.length > MOST_TEXT);
+      if (filter.length <= MOST_TEXT) onSearch(withBy(withFilter(search, filter), ''));
+    },
+    [grouped, onSearch, search, rows.columns],
+  );
+  return { opened, close: () => setOpened(undefined), onOpen, isTooLong };
 }
 
 /** The ledger and what else is known of the question; at its end, a sentence for screen readers. */
@@ -204,7 +215,7 @@ function OpenedRow({
       columns={rows.columns}
       onFilter={(filter) => {
         onClose();
-        onSearch(withFilter(search, `${search.filter ?? ''} ${filter}`.trim()));
+        onSearch(withFilter(search, added(search, filter)));
       }}
       onClose={onClose}
     >
@@ -300,9 +311,9 @@ function countOf({ outcome, message }: OpenOutcome, rows: Snapshot): number {
   return group?.endpoints ?? 0;
 }
 
-function filterFor(column: ResultColumn, { group }: Line): string {
-  const value = group?.value ?? null;
-  return `${column.name}="${value === null ? '' : typeof value === 'object' ? '' : String(value)}"`;
+/** The filter of before, and another term. */
+function added({ filter = '' }: AskSearch, term: string): string {
+  return `${filter} ${term}`.trim();
 }
 
 function withFilter(search: AskSearch, filter: string): AskSearch {

@@ -1,13 +1,16 @@
 import { Link } from '@tanstack/react-router';
 import type { ReactNode } from 'react';
 import type { Line } from '../rows/protocol.js';
-import { textOf } from '../rows/row-filter.js';
+import { exactFilter } from '../rows/row-filter.js';
 import { plural } from '../text/numbers.js';
 import { Button } from '../ui/controls.js';
 import { Panel } from '../ui/panel.js';
 import { VisibleText } from '../ui/visible-text.js';
 import { Cell } from './columns.js';
 import styles from './results.module.css';
+
+/** The filter is in the address: a longer value would not fit beside what is there already. */
+const MOST_FILTER = 500;
 
 /** All of one row: its values, which endpoints have it, and what can be done. */
 export function RowDrawer({
@@ -42,8 +45,8 @@ export function RowDrawer({
       </div>
       {children}
       <dl className={styles['fields']}>
-        {columns.map((name, at) => (
-          <Field key={at} name={name} line={line} at={at} onFilter={onFilter} />
+        {columns.map((_, at) => (
+          <Field key={at} columns={columns} line={line} at={at} onFilter={onFilter} />
         ))}
       </dl>
       {endpoint === undefined && (
@@ -73,19 +76,19 @@ export function RowDrawer({
 }
 
 function Field({
-  name,
+  columns,
   line,
   at,
   onFilter,
 }: {
-  name: string;
+  columns: readonly string[];
   line: Line;
   at: number;
   onFilter: (filter: string) => void;
 }) {
   const value = line.values[at] ?? null;
-  const text = textOf(value);
-  const canFilter = /^[\w.]+$/.test(name) && !text.includes('"') && text.length < 200;
+  const name = columns[at] ?? '';
+  const filter = exactFilter(at, value, columns);
   return (
     <>
       <dt>
@@ -93,13 +96,8 @@ function Field({
       </dt>
       <dd>
         {typeof value === 'string' ? <VisibleText text={value} max={20_000} /> : <Cell value={value} />}{' '}
-        {canFilter && (
-          <Button
-            look="quiet"
-            small
-            aria-label={`Filter by this ${name}`}
-            onPress={() => onFilter(`${name}="${text}"`)}
-          >
+        {filter.length < MOST_FILTER && (
+          <Button look="quiet" small aria-label={`Filter by this ${name}`} onPress={() => onFilter(filter)}>
             ⊂
           </Button>
         )}

@@ -10,11 +10,16 @@ export interface AskSearch {
   readonly by?: string;
 }
 
+/** Servers take addresses of so many bytes. */
+export const MOST_TEXT = 6_000;
+
 export function readAskSearch(search: Record<string, unknown>): AskSearch {
   const text = (name: string): string | undefined => {
     const value = search[name];
     if (typeof value !== 'string' && typeof value !== 'number' && typeof value !== 'boolean') return undefined;
-    return value === '' ? undefined : String(value).slice(0, 2_000);
+    // A filter that was cut would be another one.
+    const known = String(value);
+    return known === '' || known.length > MOST_TEXT ? undefined : known;
   };
   const [filter, sort, by] = [text('filter'), text('sort'), text('by')];
   return {

@@ -2,12 +2,16 @@ import type { CommandJson } from '@muster/api-contract';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import { useState } from 'react';
+import { useActions } from '../act/use-action.js';
 import { client } from '../api/client.js';
 import { useTime } from '../preferences/time.js';
+import { approvalBar } from '../session/may-approve.js';
 import { useCan, useMe } from '../session/session.js';
 import { plural } from '../text/numbers.js';
 import { Button, TextField } from '../ui/controls.js';
 import { Failure } from '../ui/notice.js';
+import { NumberField } from '../ui/number-field.js';
+import { isConfirmed, type Reach } from '../ui/typed-number.js';
 import { VisibleText } from '../ui/visible-text.js';
 import styles from './commands.module.css';
 
@@ -16,30 +20,12 @@ const EXAMPLES = 8;
 /** One command that waits for a second person: what exactly will happen, and the decision. */
 export function ApprovalCard({ command }: { command: CommandJson }) {
   const { id, action, params, operator, approval, reason, ledger, submittedAt, expiresAt } = command;
-  const [why, setWhy] = useState('');
   const time = useTime();
-  const can = useCan();
-  const { me } = useMe();
-  const queryClient = useQueryClient();
-  const after = { onSettled: () => queryClient.invalidateQueries({ queryKey: ['commands'] }) };
-  const approve = useMutation({
-    mutationFn: () => client.call('POST /v1/commands/{id}/approve', { params: { id }, body: {} }),
-    ...after,
-  });
-  const reject = useMutation({
-    mutationFn: () =>
-      client.call('DELETE /v1/commands/{id}', {
-        params: { id },
-        query: why.trim() === '' ? {} : { reason: why.trim() },
-      }),
-    ...after,
-  });
   const targets = useQuery({
     queryKey: ['command', id, 'first'],
     queryFn: ({ signal }) =>
       client.call('GET /v1/commands/{id}/targets', { params: { id }, query: { limit: EXAMPLES }, signal }),
   });
-  const isOwn = me?.id === operator.id;
   return (
     <article className={styles['approval']} aria-label={`${action} for ${ledger.targeted} targets`}>
       <div className={styles['title']}>
@@ -64,22 +50,66 @@ export function ApprovalCard({ command }: { command: CommandJson }) {
         <VisibleText text={(targets.data?.items ?? []).map(({ host }) => host ?? 'not known').join(', ')} max={300} />
         {ledger.targeted > EXAMPLES && ' …'}
       </p>
-      {(approve.error ?? reject.error) !== null && <Failure error={approve.error ?? reject.error} />}
-      {isOwn ? (
-        <p className={styles['soft']}>You ordered it, so somebody else must approve it.</p>
-      ) : (
-        can('commands:approve') && (
-          <div className={styles['decide']}>
+      <Decision command={command} />
+    </article>
+  );
+}
+
+/** Approve and reject. To reject one needs to be allowed to decide, and not the role that the approval needs. */
+function Decision({ command }: { command: CommandJson }) {
+  const { id, approval, ledger } = command;
+  const [why, setWhy] = useState('');
+  const [typed, setTyped] = useState('');
+  const { me } = useMe();
+  const can = useCan();
+  const actions = useActions();
+  const queryClient = useQueryClient();
+  const after = { onSettled: () => queryClient.invalidateQueries({ queryKey: ['commands'] }) };
+  const approve = useMutation({
+    mutationFn: () => client.call('POST /v1/commands/{id}/approve', { params: { id }, body: {} }),
+    ...after,
+  });
+  const reject = useMutation({
+    mutationFn: () =>
+      client.call('DELETE /v1/commands/{id}', {
+        params: { id },
+        query: why.trim() === '' ? {} : { reason: why.trim() },
+      }),
+    ...after,
+  });
+  const bar = approvalBar(me, command);
+  if (bar === 'own') return <p className={styles['soft']}>You ordered it, so somebody else must approve it.</p>;
+  if (bar === 'permission') return null;
+  const action = actions.data?.items.find(({ name }) => name === command.action);
+  // An undo is in no catalogue, and destroys nothing.
+  const reach: Reach = { count: ledger.targeted, isDestructive: action?.destructive };
+  const error = approve.error ?? reject.error;
+  return (
+    <>
+      {error !== null && <Failure error={error} />}
+      {bar === 'role' && <p className={styles['soft']}>Your role does not approve it: it needs {approval?.role}.</p>}
+      <div className={styles['decide']}>
+        {can('commands:cancel') && (
+          <>
             <TextField label="Why it is rejected" value={why} onChange={setWhy} />
             <Button look="danger" isDisabled={reject.isPending} onPress={() => reject.mutate()}>
               Reject
             </Button>
-            <Button look="primary" isDisabled={approve.isPending} onPress={() => approve.mutate()}>
+          </>
+        )}
+        {bar === undefined && (
+          <>
+            <NumberField reach={reach} what={['to approve it for', 'targets']} typed={typed} onTyped={setTyped} />
+            <Button
+              look="primary"
+              isDisabled={approve.isPending || actions.isPending || !isConfirmed(reach, typed)}
+              onPress={() => approve.mutate()}
+            >
               Approve for {plural(ledger.targeted, 'target')}
             </Button>
-          </div>
-        )
-      )}
-    </article>
+          </>
+        )}
+      </div>
+    </>
   );
 }

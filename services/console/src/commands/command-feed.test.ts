@@ -19,3 +19,8 @@ test('a stalled stream is told until its next event, and a refusal with its reas
     code: 'not_found',
   });
 });
+
+test('what was refused for now goes on with the next event', () => {
+  const refused = afterEvent(NOTHING, { event: 'refused', seq: null, isPassing: true, problem: { code: 'conflict' } });
+  expect(afterEvent(refused, { event: 'targets', seq: 3, targets: [] }).problem).toBeUndefined();
+});

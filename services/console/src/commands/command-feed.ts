@@ -11,6 +11,8 @@ export interface CommandFeed {
   readonly isStalled: boolean;
 }
 
+/** What is no longer so with the next event. */
+const GOES_ON = { isStalled: false, problem: undefined };
 const NOTHING: CommandFeed = { command: undefined, targets: [], problem: undefined, isStalled: false };
 
 /** Follows a command from its first event: each target as it changes, the ledger, the end. */
@@ -30,13 +32,13 @@ export function afterEvent(feed: CommandFeed, event: StreamEvent): CommandFeed {
   switch (told.event) {
     case 'command':
     case 'ended':
-      return { ...feed, command: told.command, isStalled: false };
+      return { ...feed, ...GOES_ON, command: told.command };
     case 'ledger':
-      return { ...feed, isStalled: false, command: feed.command && { ...feed.command, ledger: told.ledger } };
+      return { ...feed, ...GOES_ON, command: feed.command && { ...feed.command, ledger: told.ledger } };
     case 'targets': {
       const targets = [...feed.targets];
       for (const target of told.targets) targets[target.number - 1] = target;
-      return { ...feed, targets, isStalled: false };
+      return { ...feed, ...GOES_ON, targets };
     }
     case 'stalled':
       return { ...feed, isStalled: true };

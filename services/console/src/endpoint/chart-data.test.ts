@@ -62,3 +62,11 @@ test('samples of an older order of series are not mixed with those of a new one'
   data.take({ event: 'series', seq: null, series: SERIES.slice(1) });
   expect(data.length).toBe(0);
 });
+
+test('a stream of samples that is refused says why, until it goes on', () => {
+  const data = new ChartData();
+  data.takeEvent({ event: 'refused', seq: null, problem: { code: 'rate_limited', detail: 'too many are open' } });
+  expect(data.refusal).toBe('too many are open');
+  data.takeEvent({ event: 'state', seq: 1, state: 'away' });
+  expect([data.refusal, data.state]).toEqual([undefined, 'away']);
+});

@@ -1,5 +1,7 @@
 import { pastSamples } from '@muster/api-client';
 import type { MetricsEventJson, ScaledHostSeriesJson } from '@muster/api-contract';
+import type { StreamEvent } from '../stream/protocol.js';
+import { refusalOf } from '../stream/refusal.js';
 
 /** One line of a chart. */
 interface ChartLine {
@@ -79,6 +81,14 @@ export class ChartData {
   #series: readonly ScaledHostSeriesJson[] = [];
   #samples: Sample[] = [];
   state: 'watched' | 'away' | undefined;
+  /** Why no samples come; its next event says that they do again. */
+  refusal: string | undefined;
+
+  /** Takes an event of a subscription `metrics`. */
+  takeEvent(event: StreamEvent): void {
+    this.refusal = refusalOf(event);
+    if (this.refusal === undefined) this.take(event as unknown as MetricsEventJson);
+  }
 
   take(event: MetricsEventJson): void {
     switch (event.event) {

@@ -1,11 +1,12 @@
-import type { MetricsEventJson } from '@muster/api-contract';
 import { useCallback, useRef, useState } from 'react';
 import type uPlot from 'uplot';
 import { usePreferences } from '../preferences/preferences.js';
 import { useTime } from '../preferences/time.js';
 import { useFollow } from '../stream/use-stream.js';
 import { bytes, percent } from '../text/numbers.js';
+import { Notice } from '../ui/notice.js';
 import { Plot, plotLook } from '../ui/plot.js';
+import { VisibleText } from '../ui/visible-text.js';
 import { ChartData, CHARTS, type ChartColumns, type ChartKind } from './chart-data.js';
 import styles from './endpoint.module.css';
 
@@ -24,7 +25,7 @@ export function Charts({ agentId }: { agentId: string }) {
   const [, redraw] = useState(0);
   const frame = useRef(0);
   useFollow({ kind: 'metrics', agentId, past: '10m', layout: 'columns' }, (event) => {
-    data.take(event as unknown as MetricsEventJson);
+    data.takeEvent(event);
     cancelAnimationFrame(frame.current);
     frame.current = requestAnimationFrame(() => redraw((count) => count + 1));
   });
@@ -43,7 +44,12 @@ export function Charts({ agentId }: { agentId: string }) {
           .
         </p>
       )}
-      {data.length === 0 && (
+      {data.refusal !== undefined && (
+        <Notice tone="warning">
+          No samples come: <VisibleText text={data.refusal} max={200} />
+        </Notice>
+      )}
+      {data.length === 0 && data.refusal === undefined && (
         <p className={styles['soft']} role="status">
           {data.state === 'away' ? 'The endpoint is away: no samples come until it returns.' : 'Waiting for samples…'}
         </p>

@@ -1,7 +1,7 @@
 import type { AgentJson } from '@muster/api-contract';
 import { useQuery } from '@tanstack/react-query';
 import { useParams } from '@tanstack/react-router';
-import { lazy, Suspense, useState } from 'react';
+import { Suspense, useState } from 'react';
 import { Tab, TabList, TabPanel, Tabs } from 'react-aria-components';
 import { ActButton } from '../act/act-button.js';
 import { client } from '../api/client.js';
@@ -13,6 +13,7 @@ import { ScanButton } from '../scans/scan-button.js';
 import { useCan } from '../session/session.js';
 import { bytes } from '../text/numbers.js';
 import { Button } from '../ui/controls.js';
+import { lazyPart } from '../ui/lazy-part.js';
 import { Failure, Notice, Waiting } from '../ui/notice.js';
 import { useTab } from '../ui/use-tab.js';
 import { VisibleText } from '../ui/visible-text.js';
@@ -22,7 +23,7 @@ import { EndpointTable } from './endpoint-table.js';
 import { sqlFor, TABLES } from './tables.js';
 import styles from './endpoint.module.css';
 
-const Charts = lazy(() => import('./charts.js').then(({ Charts: component }) => ({ default: component })));
+const Charts = lazyPart(() => import('./charts.js').then(({ Charts: component }) => component));
 const REFRESH_MS = 5_000;
 const SWITCHING_MS = 1_000;
 

@@ -40,7 +40,7 @@ function Table({ queryId, none, onAgain }: { queryId: string; none: string | und
       rows={rows}
       search={search}
       onSearch={setSearch}
-      rowActions={(line) => <RowActions line={line} rows={rows} source={source} />}
+      rowActions={(line) => <RowActions line={line} rows={rows} />}
       actions={
         <Button small onPress={onAgain}>
           Ask again

@@ -1,6 +1,7 @@
 import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { client } from '../api/client.js';
+import { useSentOnce } from '../api/sent-once.js';
 import { useTime } from '../preferences/time.js';
 import { SelectorBox, selectorFault } from '../selector/selector-box.js';
 import { LiveCount, useLiveCounts } from '../selector/live-count.js';
@@ -31,14 +32,18 @@ export function AcceptDialog({
   const [owner, setOwner] = useState(me?.name ?? '');
   const [reason, setReason] = useState('');
   const [term, setTerm] = useState<Term>('90d');
-  const counts = useLiveCounts(selector);
+  const live = useLiveCounts(selector);
   const fault = selectorFault(selector);
+  const sentOnce = useSentOnce();
   const accept = useMutation({
-    mutationFn: () =>
-      client.call('POST /v1/exceptions', {
-        body: { pack, check, selector, owner: owner.trim(), reason: reason.trim(), until: untilOf(term) },
-        idempotencyKey: crypto.randomUUID(),
-      }),
+    mutationFn: () => {
+      const said = { pack, check, selector, owner: owner.trim(), reason: reason.trim() };
+      return sentOnce.sendMade(
+        { ...said, term },
+        () => ({ ...said, until: untilOf(term) }),
+        (body, idempotencyKey) => client.call('POST /v1/exceptions', { body, idempotencyKey }),
+      );
+    },
     onSuccess: () => queryClient.invalidateQueries({ queryKey: ['exceptions'] }),
   });
   if (accept.data !== undefined)
@@ -62,7 +67,7 @@ export function AcceptDialog({
         <div className={styles['grow']}>
           <SelectorBox label="Where it may fail" isLabelShown value={selector} onChange={setSelector} />
         </div>
-        <LiveCount counts={fault === undefined ? counts : undefined} />
+        <LiveCount live={live} />
       </div>
       <TextField label="Who answers for it: a person or a team" value={owner} onChange={setOwner} />
       <TextField label="Why it may fail" value={reason} onChange={setReason} rows={2} />

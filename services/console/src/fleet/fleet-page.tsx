@@ -39,7 +39,7 @@ export default function FleetPage() {
     [navigate, search],
   );
   const [reloads, setReloads] = useState(0);
-  const counts = useLiveCounts(selector, BY);
+  const { counts } = useLiveCounts(selector, BY);
   const typed = useLiveCounts(text);
   const list = useAgentList(selector, reloads);
   const time = useTime();
@@ -64,7 +64,7 @@ export default function FleetPage() {
             onChange={setText}
             onEnter={() => selectorFault(text) === undefined && go({ selector: text })}
           />
-          <LiveCount counts={typed} />
+          <LiveCount live={typed} />
         </div>
         <Button
           isDisabled={text === selector || selectorFault(text) !== undefined}

@@ -1,30 +1,35 @@
 import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { client } from '../api/client.js';
+import { useSentOnce } from '../api/sent-once.js';
 import { plural } from '../text/numbers.js';
-import { Button, TextField } from '../ui/controls.js';
+import { TextField } from '../ui/controls.js';
 import { Failure, Notice } from '../ui/notice.js';
 import { Panel } from '../ui/panel.js';
 import type { FleetTarget } from '../act/fleet-target.js';
 import { selectorsOf } from '../act/fleet-target.js';
+import { noticeEnd } from '../session/session.js';
+import { editLabels, labelsOf, wordsOf, type EditOutcome } from './edit-labels.js';
+import { FleetConfirm } from './fleet-confirm.js';
 import styles from './fleet.module.css';
 
-/** Sets and removes labels of many endpoints in one go. */
-export function LabelPanel({ target, onClose }: { target: FleetTarget; onClose: () => void }) {
+/** Sets and removes labels of many endpoints in one go. They are those of the moment when it opens. */
+export function LabelPanel({ target: given, onClose }: { target: FleetTarget; onClose: () => void }) {
+  const [target] = useState(given);
   const [set, setSet] = useState('');
   const [remove, setRemove] = useState('');
   const queryClient = useQueryClient();
+  const sentOnce = useSentOnce();
   const change = useMutation({
-    mutationFn: async () => {
-      const edited = { matched: 0, changed: 0, unchanged: 0, failed: 0 };
-      for (const selector of selectorsOf(target)) {
+    mutationFn: () =>
+      editLabels(selectorsOf(target), (selector) => {
         const body = { selector, set: labelsOf(set), remove: wordsOf(remove) };
-        const told = await client.call('POST /v1/agents/labels', { body, idempotencyKey: crypto.randomUUID() });
-        for (const name of ['matched', 'changed', 'unchanged', 'failed'] as const) edited[name] += told[name];
-      }
-      return edited;
+        return sentOnce.send(body, (idempotencyKey) => client.call('POST /v1/agents/labels', { body, idempotencyKey }));
+      }),
+    onSuccess: ({ error }) => {
+      noticeEnd(error);
+      return queryClient.invalidateQueries({ queryKey: ['labels'] });
     },
-    onSuccess: () => queryClient.invalidateQueries({ queryKey: ['labels'] }),
   });
   return (
     <Panel kind="dialog" title="Labels" onClose={onClose}>
@@ -32,34 +37,38 @@ export function LabelPanel({ target, onClose }: { target: FleetTarget; onClose: 
         <TextField label="Set" value={set} onChange={setSet} placeholder="env=prod site=fra" autoFocus />
         <TextField label="Remove" value={remove} onChange={setRemove} placeholder="quarantined" />
         {change.error !== null && <Failure error={change.error} />}
-        {change.data !== undefined && (
-          <Notice>
-            {plural(change.data.matched, 'endpoint')}: {change.data.changed} changed, {change.data.unchanged} were so
-            already
-            {change.data.failed > 0 && `, ${change.data.failed} failed: set them again`}.
-          </Notice>
-        )}
-        <Button
-          look="primary"
+        {change.data !== undefined && <Outcome {...change.data} />}
+        <FleetConfirm
+          target={target}
+          what="Set labels of"
           isDisabled={change.isPending || (set.trim() === '' && remove.trim() === '')}
-          onPress={() => change.mutate()}
-        >
-          Set labels of {target.kind === 'agents' ? plural(target.agentIds.length, 'endpoint') : 'all that match'}
-        </Button>
+          onConfirm={() => change.mutate()}
+        />
       </div>
     </Panel>
   );
 }
 
-function wordsOf(text: string): string[] {
-  return text.split(/[\s,]+/).filter((word) => word !== '');
-}
-
-function labelsOf(text: string): Record<string, string> {
-  return Object.fromEntries(
-    wordsOf(text).map((word) => {
-      const at = word.indexOf('=');
-      return at < 0 ? [word, ''] : [word.slice(0, at), word.slice(at + 1)];
-    }),
+function Outcome({ edited, calls, answered, error }: EditOutcome) {
+  const { matched, changed, unchanged, failed } = edited;
+  return (
+    <>
+      {(answered > 0 || error === undefined) && (
+        <Notice>
+          {plural(matched, 'endpoint')}: {changed} changed, {unchanged} were so already
+          {failed > 0 && `, ${failed} failed: set them again`}.
+        </Notice>
+      )}
+      {error !== undefined && (
+        <>
+          <Failure error={error} />
+          {calls > 1 && (
+            <Notice tone="warning">
+              {answered} of {calls} parts were done before that. Set them again: what is done already stays as it is.
+            </Notice>
+          )}
+        </>
+      )}
+    </>
   );
 }

@@ -1,11 +1,13 @@
 import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { client } from '../api/client.js';
+import { useSentOnce } from '../api/sent-once.js';
 import { plural } from '../text/numbers.js';
-import { Button, Select, TextField } from '../ui/controls.js';
+import { Select, TextField } from '../ui/controls.js';
 import { Failure, Notice } from '../ui/notice.js';
 import { Panel } from '../ui/panel.js';
 import type { FleetTarget } from '../act/fleet-target.js';
+import { FleetConfirm } from './fleet-confirm.js';
 import styles from './fleet.module.css';
 
 const MODES = [
@@ -19,24 +21,25 @@ const LEASES = ['', '1h', '8h', '24h', '7d'];
 type Mode = 'live' | 'poll' | 'default';
 
 /** Orders endpoints to use Live or Poll. */
-export function ModePanel({ target, onClose }: { target: FleetTarget; onClose: () => void }) {
+export function ModePanel({ target: given, onClose }: { target: FleetTarget; onClose: () => void }) {
+  const [target] = useState(given);
   const [mode, setMode] = useState<Mode>('live');
   const [interval, setInterval] = useState('');
   const [lease, setLease] = useState('');
   const [reason, setReason] = useState('');
   const queryClient = useQueryClient();
+  const sentOnce = useSentOnce();
   const order = useMutation({
-    mutationFn: () =>
-      client.call('POST /v1/agents/mode', {
-        body: {
-          mode,
-          ...(target.kind === 'selector' ? { selector: target.selector } : { agentIds: [...target.agentIds] }),
-          ...(interval === '' || mode !== 'poll' ? {} : { interval }),
-          ...(lease === '' || mode === 'default' ? {} : { for: lease }),
-          ...(reason.trim() === '' ? {} : { reason }),
-        },
-        idempotencyKey: crypto.randomUUID(),
-      }),
+    mutationFn: () => {
+      const body = {
+        mode,
+        ...(target.kind === 'selector' ? { selector: target.selector } : { agentIds: [...target.agentIds] }),
+        ...(interval === '' || mode !== 'poll' ? {} : { interval }),
+        ...(lease === '' || mode === 'default' ? {} : { for: lease }),
+        ...(reason.trim() === '' ? {} : { reason }),
+      };
+      return sentOnce.send(body, (idempotencyKey) => client.call('POST /v1/agents/mode', { body, idempotencyKey }));
+    },
     onSuccess: () => queryClient.invalidateQueries({ queryKey: ['agent'] }),
   });
   const told = order.data;
@@ -69,9 +72,12 @@ export function ModePanel({ target, onClose }: { target: FleetTarget; onClose: (
             {told.connected.offline ?? '?'} when they return.
           </Notice>
         )}
-        <Button look="primary" isDisabled={order.isPending} onPress={() => order.mutate()}>
-          Order it for {target.kind === 'agents' ? plural(target.agentIds.length, 'endpoint') : 'all that match'}
-        </Button>
+        <FleetConfirm
+          target={target}
+          what="Order it for"
+          isDisabled={order.isPending}
+          onConfirm={() => order.mutate()}
+        />
       </div>
     </Panel>
   );

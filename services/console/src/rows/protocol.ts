@@ -30,15 +30,10 @@ export type ToWorker =
       readonly names: readonly string[];
     }
   | { readonly kind: 'failuresCsv'; readonly request: number }
-  | {
-      readonly kind: 'pick';
-      readonly request: number;
-      readonly columns: readonly string[];
-      readonly places: readonly number[] | 'all';
-    };
+  | { readonly kind: 'pick'; readonly request: number; readonly first: number };
 
-/** How the reading of a query stands. */
-export type Phase = 'opening' | 'streaming' | 'stalled' | 'lost' | 'ended' | 'refused';
+/** How the reading of a query stands. `held`: it is refused for now, and goes on by itself. */
+export type Phase = 'opening' | 'streaming' | 'stalled' | 'held' | 'lost' | 'signed_out' | 'ended' | 'refused';
 
 export interface RowsState {
   readonly phase: Phase;
@@ -60,7 +55,7 @@ export interface RowsState {
   readonly warnings: readonly WarningJson[];
   readonly reduced: (ReducedJson & { readonly error?: string | undefined }) | undefined;
   readonly lastSeq: number | undefined;
-  /** Why the query cannot be read, or since when the stream is away. */
+  /** Why the query cannot be read, now or at all; and since when the stream is away. */
   readonly problem: { readonly code: string; readonly detail: string } | undefined;
   readonly since: number | undefined;
   /** The results have expired, and this is what the record of the query says. */
@@ -85,9 +80,9 @@ export type FromWorker =
 
 export type FailureAnswer = readonly FailureJson[];
 export type EndpointsAnswer = readonly (EndpointName & { readonly num: number; readonly rows: number })[];
-/** Rows with their endpoint, by column name, as an order is bound to them. */
-export type PickAnswer = readonly {
-  readonly agentId: string;
-  readonly host: string;
-  readonly row: Record<string, unknown>;
-}[];
+/** The first rows of the view with their endpoint, by column name, as an order is bound to them. */
+export interface PickAnswer {
+  readonly rows: readonly { readonly agentId: string; readonly row: Record<string, unknown> }[];
+  /** Rows whose endpoint is not known. */
+  readonly omitted: number;
+}

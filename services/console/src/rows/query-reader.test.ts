@@ -80,3 +80,22 @@ test('events whose name nobody knows are ignored', () => {
     lastSeq: 2,
   });
 });
+
+test('a stream that is refused for now goes on with its next event; one that is refused for good does not', () => {
+  const refused = { event: 'refused', seq: null, problem: { code: 'rate_limited', detail: 'too many are open' } };
+  const reader = reading(started, { ...refused, isPassing: true });
+  expect(reader.state()).toMatchObject({ phase: 'held', problem: { detail: 'too many are open' } });
+  reader.take(rows(2, 1, 'x') as StreamEvent);
+  expect(reader.state()).toMatchObject({ phase: 'streaming', problem: undefined });
+  const over = reading(started, refused, rows(2, 1, 'x'));
+  expect([over.phase, over.store.length]).toEqual(['refused', 0]);
+});
+
+test('a session that ended beneath it is told as that, and not as a server that does not answer', () => {
+  const reader = reading(started);
+  reader.takeLink({ state: 'signed_out' });
+  expect(reader.phase).toBe('signed_out');
+  reader.takeLink({ state: 'lost', since: 5, why: '' });
+  reader.takeLink({ state: 'open' });
+  expect(reader.phase).toBe('streaming');
+});

@@ -42,13 +42,13 @@ export class QueryReader {
     if (typeof event.seq === 'number') this.#lastSeq = event.seq;
     if (event.event === 'refused') {
       const { code, detail } = (event['problem'] ?? {}) as { code?: string; detail?: string };
-      this.#phase = 'refused';
+      this.#phase = event['isPassing'] === true ? 'held' : 'refused';
       this.#tell({ problem: { code: code ?? 'internal', detail: detail ?? 'the stream was refused' } });
     } else if (event.event === 'stalled') {
       this.#phase = 'stalled';
       this.#tell({ since: Date.now() });
     } else if (event.event !== 'closed' && event.event !== 'heartbeat') {
-      if (this.#phase !== 'streaming') this.#tell({ since: undefined });
+      if (this.#phase !== 'streaming') this.#tell({ since: undefined, problem: undefined });
       this.#phase = 'streaming';
       this.#takeQueryEvent(event as unknown as QueryEvent);
     }
@@ -58,9 +58,9 @@ export class QueryReader {
   takeLink(link: Link): void {
     if (this.#phase === 'ended' || this.#phase === 'refused') return;
     if (link.state === 'lost' || link.state === 'signed_out') {
-      this.#phase = 'lost';
+      this.#phase = link.state;
       this.#tell({ since: link.state === 'lost' ? link.since : Date.now() });
-    } else if (link.state === 'open' && this.#phase === 'lost') {
+    } else if (link.state === 'open' && (this.#phase === 'lost' || this.#phase === 'signed_out')) {
       this.#phase = this.#told.query === undefined ? 'opening' : 'streaming';
       this.#tell({ since: undefined });
     }

@@ -33,6 +33,11 @@ const NOTHING: RowsState = {
   synthesized: false,
 };
 
+const NOT_LOADED = {
+  code: 'not_loaded',
+  detail: 'The console may have been updated since this page was opened: load the page again.',
+};
+
 /** The rows of one query as a page sees them. They are in a worker; here is how it stands, and the lines that are looked at. */
 export class RowSource {
   readonly #worker = new Worker(new URL('./row-worker.ts', import.meta.url), { type: 'module' });
@@ -48,6 +53,7 @@ export class RowSource {
   constructor(queryId: string) {
     this.#snapshot = this.#made();
     this.#worker.onmessage = ({ data }: MessageEvent<FromWorker>) => this.#take(data);
+    this.#worker.onerror = () => this.#fail();
     const stream = streamPort();
     this.#worker.postMessage({ kind: 'open', queryId, stream } satisfies ToWorker, [stream]);
   }
@@ -86,6 +92,14 @@ export class RowSource {
 
   #post(message: ToWorker): void {
     this.#worker.postMessage(message);
+  }
+
+  /** The worker could not be loaded: it has said nothing. */
+  #fail(): void {
+    if (this.#state !== NOTHING) return;
+    this.#state = { ...NOTHING, phase: 'refused', problem: NOT_LOADED };
+    this.#snapshot = this.#made();
+    for (const listener of this.#listeners) listener();
   }
 
   #take(message: FromWorker): void {

@@ -1,7 +1,8 @@
 import { client } from '../api/client.js';
 import type { FromStream, ToStream } from '../stream/protocol.js';
 import { csvLine } from './csv.js';
-import type { FromWorker, Line, PickAnswer, ToWorker } from './protocol.js';
+import { pickRows } from './pick-rows.js';
+import type { FromWorker, Line, ToWorker } from './protocol.js';
 import { QueryReader } from './query-reader.js';
 import { cellOf } from './row-filter.js';
 import type { Value } from './row-store.js';
@@ -147,7 +148,7 @@ function answerTo(question: Question): unknown {
         { type: 'text/csv' },
       );
     case 'pick':
-      return picked(question.columns, question.places);
+      return pickRows(reader, question.first);
   }
 }
 
@@ -176,19 +177,4 @@ function csvOf(keys: readonly (number | `@${string}`)[], names: readonly string[
     else if (row !== undefined) parts.push(csvLine(keys.map((key) => cellOf(store, row, key as never))));
   }
   return new Blob(parts, { type: 'text/csv' });
-}
-
-function picked(columns: readonly string[], places: readonly number[] | 'all'): PickAnswer {
-  const { view, store } = reader;
-  const all = places === 'all' ? Array.from({ length: view.length }, (_, place) => place) : places;
-  const wanted = columns
-    .map((name) => [name, store.columns.indexOf(name)] as const)
-    .filter(([, column]) => column >= 0);
-  return all.flatMap((place) => {
-    const row = view.rowAt(place);
-    const name = row === undefined ? undefined : store.ownerName(row);
-    if (row === undefined || typeof name?.agentId !== 'string') return [];
-    const values = Object.fromEntries(wanted.map(([column, at]) => [column, store.value(row, at)]));
-    return [{ agentId: name.agentId, host: name.host ?? name.agentId, row: values }];
-  });
 }

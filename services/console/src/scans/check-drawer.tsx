@@ -1,7 +1,7 @@
 import type { FindingJson, ScanEndpointJson, ScanJson } from '@muster/api-contract';
 import { useQuery } from '@tanstack/react-query';
 import { useNavigate } from '@tanstack/react-router';
-import { lazy, Suspense, useState } from 'react';
+import { Suspense, useState } from 'react';
 import { client } from '../api/client.js';
 import { EMPTY_DRAFT, keepDraft } from '../ask/draft.js';
 import { AcceptDialog } from '../exceptions/accept-dialog.js';
@@ -9,6 +9,7 @@ import { selectorOf } from '../exceptions/until.js';
 import { useCan } from '../session/session.js';
 import { plural, whole } from '../text/numbers.js';
 import { Button } from '../ui/controls.js';
+import { lazyPart } from '../ui/lazy-part.js';
 import { Failure, Notice, Waiting } from '../ui/notice.js';
 import { Panel } from '../ui/panel.js';
 import { Severity } from '../ui/severity.js';
@@ -21,7 +22,7 @@ import { OUTCOMES } from './outcomes.js';
 import { ScanEndpoints } from './scan-endpoints.js';
 import styles from './scans.module.css';
 
-const MendPanel = lazy(() => import('./mend-panel.js').then(({ MendPanel: component }) => ({ default: component })));
+const MendPanel = lazyPart(() => import('./mend-panel.js').then(({ MendPanel: component }) => component));
 
 type Verdict = ScanEndpointJson['outcome'];
 

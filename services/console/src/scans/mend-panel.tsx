@@ -2,6 +2,7 @@ import type { MendJson, PackCheckJson, ScanJson } from '@muster/api-contract';
 import { useQuery } from '@tanstack/react-query';
 import { useMemo } from 'react';
 import { ActPanel } from '../act/act-panel.js';
+import { useActions } from '../act/use-action.js';
 import { client } from '../api/client.js';
 import { Empty, Failure, Notice, Waiting } from '../ui/notice.js';
 import { Panel } from '../ui/panel.js';
@@ -18,11 +19,7 @@ interface MendProps {
  * It is bound to their evidence, unless the pack names the object itself; who has an exception is left alone.
  */
 export function MendPanel({ scan, check, onClose }: MendProps) {
-  const actions = useQuery({
-    queryKey: ['actions'],
-    queryFn: ({ signal }) => client.call('GET /v1/actions', { signal }),
-    staleTime: Infinity,
-  });
+  const actions = useActions();
   const plan = useQuery({
     queryKey: ['scan', scan.id, 'mend', check.id],
     queryFn: ({ signal }) =>

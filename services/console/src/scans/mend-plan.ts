@@ -12,8 +12,7 @@ export function mendTarget({ target }: MendJson, action: ActionJson): ActTarget 
     ...{ kind: 'rows', action: action.name },
     tables: shapes.map(({ table }) => table),
     columns: [...new Set(rows.flatMap(({ row }) => Object.keys(row)))],
-    // They have the columns that the action is bound to, and no others.
-    pick: () => Promise.resolve(rows),
+    rows,
   };
 }
 

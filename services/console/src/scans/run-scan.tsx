@@ -2,6 +2,7 @@ import { useMutation } from '@tanstack/react-query';
 import { useNavigate } from '@tanstack/react-router';
 import { useState } from 'react';
 import { client } from '../api/client.js';
+import { useSentOnce } from '../api/sent-once.js';
 import { WAITS } from '../ask/draft.js';
 import { LiveCount, useLiveCounts } from '../selector/live-count.js';
 import { SelectorBox, selectorFault } from '../selector/selector-box.js';
@@ -19,20 +20,20 @@ export function RunScan({ selector: given = '' }: { selector?: string }) {
   const [pack, setPack] = useState('');
   const [selector, setSelector] = useState(given);
   const [wait, setWait] = useState('');
-  const counts = useLiveCounts(selector);
+  const live = useLiveCounts(selector);
   const items = packs.data?.items ?? [];
   const chosen = pack === '' ? (items[0]?.id ?? '') : pack;
   const isGood = selectorFault(selector) === undefined;
+  const sentOnce = useSentOnce();
   const start = useMutation({
-    mutationFn: () =>
-      client.call('POST /v1/scans', {
-        body: {
-          pack: chosen,
-          selector,
-          ...(wait === '' ? {} : { waitUntil: new Date(Date.now() + (WAITS[wait] ?? 0)).toISOString() }),
-        },
-        idempotencyKey: crypto.randomUUID(),
-      }),
+    mutationFn: () => {
+      const waitUntil = () => new Date(Date.now() + (WAITS[wait] ?? 0)).toISOString();
+      return sentOnce.sendMade(
+        [chosen, selector, wait],
+        () => ({ pack: chosen, selector, ...(wait === '' ? {} : { waitUntil: waitUntil() }) }),
+        (body, idempotencyKey) => client.call('POST /v1/scans', { body, idempotencyKey }),
+      );
+    },
     onSuccess: ({ id }) => void navigate({ to: '/scans/$scanId', params: { scanId: id } }),
   });
   const run = (): void => {
@@ -58,7 +59,7 @@ export function RunScan({ selector: given = '' }: { selector?: string }) {
       <div className={styles['grow']}>
         <SelectorBox label="Which endpoints" value={selector} onChange={setSelector} onEnter={run} />
       </div>
-      <LiveCount counts={isGood ? counts : undefined} />
+      <LiveCount live={live} />
       <Select
         label="Waiting for absent endpoints"
         isLabelHidden
@@ -69,7 +70,7 @@ export function RunScan({ selector: given = '' }: { selector?: string }) {
         ]}
         onChange={setWait}
       />
-      <Button look="primary" type="submit" isDisabled={start.isPending || !isGood || counts?.total === 0}>
+      <Button look="primary" type="submit" isDisabled={start.isPending || !isGood || live.counts?.total === 0}>
         {start.isPending ? 'Starting…' : 'Run the scan'}
       </Button>
       {start.error !== null && <Failure error={start.error} />}

@@ -1,23 +1,21 @@
 import type { ScanJson } from '@muster/api-contract';
 import { useMutation } from '@tanstack/react-query';
 import { Link, useNavigate } from '@tanstack/react-router';
-import { lazy, Suspense, useState } from 'react';
+import { Suspense, useState } from 'react';
 import { client } from '../api/client.js';
+import { useSentOnce } from '../api/sent-once.js';
 import { useTime } from '../preferences/time.js';
 import { useCan } from '../session/session.js';
 import { ActionMenu, Button } from '../ui/controls.js';
+import { lazyPart } from '../ui/lazy-part.js';
 import { download } from '../ui/download.js';
 import { Failure } from '../ui/notice.js';
 import { VisibleText } from '../ui/visible-text.js';
 import { Score } from './outcome-bar.js';
 import styles from './scans.module.css';
 
-const TrendDrawer = lazy(() =>
-  import('./trend-drawer.js').then(({ TrendDrawer: component }) => ({ default: component })),
-);
-const ScoresDrawer = lazy(() =>
-  import('./scores-drawer.js').then(({ ScoresDrawer: component }) => ({ default: component })),
-);
+const TrendDrawer = lazyPart(() => import('./trend-drawer.js').then(({ TrendDrawer: component }) => component));
+const ScoresDrawer = lazyPart(() => import('./scores-drawer.js').then(({ ScoresDrawer: component }) => component));
 
 /** Formats of findings. */
 const FORMATS = [
@@ -39,9 +37,12 @@ export function ScanTitle({ scan }: { scan: ScanJson }) {
   const [opened, setOpened] = useState<'trend' | 'scores'>();
   const { id, pack, state, recorded, score, previous, selector, operator, createdAt } = scan;
   const cancel = useMutation({ mutationFn: () => client.call('DELETE /v1/queries/{id}', { params: { id } }) });
+  const sentOnce = useSentOnce();
   const again = useMutation({
-    mutationFn: () =>
-      client.call('POST /v1/scans', { body: { pack: pack.id, selector }, idempotencyKey: crypto.randomUUID() }),
+    mutationFn: () => {
+      const body = { pack: pack.id, selector };
+      return sentOnce.send(body, (idempotencyKey) => client.call('POST /v1/scans', { body, idempotencyKey }));
+    },
     onSuccess: (next) => void navigate({ to: '/scans/$scanId', params: { scanId: next.id } }),
   });
   return (

@@ -1,6 +1,7 @@
 import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { client } from '../api/client.js';
+import { useSentOnce } from '../api/sent-once.js';
 import { useTime } from '../preferences/time.js';
 import { LiveCount, useLiveCounts } from '../selector/live-count.js';
 import { SelectorBox, selectorFault } from '../selector/selector-box.js';
@@ -39,10 +40,14 @@ export function NewSchedule({ packs, onClose }: { packs: readonly string[]; onCl
     ...{ name: '', pack: packs[0] ?? '', selector: '', cron: '0 2 * * *', timeZone: zone, jitter: '', wait: '' },
   });
   const change = (part: Partial<Form>): void => setForm({ ...form, ...part });
-  const counts = useLiveCounts(form.selector);
+  const live = useLiveCounts(form.selector);
   const isGood = selectorFault(form.selector) === undefined && cronFault(form.cron) === undefined;
+  const sentOnce = useSentOnce();
   const create = useMutation({
-    mutationFn: () => client.call('POST /v1/schedules', { body: bodyOf(form), idempotencyKey: crypto.randomUUID() }),
+    mutationFn: () => {
+      const body = bodyOf(form);
+      return sentOnce.send(body, (idempotencyKey) => client.call('POST /v1/schedules', { body, idempotencyKey }));
+    },
     onSuccess: async () => {
       onClose();
       await queryClient.invalidateQueries({ queryKey: ['schedules'] });
@@ -68,7 +73,7 @@ export function NewSchedule({ packs, onClose }: { packs: readonly string[]; onCl
             onChange={(selector) => change({ selector })}
           />
         </div>
-        <LiveCount counts={selectorFault(form.selector) === undefined ? counts : undefined} />
+        <LiveCount live={live} />
       </div>
       <Moments form={form} onChange={change} />
       {create.error !== null && <Failure error={create.error} />}

@@ -1,22 +1,28 @@
-import type { AgentCountsJson } from '@muster/api-contract';
 import { useEffect, useState } from 'react';
 import type { StreamEvent } from '../stream/protocol.js';
 import { useFollow } from '../stream/use-stream.js';
 import { whole } from '../text/numbers.js';
+import { VisibleText } from '../ui/visible-text.js';
+import { afterCountsEvent, type LiveCounts } from './live-counts.js';
 import { selectorFault } from './selector-box.js';
 import styles from './selector-box.module.css';
 
 const SETTLE_MS = 250;
 
-/** How many endpoints a selector selects, kept up to date by the stream. Undefined while nobody knows. */
-export function useLiveCounts(selector: string, by: readonly string[] = []): AgentCountsJson | undefined {
+const NOTHING: LiveCounts = {};
+
+/** How many endpoints a selector selects, kept up to date by the stream. */
+export function useLiveCounts(selector: string, by: readonly string[] = []): LiveCounts {
   const settled = useSettled(selector);
   const isGood = selectorFault(settled) === undefined;
-  const [known, setKnown] = useState<{ readonly selector: string; readonly counts: AgentCountsJson }>();
-  useFollow(isGood ? { kind: 'fleet', selector: settled, by } : undefined, (event: StreamEvent) => {
-    if (event.event === 'counts') setKnown({ selector: settled, counts: event['counts'] as AgentCountsJson });
-  });
-  return known?.selector === selector ? known.counts : undefined;
+  const [known, setKnown] = useState<{ readonly selector: string; readonly live: LiveCounts }>();
+  useFollow(isGood ? { kind: 'fleet', selector: settled, by } : undefined, (event: StreamEvent) =>
+    setKnown((before) => {
+      const live = before?.selector === settled ? before.live : NOTHING;
+      return { selector: settled, live: afterCountsEvent(live, event) };
+    }),
+  );
+  return known?.selector === selector ? known.live : NOTHING;
 }
 
 function useSettled(text: string): string {
@@ -29,9 +35,15 @@ function useSettled(text: string): string {
 }
 
 /** `1,258 live, 40 poll, 12 away` */
-export function LiveCount({ counts }: { counts: AgentCountsJson | undefined }) {
+export function LiveCount({ live: { counts, refusal } }: { live: LiveCounts }) {
+  if (refusal !== undefined)
+    return (
+      <span className={styles['counts']} role="status">
+        not counted: <VisibleText text={refusal} max={200} />
+      </span>
+    );
   if (counts === undefined) return <span className={styles['counts']}>counting…</span>;
-  const { total, live, poll, offline } = counts;
+  const { total, live: inLive, poll, offline } = counts;
   if (total === 0)
     return (
       <span className={styles['counts']} role="status">
@@ -41,7 +53,7 @@ export function LiveCount({ counts }: { counts: AgentCountsJson | undefined }) {
   return (
     <span className={styles['counts']} role="status">
       <span>
-        <b>{live === null ? '?' : whole(live)}</b> live
+        <b>{inLive === null ? '?' : whole(inLive)}</b> live
       </span>
       <span>
         <b>{poll === null ? '?' : whole(poll)}</b> poll

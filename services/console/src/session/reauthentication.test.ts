@@ -1,6 +1,7 @@
+import { PERSON_HEADER, personText } from '@muster/api-contract';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { client } from '../api/client.js';
-import { askForSignIns, endWaitingAs, giveUpWaiting, notePerson } from './reauthentication.js';
+import { askForSignIns, endWaitingAs, giveUpWaiting, keyOf, notePerson } from './reauthentication.js';
 
 const ANN = { org: 'default', kind: 'token', id: 'ann' };
 const BOB = { org: 'default', kind: 'token', id: 'bob' };
@@ -9,9 +10,12 @@ const BOB = { org: 'default', kind: 'token', id: 'bob' };
 let refusals = 0;
 let taken = 0;
 let onRefused: () => void = () => undefined;
+/** Whom calls were meant for. */
+let meant: (string | null)[] = [];
 const fetchAsIs = globalThis.fetch;
 beforeAll(() => {
-  globalThis.fetch = () => {
+  globalThis.fetch = (_url, init) => {
+    meant.push(new Headers(init?.headers).get(PERSON_HEADER));
     const isRefused = refusals > 0;
     refusals -= isRefused ? 1 : 0;
     taken += isRefused ? 0 : 1;
@@ -79,4 +83,22 @@ test('a call under way while somebody else signs in is still of who made it', as
 test('one id in two orgs is two persons', async () => {
   notePerson(ANN);
   expect(await called(() => endWaitingAs({ ...ANN, org: 'other' }))).toBe('OtherPersonError 0');
+});
+
+test('each call says whom it is meant for, also when it is made again; who is signed in is asked without', async () => {
+  notePerson(ANN);
+  meant = [];
+  expect(await called(() => endWaitingAs(ANN))).toBe('sent 1');
+  await client.call('GET /v1/me');
+  expect(meant).toEqual([personText(ANN), personText(ANN), null]);
+  const odd = { org: 'a/b', kind: 'oidc', id: 'jörg @x' };
+  expect(keyOf(odd)).toBe(personText(odd));
+});
+
+test('a call that the API refuses because somebody else has signed in says so, and nothing else', async () => {
+  const before = globalThis.fetch;
+  const problem = { status: 403, headers: { 'content-type': 'application/problem+json' } };
+  globalThis.fetch = () => Promise.resolve(new Response('{"code":"other_person"}', problem));
+  await expect(client.call('GET /v1/webhooks')).rejects.toThrow('Somebody else has signed in');
+  globalThis.fetch = before;
 });

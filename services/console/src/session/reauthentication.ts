@@ -23,8 +23,9 @@ let waiting: WaitingCall[] = [];
 let person: string | undefined;
 const listeners = new Set<() => void>();
 
-function keyOf({ org, kind, id }: Person): string {
-  return JSON.stringify([org, kind, id]);
+/** As `personText` of the contract writes it. */
+export function keyOf({ org, kind, id }: Person): string {
+  return [org, kind, id].map(encodeURIComponent).join('/');
 }
 
 function endWhere(outcomeOf: (call: WaitingCall) => SignInOutcome | undefined): void {

@@ -6,6 +6,7 @@ import { preferences } from '../preferences/preferences.js';
 import { useFollow } from '../stream/use-stream.js';
 import { plural } from '../text/numbers.js';
 import { visible } from '../text/visible.js';
+import { mayApprove } from './may-approve.js';
 import { useCan, useMe } from './session.js';
 
 const NONE: readonly CommandJson[] = [];
@@ -25,9 +26,9 @@ export function useApprovals(): number {
       client.call('GET /v1/commands', { query: { status: 'awaiting_approval', limit: 200 }, signal }),
     enabled: isAllowed,
   });
-  const others = waiting.data?.items.filter(({ operator }) => operator.id !== me?.id);
-  useNotifications(others);
-  return (others ?? NONE).length;
+  const mine = waiting.data?.items.filter((command) => mayApprove(me, command));
+  useNotifications(mine);
+  return (mine ?? NONE).length;
 }
 
 /** Tells of each command once. Those that waited when the page was opened are not news. */

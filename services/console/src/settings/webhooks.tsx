@@ -1,6 +1,7 @@
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { client } from '../api/client.js';
+import { useSentOnce } from '../api/sent-once.js';
 import { useTime } from '../preferences/time.js';
 import { Button, Checkbox, TextField } from '../ui/controls.js';
 import { Failure, Notice } from '../ui/notice.js';
@@ -32,12 +33,12 @@ export function Webhooks() {
     queryKey: ['webhooks'],
     queryFn: ({ signal }) => client.all('GET /v1/webhooks', { signal }),
   });
+  const sentOnce = useSentOnce();
   const create = useMutation({
-    mutationFn: () =>
-      client.call('POST /v1/webhooks', {
-        body: { url: url.trim(), events: [...events] },
-        idempotencyKey: crypto.randomUUID(),
-      }),
+    mutationFn: () => {
+      const body = { url: url.trim(), events: [...events] };
+      return sentOnce.send(body, (idempotencyKey) => client.call('POST /v1/webhooks', { body, idempotencyKey }));
+    },
     ...again,
   });
   const remove = useMutation({

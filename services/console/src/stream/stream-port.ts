@@ -1,6 +1,6 @@
 import { client } from '../api/client.js';
 import type { FromStream, Link, StreamEvent, Subscription, ToStream } from './protocol.js';
-import { StreamHub } from './stream-hub.js';
+import { LOOK_MS, StreamHub } from './stream-hub.js';
 
 /** Readers that live say so this often. */
 const PING_MS = 20_000;
@@ -28,7 +28,9 @@ function firstPort(): MessagePort {
     return worker.port;
   }
   const { port1, port2 } = new MessageChannel();
-  new StreamHub(client).addReader(port1);
+  const hub = new StreamHub(client);
+  setInterval(() => hub.lookAtReaders(), LOOK_MS);
+  hub.addReader(port1);
   return port2;
 }
 

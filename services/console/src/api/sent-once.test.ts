@@ -1,0 +1,45 @@
+import { expect, test } from '@jest/globals';
+import { ApiClient, type FetchLike } from '@muster/api-client';
+import { SentOnce } from './sent-once.js';
+
+test('what is sent again after its answer was lost has the same key; other content, and what comes after an answer, has another', async () => {
+  const keys: (string | undefined)[] = [];
+  /** Takes every order, and loses its first answer. */
+  const fetchLike: FetchLike = (_url, { headers }) => {
+    keys.push(headers['idempotency-key']);
+    if (keys.length === 1) return Promise.reject(new TypeError('the connection was reset'));
+    return Promise.resolve(Response.json({ id: 'c1' }));
+  };
+  const client = new ApiClient({ url: 'https://muster.example', fetch: fetchLike, retry: { attempts: 1 } });
+  const sentOnce = new SentOnce();
+  const order = (action: string) => {
+    const body = { action, target: { selector: 'env=test' } };
+    return sentOnce.send(body, (idempotencyKey) => client.call('POST /v1/commands', { body, idempotencyKey }));
+  };
+  await expect(order('dns.flush')).rejects.toThrow('cannot reach');
+  await order('dns.flush');
+  expect(keys[1]).toBe(keys[0]);
+  await order('dns.flush');
+  await order('other.action');
+  expect(new Set(keys).size).toBe(3);
+});
+
+test('a body with a time is sent again as it was first made', async () => {
+  const sentOnce = new SentOnce();
+  const sent: unknown[] = [];
+  let time = 0;
+  const ask = (wait: string) =>
+    sentOnce.sendMade(
+      { wait },
+      () => ({ wait, until: (time += 1) }),
+      (body, key) => {
+        sent.push([body.until, key]);
+        return sent.length === 1 ? Promise.reject(new Error('the answer was lost')) : Promise.resolve();
+      },
+    );
+  await expect(ask('1h')).rejects.toThrow('the answer was lost');
+  await ask('1h');
+  await ask('8h');
+  expect(sent[1]).toEqual(sent[0]);
+  expect(sent[2]).not.toEqual(sent[0]);
+});
