@@ -89,6 +89,7 @@ export function createTelemetryService(deps: TelemetryServiceDeps): TelemetrySer
   });
   const expiry = new Expiry({
     ...{ clock, table, expiryMs: config.expiryMs, expire: (slot: number) => removal.expired(slot) },
+    heardForMs: () => instances.hearsForMs,
     ask: (slot) => {
       const endpoint = directory.byNum(table.nums[slot] as number);
       return endpoint === undefined || keyframes.agent(endpoint.agentId);

@@ -160,7 +160,7 @@ export const agentMetricsSchema = z
     sample: z
       .object({
         at: timestamp.meta({ description: "The endpoint's clock." }),
-        receivedAt: timestamp.meta({ description: "The gateway's clock." }),
+        receivedAt: timestamp.meta({ description: "The gateway's clock when it was measured." }),
         ageMs,
         vitals,
         values: z.array(seriesSchema.extend({ value: z.number() })),

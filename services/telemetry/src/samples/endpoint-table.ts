@@ -21,7 +21,7 @@ export class EndpointTable {
   /** The numbers of the newest sample and of its keyframe. */
   seqs = new Uint32Array(0);
   baseSeqs = new Uint32Array(0);
-  /** When the newest sample was taken by the endpoint's clock, and when the gateway received it: Unix milliseconds. */
+  /** When the newest sample was measured by the endpoint's clock, and by the gateway's: Unix milliseconds. */
   atMs = new Float64Array(0);
   receivedMs = new Float64Array(0);
   /** When it arrived here, monotonic, and how long after the one before. */
@@ -29,7 +29,7 @@ export class EndpointTable {
   gapsMs = new Float32Array(0);
   /** How often its gateway expects samples; 0 when it did not say. */
   everyMs = new Float32Array(0);
-  /** When the gateway received it, on this process's monotonic clock. */
+  /** When it was measured, on this process's monotonic clock. */
   takenMs = new Float64Array(0);
   counters = new Float64Array(0);
   vitals = new Float32Array(0);

@@ -169,6 +169,45 @@ test('values that cannot be are left out and counted: shares above 1, counters t
   expect(vital(endpoint, 'memory')).toBeNaN();
 });
 
+test('readings that one poll brings have rates, a clock and an age of their own, however long they waited', () => {
+  const { clock, endpoint, process, vital, faults, table } = start();
+  const slot = () => table.slotOf(endpoint.num) ?? Number.NaN;
+  let atMs = clock.now();
+  const poll = (ages: readonly number[]): void => {
+    clock.advance(60_000);
+    for (const ageMs of ages) {
+      atMs = clock.now() - ageMs;
+      // Its clock is two seconds ahead.
+      const networkBytes = atMs - 1_600_000_000_000;
+      const kind = endpoint.seq === 0 ? 'keyframe' : 'delta';
+      const item = endpoint.sample({ networkBytes }, atMs + 2_000, kind, atMs);
+      process(endpoint, [...(item.slice(0, 7) as unknown as [...SampleItem]), 60_000, ageMs] as never);
+      if (endpoint.seq > 1) expect(vital(endpoint, 'network')).toBeCloseTo(1_000);
+      expect(vital(endpoint, 'clock')).toBeCloseTo(2);
+      expect(clock.monotonic() - (table.takenMs[slot()] as number)).toBe(ageMs);
+    }
+  };
+  poll([45_000, 35_000, 25_000, 15_000, 5_000]);
+  poll([55_000, 45_000, 35_000, 25_000, 15_000, 5_000]);
+  expect(faults).toEqual([]);
+});
+
+test('a sample that was late on its way has rates by the uptime of its host, which tells a clock that jumped as well', () => {
+  const { endpoint, process, vital, faults } = start();
+  const send = (networkBytes: number, seconds: number, clockSeconds: number, lateSeconds: number): number => {
+    const measured = { networkBytes, uptimeSeconds: 1_000 + seconds };
+    const kind = endpoint.seq === 0 ? 'keyframe' : 'delta';
+    process(endpoint, endpoint.sample(measured, 1_000 * clockSeconds, kind, 1_000 * (100 + seconds + lateSeconds)));
+    return vital(endpoint, 'network');
+  };
+  send(0, 0, 100, 0);
+  expect(send(600, 60, 160, 40)).toBeCloseTo(10);
+  expect(send(1_200, 120, 220, 0)).toBeCloseTo(10);
+  expect(faults).toEqual([]);
+  expect(send(1_800, 180, 4_000, 30)).toBeNaN();
+  expect(faults).toEqual(['clock_jump']);
+});
+
 test('no frame makes it throw, and after any of them the fleet counts each endpoint once', () => {
   const { endpoint, processor, process, fleet, table } = start();
   const junk = fc.uint8Array({ maxLength: 40 });
