@@ -112,7 +112,10 @@ test('what comes again after a partition was taken over is older than the last c
   expect(second.records.get(1)?.state).toBe('critical');
   const [org, agentId, num, epoch, type, atMs, body] = keyframe;
   expect(second.take([org, agentId, num, epoch, type, atMs + HOUR, body])).toBe('keyframe');
+  await new Promise((resolve) => setImmediate(resolve));
   second.sample(one, { disk: 0.98 });
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(await second.kept()).toEqual(['1: ok → critical disk_nearly_full']);
   second.sample(one, { disk: 0.5 });
   await eventually(() => second.records.get(1)?.state === 'ok');
   expect(await second.kept()).toEqual(['1: ok → critical disk_nearly_full', '1: critical → ok']);
