@@ -20,7 +20,13 @@ export function capabilityContext(bus: Bus, hasSuccessor: SuccessorView['hasSucc
 export function frameTo(
   capability: Capability,
   session: SessionView,
-  frame: { readonly type: FrameType; readonly ref?: number; readonly flags?: number; readonly body: Uint8Array; readonly ageMs?: number },
+  frame: {
+    readonly type: FrameType;
+    readonly ref?: number;
+    readonly flags?: number;
+    readonly body: Uint8Array;
+    readonly ageMs?: number;
+  },
 ): FrameFault | undefined {
   const { type, ref = 0, flags = 0, body, ageMs = 0 } = frame;
   const route = capability.frames.find((each) => each.type === type);

@@ -40,7 +40,8 @@ async function start(
   const live = { health: () => health.counts(), beforeRead: () => undefined };
   const store = new Proxy(streams, {
     get: (target, name: keyof StreamStore) => {
-      if (name === 'append') return (...what: Parameters<StreamStore['append']>) => append(() => target.append(...what));
+      if (name === 'append')
+        return (...what: Parameters<StreamStore['append']>) => append(() => target.append(...what));
       const value: unknown = target[name];
       return typeof value === 'function' ? (value.bind(target) as unknown) : value;
     },
@@ -77,7 +78,10 @@ async function start(
   const sample = (one: FakeEndpoint, measured: Measured, aheadMs = 0, ageMs = 0): string => {
     const kind = one.seq === 0 ? 'keyframe' : 'delta';
     const item = one.sample(measured, clock.now() - ageMs, kind, clock.now() - ageMs + aheadMs);
-    return processor.process([...(item.slice(0, 7) as unknown as [...SampleItem]), 60_000, ageMs] as never, one.partition);
+    return processor.process(
+      [...(item.slice(0, 7) as unknown as [...SampleItem]), 60_000, ageMs] as never,
+      one.partition,
+    );
   };
   const kept = async (): Promise<string[]> => {
     const all: string[] = [];

@@ -134,7 +134,8 @@ export class SampleProcessor {
     this.#keep(slot, item, true);
     // It was sent again too, right after its keyframe.
     const nowMs = table.heardMs[slot] as number;
-    if (laterMs - (nowMs - heardMs) > RESENT_MS) table.takenMs[slot] = Math.min(nowMs - (item[8] ?? 0), takenMs + laterMs);
+    if (laterMs - (nowMs - heardMs) > RESENT_MS)
+      table.takenMs[slot] = Math.min(nowMs - (item[8] ?? 0), takenMs + laterMs);
     table.setDelta(slot, body);
     observer.join(slot);
     return 'delta';

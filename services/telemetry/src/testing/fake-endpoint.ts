@@ -96,7 +96,15 @@ export class FakeEndpoint {
 }
 
 function writeMeasured(values: Float64Array, measured: Measured): void {
-  const { cpu = 0.25, memory = 0.5, disk = 0.4, load = 1, diskBytes = 0, networkBytes = 0, uptimeSeconds = Number.NaN } = measured;
+  const {
+    cpu = 0.25,
+    memory = 0.5,
+    disk = 0.4,
+    load = 1,
+    diskBytes = 0,
+    networkBytes = 0,
+    uptimeSeconds = Number.NaN,
+  } = measured;
   values[hostMetric('system.cpu.utilization')] = Math.round(cpu * 1_000);
   values[hostMetric('system.cpu.logical.count')] = 2;
   values[hostMetric('system.cpu.load_average.1m')] = Math.round(load * 2 * 100);

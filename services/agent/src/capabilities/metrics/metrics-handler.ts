@@ -114,8 +114,7 @@ export class MetricsHandler implements Capability {
     for (const reading of waiting) this.#active?.stream.send(reading, reading.atMs, nowMs - reading.takenMs);
     const top = this.#waitingTop;
     this.#waitingTop = undefined;
-    if (top !== undefined)
-      this.#active?.session.send(FRAME.processes, 0, top.body, { ageMs: nowMs - top.takenMs });
+    if (top !== undefined) this.#active?.session.send(FRAME.processes, 0, top.body, { ageMs: nowMs - top.takenMs });
   }
 
   ended(): void {
