@@ -97,7 +97,7 @@ export const metricsEventSchema = z
     z.object({
       event: z.literal('gap'),
       seq: z.null(),
-      from: timestamp.meta({ description: 'The last sample before it.' }),
+      from: timestamp.meta({ description: 'The last sample before it; later than `to` when the clock was set back.' }),
       to: timestamp.meta({ description: 'The first sample after it.' }),
     }),
     z.object({
