@@ -286,7 +286,9 @@ describe('a viewer of an endpoint', () => {
       const reader = answer.body?.getReader();
       let text = '';
       while (!text.includes(`id: ${second(4).atMs}\n`)) text += new TextDecoder().decode((await reader?.read())?.value);
-      expect(text).toContain(`"from":"${new Date(second(3_603).atMs).toISOString()}","to":"${new Date(second(1).atMs).toISOString()}"`);
+      expect(text).toContain(
+        `"from":"${new Date(second(3_603).atMs).toISOString()}","to":"${new Date(second(1).atMs).toISOString()}"`,
+      );
       if (query === '') for (const n of [1, 2, 3]) expect(text).toContain(`id: ${second(n).atMs}\n`);
       await reader?.cancel();
     }

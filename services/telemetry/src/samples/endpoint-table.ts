@@ -5,6 +5,8 @@ import { COUNTERS, VITALS } from './vitals.js';
 /** Slots are added in steps of this share of those there are. */
 const GROWTH = 0.125;
 const FIRST_SLOTS = 256;
+/** A delta has a third of the length of a keyframe, or less. */
+const KEYFRAME_SHARE = 0.7;
 const NOTHING = new Uint8Array(0);
 
 /**
@@ -35,11 +37,31 @@ export class EndpointTable {
   vitals = new Float32Array(0);
   /** The group of the fleet that it is counted in. */
   groups = new Uint16Array(0);
-  readonly #keyframes = new RecordStore();
-  readonly #deltas = new RecordStore();
+  readonly #keyframes: RecordStore;
+  readonly #deltas: RecordStore;
   readonly #slots = new SlotIndex((slot) => this.nums[slot] as number);
   readonly #free: number[] = [];
   #used = 0;
+
+  /** `maxBytes`: of what endpoints sent; the rest is bounded by their number. */
+  constructor({ maxBytes = Number.POSITIVE_INFINITY }: { readonly maxBytes?: number } = {}) {
+    this.#keyframes = new RecordStore({ maxBytes: KEYFRAME_SHARE * maxBytes });
+    this.#deltas = new RecordStore({ maxBytes: (1 - KEYFRAME_SHARE) * maxBytes });
+  }
+
+  /** Of keyframes and deltas. */
+  get bytes(): number {
+    return this.#keyframes.bytes + this.#deltas.bytes;
+  }
+
+  /** Whether there is room for a keyframe of this length, in place of that in the slot. */
+  fitsKeyframe(slot: number | undefined, length: number): boolean {
+    return this.#keyframes.fits(slot, length);
+  }
+
+  fitsDelta(slot: number, length: number): boolean {
+    return this.#deltas.fits(slot, length);
+  }
 
   get size(): number {
     return this.#slots.size;

@@ -18,7 +18,9 @@ export type FrameResult =
   | 'malformed'
   | 'unknown_endpoint'
   | 'wrong_partition'
-  | 'too_many_endpoints';
+  | 'too_many_endpoints'
+  /** What endpoints sent takes as much memory as it may. */
+  | 'no_room';
 
 /** Told before and after the vitals of a slot change, and that an endpoint is new in its slot. */
 export interface SlotObserver {
@@ -100,6 +102,7 @@ export class SampleProcessor {
     const isSameSession = known !== undefined && table.epochs[known] === epoch;
     // Gateways send a keyframe again to everybody when one instance asks for it.
     if (isSameSession && seq <= (table.seqs[known] as number)) return 'repeated';
+    if (!table.fitsKeyframe(known, body.length)) return this.#noRoom(known);
     const slot = known ?? table.add(num, partition);
     if (known === undefined) observer.begin(slot);
     else observer.leave(slot);
@@ -116,17 +119,12 @@ export class SampleProcessor {
 
   #delta(slot: number | undefined, item: SampleItem): FrameResult {
     const [, agentId, , epoch, , receivedMs, body] = item;
-    const { table, observer, onNoKeyframe } = this.#options;
+    const { table, observer } = this.#options;
     const { seq, baseSeq } = deltaHead(body);
-    if (slot === undefined || table.epochs[slot] !== epoch) {
-      onNoKeyframe(agentId);
-      return 'no_keyframe';
-    }
+    if (slot === undefined || table.epochs[slot] !== epoch) return this.#noKeyframe(slot, agentId);
     if (seq <= (table.seqs[slot] as number)) return 'repeated';
-    if (table.baseSeqs[slot] !== baseSeq) {
-      onNoKeyframe(agentId);
-      return 'no_keyframe';
-    }
+    if (table.baseSeqs[slot] !== baseSeq) return this.#noKeyframe(slot, agentId);
+    if (!table.fitsDelta(slot, body.length)) return this.#noRoom(slot);
     this.#scanner.scan(table.keyframe(slot), body);
     observer.leave(slot);
     const [heardMs, takenMs] = [table.heardMs[slot] as number, table.takenMs[slot] as number];
@@ -139,6 +137,21 @@ export class SampleProcessor {
     table.setDelta(slot, body);
     observer.join(slot);
     return 'delta';
+  }
+
+  /** Whoever sends what cannot be kept is not silent. */
+  #noRoom(slot: number | undefined): FrameResult {
+    const { table, clock } = this.#options;
+    if (slot !== undefined) table.heardMs[slot] = clock.monotonic();
+    return 'no_room';
+  }
+
+  /** It cannot be read without its keyframe, which is asked for where it would have room. */
+  #noKeyframe(slot: number | undefined, agentId: AgentId): FrameResult {
+    const { table, onNoKeyframe } = this.#options;
+    if (!table.fitsKeyframe(undefined, LIMITS.sampleBytes)) return this.#noRoom(slot);
+    onNoKeyframe(agentId);
+    return 'no_keyframe';
   }
 
   /** Takes the scanned sample for the newest of this slot. */
