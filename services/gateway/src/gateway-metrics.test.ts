@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { CLOSE, decodeBody, FLAG_FINAL, FRAME, LIMITS, type MetricsBody } from '@muster/protocol';
 import { GatewayHarness, type RunningGateway } from './testing/gateway-harness.js';
 import { bytes } from './testing/metrics-harness.js';
+import { PollSession } from './testing/poll-session.js';
 import { TestAgent } from './testing/test-agent.js';
 import type { TestSession } from './testing/test-session.js';
 import { TestTelemetry } from './testing/test-telemetry.js';
@@ -67,6 +68,18 @@ describe.each(['live', 'poll'] as const)('host metrics through a gateway, %s', (
     session.close();
     await telemetry.until(() => telemetry.ended.length > 0);
     expect(telemetry.ended).toContainEqual(['acme', agentId, num, session.epoch]);
+  });
+
+  it('a sample is as old as its agent says that it was when it sent it; Live has no place for that', async () => {
+    const { agent, session } = await joined();
+    if (session instanceof PollSession) session.ageMs = 45_000;
+    const beforeMs = Date.now();
+    session.send(FRAME.keyframe, 0, bytes('k'));
+    await telemetry.until(() => telemetry.itemsOf(agent.agentId).length === 1);
+    const [item] = telemetry.itemsOf(agent.agentId);
+    // It is not older than its session, which has just begun.
+    if (channel === 'poll') expect(item?.[5]).toBeLessThanOrEqual(beforeMs);
+    expect(item?.[8] === undefined).toBe(channel === 'live');
   });
 
   it('a viewer gets keyframe, samples and history of an endpoint, until its session ends', async () => {

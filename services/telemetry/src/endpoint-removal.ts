@@ -22,12 +22,16 @@ export class EndpointRemoval {
     this.#options = options;
   }
 
-  /** It sends nothing any more. Its silence is a matter of health, unless its session ended in order. */
-  expired(slot: number): void {
+  /**
+   * It sends nothing any more. Its silence is a matter of health, unless its session ended in order, and it stays until that is recorded. Returns whether it is
+   * gone.
+   */
+  expired(slot: number): boolean {
     const { table, health, samples } = this.#options;
-    if (table.ended[slot] === 0) health.silent(slot);
+    if (table.ended[slot] === 0 && !health.silent(slot)) return false;
     samples?.end(slot);
     this.#remove(slot);
+    return true;
   }
 
   /** Another instance owns these partitions now, and goes on with the series of their endpoints. */

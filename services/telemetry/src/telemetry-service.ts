@@ -42,6 +42,10 @@ export interface TelemetryService {
   readonly components: readonly (readonly [name: string, component: Component])[];
 }
 
+/** What endpoints sent may take so much for each of the endpoints that there may be; a usual one takes 740 bytes. */
+const ENDPOINT_BYTES = 1_024;
+const LEAST_BYTES = 64 * 1_024 * 1_024;
+
 /** One instance of the telemetry service over a connected broker. Its streams must exist. */
 export function createTelemetryService(deps: TelemetryServiceDeps): TelemetryService {
   const { broker, clock, logger, config } = deps;
@@ -57,7 +61,7 @@ export function createTelemetryService(deps: TelemetryServiceDeps): TelemetrySer
   });
 
   const directory = new Directory({ streams, logger });
-  const table = new EndpointTable();
+  const table = new EndpointTable({ maxBytes: Math.max(LEAST_BYTES, config.maxEndpoints * ENDPOINT_BYTES) });
   const fleet = new FleetHistograms({ table, labels, endpointOf: (num) => directory.byNum(num) });
   const records = new HealthRecords({ streams, logger, metrics: metrics.health });
   const policyFile = new FollowedFile({
@@ -89,6 +93,7 @@ export function createTelemetryService(deps: TelemetryServiceDeps): TelemetrySer
   });
   const expiry = new Expiry({
     ...{ clock, table, expiryMs: config.expiryMs, expire: (slot: number) => removal.expired(slot) },
+    heardForMs: () => instances.hearsForMs,
     ask: (slot) => {
       const endpoint = directory.byNum(table.nums[slot] as number);
       return endpoint === undefined || keyframes.agent(endpoint.agentId);

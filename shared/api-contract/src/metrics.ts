@@ -97,7 +97,7 @@ export const metricsEventSchema = z
     z.object({
       event: z.literal('gap'),
       seq: z.null(),
-      from: timestamp.meta({ description: 'The last sample before it.' }),
+      from: timestamp.meta({ description: 'The last sample before it; later than `to` when the clock was set back.' }),
       to: timestamp.meta({ description: 'The first sample after it.' }),
     }),
     z.object({
@@ -160,7 +160,7 @@ export const agentMetricsSchema = z
     sample: z
       .object({
         at: timestamp.meta({ description: "The endpoint's clock." }),
-        receivedAt: timestamp.meta({ description: "The gateway's clock." }),
+        receivedAt: timestamp.meta({ description: "The gateway's clock when it was measured." }),
         ageMs,
         vitals,
         values: z.array(seriesSchema.extend({ value: z.number() })),

@@ -14,7 +14,8 @@ export interface SampleBatch {
 
 /**
  * One frame: KEYFRAME, DELTA or PROCESSES. `num` is the number of the endpoint's identity in its org, `epoch` that of the session, `atMs` the
- * gateway's clock when it came. `everyMs`: samples come so often, or at polls that are so far apart; gateways of the version before do not say it.
+ * gateway's clock when it was measured. `everyMs`: samples come so often, or at polls that are so far apart. `ageMs`: how old it was when it came, absent for
+ * 0. Gateways of the version before say the time when it came, and not `ageMs`.
  */
 export type SampleItem = readonly [
   org: OrgId,
@@ -25,6 +26,7 @@ export type SampleItem = readonly [
   atMs: number,
   body: Uint8Array,
   everyMs?: number,
+  ageMs?: number,
 ];
 
 /** Gateway → the owner of a partition: these sessions have ended, and the endpoints have no newer one here. */

@@ -6,6 +6,7 @@ export type HealthState = (typeof HEALTH_STATES)[number];
 
 /** A change of an endpoint's health. The newest one of an endpoint is its present state. */
 export interface HealthRecord {
+  /** By the clock of the gateway that the sample came to: of two records the later one may have the lower time. */
   readonly atMs: number;
   readonly org: OrgId;
   readonly agentId: AgentId;
@@ -16,6 +17,9 @@ export interface HealthRecord {
   readonly prev: number;
   /** The rules that are not ok. */
   readonly rules: readonly FailingRule[];
+  /** The sample that it was judged by: its session, and its number in that. Records of older versions do not say. */
+  readonly epoch?: number;
+  readonly sampleSeq?: number;
 }
 
 /** A rule that an endpoint fails. */

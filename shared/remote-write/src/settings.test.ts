@@ -44,10 +44,22 @@ test('settings become options', () => {
   expect(optionsOf({ URL: 'http://store', BEARER_TOKEN: 't' })?.authorization?.()).toBe('Bearer t');
 });
 
+test('without settings one process writes 15,000 endpoints, and holds four minutes of them while the store is away', () => {
+  // What the machine of the tests has; once a minute.
+  const [endpoints, series] = [15_000, 140];
+  const options = optionsOf({ URL: 'http://store' });
+  expect(options?.maxSeries).toBeGreaterThan(1.2 * endpoints * series);
+  expect(options?.pendingSamples).toBeGreaterThan(4 * endpoints * series);
+  // A host with 96 processors has five series of each, as details.
+  expect(0.75 * (options?.maxSeriesPerEndpoint ?? 0)).toBeGreaterThan(96 * 5 + series);
+});
+
 test.each([
   [{ LABELS_RENAMED: 'host' }, 'LABELS_RENAMED has "host", which is not name=value'],
   [{ EXTERNAL_LABELS: '=x' }, 'EXTERNAL_LABELS has "=x", which is not name=value'],
   [{ LABELS: 'bad-name' }, 'bad-name, no label name'],
+  [{ LABELS: 'org,host' }, 'LABELS must have agent or agent_id'],
+  [{ LABELS: 'agent,host', LABELS_DENIED: 'agent' }, 'LABELS must have agent or agent_id'],
   [{ USERNAME: 'u' }, 'PASSWORD and'],
   [{ USERNAME: 'u', PASSWORD: 'p', BEARER_TOKEN: 't' }, 'keep one of them'],
   [{ CA: 'nothing' }, 'must be certificates in PEM'],

@@ -1,7 +1,7 @@
 import { field, type ConfigFault, type ConfigOf, type ConfigDefinition, type Secret } from '@muster/runtime/program';
 import { PROTOCOLS } from './delivery/sender.js';
 import type { RemoteWriteOptions } from './remote-writer.js';
-import { DEFAULT_ENDPOINT_LABELS } from './series/label-policy.js';
+import { DEFAULT_ENDPOINT_LABELS, ENDPOINT_IDS } from './series/label-policy.js';
 import { isLabelName } from './series/metric-definition.js';
 
 const PREFIX = 'MUSTER_TELEMETRY_REMOTE_WRITE';
@@ -41,11 +41,11 @@ export const remoteWriteFields = {
   }),
   remoteWriteBatchAgeMs: field.durationMs('MUSTER_TELEMETRY_REMOTE_WRITE_BATCH_AGE', { default: 5_000, min: 10 }),
   remoteWritePendingSamples: field.int('MUSTER_TELEMETRY_REMOTE_WRITE_PENDING_SAMPLES', {
-    default: 1_000_000,
+    default: 10_000_000,
     min: 1_000,
   }),
-  remoteWriteSeries: field.int('MUSTER_TELEMETRY_REMOTE_WRITE_SERIES', { default: 2_000_000, min: 1_000 }),
-  remoteWriteEndpointSeries: field.int('MUSTER_TELEMETRY_REMOTE_WRITE_ENDPOINT_SERIES', { default: 500, min: 10 }),
+  remoteWriteSeries: field.int('MUSTER_TELEMETRY_REMOTE_WRITE_SERIES', { default: 3_000_000, min: 1_000 }),
+  remoteWriteEndpointSeries: field.int('MUSTER_TELEMETRY_REMOTE_WRITE_ENDPOINT_SERIES', { default: 1_000, min: 10 }),
   remoteWriteSampleAgeMs: field.durationMs('MUSTER_TELEMETRY_REMOTE_WRITE_SAMPLE_AGE', {
     default: 30 * MINUTE_MS,
     min: MINUTE_MS,
@@ -75,6 +75,9 @@ export function remoteWriteFaults(config: RemoteWriteConfig): readonly ConfigFau
   const names = [...config.remoteWriteLabels, ...Object.keys(pairs(config.remoteWriteExternalLabels))];
   const wrong = [...names, ...Object.values(pairs(config.remoteWriteLabelsRenamed))].find((name) => !isLabelName(name));
   if (wrong !== undefined) add('LABELS', `or its renamed or external ones have ${wrong}, no label name of Prometheus`);
+  const { remoteWriteLabels: labels, remoteWriteLabelsDenied: denied } = config;
+  if (!ENDPOINT_IDS.some((id) => labels.includes(id) && !denied.includes(id)))
+    add('LABELS', `must have ${ENDPOINT_IDS.join(' or ')}, not denied: two hosts of one name would write one series`);
   if ((config.remoteWriteUsername === undefined) !== (config.remoteWritePassword === undefined))
     add('PASSWORD', `and ${PREFIX}_USERNAME must be set together`);
   if (config.remoteWriteBearerToken !== undefined && config.remoteWriteUsername !== undefined)

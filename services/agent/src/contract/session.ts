@@ -7,6 +7,8 @@ export interface SendOptions {
   readonly flags?: number;
   /** Taken above the high-water mark too. */
   readonly urgent?: boolean;
+  /** How long ago what it says was true. Over Poll it goes along; Live has no place for it. */
+  readonly ageMs?: number;
 }
 
 /** What a capability sees of a session. */

@@ -56,6 +56,14 @@ describe('a poll session', () => {
     expect(gateway.connections).toBe(1);
   });
 
+  test('says of a frame how old what it says is', async () => {
+    const { session, connection } = await opened();
+    connection.send(FRAME.rows, 1, rows(3), { ageMs: 45_000 });
+    await session.polled(2);
+    const batch = decodeBatch(session.requests.findLast(({ method }) => method === 'POST')?.body ?? rows(0));
+    expect(batch?.map(({ ageMs }) => Math.floor(ageMs / 1_000))).toEqual([45]);
+  });
+
   test('polls at a random time in the last tenth of the interval, and follows a new interval', async () => {
     const { agent, session, connection, active } = await opened(() => 0.999_999);
     session.sendBytes(credit(1));

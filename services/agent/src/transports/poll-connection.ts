@@ -86,8 +86,8 @@ export class PollConnection implements SessionConnection {
     this.#outbox = outbox;
     this.#conversation = new PollConversation(options);
     const transport = {
-      write: (frame: Uint8Array) => {
-        outbox.add(frame);
+      write: (frame: Uint8Array, ageMs?: number) => {
+        outbox.add(frame, ageMs);
         this.#wake?.();
       },
       get bufferedBytes() {

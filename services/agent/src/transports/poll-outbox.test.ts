@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { BATCH_ENTRY_BYTES, LIMITS } from '@muster/protocol';
+import { BATCH_ENTRY_BYTES, decodeBatch, LIMITS } from '@muster/protocol';
 import { FakeClock } from '@muster/runtime/testing';
 import { randomBytes } from 'node:crypto';
 import { PollOutbox } from './poll-outbox.js';
@@ -26,6 +26,16 @@ describe('the outbox of a Poll session', () => {
     const KIB = 1024;
     expect(seen).toEqual([16, 32, 64, 128, 256, 512, 960, 960].map((kib) => kib * KIB));
     expect(Math.max(...seen)).toBeLessThanOrEqual(LIMITS.pollBodyBytes);
+  });
+
+  it('says of each frame how old what it says was when the batch was made', async () => {
+    const clock = new FakeClock();
+    const outbox = new PollOutbox(clock);
+    outbox.add(frame(20), 45_000);
+    outbox.add(frame(20));
+    clock.advance(2_000);
+    const batch = decodeBatch((await outbox.next())?.body ?? new Uint8Array());
+    expect(batch?.map(({ ageMs }) => ageMs)).toEqual([47_000, 2_000]);
   });
 
   it('shrinks batches when they take long', async () => {

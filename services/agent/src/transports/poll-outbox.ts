@@ -46,8 +46,9 @@ export class PollOutbox {
     return this.#waitingBytes + this.#sentBytes;
   }
 
-  add(frame: Uint8Array): void {
-    this.#waiting.push({ frame, sinceMs: this.#clock.monotonic() });
+  /** `ageMs`: what the frame says is so old already. */
+  add(frame: Uint8Array, ageMs = 0): void {
+    this.#waiting.push({ frame, sinceMs: this.#clock.monotonic() - ageMs });
     this.#waitingBytes += frame.length;
   }
 

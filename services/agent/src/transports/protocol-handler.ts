@@ -17,8 +17,8 @@ import type { SendOptions, SendResult } from '../contract/session.js';
 
 /** Carries the frames of one session. */
 export interface Transport {
-  /** Takes a frame, however much is buffered already. */
-  write(frame: Uint8Array): void;
+  /** Takes a frame, however much is buffered already. `ageMs`: what it says is so old already. */
+  write(frame: Uint8Array, ageMs?: number): void;
   /** Bytes that were written and have not been sent yet. */
   readonly bufferedBytes: number;
   /** `false` once the other side has begun to close it. */
@@ -90,7 +90,8 @@ export class ProtocolHandler {
     this.#endBy(this.#connectByMs - this.#options.clock.monotonic());
   }
 
-  send(type: FrameType, ref: number, body: Uint8Array, { flags = 0, urgent = false }: SendOptions = {}): SendResult {
+  send(type: FrameType, ref: number, body: Uint8Array, options: SendOptions = {}): SendResult {
+    const { flags = 0, urgent = false, ageMs } = options;
     const { transport } = this.#options;
     if (this.#state !== 'ready' || this.isOver || !transport.isOpen) return 'closed';
     const buffered = transport.bufferedBytes;
@@ -102,7 +103,7 @@ export class ProtocolHandler {
       this.#starved = true;
       return 'full';
     }
-    transport.write(encodeFrame(type, ref, body, flags));
+    transport.write(encodeFrame(type, ref, body, flags), ageMs);
     return 'sent';
   }
 

@@ -52,7 +52,18 @@ describe('the past of an endpoint', () => {
     expect(seconds()).toEqual(range(1, 11));
   });
 
-  it('takes samples of a clock that was set back, and pieces whose times are in no order', () => {
+  it('begins anew when the clock was set back, and has what comes then', () => {
+    const { past, seconds } = setUp();
+    past.addPiece(piece(...range(4_000, 4_700)));
+    expect(range(4_700, 4_720).map((second) => past.add(at(second)))).toEqual(range(0, 20).map(() => true));
+    expect(past.add(at(1_000))).toBe(false);
+    for (const second of range(1_001, 1_100)) expect(past.add(at(second))).toBe(true);
+    expect([seconds(), past.newestMs]).toEqual([range(1_000, 1_100), 1_099_000]);
+    past.addPiece(piece(...range(500, 1_000)));
+    expect(seconds()).toEqual(range(500, 1_100));
+  });
+
+  it('takes samples of a clock that was set back a little, and pieces whose times are in no order', () => {
     const { past, seconds } = setUp();
     past.add(at(9));
     past.add(at(4));

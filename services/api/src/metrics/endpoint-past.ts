@@ -19,6 +19,8 @@ interface Piece {
 
 /** Ten minutes at one a second, with some to spare. */
 const MAX_SAMPLES = 720;
+/** A live sample that is so much before the one before it: the clock was set back. */
+const SET_BACK_MS = 10_000;
 /** Of pieces; ten minutes have some hundred KiB. */
 const MAX_BYTES = 4 * 1024 * 1024;
 
@@ -36,6 +38,8 @@ export class EndpointPast {
   #inPieces = 0;
   /** Oldest first. */
   #ring: Sample[] = [];
+  /** The time of the sample that came live last. */
+  #liveMs = 0;
 
   /** `onMalformed` counts pieces that cannot be read to their end. */
   constructor(keyframes: KeyframeReader, onMalformed: () => void) {
@@ -60,12 +64,16 @@ export class EndpointPast {
     this.#forget();
   }
 
-  /** Takes a sample that came live. */
-  add(sample: Sample): void {
+  /** Takes a sample that came live. False: the clock was set back, and all before it is forgotten: its times are of another clock. */
+  add(sample: Sample): boolean {
+    const isSetBack = sample.atMs < this.#liveMs - SET_BACK_MS;
+    this.#liveMs = sample.atMs;
+    if (isSetBack) this.#keepOnly([]);
     const last = this.#ring.at(-1)?.atMs ?? Number.NEGATIVE_INFINITY;
     if (sample.atMs > last) this.#ring.push(sample);
     else this.#ring = ordered([...this.#ring.filter(({ atMs }) => atMs !== sample.atMs), sample]);
     this.#forget();
+    return !isSetBack;
   }
 
   /** Samples after a time, oldest first. What comes meanwhile is not among them. */
@@ -100,11 +108,15 @@ export class EndpointPast {
   #merge(bytes: Uint8Array): void {
     const { samples } = decodeHistory(bytes);
     const known = this.#pieces.flatMap((piece) => Array.from(this.#read(piece), (cursor) => cursor.copy()));
-    this.#ring = ordered([...samples, ...known, ...this.#ring]);
+    this.#keepOnly(ordered([...samples, ...known, ...this.#ring]));
+    this.#forget();
+  }
+
+  #keepOnly(ring: Sample[]): void {
+    this.#ring = ring;
     this.#pieces = [];
     this.#bytes = 0;
     this.#inPieces = 0;
-    this.#forget();
   }
 
   #drop(piece: Piece): void {

@@ -74,9 +74,10 @@ export async function* metricsEvents(options: MetricsEventsOptions): AsyncGenera
 function* pastItems(
   endpoint: ReturnType<WatchHub['watch']>['endpoint'],
   writer: SampleWriter,
-  { pastMs, minutesMs, afterMs, layout }: MetricsEventsOptions,
+  { pastMs, minutesMs, layout }: MetricsEventsOptions,
 ): Generator<StreamItem> {
   const nowMs = endpoint.past.newestMs;
+  const afterMs = writer.resume(nowMs);
   if (minutesMs > 0) {
     const minutes = endpoint.minutesAfter(Math.max(nowMs - minutesMs, afterMs));
     yield* layout === 'columns' ? minuteColumns(minutes, writer) : minuteItems(minutes, writer);

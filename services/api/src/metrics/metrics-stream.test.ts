@@ -252,6 +252,49 @@ describe('a viewer of an endpoint', () => {
     viewer.socket.destroy();
   });
 
+  test('is told of a clock that was set back by a gap, live and when it comes again, and sees the past by the clock as it is', async () => {
+    const { agentId } = await api.agent();
+    const viewer = new RawViewer(api, pathOf(agentId));
+    await eventually(() => expect(gateway.last?.begin).toEqual([agentId]));
+    const key = gateway.last?.api ?? '';
+    gateway.history(agentId, key, encodeHistory({ kind: 'seconds', samples: [3_601, 3_602].map((n) => second(n)) }));
+    await eventually(() => expect(seconds(viewer)).toEqual([3_601, 3_602]));
+    // An hour back, between its fifth and its sixth sample.
+    const live = (seq: number, n: number) => ({ ...second(n), seq });
+    const asked = (): number => gateway.renewals.filter(({ begin }) => begin?.includes(agentId) === true).length;
+    gateway.frames(agentId, [[FRAME.keyframe, encodeKeyframe(live(5, 3_603))]]);
+    gateway.frames(agentId, [[FRAME.keyframe, encodeKeyframe(live(6, 4))]]);
+    await eventually(() => expect(seconds(viewer)).toEqual([3_601, 3_602, 3_603, 4]));
+    const gap = (from: number, to: number) => ({
+      ...{ event: 'gap', seq: null },
+      from: second(from).atMs,
+      to: second(to).atMs,
+    });
+    const gaps = (one: RawViewer): unknown[] =>
+      events(one)
+        .filter(({ event }) => event === 'gap')
+        .map(({ data }) => ({ ...data, from: Date.parse(data.from), to: Date.parse(data.to) }));
+    expect(gaps(viewer)).toEqual([gap(3_603, 4)]);
+    // It says its past again, by the clock that it has now.
+    await eventually(() => expect(asked()).toBe(2));
+    gateway.history(agentId, key, encodeHistory({ kind: 'seconds', samples: [1, 2, 3, 4].map((n) => second(n)) }));
+    await eventually(() => expect(seconds(viewer)).toHaveLength(4));
+    for (const query of ['', '?layout=columns']) {
+      const answer = await fetch(api.url + pathOf(agentId, query), {
+        headers: { authorization: `Bearer ${api.adminToken}`, 'last-event-id': String(second(3_603).atMs) },
+      });
+      const reader = answer.body?.getReader();
+      let text = '';
+      while (!text.includes(`id: ${second(4).atMs}\n`)) text += new TextDecoder().decode((await reader?.read())?.value);
+      expect(text).toContain(
+        `"from":"${new Date(second(3_603).atMs).toISOString()}","to":"${new Date(second(1).atMs).toISOString()}"`,
+      );
+      if (query === '') for (const n of [1, 2, 3]) expect(text).toContain(`id: ${second(n).atMs}\n`);
+      await reader?.cancel();
+    }
+    viewer.socket.destroy();
+  });
+
   test('is told that nobody holds the endpoint, and goes on when it is back, also with another session', async () => {
     const { agentId } = await api.agent();
     const viewer = new RawViewer(api, pathOf(agentId));

@@ -14,11 +14,22 @@ export class SampleWriter {
   #shape: Shape | undefined;
   readonly #scratch: ColumnScratch;
   #lastMs: number;
+  /** The time of the last sample that the viewer has, by a clock that was set back since. */
+  #setBackMs: number | undefined;
 
   /** `afterMs`: the time of the last sample that the viewer has; 0 for none. */
   constructor(afterMs: number, scratch: ColumnScratch) {
     this.#lastMs = afterMs;
     this.#scratch = scratch;
+  }
+
+  /** The time of the last sample that the viewer has by the clock as it is; 0 for none. `newestMs`: of the endpoint's newest sample, 0 where none is known. */
+  resume(newestMs: number): number {
+    if (newestMs > 0 && this.#lastMs > newestMs + GAP_MS) {
+      this.#setBackMs = this.#lastMs;
+      this.#lastMs = 0;
+    }
+    return this.#lastMs;
   }
 
   *named(shape: Shape): Generator<StreamItem> {
@@ -81,11 +92,13 @@ export class SampleWriter {
   }
 
   #isGap(atMs: number): boolean {
-    return this.#lastMs > 0 && atMs - this.#lastMs > GAP_MS;
+    return this.#setBackMs !== undefined || (this.#lastMs > 0 && Math.abs(atMs - this.#lastMs) > GAP_MS);
   }
 
   #gap(atMs: number): StreamItem {
-    return item({ event: 'gap', seq: null, from: timeText(this.#lastMs), to: timeText(atMs) });
+    const fromMs = this.#setBackMs ?? this.#lastMs;
+    this.#setBackMs = undefined;
+    return item({ event: 'gap', seq: null, from: timeText(fromMs), to: timeText(atMs) });
   }
 }
 

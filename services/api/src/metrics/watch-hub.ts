@@ -84,6 +84,8 @@ export class WatchHub {
         askedMs = clock.monotonic();
         this.#renewer.begin(agentId, { withMinutes: endpoint.hasMinutes });
       },
+      // Gateways ask an endpoint for the same only now and then.
+      wantHistory: () => this.#renewer.begin(agentId, { withMinutes: endpoint.hasMinutes }),
     });
     const subscription = bus.subscribe(SUBJECTS.watch(agentId), ({ data }) => this.#heard(endpoint, data));
     const watched = { endpoint, subscription };

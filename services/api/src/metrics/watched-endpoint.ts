@@ -38,6 +38,7 @@ export class WatchedEndpoint {
   readonly #listeners = new Set<WatchListener>();
   readonly #dropped: (reason: string) => void;
   readonly #wantKeyframe: () => void;
+  readonly #wantHistory: () => void;
   readonly #keyframes: KeyframeReader;
   readonly #past: EndpointPast;
   #minutes: Minute[] = [];
@@ -54,16 +55,18 @@ export class WatchedEndpoint {
   #asksMinutes = false;
   #waiting: { readonly forMinutes: boolean; readonly resolve: () => void }[] = [];
 
-  /** `dropped` counts what cannot be used; `wantKeyframe` asks the gateway to begin again; `keyframes` is shared by all endpoints. */
+  /** `dropped` counts what cannot be used; `wantKeyframe` and `wantHistory` ask the gateway to begin again; `keyframes` is shared by all endpoints. */
   constructor(options: {
     readonly dropped: (reason: string) => void;
     readonly wantKeyframe: () => void;
+    readonly wantHistory: () => void;
     readonly keyframes: KeyframeReader;
   }) {
     this.#dropped = options.dropped;
     this.#keyframes = options.keyframes;
     this.#past = new EndpointPast(options.keyframes, () => this.#dropped('bad_history'));
     this.#wantKeyframe = options.wantKeyframe;
+    this.#wantHistory = options.wantHistory;
   }
 
   get isWatched(): boolean {
@@ -200,8 +203,16 @@ export class WatchedEndpoint {
     // Gateways send the last keyframe and the last delta again whenever a process begins to watch.
     if (sample.seq <= this.#seq) return;
     this.#seq = sample.seq;
-    this.#past.add(sample);
+    if (!this.#past.add(sample)) this.#begin();
     for (const listener of this.#listeners) listener.sample(sample);
+  }
+
+  /** The endpoint's clock was set back: it says its past anew, by the clock that it has now. */
+  #begin(): void {
+    this.#minutes = [];
+    this.#unread = [];
+    this.#unreadBytes = 0;
+    this.#wantHistory();
   }
 
   #turn(state: 'watched' | 'away'): void {

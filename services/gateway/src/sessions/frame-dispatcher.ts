@@ -18,12 +18,12 @@ export class FrameDispatcher {
   }
 
   /** Returns why the session must end, if it must. */
-  dispatch(session: Session, header: Header, body: Uint8Array): FrameFault | undefined {
+  dispatch(session: Session, header: Header, body: Uint8Array, ageMs: number): FrameFault | undefined {
     const route = this.#routes[header.type];
     if (header.ref !== 0 && route?.hasRef !== true)
       return { reason: 'protocolError', detail: 'a handle where none is meant' };
     if (session.state !== 'ready' || route === undefined)
       return { reason: 'protocolError', detail: `frame type ${header.type} is not expected now` };
-    return route.handle(session, header, body);
+    return route.handle(session, header, body, ageMs);
   }
 }

@@ -111,7 +111,8 @@ export class SessionManager
     session.send(encodeFrame(FRAME.challenge, 0, body));
   }
 
-  received(connection: Connection, data: Uint8Array, isBinary: boolean): void {
+  /** `ageMs`: what the frame says was true so long ago, as a Poll batch has it. */
+  received(connection: Connection, data: Uint8Array, isBinary: boolean, ageMs = 0): void {
     // A process that stood still finds out before it believes a frame.
     this.#options.identity.checkLease();
     const session = this.#options.table.get(connection);
@@ -124,7 +125,7 @@ export class SessionManager
     }
     const header = decodeHeader(data);
     if (header === undefined) this.#end(session, 'protocolError', 'not a frame of this protocol');
-    else this.#frame(session, header, frameBody(data));
+    else this.#frame(session, header, frameBody(data), ageMs);
   }
 
   pinged(connection: Connection): void {
@@ -251,12 +252,12 @@ export class SessionManager
     return false;
   }
 
-  #frame(session: Session, header: Header, body: Uint8Array): void {
+  #frame(session: Session, header: Header, body: Uint8Array, ageMs: number): void {
     if (session.state === 'challenged' && header.type === FRAME.hello && header.ref === 0) {
       this.#hello(session, body);
       return;
     }
-    const fault = this.#frames.dispatch(session, header, body);
+    const fault = this.#frames.dispatch(session, header, body, ageMs);
     if (fault !== undefined) this.#end(session, fault.reason, fault.detail);
   }
 

@@ -20,12 +20,18 @@ export function capabilityContext(bus: Bus, hasSuccessor: SuccessorView['hasSucc
 export function frameTo(
   capability: Capability,
   session: SessionView,
-  frame: { readonly type: FrameType; readonly ref?: number; readonly flags?: number; readonly body: Uint8Array },
+  frame: {
+    readonly type: FrameType;
+    readonly ref?: number;
+    readonly flags?: number;
+    readonly body: Uint8Array;
+    readonly ageMs?: number;
+  },
 ): FrameFault | undefined {
-  const { type, ref = 0, flags = 0, body } = frame;
+  const { type, ref = 0, flags = 0, body, ageMs = 0 } = frame;
   const route = capability.frames.find((each) => each.type === type);
   if (route === undefined) throw new Error(`${capability.name} takes no frames of type ${type}`);
-  return route.handle(session, { type, ref, flags }, body);
+  return route.handle(session, { type, ref, flags }, body, ageMs);
 }
 
 /** Lets everything run that is due at the end of this turn of the event loop. */

@@ -24,6 +24,8 @@ const REPEATS = 200;
  */
 export class PollSession extends TestSession {
   readonly name: string;
+  /** The age of the frames that are sent. */
+  ageMs = 0;
   readonly #client: PollClient;
   readonly #urls: readonly string[];
   readonly #flaky: boolean;
@@ -101,7 +103,7 @@ export class PollSession extends TestSession {
       (frame) => (bytes += frame.length + BATCH_ENTRY_BYTES) > LIMITS.pollBodyBytes,
     );
     const frames = this.#outgoing.splice(0, fits === -1 ? this.#outgoing.length : Math.max(1, fits));
-    return frames.length === 0 ? undefined : encodeBatch(frames.map((frame) => ({ frame, ageMs: 0 })));
+    return frames.length === 0 ? undefined : encodeBatch(frames.map((frame) => ({ frame, ageMs: this.ageMs })));
   }
 
   #post(batch: Uint8Array): PollAsk {

@@ -17,6 +17,11 @@ export interface HealthMonitorOptions {
   readonly endpointOf: (num: number) => Endpoint | undefined;
 }
 
+/** Samples further apart than so many intervals have a silence between them: one that is lost is none. */
+const GAP_INTERVALS = 2.5;
+/** Where the gateway does not say how often samples come. */
+const USUAL_MS = 60_000;
+
 /** Judges each endpoint by its newest sample, and records when the state of one changes. */
 export class HealthMonitor {
   readonly #options: HealthMonitorOptions;
@@ -39,37 +44,37 @@ export class HealthMonitor {
   }
 
   /**
-   * A new sample is in this slot. One that the gateway received before the last change says nothing new: after a partition was taken over
+   * A new sample is in this slot. One that is not newer than the one which the last change was judged by says nothing new: after a partition was taken over
    * keyframes come again that are an hour old.
    */
   judge(slot: number): void {
-    const { clock, table, records } = this.#options;
-    const atMs = table.receivedMs[slot] as number;
-    if (atMs <= (records.get(table.nums[slot] as number)?.atMs ?? 0)) return;
-    const nowSeconds = clock.monotonic() / 1_000;
+    const { table } = this.#options;
+    if (!this.#isNews(slot)) return;
+    const atSeconds = (table.takenMs[slot] as number) / 1_000;
+    const maxGapSeconds = (GAP_INTERVALS * ((table.everyMs[slot] as number) || USUAL_MS)) / 1_000;
     const { rules } = this.#rules;
     const broken: FailingRule[] = [];
     for (let i = 0; i < rules.length; i += 1) {
       const rule = rules[i] as HealthRule;
       const value = table.vital(slot, this.#vitals[i] as number);
       const state = this.#rules.get(slot, i);
-      stepRule(rule, state, value, nowSeconds);
+      stepRule(rule, state, value, { atSeconds, maxGapSeconds });
       this.#rules.set(slot, i, state);
       if (state.level > 0) {
         broken.push({ rule: rule.name, state: nameOf(state.level), ...judged(value, thresholdOf(rule, state.level)) });
       }
     }
-    this.#record(table.nums[slot] as number, broken, atMs);
+    this.#record(slot, broken, table.receivedMs[slot] as number);
   }
 
-  /** This endpoint has a session and sends no samples any more. */
-  silent(slot: number): void {
+  /** This endpoint has a session and sends no samples any more. Returns whether that is recorded: if not, ask again. */
+  silent(slot: number): boolean {
     const { clock, table } = this.#options;
     const state = this.#policy.silent;
-    if (state === 'ok') return;
+    if (state === 'ok') return true;
     // By the gateway's clock, as the changes before.
-    const atMs = (table.receivedMs[slot] as number) + clock.monotonic() - (table.heardMs[slot] as number);
-    this.#record(table.nums[slot] as number, [{ rule: SILENT, state }], Math.round(atMs));
+    const atMs = (table.receivedMs[slot] as number) + clock.monotonic() - (table.takenMs[slot] as number);
+    return this.#record(slot, [{ rule: SILENT, state }], Math.round(atMs));
   }
 
   /** The policy has changed: all endpoints are judged by the new one from now on. */
@@ -107,12 +112,22 @@ export class HealthMonitor {
     return counts;
   }
 
-  #record(num: number, rules: readonly FailingRule[], atMs: number): void {
-    const { records, endpointOf } = this.#options;
+  /** By session and number, not by time: the clocks of two gateways may differ by any time. */
+  #isNews(slot: number): boolean {
+    const { table, records } = this.#options;
+    const { epoch = 0, sampleSeq = 0 } = records.get(table.nums[slot] as number) ?? {};
+    const itsEpoch = table.epochs[slot] as number;
+    return itsEpoch > epoch || (itsEpoch === epoch && (table.seqs[slot] as number) > sampleSeq);
+  }
+
+  /** Returns whether that is what is recorded already. */
+  #record(slot: number, rules: readonly FailingRule[], atMs: number): boolean {
+    const { table, records, endpointOf } = this.#options;
+    const num = table.nums[slot] as number;
     const known = records.get(num);
-    if (isSame(rules, known?.rules ?? [])) return;
+    if (isSame(rules, known?.rules ?? [])) return true;
     const endpoint = endpointOf(num);
-    if (endpoint === undefined) return;
+    if (endpoint === undefined) return true;
     const state = nameOf(rules.reduce<Level>((worst, rule) => Math.max(worst, levelNamed(rule.state)) as Level, 0));
     const { org, agentId } = endpoint;
     const since = (failing: FailingRule): number => {
@@ -120,7 +135,9 @@ export class HealthMonitor {
       return same === undefined ? atMs : (same.sinceMs ?? known?.atMs ?? atMs);
     };
     const timed = rules.map((failing) => ({ ...failing, sinceMs: since(failing) }));
-    records.write({ atMs, org, agentId, num, state, before: known?.state ?? 'ok', rules: timed });
+    const sample = { epoch: table.epochs[slot] as number, sampleSeq: table.seqs[slot] as number };
+    records.write({ atMs, org, agentId, num, state, before: known?.state ?? 'ok', rules: timed, ...sample });
+    return false;
   }
 }
 

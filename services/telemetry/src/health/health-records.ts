@@ -11,7 +11,7 @@ import {
 import type { Counter, Logger } from '@muster/runtime';
 
 /** What a record says, and which one it is. */
-type Known = Pick<HealthRecord, 'num' | 'state' | 'atMs' | 'rules'> & { readonly seq: number };
+type Known = Pick<HealthRecord, 'num' | 'state' | 'atMs' | 'rules' | 'epoch' | 'sampleSeq'> & { readonly seq: number };
 
 export interface HealthRecordsOptions {
   readonly streams: StreamStore;
@@ -119,7 +119,9 @@ export class HealthRecords {
     }
   }
 
-  #know(seq: number, { num, state, atMs, rules }: HealthRecord): void {
-    if (seq > (this.#known.get(num)?.seq ?? 0)) this.#known.set(num, { seq, num, state, atMs, rules });
+  #know(seq: number, { num, state, atMs, rules, epoch, sampleSeq }: HealthRecord): void {
+    if (seq <= (this.#known.get(num)?.seq ?? 0)) return;
+    const sample = epoch === undefined || sampleSeq === undefined ? {} : { epoch, sampleSeq };
+    this.#known.set(num, { seq, num, state, atMs, rules, ...sample });
   }
 }

@@ -5,9 +5,9 @@ import { stepRule, type RuleState } from './rule-state.js';
 const RULE: HealthRule = { name: 'full', vital: 'disk', warning: 0.8, critical: 0.9, hysteresis: 0.05, for: 60_000 };
 
 function levels(rule: HealthRule, steps: readonly (readonly [seconds: number, value: number])[]): number[] {
-  const state: RuleState = { level: 0, wanted: 0, wantedSince: 0 };
+  const state: RuleState = { level: 0, wanted: 0, wantedSince: 0, seen: 0 };
   return steps.map(([seconds, value]) => {
-    stepRule(rule, state, value, seconds);
+    stepRule(rule, state, value, { atSeconds: seconds, maxGapSeconds: 150 });
     return state.level;
   });
 }
@@ -68,6 +68,31 @@ test('a value that swings around a threshold starts the duration again, and an u
       [2, 0.74],
     ]),
   ).toEqual([1, 1, 0]);
+});
+
+test('time of which nothing is known does not count, neither over the threshold nor below it', () => {
+  expect(
+    levels(RULE, [
+      [0, 0.85],
+      [50, 0.85],
+      [1_000, 0.85],
+      [1_059, 0.85],
+      [1_060, 0.85],
+      [1_070, 0.5],
+      [2_000, 0.5],
+      [2_060, 0.5],
+    ]),
+  ).toEqual([0, 0, 0, 0, 1, 1, 1, 0]);
+  // Other values of the samples are known.
+  expect(
+    levels(RULE, [
+      [0, 0.85],
+      [100, Number.NaN],
+      [200, Number.NaN],
+      [210, 0.85],
+      [270, 0.85],
+    ]),
+  ).toEqual([0, 0, 0, 0, 1]);
 });
 
 test('a clock that is behind counts as one that is ahead', () => {

@@ -7,7 +7,7 @@ import { RuleTable } from './rule-table.js';
 const { rules } = DEFAULT_HEALTH_POLICY;
 const SLOTS = 6;
 const level = fc.constantFrom<Level>(0, 1, 2);
-const state = fc.record({ level, wanted: level, wantedSince: fc.nat(1_000) });
+const state = fc.record({ level, wanted: level, wantedSince: fc.nat(1_000), seen: fc.nat(1_000) });
 const step = fc.oneof(
   fc.record({ do: fc.constant('begin' as const), slot: fc.nat(SLOTS - 1), rule: fc.nat(rules.length - 1) }),
   fc.record({
@@ -29,7 +29,7 @@ test('what a rule was set to is what it is, and a slot that begins again knows o
         }
         table.begin(one.slot, [{ rule: (rules[one.rule] as (typeof rules)[number]).name, state: 'warning' }]);
         rules.forEach((_, i) => expected.delete(`${one.slot}/${i}`));
-        expected.set(`${one.slot}/${one.rule}`, { level: 1, wanted: 1, wantedSince: 0 });
+        expected.set(`${one.slot}/${one.rule}`, { level: 1, wanted: 1, wantedSince: 0, seen: 0 });
       }
       for (let slot = 0; slot < SLOTS; slot += 1) {
         for (const [i] of rules.entries()) {

@@ -11,7 +11,8 @@ export class RuleTable {
   #levels = new Uint8Array(0);
   #wanted = new Uint8Array(0);
   #since = new Float32Array(0);
-  readonly #state: RuleState = { level: 0, wanted: 0, wantedSince: 0 };
+  #seen = new Float32Array(0);
+  readonly #state: RuleState = { level: 0, wanted: 0, wantedSince: 0, seen: 0 };
 
   constructor(rules: readonly HealthRule[]) {
     this.rules = rules;
@@ -23,7 +24,7 @@ export class RuleTable {
     this.#release(slot);
     for (const [i, { name }] of this.rules.entries()) {
       const level = levelNamed(known.find(({ rule }) => rule === name)?.state);
-      this.set(slot, i, { level, wanted: level, wantedSince: 0 });
+      this.set(slot, i, { level, wanted: level, wantedSince: 0, seen: 0 });
     }
   }
 
@@ -38,10 +39,11 @@ export class RuleTable {
     this.#state.level = row === 0 ? 0 : (this.#levels[at] as Level);
     this.#state.wanted = row === 0 ? 0 : (this.#wanted[at] as Level);
     this.#state.wantedSince = row === 0 ? 0 : (this.#since[at] as number);
+    this.#state.seen = row === 0 ? 0 : (this.#seen[at] as number);
     return this.#state;
   }
 
-  set(slot: number, rule: number, { level, wanted, wantedSince }: RuleState): void {
+  set(slot: number, rule: number, { level, wanted, wantedSince, seen }: RuleState): void {
     if (this.#isNormal(slot)) {
       if (level === 0 && wanted === 0) return;
       this.#rows[slot] = this.#add();
@@ -51,6 +53,7 @@ export class RuleTable {
     this.#levels[at] = level;
     this.#wanted[at] = wanted;
     this.#since[at] = wantedSince;
+    this.#seen[at] = seen;
     if (level === 0 && wanted === 0 && this.#isEmpty(row)) this.#release(slot);
   }
 
@@ -76,9 +79,11 @@ export class RuleTable {
       this.#levels = grown(this.#levels, (row + 1) * length);
       this.#wanted = grown(this.#wanted, (row + 1) * length);
       this.#since = grown(this.#since, (row + 1) * length);
+      this.#seen = grown(this.#seen, (row + 1) * length);
     }
     this.#levels.fill(0, row * length, (row + 1) * length);
     this.#wanted.fill(0, row * length, (row + 1) * length);
+    this.#seen.fill(0, row * length, (row + 1) * length);
     return row;
   }
 }

@@ -57,6 +57,11 @@ test('names are those of the OpenTelemetry collector, and every value of a sampl
   for (const { name, labels = {} } of one?.samples ?? []) {
     expect([name, definitions.get(name)?.labels]).toEqual([name, expect.arrayContaining(Object.keys(labels))]);
   }
+  // Those of single processors come last, and leave room.
+  const ofCores = one?.samples.map(({ labels, isDetail = false }) => [labels?.['cpu'] !== undefined, isDetail]) ?? [];
+  const from = ofCores.findIndex(([isCore]) => isCore);
+  expect(ofCores).toEqual(ofCores.map((_, i) => [i >= from, i >= from]));
+  expect([from > 0, from < ofCores.length]).toEqual([true, true]);
   writer.end(slot);
   writer.release(slot);
   expect(ended).toEqual(['end 7', 'release 7']);

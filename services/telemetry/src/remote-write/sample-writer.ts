@@ -41,8 +41,12 @@ export class SampleWriter {
     const base = decodeKeyframe(table.keyframe(slot));
     const delta = table.delta(slot);
     const samples: Sample[] = [];
+    const details: Sample[] = [];
     for (const value of sampleValues(delta === undefined ? base : decodeDelta(delta, base)))
-      samples.push(this.#named(value));
+      if (value.group === 'core') details.push({ ...this.#named(value), isDetail: true });
+      else samples.push(this.#named(value));
+    // Where an endpoint may not have so many series, its disks and networks say more than its hundredth processor.
+    for (const sample of details) samples.push(sample);
     const timestampMs = table.receivedMs[slot] as number;
     writer.append([
       {

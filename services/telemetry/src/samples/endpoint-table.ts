@@ -5,6 +5,8 @@ import { COUNTERS, VITALS } from './vitals.js';
 /** Slots are added in steps of this share of those there are. */
 const GROWTH = 0.125;
 const FIRST_SLOTS = 256;
+/** A delta has a third of the length of a keyframe, or less. */
+const KEYFRAME_SHARE = 0.7;
 const NOTHING = new Uint8Array(0);
 
 /**
@@ -21,7 +23,7 @@ export class EndpointTable {
   /** The numbers of the newest sample and of its keyframe. */
   seqs = new Uint32Array(0);
   baseSeqs = new Uint32Array(0);
-  /** When the newest sample was taken by the endpoint's clock, and when the gateway received it: Unix milliseconds. */
+  /** When the newest sample was measured by the endpoint's clock, and by the gateway's: Unix milliseconds. */
   atMs = new Float64Array(0);
   receivedMs = new Float64Array(0);
   /** When it arrived here, monotonic, and how long after the one before. */
@@ -29,17 +31,37 @@ export class EndpointTable {
   gapsMs = new Float32Array(0);
   /** How often its gateway expects samples; 0 when it did not say. */
   everyMs = new Float32Array(0);
-  /** When the gateway received it, on this process's monotonic clock. */
+  /** When it was measured, on this process's monotonic clock. */
   takenMs = new Float64Array(0);
   counters = new Float64Array(0);
   vitals = new Float32Array(0);
   /** The group of the fleet that it is counted in. */
   groups = new Uint16Array(0);
-  readonly #keyframes = new RecordStore();
-  readonly #deltas = new RecordStore();
+  readonly #keyframes: RecordStore;
+  readonly #deltas: RecordStore;
   readonly #slots = new SlotIndex((slot) => this.nums[slot] as number);
   readonly #free: number[] = [];
   #used = 0;
+
+  /** `maxBytes`: of what endpoints sent; the rest is bounded by their number. */
+  constructor({ maxBytes = Number.POSITIVE_INFINITY }: { readonly maxBytes?: number } = {}) {
+    this.#keyframes = new RecordStore({ maxBytes: KEYFRAME_SHARE * maxBytes });
+    this.#deltas = new RecordStore({ maxBytes: (1 - KEYFRAME_SHARE) * maxBytes });
+  }
+
+  /** Of keyframes and deltas. */
+  get bytes(): number {
+    return this.#keyframes.bytes + this.#deltas.bytes;
+  }
+
+  /** Whether there is room for a keyframe of this length, in place of that in the slot. */
+  fitsKeyframe(slot: number | undefined, length: number): boolean {
+    return this.#keyframes.fits(slot, length);
+  }
+
+  fitsDelta(slot: number, length: number): boolean {
+    return this.#deltas.fits(slot, length);
+  }
 
   get size(): number {
     return this.#slots.size;

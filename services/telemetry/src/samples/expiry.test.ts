@@ -11,15 +11,20 @@ function start() {
   const expired: number[] = [];
   const asked: number[] = [];
   let hasRoom = true;
+  let recorded = Number.POSITIVE_INFINITY;
+  let heardSinceMs = clock.monotonic();
   const expiry = new Expiry({
     ...{ clock, table, expiryMs: 3 * MINUTE },
     ask: (slot) => {
       if (hasRoom) asked.push(slot);
       return hasRoom;
     },
+    heardForMs: () => clock.monotonic() - heardSinceMs,
     expire: (slot) => {
+      if (expired.length >= recorded) return false;
       expired.push(slot);
       table.remove(slot);
+      return true;
     },
   });
   expiry.start();
@@ -30,7 +35,9 @@ function start() {
     return slot;
   };
   const room = (is: boolean): void => void (hasRoom = is);
-  return { clock, table, expiry, expired, asked, add, room };
+  const mayExpire = (count: number): void => void (recorded = count);
+  const hearsAgain = (): void => void (heardSinceMs = clock.monotonic());
+  return { clock, table, expiry, expired, asked, add, room, mayExpire, hearsAgain };
 }
 
 test('an endpoint is forgotten after the expiry, one that polls seldom after three of its intervals', async () => {
@@ -58,5 +65,32 @@ test('its gateway is asked first: it may have been ordered to poll seldom after 
   table.everyMs[ordered] = 10 * MINUTE;
   await clock.advanceAsync(MINUTE);
   expect([asked, expired]).toEqual([[ordered, silent], [silent]]);
+  expiry.stop();
+});
+
+test('an endpoint that cannot go yet stays, and is asked again soon', async () => {
+  const { clock, table, expiry, expired, asked, add, mayExpire } = start();
+  for (let i = 0; i < 3; i += 1) add(MINUTE);
+  mayExpire(1);
+  await clock.advanceAsync(3.5 * MINUTE);
+  expect([expired.length, table.size]).toEqual([1, 2]);
+  mayExpire(2);
+  await clock.advanceAsync(1_000);
+  expect([expired.length, table.size]).toEqual([2, 1]);
+  mayExpire(3);
+  await clock.advanceAsync(1_000);
+  expect([expired.length, table.size, asked.length]).toEqual([3, 0, 3]);
+  expiry.stop();
+});
+
+test('time in which nothing could be heard is no silence of an endpoint', async () => {
+  const { clock, expiry, expired, add, hearsAgain } = start();
+  const slot = add(MINUTE);
+  await clock.advanceAsync(2 * MINUTE);
+  hearsAgain();
+  await clock.advanceAsync(2.5 * MINUTE);
+  expect(expired).toEqual([]);
+  await clock.advanceAsync(MINUTE);
+  expect(expired).toEqual([slot]);
   expiry.stop();
 });

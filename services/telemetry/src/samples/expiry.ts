@@ -6,12 +6,17 @@ export interface ExpiryOptions {
   readonly table: EndpointTable;
   /** Samples that are older are forgotten, or those that are older than three of the endpoint's own intervals if that is longer. */
   readonly expiryMs: number;
+  /** For how long messages have come through without a gap: silence before is not the endpoint's. */
+  readonly heardForMs: () => number;
   /** Its gateway is to say again how often samples come: an order may have made the interval longer after the last one. False: not now. */
   readonly ask: (slot: number) => boolean;
-  readonly expire: (slot: number) => void;
+  /** Returns whether the endpoint is gone; if not, it is asked again soon. */
+  readonly expire: (slot: number) => boolean;
 }
 
 const SWEEP_MS = 5_000;
+/** While endpoints wait until they can go. */
+const WAITING_MS = 500;
 const INTERVALS = 3;
 /** Gateways answer within this time. */
 const ANSWER_MS = 4_000;
@@ -28,29 +33,37 @@ export class Expiry {
   }
 
   start(): void {
-    this.#timer = this.#options.clock.setInterval(() => this.#sweep(), SWEEP_MS);
+    this.#timer = this.#options.clock.setTimeout(() => this.#run(), SWEEP_MS);
   }
 
   stop(): void {
     this.#options.clock.clear(this.#timer);
   }
 
-  #sweep(): void {
+  #run(): void {
+    this.#timer = this.#options.clock.setTimeout(() => this.#run(), this.#sweep() === 0 ? SWEEP_MS : WAITING_MS);
+  }
+
+  /** Returns how many endpoints are to go and are still there. */
+  #sweep(): number {
     const { clock, table, expire } = this.#options;
     const nowMs = clock.monotonic();
+    let waiting = 0;
     for (let slot = 0; slot < table.end; slot += 1) {
       if (table.nums[slot] === 0 || !this.#isOverdue(slot, nowMs)) this.#askedMs.delete(slot);
       else if (table.ended[slot] === 1 || this.#hasHadTime(slot, nowMs)) {
-        this.#askedMs.delete(slot);
-        expire(slot);
+        if (expire(slot)) this.#askedMs.delete(slot);
+        else waiting += 1;
       }
     }
+    return waiting;
   }
 
   #isOverdue(slot: number, nowMs: number): boolean {
-    const { table, expiryMs } = this.#options;
+    const { table, expiryMs, heardForMs } = this.#options;
     const ownMs = INTERVALS * Math.max(table.gapsMs[slot] as number, table.everyMs[slot] as number);
-    return nowMs - (table.heardMs[slot] as number) > Math.max(expiryMs, ownMs);
+    const silentMs = Math.min(nowMs - (table.heardMs[slot] as number), heardForMs());
+    return silentMs > Math.max(expiryMs, ownMs);
   }
 
   /** Whether its gateway was asked, and has had time to answer. */

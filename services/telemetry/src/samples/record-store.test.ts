@@ -78,3 +78,27 @@ describe('the room that it takes', () => {
     );
   });
 });
+
+test('with a bound it says what fits, and takes no more', () => {
+  const [ROWS, maxBytes] = [3_000, 512 * 1024];
+  const store = new RecordStore({ maxBytes });
+  store.resize(ROWS);
+  const refused = { short: 0, long: 0 };
+  const setAll = (lengthOf: (row: number) => number): void => {
+    for (let row = 0; row < ROWS; row += 1) {
+      const length = lengthOf(row);
+      if (store.fits(row, length)) store.set(row, filled(length, 1));
+      else refused[length > 4_096 ? 'long' : 'short'] += 1;
+      expect(store.bytes).toBeLessThanOrEqual(maxBytes);
+    }
+  };
+  setAll((row) => (row % 100 === 0 ? 5_000 : 200 + (row % 5) * 100));
+  expect([refused.short > 0, refused.long > 0]).toEqual([true, true]);
+  // What is there may be replaced by what is as long.
+  for (let row = 0; row < ROWS; row += 1) {
+    const length = store.get(row)?.length ?? 0;
+    if (length > 0) expect([store.fits(row, length), store.fits(undefined, 60_000)]).toEqual([true, false]);
+  }
+  for (let row = 0; row < ROWS; row += 1) store.delete(row);
+  expect([store.fits(undefined, 200), store.fits(0, 300)]).toEqual([true, true]);
+});

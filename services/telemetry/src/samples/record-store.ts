@@ -20,6 +20,7 @@ interface Page {
  * replaced by one of the same length leaves nothing behind, and the garbage collector has nothing to visit or to move.
  */
 export class RecordStore {
+  readonly #maxBytes: number;
   readonly #pages: Page[] = [];
   /** Pages with room, by the length of their places in steps. */
   readonly #open = new Map<number, number[]>();
@@ -29,6 +30,26 @@ export class RecordStore {
   /** The place of each row, one more than it is; 0 is none. */
   #handles = new Uint32Array(0);
   #lengths = new Uint32Array(0);
+  #longBytes = 0;
+
+  constructor({ maxBytes = Number.POSITIVE_INFINITY }: { readonly maxBytes?: number } = {}) {
+    this.#maxBytes = maxBytes;
+  }
+
+  /** What it takes: whole pages, and records that have a buffer each. */
+  get bytes(): number {
+    return this.#pages.length * PAGE_BYTES + this.#longBytes;
+  }
+
+  /** Whether a record of this length fits, in place of the row's if it is of one. */
+  fits(row: number | undefined, length: number): boolean {
+    const steps = Math.ceil(length / STEP);
+    const known = row === undefined ? 0 : (this.#lengths[row] ?? 0);
+    if (length > LONGEST_SHARED) return this.bytes - (known > LONGEST_SHARED ? known : 0) + length <= this.#maxBytes;
+    if (known > 0 && steps === Math.ceil(known / STEP)) return true;
+    if ((this.#open.get(steps)?.length ?? 0) > 0 || this.#empty.length > 0) return true;
+    return this.bytes + PAGE_BYTES <= this.#maxBytes;
+  }
 
   /** Whether the row has a record. An empty one is none. */
   has(row: number): boolean {
@@ -52,8 +73,10 @@ export class RecordStore {
     const steps = Math.ceil(record.length / STEP);
     if (steps !== Math.ceil((this.#lengths[row] as number) / STEP)) this.#move(row, record.length, steps);
     this.#lengths[row] = record.length;
-    if (record.length > LONGEST_SHARED) this.#long.set(row, copyOf(record));
-    else this.get(row)?.set(record);
+    if (record.length > LONGEST_SHARED) {
+      this.#longBytes += record.length - (this.#long.get(row)?.length ?? 0);
+      this.#long.set(row, copyOf(record));
+    } else this.get(row)?.set(record);
   }
 
   delete(row: number): void {
@@ -76,6 +99,7 @@ export class RecordStore {
   }
 
   #release(row: number): void {
+    this.#longBytes -= this.#long.get(row)?.length ?? 0;
     this.#long.delete(row);
     const handle = this.#handles[row] as number;
     if (handle === 0) return;

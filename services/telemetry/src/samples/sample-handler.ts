@@ -59,7 +59,7 @@ export class SampleHandler {
 
 const RESULTS: readonly FrameResult[] = [
   ...(['keyframe', 'delta', 'processes', 'repeated', 'stale_session', 'no_keyframe', 'malformed'] as const),
-  ...(['unknown_endpoint', 'wrong_partition', 'too_many_endpoints'] as const),
+  ...(['unknown_endpoint', 'wrong_partition', 'too_many_endpoints', 'no_room'] as const),
 ];
 const FAULTS: readonly ValueFault[] = ['out_of_range', 'counter_back', 'clock_jump'];
 

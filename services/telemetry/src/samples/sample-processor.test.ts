@@ -1,19 +1,21 @@
 import { expect, test } from '@jest/globals';
 import type { Endpoint } from '@muster/directory';
+import { absentValues, encodeKeyframe, makeShape } from '@muster/host-metrics';
 import type { SampleItem } from '@muster/messages';
+import { FRAME, LIMITS } from '@muster/protocol';
 import { FakeClock } from '@muster/runtime/testing';
 import fc from 'fast-check';
 import { FleetHistograms } from '../fleet/fleet-histograms.js';
-import { FakeEndpoint } from '../testing/fake-endpoint.js';
+import { FakeEndpoint, ORG } from '../testing/fake-endpoint.js';
 import { EndpointTable } from './endpoint-table.js';
 import { SampleProcessor } from './sample-processor.js';
 import { VITALS, type Vital } from './vitals.js';
 
-function start(count = 1, maxEndpoints = 100) {
+function start(count = 1, maxEndpoints = 100, maxBytes = Number.POSITIVE_INFINITY) {
   const clock = new FakeClock();
   const endpoints = Array.from({ length: count }, (_, i) => new FakeEndpoint(i + 1));
   const directory = new Map<number, Endpoint>(endpoints.map((one) => [one.num, one.endpoint()]));
-  const table = new EndpointTable();
+  const table = new EndpointTable({ maxBytes });
   const fleet = new FleetHistograms({ table, labels: [], endpointOf: (num) => directory.get(num) });
   const faults: string[] = [];
   const wanted: string[] = [];
@@ -167,6 +169,82 @@ test('values that cannot be are left out and counted: shares above 1, counters t
   expect(vital(endpoint, 'network')).toBeCloseTo(1_000 / 60);
   expect(faults).toEqual(['out_of_range', 'counter_back', 'clock_jump', 'out_of_range']);
   expect(vital(endpoint, 'memory')).toBeNaN();
+});
+
+test('readings that one poll brings have rates, a clock and an age of their own, however long they waited', () => {
+  const { clock, endpoint, process, vital, faults, table } = start();
+  const slot = () => table.slotOf(endpoint.num) ?? Number.NaN;
+  let atMs = clock.now();
+  const poll = (ages: readonly number[]): void => {
+    clock.advance(60_000);
+    for (const ageMs of ages) {
+      atMs = clock.now() - ageMs;
+      // Its clock is two seconds ahead.
+      const networkBytes = atMs - 1_600_000_000_000;
+      const kind = endpoint.seq === 0 ? 'keyframe' : 'delta';
+      const item = endpoint.sample({ networkBytes }, atMs + 2_000, kind, atMs);
+      process(endpoint, [...(item.slice(0, 7) as unknown as [...SampleItem]), 60_000, ageMs] as never);
+      if (endpoint.seq > 1) expect(vital(endpoint, 'network')).toBeCloseTo(1_000);
+      expect(vital(endpoint, 'clock')).toBeCloseTo(2);
+      expect(clock.monotonic() - (table.takenMs[slot()] as number)).toBe(ageMs);
+    }
+  };
+  poll([45_000, 35_000, 25_000, 15_000, 5_000]);
+  poll([55_000, 45_000, 35_000, 25_000, 15_000, 5_000]);
+  expect(faults).toEqual([]);
+});
+
+test('a sample that was late on its way has rates by the uptime of its host, which tells a clock that jumped as well', () => {
+  const { endpoint, process, vital, faults } = start();
+  const send = (networkBytes: number, seconds: number, clockSeconds: number, lateSeconds: number): number => {
+    const measured = { networkBytes, uptimeSeconds: 1_000 + seconds };
+    const kind = endpoint.seq === 0 ? 'keyframe' : 'delta';
+    process(endpoint, endpoint.sample(measured, 1_000 * clockSeconds, kind, 1_000 * (100 + seconds + lateSeconds)));
+    return vital(endpoint, 'network');
+  };
+  send(0, 0, 100, 0);
+  expect(send(600, 60, 160, 40)).toBeCloseTo(10);
+  expect(send(1_200, 120, 220, 0)).toBeCloseTo(10);
+  expect(faults).toEqual([]);
+  expect(send(1_800, 180, 4_000, 30)).toBeNaN();
+  expect(faults).toEqual(['clock_jump']);
+});
+
+test('a fleet that sends the longest keyframes fills no more memory than there may be, and is not silent', () => {
+  const MIB = 1_024 * 1_024;
+  const { endpoints, process, table, clock, wanted } = start(200, 1_000, 2 * MIB);
+  const long = (one: FakeEndpoint, seq: number): SampleItem => {
+    const interfaces = Array.from({ length: 32 }, (_, i) => `eth${i}`.padEnd(120, 'x'));
+    const disks = Array.from({ length: 32 }, (_, i) => `sd${i}`.padEnd(120, 'x'));
+    const shape = makeShape({ interface: interfaces, disk: disks, filesystem: disks });
+    const body = encodeKeyframe({ seq, atMs: 1_000 * seq, shape, values: absentValues(shape).fill(2 ** 40) });
+    return [ORG, one.agentId, one.num, one.epoch, FRAME.keyframe, 1_000 * seq, body];
+  };
+  const results = endpoints.map((one) => process(one, long(one, 1)));
+  const kept = results.filter((result) => result === 'keyframe').length;
+  expect(new Set(results)).toEqual(new Set(['keyframe', 'no_room']));
+  expect([kept > 20, table.size === kept, table.bytes <= 2 * MIB]).toEqual([true, true, true]);
+  // Who has room goes on, whatever else is sent.
+  clock.advance(60_000);
+  const again = endpoints.map((one) => process(one, long(one, 2)));
+  expect(again).toEqual(results);
+  const [first] = endpoints as [FakeEndpoint];
+  expect(table.seqs[table.slotOf(first.num) ?? Number.NaN]).toBe(2);
+  // One whose next session has no room sends all the same: it is not silent.
+  first.reconnects();
+  clock.advance(60_000);
+  for (let num = 1_000; table.fitsKeyframe(undefined, LIMITS.sampleBytes); num += 1) {
+    const slot = table.add(num, 0);
+    table.setKeyframe(slot, new Uint8Array(5_000));
+  }
+  first.sample({}, 1_000, 'keyframe');
+  expect(process(first, first.sample({}, 2_000, 'delta'))).toBe('no_room');
+  expect(table.heardMs[table.slotOf(first.num) ?? Number.NaN]).toBe(clock.monotonic());
+  // One that has none is not asked for it again and again.
+  const last = endpoints.at(-1) as FakeEndpoint;
+  last.sample({}, 1_000, 'keyframe');
+  expect([process(last, last.sample({}, 2_000, 'delta')), wanted]).toEqual(['no_room', []]);
+  expect(table.bytes).toBeLessThanOrEqual(2 * MIB);
 });
 
 test('no frame makes it throw, and after any of them the fleet counts each endpoint once', () => {

@@ -18,7 +18,9 @@ export type FrameResult =
   | 'malformed'
   | 'unknown_endpoint'
   | 'wrong_partition'
-  | 'too_many_endpoints';
+  | 'too_many_endpoints'
+  /** What endpoints sent takes as much memory as it may. */
+  | 'no_room';
 
 /** Told before and after the vitals of a slot change, and that an endpoint is new in its slot. */
 export interface SlotObserver {
@@ -70,7 +72,7 @@ export class SampleProcessor {
 
   process(item: SampleItem, partition: number): FrameResult {
     if (!isWellFormed(item)) return 'malformed';
-    const [org, agentId, num, epoch, type, , body] = item;
+    const [org, agentId, num, epoch, type] = item;
     const { directory, table, maxEndpoints } = this.#options;
     const endpoint = directory.byNum(num);
     if (endpoint === undefined || endpoint.agentId !== agentId || endpoint.org !== org) return 'unknown_endpoint';
@@ -84,7 +86,7 @@ export class SampleProcessor {
     else if (epoch === table.epochs[slot]) table.everyMs[slot] = item[7] ?? 0;
     try {
       if (type === FRAME.keyframe) return this.#keyframe(slot, item, partition);
-      if (type === FRAME.delta) return this.#delta(slot, epoch, agentId, item[5], body);
+      if (type === FRAME.delta) return this.#delta(slot, item);
       return type === FRAME.processes ? 'processes' : 'malformed';
     } catch (error) {
       if (error instanceof MalformedBytes) return 'malformed';
@@ -100,10 +102,11 @@ export class SampleProcessor {
     const isSameSession = known !== undefined && table.epochs[known] === epoch;
     // Gateways send a keyframe again to everybody when one instance asks for it.
     if (isSameSession && seq <= (table.seqs[known] as number)) return 'repeated';
+    if (!table.fitsKeyframe(known, body.length)) return this.#noRoom(known);
     const slot = known ?? table.add(num, partition);
     if (known === undefined) observer.begin(slot);
     else observer.leave(slot);
-    this.#keep(slot, receivedMs, isSameSession);
+    this.#keep(slot, item, isSameSession);
     // A gateway sends what it has to a new owner of the partition. Otherwise clocks that differ must not make a sample old.
     if (known === undefined) table.takenMs[slot] = (table.heardMs[slot] as number) - this.#agoMs(receivedMs);
     table.epochs[slot] = epoch;
@@ -114,33 +117,46 @@ export class SampleProcessor {
     return 'keyframe';
   }
 
-  #delta(slot: number | undefined, epoch: number, agentId: AgentId, receivedMs: number, body: Uint8Array): FrameResult {
-    const { table, observer, onNoKeyframe } = this.#options;
+  #delta(slot: number | undefined, item: SampleItem): FrameResult {
+    const [, agentId, , epoch, , receivedMs, body] = item;
+    const { table, observer } = this.#options;
     const { seq, baseSeq } = deltaHead(body);
-    if (slot === undefined || table.epochs[slot] !== epoch) {
-      onNoKeyframe(agentId);
-      return 'no_keyframe';
-    }
+    if (slot === undefined || table.epochs[slot] !== epoch) return this.#noKeyframe(slot, agentId);
     if (seq <= (table.seqs[slot] as number)) return 'repeated';
-    if (table.baseSeqs[slot] !== baseSeq) {
-      onNoKeyframe(agentId);
-      return 'no_keyframe';
-    }
+    if (table.baseSeqs[slot] !== baseSeq) return this.#noKeyframe(slot, agentId);
+    if (!table.fitsDelta(slot, body.length)) return this.#noRoom(slot);
     this.#scanner.scan(table.keyframe(slot), body);
     observer.leave(slot);
     const [heardMs, takenMs] = [table.heardMs[slot] as number, table.takenMs[slot] as number];
     const laterMs = receivedMs - (table.receivedMs[slot] as number);
-    this.#keep(slot, receivedMs, true);
+    this.#keep(slot, item, true);
     // It was sent again too, right after its keyframe.
     const nowMs = table.heardMs[slot] as number;
-    if (laterMs - (nowMs - heardMs) > RESENT_MS) table.takenMs[slot] = Math.min(nowMs, takenMs + laterMs);
+    if (laterMs - (nowMs - heardMs) > RESENT_MS)
+      table.takenMs[slot] = Math.min(nowMs - (item[8] ?? 0), takenMs + laterMs);
     table.setDelta(slot, body);
     observer.join(slot);
     return 'delta';
   }
 
+  /** Whoever sends what cannot be kept is not silent. */
+  #noRoom(slot: number | undefined): FrameResult {
+    const { table, clock } = this.#options;
+    if (slot !== undefined) table.heardMs[slot] = clock.monotonic();
+    return 'no_room';
+  }
+
+  /** It cannot be read without its keyframe, which is asked for where it would have room. */
+  #noKeyframe(slot: number | undefined, agentId: AgentId): FrameResult {
+    const { table, onNoKeyframe } = this.#options;
+    if (!table.fitsKeyframe(undefined, LIMITS.sampleBytes)) return this.#noRoom(slot);
+    onNoKeyframe(agentId);
+    return 'no_keyframe';
+  }
+
   /** Takes the scanned sample for the newest of this slot. */
-  #keep(slot: number, receivedMs: number, isSameSession: boolean): void {
+  #keep(slot: number, item: SampleItem, isSameSession: boolean): void {
+    const [receivedMs, ageMs] = [item[5], item[8] ?? 0];
     const { table, clock } = this.#options;
     const { seq, atMs } = this.#scanner;
     this.#reader.read(this.#scanner, receivedMs, isSameSession ? this.#beforeOf(slot) : undefined);
@@ -155,7 +171,7 @@ export class SampleProcessor {
     const heardMs = table.heardMs[slot] as number;
     table.gapsMs[slot] = isSameSession && heardMs > 0 ? nowMs - heardMs : 0;
     table.heardMs[slot] = nowMs;
-    table.takenMs[slot] = nowMs;
+    table.takenMs[slot] = nowMs - ageMs;
   }
 
   #agoMs(receivedMs: number): number {
@@ -175,7 +191,6 @@ function isWellFormed(item: unknown): item is SampleItem {
   if (!Array.isArray(item)) return false;
   const body: unknown = item[6];
   if (!(body instanceof Uint8Array) || body.length > LIMITS.sampleBytes) return false;
-  const everyMs: unknown = item[7] ?? 0;
-  if (typeof everyMs !== 'number' || !(everyMs >= 0)) return false;
+  for (const ms of [item[7] ?? 0, item[8] ?? 0] as unknown[]) if (typeof ms !== 'number' || !(ms >= 0)) return false;
   return Number.isSafeInteger(item[2]) && Number.isSafeInteger(item[3]) && Number.isSafeInteger(item[5]);
 }

@@ -17,8 +17,9 @@ import {
 export const VITALS = ['cpu', 'memory', 'disk', 'load', 'disk_io', 'network', 'clock', 'agent'] as const;
 export type Vital = (typeof VITALS)[number];
 
-/** Totals from which rates are made: bytes of disks, bytes of interfaces, the agent's processor time in milliseconds. */
-export const COUNTERS = 3;
+/** Totals from which rates are made: bytes of disks, bytes of interfaces, the agent's processor time in milliseconds; and the host's uptime in seconds. */
+export const COUNTERS = 4;
+const UPTIME_AT = 3;
 
 /** Why a value was left out. */
 export type ValueFault = 'out_of_range' | 'counter_back' | 'clock_jump';
@@ -27,7 +28,7 @@ export type ValueFault = 'out_of_range' | 'counter_back' | 'clock_jump';
 export interface Before {
   /** `NaN` where there was none. */
   readonly counters: Float64Array;
-  /** The endpoint's clock and the gateway's, Unix milliseconds. */
+  /** When it was measured, by the endpoint's clock and the gateway's, Unix milliseconds. */
   readonly atMs: number;
   readonly receivedMs: number;
 }
@@ -39,6 +40,7 @@ const MEMORY = hostMetric('system.memory.limit');
 const MEMORY_USED = hostMetric('system.memory.usage', { 'system.memory.state': 'used' });
 const AVAILABLE = hostMetric('system.linux.memory.available');
 const AGENT_TIME = hostMetric('muster.agent.cpu.time');
+const UPTIME = hostMetric('system.uptime');
 
 const DISK = groupNumber('disk');
 const DISK_IO = ['read', 'write'].map((way) => groupMetric('disk', 'system.disk.io', { 'disk.io.direction': way }));
@@ -54,6 +56,7 @@ const [USED, FREE] = ['used', 'free'].map((state) =>
 const scaleOf = (metric: { readonly scale: number } | undefined): number => metric?.scale ?? 1;
 const DISK_SCALE = scaleOf(GROUP_METRICS.disk[DISK_IO[0] as number]);
 const AGENT_SCALE = scaleOf(HOST_METRICS[AGENT_TIME]);
+const UPTIME_SCALE = scaleOf(HOST_METRICS[UPTIME]);
 const CPU_SCALE = scaleOf(HOST_METRICS[CPU]);
 const LOAD_SCALE = scaleOf(HOST_METRICS[LOAD]);
 
@@ -61,7 +64,7 @@ const LOAD_SCALE = scaleOf(HOST_METRICS[LOAD]);
 const MOST_LOAD = 10_000;
 const MOST_BYTES_PER_SECOND = 1e13;
 const MOST_CLOCK_SECONDS = 1e9;
-/** The two clocks may disagree by so much about the time between two samples before no rate is made of it. */
+/** Two clocks may disagree by so much about the time between two samples before no rate is made of it. */
 const CLOCK_TOLERANCE_MS = 2_000;
 const CLOCK_TOLERANCE = 0.2;
 
@@ -77,7 +80,7 @@ export class VitalsReader {
     this.#onFault = onFault;
   }
 
-  /** `receivedMs` is the gateway's clock when the sample came. */
+  /** `receivedMs` is the gateway's clock when the sample was measured. */
   read(sample: SampleScanner, receivedMs: number, before: Before | undefined): void {
     const { values } = sample;
     const out = this.vitals;
@@ -89,6 +92,7 @@ export class VitalsReader {
     this.counters[0] = sumOf(sample, DISK, DISK_IO) * DISK_SCALE;
     this.counters[1] = sumOf(sample, INTERFACE, NETWORK_IO);
     this.counters[2] = (values[AGENT_TIME] as number) * AGENT_SCALE;
+    this.counters[UPTIME_AT] = (values[UPTIME] as number) * UPTIME_SCALE;
     const seconds = this.#secondsSince(sample, receivedMs, before);
     out[4] = this.#rate(0, seconds, before, MOST_BYTES_PER_SECOND);
     out[5] = this.#rate(1, seconds, before, MOST_BYTES_PER_SECOND);
@@ -129,14 +133,16 @@ export class VitalsReader {
     return Math.abs(seconds) <= MOST_CLOCK_SECONDS ? seconds : this.#fault('out_of_range');
   }
 
-  /** The time between two samples, by the endpoint's clock if the gateway's agrees; `NaN` where no rate can be made. */
+  /**
+   * The time between two samples by the endpoint's clock, if the host's uptime or the gateway's clock agrees; `NaN` where no rate can be made. A sample that was
+   * late on its way says nothing of the endpoint's clock.
+   */
   #secondsSince(sample: SampleScanner, receivedMs: number, before: Before | undefined): number {
     if (before === undefined) return Number.NaN;
     const elapsedMs = sample.atMs - before.atMs;
-    const receivedLaterMs = receivedMs - before.receivedMs;
-    const tolerance = Math.max(CLOCK_TOLERANCE_MS, CLOCK_TOLERANCE * Math.abs(receivedLaterMs));
-    if (elapsedMs > 0 && Math.abs(elapsedMs - receivedLaterMs) <= tolerance) return elapsedMs / 1_000;
-    return this.#fault('clock_jump');
+    const uptimeMs = 1_000 * ((this.counters[UPTIME_AT] as number) - (before.counters[UPTIME_AT] as number));
+    const isRight = agrees(elapsedMs, receivedMs - before.receivedMs) || agrees(elapsedMs, uptimeMs);
+    return elapsedMs > 0 && isRight ? elapsedMs / 1_000 : this.#fault('clock_jump');
   }
 
   #rate(counter: number, seconds: number, before: Before | undefined, most: number): number {
@@ -156,6 +162,10 @@ export class VitalsReader {
     this.#onFault(fault);
     return Number.NaN;
   }
+}
+
+function agrees(elapsedMs: number, otherMs: number): boolean {
+  return Math.abs(elapsedMs - otherMs) <= Math.max(CLOCK_TOLERANCE_MS, CLOCK_TOLERANCE * Math.abs(otherMs));
 }
 
 /** The sum of these metrics over all instances; absent values count as nothing. `NaN` when there is no instance. */

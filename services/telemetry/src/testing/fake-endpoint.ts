@@ -24,6 +24,8 @@ export interface Measured {
   readonly load?: number;
   readonly diskBytes?: number;
   readonly networkBytes?: number;
+  /** Absent unless said. */
+  readonly uptimeSeconds?: number;
 }
 
 const NAMES = {
@@ -94,13 +96,22 @@ export class FakeEndpoint {
 }
 
 function writeMeasured(values: Float64Array, measured: Measured): void {
-  const { cpu = 0.25, memory = 0.5, disk = 0.4, load = 1, diskBytes = 0, networkBytes = 0 } = measured;
+  const {
+    cpu = 0.25,
+    memory = 0.5,
+    disk = 0.4,
+    load = 1,
+    diskBytes = 0,
+    networkBytes = 0,
+    uptimeSeconds = Number.NaN,
+  } = measured;
   values[hostMetric('system.cpu.utilization')] = Math.round(cpu * 1_000);
   values[hostMetric('system.cpu.logical.count')] = 2;
   values[hostMetric('system.cpu.load_average.1m')] = Math.round(load * 2 * 100);
   values[hostMetric('system.memory.limit')] = 8_000_000;
   values[hostMetric('system.linux.memory.available')] = Math.round(8_000_000 * (1 - memory));
   values[hostMetric('muster.agent.cpu.time')] = 0;
+  values[hostMetric('system.uptime')] = uptimeSeconds;
   const put = (group: Group, instance: number, name: string, attributes: Record<string, string>, value: number) => {
     values[groupOffset(SHAPE, group, instance, groupMetric(group, name, attributes))] = value;
   };

@@ -1,23 +1,29 @@
 import type { Series } from '../series/series.js';
 import type { SampleBatch } from '../wire/sample-batch.js';
 
-const FIRST_CAPACITY = 1_024;
+const CHUNK_SAMPLES = 4_096;
 
-/** First in, first out, of a bounded number of samples. It grows by doubling and costs 24 bytes a sample. */
+/** Samples of about the same time. */
+interface Chunk {
+  readonly series: (Series | undefined)[];
+  readonly timesMs: Float64Array;
+  readonly values: Float64Array;
+}
+
+/**
+ * First in, first out, of a bounded number of samples. It takes 24 bytes a sample for what waits, in chunks: to grow moves nothing, and what an outage of the store
+ * took is free after it.
+ */
 export class SampleQueue {
   readonly #limit: number;
-  #series: (Series | undefined)[];
-  #timesMs: Float64Array;
-  #values: Float64Array;
+  /** Oldest first. */
+  readonly #chunks: Chunk[] = [];
+  /** The place of the oldest sample in the first chunk. */
   #head = 0;
   #size = 0;
 
   constructor(limit: number) {
     this.#limit = limit;
-    const capacity = Math.min(limit, FIRST_CAPACITY);
-    this.#series = Array.from({ length: capacity });
-    this.#timesMs = new Float64Array(capacity);
-    this.#values = new Float64Array(capacity);
   }
 
   get size(): number {
@@ -26,20 +32,19 @@ export class SampleQueue {
 
   /** Time of the sample that waits longest; `undefined` without samples. */
   get oldestMs(): number | undefined {
-    return this.#size === 0 ? undefined : this.#timesMs[this.#head];
+    return this.#size === 0 ? undefined : this.#chunks[0]?.timesMs[this.#head];
   }
 
   /** Returns `displaced` when the queue was full and its oldest sample made room. */
   push(series: Series, timeMs: number, value: number): 'queued' | 'displaced' {
     const displaced = this.#size === this.#limit;
-    if (displaced) {
-      this.#head = (this.#head + 1) % this.#timesMs.length;
-      this.#size -= 1;
-    } else if (this.#size === this.#timesMs.length) this.#grow();
-    const tail = (this.#head + this.#size) % this.#timesMs.length;
-    this.#series[tail] = series;
-    this.#timesMs[tail] = timeMs;
-    this.#values[tail] = value;
+    if (displaced) this.#drop();
+    const place = this.#head + this.#size;
+    const chunk = this.#chunkAt(Math.floor(place / CHUNK_SAMPLES));
+    const at = place % CHUNK_SAMPLES;
+    chunk.series[at] = series;
+    chunk.timesMs[at] = timeMs;
+    chunk.values[at] = value;
     this.#size += 1;
     return displaced ? 'displaced' : 'queued';
   }
@@ -51,28 +56,32 @@ export class SampleQueue {
     const timesMs = new Float64Array(length);
     const values = new Float64Array(length);
     for (let index = 0; index < length; index += 1) {
-      const from = (this.#head + index) % this.#timesMs.length;
-      const one = this.#series[from];
-      this.#series[from] = undefined;
+      const chunk = this.#chunkAt(0);
+      const one = chunk.series[this.#head];
       if (one !== undefined) series.push(one);
-      timesMs[index] = this.#timesMs[from] ?? 0;
-      values[index] = this.#values[from] ?? 0;
+      timesMs[index] = chunk.timesMs[this.#head] ?? 0;
+      values[index] = chunk.values[this.#head] ?? 0;
+      this.#drop();
     }
-    this.#head = (this.#head + length) % this.#timesMs.length;
-    this.#size -= length;
     return { series, timesMs, values };
   }
 
-  #grow(): void {
-    const capacity = Math.min(this.#limit, 2 * this.#timesMs.length);
-    const size = this.#size;
-    const { series, timesMs, values } = this.take(size);
-    this.#series = [...series, ...Array.from<undefined>({ length: capacity - size })];
-    this.#timesMs = new Float64Array(capacity);
-    this.#timesMs.set(timesMs);
-    this.#values = new Float64Array(capacity);
-    this.#values.set(values);
+  /** Forgets the oldest sample. */
+  #drop(): void {
+    this.#chunkAt(0).series[this.#head] = undefined;
+    this.#head += 1;
+    this.#size -= 1;
+    if (this.#head < CHUNK_SAMPLES) return;
     this.#head = 0;
-    this.#size = size;
+    this.#chunks.shift();
+  }
+
+  #chunkAt(index: number): Chunk {
+    let chunk = this.#chunks[index];
+    if (chunk === undefined) {
+      const [timesMs, values] = [new Float64Array(CHUNK_SAMPLES), new Float64Array(CHUNK_SAMPLES)];
+      this.#chunks[index] = chunk = { series: Array.from({ length: CHUNK_SAMPLES }), timesMs, values };
+    }
+    return chunk;
   }
 }

@@ -22,6 +22,9 @@ export interface LabelPolicyOptions {
 /** Labels that name the endpoint and seldom change: each change of a value begins new series. */
 export const DEFAULT_ENDPOINT_LABELS = ['org', 'agent', 'host', 'os'] as const;
 
+/** Labels that tell endpoints apart; at least one of them must be written. */
+export const ENDPOINT_IDS = ['agent', 'agent_id'] as const;
+
 // What Prometheus gives a meaning in histograms and summaries.
 const RESERVED = ['le', 'quantile'];
 

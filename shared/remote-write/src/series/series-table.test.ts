@@ -53,6 +53,22 @@ describe('series table', () => {
     expect(dropped).toEqual({ out_of_order: 2 });
   });
 
+  test('details leave room for the other series of their endpoint, whichever come first', () => {
+    create({ maxSeriesPerEndpoint: 20 });
+    const append = (isDetail: boolean, prefix: string): void =>
+      table.append({
+        ...{ endpoint: 'a', labels: { agent: 'a' }, timestampMs: clock.now() },
+        samples: Array.from({ length: 30 }, (_, i) => {
+          const sample = { name: 'bytes_total', labels: { device: `${prefix}${i}`, direction: 'in' }, value: 1 };
+          return isDetail ? { ...sample, isDetail } : sample;
+        }),
+      });
+    append(true, 'core');
+    append(false, 'disk');
+    const count = (prefix: string): number => pushed.filter((text) => text.includes(`device=${prefix}`)).length;
+    expect([count('core'), count('disk'), dropped]).toEqual([15, 5, { endpoint_series_limit: 15 + 25 }]);
+  });
+
   test('clocks that jump, and values that are no numbers, are dropped by reason', () => {
     up('a', 1, 60_001);
     up('a', 1, Number.NaN);

@@ -11,6 +11,8 @@ export interface Sample {
   /** Values of the metric's own labels. Their names are those of the definition, the values may be anything. */
   readonly labels?: Readonly<Record<string, string>>;
   readonly value: number;
+  /** One of very many of its kind, such as the time of a single processor: it leaves room for the other series of its endpoint. */
+  readonly isDetail?: boolean;
 }
 
 /** What one endpoint measured at one moment. */
@@ -47,6 +49,8 @@ interface Endpoint {
 }
 
 const AHEAD_MS = 60_000;
+/** Details begin no series where an endpoint has this share of what it may have. */
+const DETAIL_SHARE = 0.75;
 /** Sweeps in `staleAfterMs`. */
 const SWEEPS = 5;
 /** An endpoint whose labels change ever again would begin ever new series. */
@@ -166,7 +170,7 @@ export class SeriesTable {
     }
   }
 
-  #seriesOf(endpoint: Endpoint, { name, labels }: Sample): Series | DropReason {
+  #seriesOf(endpoint: Endpoint, { name, labels, isDetail = false }: Sample): Series | DropReason {
     const definition = this.#options.definitions.get(name);
     if (definition === undefined) return 'unknown_metric';
     let key = name;
@@ -180,7 +184,8 @@ export class SeriesTable {
     const shape = this.#shapes.get(key);
     const known = shape === undefined ? undefined : endpoint.series.get(shape);
     if (known !== undefined) return known;
-    if (endpoint.series.size >= this.#options.maxSeriesPerEndpoint) return 'endpoint_series_limit';
+    const most = this.#options.maxSeriesPerEndpoint * (isDetail ? DETAIL_SHARE : 1);
+    if (endpoint.series.size >= Math.floor(most)) return 'endpoint_series_limit';
     if (this.#series >= this.#options.maxSeries) return 'series_limit';
     return this.#add(endpoint, shape ?? this.#addShape(key, definition));
   }

@@ -25,6 +25,7 @@ class Endpoint {
     readonly ref: number;
     readonly flags: number;
     readonly body: Uint8Array;
+    readonly ageMs: number;
   }[] = [];
   readonly refreshes: { readonly atMs: number; readonly topProcesses: boolean }[] = [];
   result: SendResult = 'sent';
@@ -64,8 +65,8 @@ class Endpoint {
     const session: Session = {
       mode,
       serverTimeMs: 0,
-      send: (type, ref, body, { flags = 0 } = {}) => {
-        if (this.result === 'sent') this.sent.push({ atMs: this.clock.monotonic(), type, ref, flags, body });
+      send: (type, ref, body, { flags = 0, ageMs = 0 } = {}) => {
+        if (this.result === 'sent') this.sent.push({ atMs: this.clock.monotonic(), type, ref, flags, body, ageMs });
         return this.result;
       },
     };
@@ -172,6 +173,13 @@ describe('host metrics of an agent', () => {
     endpoint.handler.polling();
     expect(endpoint.types().slice(0, 10)).toEqual([FRAME.keyframe, ...Array.from({ length: 9 }, () => FRAME.delta)]);
     expect(endpoint.samples()).toBe(10);
+    // Each says how old it is: the gateway knows then by how much the clock of the endpoint is wrong.
+    for (const { type, body, ageMs } of endpoint.sent) {
+      if (type !== FRAME.keyframe) continue;
+      expect(endpoint.clock.now() - decodeKeyframe(body).atMs).toBe(ageMs);
+    }
+    const ages = endpoint.sent.filter(({ type }) => type !== FRAME.processes).map(({ ageMs }) => ageMs);
+    expect(ages.map((ageMs) => Math.ceil(ageMs / 1_000))).toEqual([10, 9, 8, 7, 6, 5, 4, 3, 2, 1]);
     endpoint.handler.polling();
     expect(endpoint.samples()).toBe(10);
     endpoint.handler.stop();

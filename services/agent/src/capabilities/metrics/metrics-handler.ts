@@ -23,6 +23,14 @@ export interface MetricsHandlerOptions {
 interface TimedReading extends Reading {
   /** By the clock of the endpoint. */
   readonly atMs: number;
+  /** The same moment, monotonic. */
+  readonly takenMs: number;
+}
+
+/** Top processes that wait for the next poll. */
+interface WaitingTop {
+  readonly body: Uint8Array;
+  readonly takenMs: number;
 }
 
 /** What belongs to one session. */
@@ -53,7 +61,7 @@ export class MetricsHandler implements Capability {
   /** Of the samples that are sent: it covers the time since the last of them. */
   readonly #utilization = new CpuUtilization();
   #waiting: TimedReading[] = [];
-  #waitingTop: Uint8Array | undefined;
+  #waitingTop: WaitingTop | undefined;
   #timer: Timer | undefined;
   #tickAtMs = 0;
   #sentAtMs = Number.NEGATIVE_INFINITY;
@@ -87,7 +95,7 @@ export class MetricsHandler implements Capability {
     const { clock } = this.#options;
     this.#active = {
       session,
-      stream: new SampleStream((type, body) => session.send(type, 0, body)),
+      stream: new SampleStream((type, body, ageMs) => session.send(type, 0, body, { ageMs })),
       history: new HistorySender({
         clock,
         paceMs: session.mode === 'live' ? HISTORY_PACE_MS : 0,
@@ -101,10 +109,12 @@ export class MetricsHandler implements Capability {
   }
 
   polling(): void {
+    const nowMs = this.#options.clock.monotonic();
     const waiting = this.#waiting.splice(0);
-    for (const reading of waiting) this.#active?.stream.send(reading, reading.atMs);
-    if (this.#waitingTop !== undefined) this.#active?.session.send(FRAME.processes, 0, this.#waitingTop);
+    for (const reading of waiting) this.#active?.stream.send(reading, reading.atMs, nowMs - reading.takenMs);
+    const top = this.#waitingTop;
     this.#waitingTop = undefined;
+    if (top !== undefined) this.#active?.session.send(FRAME.processes, 0, top.body, { ageMs: nowMs - top.takenMs });
   }
 
   ended(): void {
@@ -163,7 +173,7 @@ export class MetricsHandler implements Capability {
     const { shape, values } = this.#schedule.isWatched(nowMs) ? recentOf(read) : read;
     this.#schedule.taken(nowMs);
     this.#sentAtMs = nowMs;
-    const reading = { shape, values: values.slice(), atMs: this.#options.clock.now() };
+    const reading = { shape, values: values.slice(), atMs: this.#options.clock.now(), takenMs: nowMs };
     this.#utilization.complete(reading.values);
     const { session, stream } = this.#active;
     if (session.mode === 'live') stream.send(reading, reading.atMs);
@@ -178,7 +188,7 @@ export class MetricsHandler implements Capability {
     const body = encodeBody('processes', { atMs, byCpu: byCpu.map(wireForm), byMemory: byMemory.map(wireForm) });
     const { session } = this.#active;
     if (session.mode === 'live') session.send(FRAME.processes, 0, body);
-    else this.#waitingTop = body;
+    else this.#waitingTop = { body, takenMs: clock.monotonic() };
   }
 }
 

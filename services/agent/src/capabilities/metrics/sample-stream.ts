@@ -8,7 +8,7 @@ const KEYFRAME_EVERY = 60;
 /** Far beyond every date, and its differences can still be encoded. */
 const LATEST_MS = 2 ** 50;
 
-export type SendSample = (type: FrameType, body: Uint8Array) => SendResult;
+export type SendSample = (type: FrameType, body: Uint8Array, ageMs: number) => SendResult;
 
 /** The samples of one session: numbers them, and decides which is a keyframe. What is not taken by the session is as if it had never been. */
 export class SampleStream {
@@ -27,11 +27,11 @@ export class SampleStream {
     this.#isAsked = true;
   }
 
-  /** `atMs` is the time of the reading by the clock of the endpoint. */
-  send({ shape, values }: Reading, atMs: number): SendResult {
+  /** `atMs` is the time of the reading by the clock of the endpoint, `ageMs` how long ago that was. */
+  send({ shape, values }: Reading, atMs: number, ageMs = 0): SendResult {
     const sample = { seq: this.#seq + 1, atMs: Math.min(LATEST_MS, Math.max(0, Math.round(atMs))), shape, values };
     const delta = this.#deltaOf(sample);
-    const result = delta === undefined ? this.#sendKeyframe(sample) : this.#send(FRAME.delta, delta);
+    const result = delta === undefined ? this.#sendKeyframe(sample, ageMs) : this.#send(FRAME.delta, delta, ageMs);
     if (result === 'sent') this.#seq = sample.seq;
     return result;
   }
@@ -46,9 +46,9 @@ export class SampleStream {
     return 2 * delta.length > this.#baseBytes ? undefined : delta;
   }
 
-  #sendKeyframe(sample: Sample): SendResult {
+  #sendKeyframe(sample: Sample, ageMs: number): SendResult {
     const keyframe = encodeKeyframe(sample);
-    const result = this.#send(FRAME.keyframe, keyframe);
+    const result = this.#send(FRAME.keyframe, keyframe, ageMs);
     if (result !== 'sent') return result;
     this.#base = sample;
     this.#baseBytes = keyframe.length;

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { metricsPartition } from '@muster/host-metrics';
-import { FRAME, LIMITS, type AgentId } from '@muster/protocol';
-import { turn } from '../../testing/capability-harness.js';
+import { FRAME, LIMITS, type AgentId, type FrameType } from '@muster/protocol';
+import { frameTo, turn } from '../../testing/capability-harness.js';
 import type { FakeSession } from '../../testing/fake-session.js';
 import { bytes, metricsHarness as setUp, told } from '../../testing/metrics-harness.js';
 
@@ -26,6 +26,44 @@ describe('MetricsHandler', () => {
       ['acme', 'a1', 1, 7, FRAME.delta, atMs, bytes('delta'), 60_000],
       ['acme', 'a1', 1, 7, FRAME.processes, atMs, bytes('processes'), 60_000],
     ]);
+    handler.stop();
+  });
+
+  it('gives readings that one poll brings the moments at which they were measured', async () => {
+    const { join, flush, telemetry, clock, handler } = await setUp();
+    const { session } = join(1, { epoch: 7 });
+    const send = (type: FrameType, ageMs: number) =>
+      frameTo(handler, session, { type, ageMs, body: bytes(`${ageMs}`) });
+    clock.advance(60_000);
+    const nowMs = clock.now();
+    send(FRAME.keyframe, 45_000);
+    send(FRAME.delta, 25_000);
+    send(FRAME.delta, 0);
+    send(FRAME.processes, 3_000);
+    // Not before the one that was sent before it.
+    send(FRAME.delta, 50_000);
+    await flush();
+    const seen = (): unknown[] =>
+      telemetry.itemsOf('a1' as AgentId).map(([, , , , , atMs, , , ageMs]) => [atMs - nowMs, ageMs]);
+    expect(seen()).toEqual([
+      [-45_000, 45_000],
+      [-25_000, 25_000],
+      [0, undefined],
+      [-3_000, 3_000],
+      [0, undefined],
+    ]);
+    handler.stop();
+  });
+
+  it('takes no sample for older than the session that it came in, whatever its agent says', async () => {
+    const { join, flush, telemetry, clock, handler } = await setUp();
+    clock.advance(3_600_000);
+    const { session } = join(1, { epoch: 7 });
+    clock.advance(10_000);
+    const nowMs = clock.now();
+    frameTo(handler, session, { type: FRAME.keyframe, ageMs: 0xffff_ffff, body: bytes('k') });
+    await flush();
+    expect(telemetry.itemsOf('a1' as AgentId).map(([, , , , , atMs]) => atMs - nowMs)).toEqual([-10_000]);
     handler.stop();
   });
 

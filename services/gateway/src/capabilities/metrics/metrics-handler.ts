@@ -11,7 +11,7 @@ import { MetricsPolicy, parseMetricsPolicy } from './metrics-policy.js';
 import { SampleBatcher } from './sample-batcher.js';
 import { createSampleMetrics, type SampleMetrics } from './sample-metrics.js';
 import { SampleRate } from './sample-rate.js';
-import { SampledSession } from './sampled-session.js';
+import { SampledSession, type SampleFrame } from './sampled-session.js';
 import { Watches } from './watches.js';
 
 export interface MetricsHandlerOptions extends CapabilityContext {
@@ -32,7 +32,7 @@ export class MetricsHandler implements Capability {
     this.#route(FRAME.keyframe),
     this.#route(FRAME.delta),
     this.#route(FRAME.processes),
-    { type: FRAME.history, hasRef: true, handle: (...frame) => this.#history(...frame) },
+    { type: FRAME.history, hasRef: true, handle: (session, header, body) => this.#history(session, header, body) },
   ];
   readonly #options: MetricsHandlerOptions;
   readonly #metrics: SampleMetrics;
@@ -93,7 +93,7 @@ export class MetricsHandler implements Capability {
 
   ready(session: SessionView): void {
     if (session.profile?.capabilities.has(this.name) !== true) return;
-    const sampled = new SampledSession(session);
+    const sampled = new SampledSession(session, this.#options.clock.monotonic());
     this.#sessions.set(session, sampled);
     this.#watches.arrived(sampled);
     this.#assigner.ready(sampled);
@@ -127,10 +127,10 @@ export class MetricsHandler implements Capability {
   }
 
   #route(type: FrameType): FrameRoute {
-    return { type, handle: (session, _header, body) => this.#sample(session, type, body) };
+    return { type, handle: (session, _header, body, ageMs) => this.#sample(session, type, body, ageMs) };
   }
 
-  #sample(session: SessionView, type: FrameType, bytes: Uint8Array): FrameFault | undefined {
+  #sample(session: SessionView, type: FrameType, bytes: Uint8Array, ageMs: number): FrameFault | undefined {
     const sampled = this.#sessions.get(session);
     if (sampled === undefined) return UNASKED;
     const refusal = this.#refuse(sampled, bytes);
@@ -141,12 +141,27 @@ export class MetricsHandler implements Capability {
       return undefined;
     }
     if (type === FRAME.keyframe) sampled.wantsKeyframe = false;
-    const frame = { type, atMs: this.#options.clock.now(), body: new Uint8Array(bytes) };
+    const frame = { type, ...this.#measuredAt(sampled, type, ageMs), body: new Uint8Array(bytes) };
     if (!this.#keyframes.keep(sampled, frame)) this.#metrics.dropped.inc({ reason: 'keyframe' });
     this.#batcher.add(sampled, frame);
     this.#watches.frame(sampled, frame);
     this.#metrics.samples.inc({ result: 'taken' });
     return undefined;
+  }
+
+  /**
+   * When it was measured by this gateway's clock: readings of one poll come together, each with its age. An agent cannot say that it measured before its
+   * session began, or before the sample that it sent last.
+   */
+  #measuredAt(sampled: SampledSession, type: FrameType, saidMs: number): Pick<SampleFrame, 'atMs' | 'ageMs'> {
+    const { clock } = this.#options;
+    const nowMs = clock.now();
+    const eldestMs = nowMs - Math.min(saidMs, clock.monotonic() - sampled.sinceMs);
+    if (type === FRAME.processes) return { atMs: eldestMs, ageMs: nowMs - eldestMs };
+    // This clock may have been set back.
+    const atMs = Math.min(nowMs, Math.max(eldestMs, sampled.sampledAtMs));
+    sampled.sampledAtMs = atMs;
+    return { atMs, ageMs: nowMs - atMs };
   }
 
   #history(session: SessionView, header: Header, bytes: Uint8Array): FrameFault | undefined {

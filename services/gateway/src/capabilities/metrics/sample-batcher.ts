@@ -51,11 +51,12 @@ export class SampleBatcher {
     this.#scheduler = new BatchScheduler({ clock: options.clock, everyMs: EVERY_MS, run: () => this.flush() });
   }
 
-  add({ session, partition, intervalMs }: SampledSession, { type, atMs, body }: SampleFrame): void {
+  add({ session, partition, intervalMs }: SampledSession, { type, atMs, ageMs, body }: SampleFrame): void {
     const queue = this.#queues[partition] as Queue;
     const { org, agentId, num, epoch } = session;
     const everyMs = Math.max(intervalMs, session.connection.intervalMs ?? 0);
-    queue.items.push([org, agentId, num, epoch, type, atMs, body, everyMs]);
+    const item = [org, agentId, num, epoch, type, atMs, body, everyMs] as const;
+    queue.items.push(ageMs > 0 ? [...item, ageMs] : item);
     queue.bytes += body.length + OVERHEAD_BYTES;
     if (!this.#isOpen) this.#dropOldest(queue);
     else if (queue.bytes >= BATCH_BYTES) this.#flush(queue, partition);

@@ -231,10 +231,10 @@ export class PollHandler {
     connection.seq = seq;
     if (frames === undefined) return 'not a batch of frames';
     const { sessions, traffic } = this.#options;
-    for (const { frame } of frames) {
+    for (const { frame, ageMs } of frames) {
       if (connection.end !== undefined) break;
       traffic.received(frame, BATCH_ENTRY_BYTES);
-      sessions.received(connection, frame, true);
+      sessions.received(connection, frame, true, ageMs);
     }
     return undefined;
   }
