@@ -12,6 +12,9 @@ export type EventRecord =
   /** How a connection attempt ended, and the port that it was made from. */
   | { readonly t: 'result'; readonly n: number; readonly ok: boolean; readonly localPort: number };
 
+/** Of the arguments of a process so much is kept. */
+export const CMDLINE_BYTES = 4_096;
+
 /** Of a running process. What is missing could not be read. */
 export interface SeenProcess {
   /** The process, where an event names a thread. */
@@ -73,6 +76,11 @@ export type RecordedEvents =
       /** Lines of JSON, the oldest first. */
       readonly chunks: readonly Uint8Array[];
     };
+
+/** Whether a statement may read the tables of events. */
+export function asksForEvents(sql: string): boolean {
+  return /\b(process|socket)_events\b/i.test(sql);
+}
 
 export function parseRecords(chunks: readonly Uint8Array[]): EventRecord[] {
   return chunks.flatMap((chunk) =>

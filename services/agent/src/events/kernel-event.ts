@@ -34,8 +34,12 @@ export interface TracePoint {
   decode(atNs: number, event: EventReader): KernelEvent;
 }
 
-export const EVENT_KINDS = ['process', 'socket'] as const;
+const EVENT_KINDS = ['process', 'socket'] as const;
 export type EventKind = (typeof EVENT_KINDS)[number];
+
+export function isEventKind(text: string): text is EventKind {
+  return EVENT_KINDS.some((kind) => kind === text);
+}
 
 /** States of TCP in the kernel (include/net/tcp_states.h). */
 export const TCP = { established: 1, synSent: 2, synReceived: 3, close: 7, listen: 10 } as const;
@@ -125,9 +129,7 @@ class EventReader {
   text(name: string): string {
     const field = this.#field(name);
     const place = field.isDynamic ? this.data.readUInt32LE(field.offset) : undefined;
-    const bytes = this.#bytes(
-      place === undefined ? field : { ...field, offset: place & 0xffff, size: place >>> 16 },
-    );
+    const bytes = this.#bytes(place === undefined ? field : { ...field, offset: place & 0xffff, size: place >>> 16 });
     const end = bytes.indexOf(0);
     return textOfBytes(end < 0 ? bytes : bytes.subarray(0, end));
   }

@@ -3,10 +3,9 @@ import { textOfBytes } from '@muster/protocol';
 import type { Clock } from '@muster/runtime/program';
 import { BoundedCalls } from '../metrics/linux/bounded-calls.js';
 import { parseProcessStat, TICK_MS } from '../metrics/linux/parse/process.js';
-import type { SeenProcess } from './event-record.js';
+import { CMDLINE_BYTES, type SeenProcess } from './event-record.js';
 
-/** Of the arguments so much is kept, and so much counted. */
-const CMDLINE_BYTES = 4_096;
+/** Of the arguments so much is counted. */
 const CMDLINE_COUNTED = 128 * 1024;
 /** One thread of Node's pool at most: the kernel reads arguments in the memory of the process, which may hang with it. */
 const MAX_HANGING = 1;
@@ -37,7 +36,11 @@ export class ProcessLook {
       const [pid] = numbers('Tgid') ?? [];
       const [parent] = numbers('PPid') ?? [];
       const [uids, gids] = [numbers('Uid'), numbers('Gid')];
-      const links = { cwd: linkOf(`${folder}/cwd`), exe: linkOf(`${folder}/exe`), auid: numberOf(`${folder}/loginuid`) };
+      const links = {
+        cwd: linkOf(`${folder}/cwd`),
+        exe: linkOf(`${folder}/exe`),
+        auid: numberOf(`${folder}/loginuid`),
+      };
       return defined({ pid, parent, uids, gids, ...links });
     } catch {
       return undefined;

@@ -15,8 +15,7 @@ export function tracePlace(
   if (namespaceOf() !== FIRST_PID_NAMESPACE)
     return { fault: 'the agent runs in a container: the kernel tells process ids that are others there' };
   const tracing = tracefsIn(readFileSync('/proc/self/mounts', 'latin1'));
-  if (tracing === undefined)
-    return { fault: 'tracefs is not mounted (mount -t tracefs tracefs /sys/kernel/tracing)' };
+  if (tracing === undefined) return { fault: 'tracefs is not mounted (mount -t tracefs tracefs /sys/kernel/tracing)' };
   return { tracing, name: `muster-agent-${createHash('sha256').update(instance).digest('hex').slice(0, 16)}` };
 }
 
@@ -27,7 +26,9 @@ export function tracefsIn(mounts: string): string | undefined {
     .map((line) => line.split(' '))
     .filter(([, , type]) => type === 'tracefs')
     // Blanks, tabs, line ends and backslashes are octal (getmntent(3)).
-    .map(([, place = '']) => place.replaceAll(/\\(\d{3})/g, (_, code: string) => String.fromCharCode(parseInt(code, 8))));
+    .map(([, place = '']) =>
+      place.replaceAll(/\\(\d{3})/g, (_, code: string) => String.fromCharCode(parseInt(code, 8))),
+    );
   return places.find((place) => place === '/sys/kernel/tracing') ?? places[0];
 }
 
