@@ -160,7 +160,7 @@ export class EventRecorder {
   }
 
   #fail(error: unknown): void {
-    this.#fault = error instanceof Error ? error.message : String(error);
+    this.#fault = messageOf(error);
     this.#options.logger.warn('events of the kernel are not recorded', { error: this.#fault });
     const instance = this.#instance;
     this.#instance = undefined;
@@ -170,6 +170,11 @@ export class EventRecorder {
       this.#options.logger.warn('the trace instance is not removed', { error: String(cause) });
     }
   }
+}
+
+function messageOf(error: unknown): string {
+  // `instanceof` does not hold across realms.
+  return typeof error === 'object' && error !== null && 'message' in error ? String(error.message) : String(error);
 }
 
 /** More than a step of {@link nowUs}. */

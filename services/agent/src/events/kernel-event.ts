@@ -93,18 +93,12 @@ export class EventDecoder {
 
   /** `undefined` for one that is not known, or shorter than it should be. */
   decode(atNs: number, data: Buffer): KernelEvent | undefined {
-    if (data.length < 8) return undefined;
+    if (data.length < 2) return undefined;
     // `common_type` comes first in every event.
     const known = this.#points.get(data.readUInt16LE(0));
     if (known === undefined) return undefined;
-    try {
-      known.reader.data = data;
-      return known.point.decode(atNs, known.reader);
-    } catch (error) {
-      // `instanceof` does not hold across realms.
-      if (error instanceof Error && error.name === 'RangeError') return undefined;
-      throw error;
-    }
+    known.reader.data = data;
+    return known.point.fields.every((name) => known.reader.has(name)) ? known.point.decode(atNs, known.reader) : undefined;
   }
 }
 
@@ -114,6 +108,13 @@ class EventReader {
 
   constructor(format: EventFormat) {
     this.#format = format;
+  }
+
+  /** Whether the field lies within the event. */
+  has(name: string): boolean {
+    const field = this.#field(name);
+    const fits = ({ offset, size }: Pick<EventField, 'offset' | 'size'>): boolean => offset + size <= this.data.length;
+    return fits(field) && fits(this.#place(field));
   }
 
   number(name: string): number {
@@ -127,16 +128,20 @@ class EventReader {
 
   /** Up to the first NUL. Bytes that are not UTF-8 are as `textOfBytes` writes them. */
   text(name: string): string {
-    const field = this.#field(name);
-    const place = field.isDynamic ? this.data.readUInt32LE(field.offset) : undefined;
-    const bytes = this.#bytes(place === undefined ? field : { ...field, offset: place & 0xffff, size: place >>> 16 });
+    const bytes = this.#bytes(this.#place(this.#field(name)));
     const end = bytes.indexOf(0);
     return textOfBytes(end < 0 ? bytes : bytes.subarray(0, end));
   }
 
-  #bytes({ offset, size }: EventField): Buffer {
-    if (offset + size > this.data.length) throw new RangeError('the event is shorter than its format says');
+  #bytes({ offset, size }: Pick<EventField, 'offset' | 'size'>): Buffer {
     return this.data.subarray(offset, offset + size);
+  }
+
+  /** Where the bytes of the field are. */
+  #place(field: EventField): Pick<EventField, 'offset' | 'size'> {
+    if (!field.isDynamic) return field;
+    const place = this.data.readUInt32LE(field.offset);
+    return { offset: place & 0xffff, size: place >>> 16 };
   }
 
   #field(name: string): EventField {

@@ -141,7 +141,9 @@ export function removeInstance(folder: string): void {
   try {
     rmdirSync(folder);
   } catch (error) {
-    if (codeOf(error) !== 'ENOENT') throw error;
+    const code = codeOf(error);
+    if (code === 'EBUSY') throw new Error(`another process reads the trace instance ${folder}`, { cause: error });
+    if (code !== 'ENOENT') throw error;
   }
 }
 
