@@ -18,12 +18,14 @@ const UNIX: Installation = {
   configFile: '/etc/muster-agent/agent.env',
   dataDir: '/var/lib/muster-agent',
   observe: false,
+  events: false,
 };
 const WINDOWS: Installation = {
   program: ['C:\\Program Files\\MusterAgent\\muster-agent.exe'],
   configFile: 'C:\\ProgramData\\MusterAgent\\agent.env',
   dataDir: 'C:\\ProgramData\\MusterAgent\\data',
   observe: false,
+  events: false,
 };
 
 const has = (program: string): boolean => spawnSync('sh', ['-c', `command -v ${program}`]).status === 0;
@@ -55,6 +57,15 @@ describe('the files and command lines of a service', () => {
     expect(acting).not.toMatch(/CAP_SYS_ADMIN|CAP_SYS_MODULE|CAP_SYS_RAWIO|CAP_BPF/);
     expect(observing).toMatch(/^Environment=MUSTER_AGENT_ACTIONS=none$/m);
     expect(observing).toMatch(/^ProtectSystem=strict$/m);
+  });
+
+  test('of systemd, where it records events, with a buffer of its own in the kernel and nothing else of it', () => {
+    for (const observe of [false, true]) {
+      const [without, with_] = [false, true].map((events) => textOf('systemd', { ...UNIX, observe, events }));
+      const line = 'ReadWritePaths=-/sys/kernel/tracing/instances\n';
+      expect(with_!.replace(line, '')).toBe(without);
+      expect(without).not.toContain('tracing');
+    }
   });
 
   const ifSystemd = has('systemd-analyze') ? describe : describe.skip;
