@@ -21,7 +21,9 @@ export interface EventRecorderOptions {
   readonly bufferKb?: number;
 }
 
+/** While something happens, and while nothing does. */
 const POLL_MS = 250;
+const QUIET_POLL_MS = 1_000;
 /** With many processors looking at their buffers takes longer: in all 0.05 % of a processor. */
 const POLL_MS_PER_CPU = 16;
 /** A quarter of a megabyte in one turn; what comes faster for long is overwritten, and counted. */
@@ -29,7 +31,7 @@ const PAGES_PER_TURN = 64;
 const LOOKS_PER_TURN = 50;
 
 /**
- *   kernel ─▶ ring buffers ──every 250 ms──▶ records ─▶ log (time and bytes are bounded) ─▶ a worker, with the statement that asks
+ *   kernel ─▶ ring buffers ──every 250 ms to 1 s──▶ records ─▶ log (time and bytes are bounded) ─▶ a worker, with the statement that asks
  *
  * Records what the kernel tells of processes and connections. What cannot be recorded is counted, and no event makes the agent wait.
  */
@@ -46,6 +48,7 @@ export class EventRecorder {
   /** Of the last look: reading the clock costs more than recording an event. */
   #now = 0;
   #timer: Timer | undefined;
+  #pollMs = POLL_MS;
 
   constructor(options: EventRecorderOptions) {
     this.#options = options;
@@ -106,21 +109,24 @@ export class EventRecorder {
 
   #schedule(): void {
     const { clock } = this.#options;
-    const delayMs = Math.max(POLL_MS, (this.#instance?.cpus ?? 0) * POLL_MS_PER_CPU);
+    const leastMs = (this.#instance?.cpus ?? 0) * POLL_MS_PER_CPU;
     this.#timer = clock.setTimeout(() => {
-      this.#read();
+      const happened = this.#read();
+      this.#pollMs = happened ? POLL_MS : Math.min(2 * this.#pollMs, QUIET_POLL_MS);
       void this.#lookAtProcesses().finally(() => {
         if (this.#instance !== undefined) this.#schedule();
       });
-    }, delayMs);
+    }, Math.max(this.#pollMs, leastMs));
     this.#timer.unref();
   }
 
-  #read(): void {
+  /** Whether there was something. */
+  #read(): boolean {
     try {
       const reading = this.#instance?.read(PAGES_PER_TURN);
-      if (reading === undefined) return;
+      if (reading === undefined) return false;
       const { events, overrun, damaged } = reading;
+      if (events.length + overrun + damaged === 0) return false;
       this.#now = nowUs();
       this.#losses.add('overrun', overrun, this.#now);
       this.#losses.add('damaged', damaged, this.#now);
@@ -128,8 +134,10 @@ export class EventRecorder {
       if (overrun > 0) this.#forget();
       for (const event of events) this.#take(event);
       if (overrun > 0) this.#forget();
+      return true;
     } catch (error) {
       this.#fail(error);
+      return false;
     }
   }
 
