@@ -25,7 +25,8 @@ export interface OverBudget {
 /** The statement ended before its last row. Rows delivered so far are not a valid answer. */
 export type RunFailure =
   | OverBudget
-  | { readonly ok: false; readonly code: 'failed' | 'unavailable'; readonly message: string }
+  | { readonly ok: false; readonly code: 'failed'; readonly message: string }
+  | { readonly ok: false; readonly code: 'unavailable'; readonly message: string }
   | { readonly ok: false; readonly code: 'stopped'; readonly message: string };
 
 export type RunResult = { readonly ok: true; readonly rows: number; readonly bytes: number } | RunFailure;
