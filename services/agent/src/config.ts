@@ -10,7 +10,7 @@ import {
   loadConfig,
 } from '@muster/runtime/program';
 import { entryFault } from './capabilities/commands/command-policy.js';
-import { isEventKind } from './events/kernel-event.js';
+import { isEventKind } from './events/contract/recorded-events.js';
 import { parseLabels } from './identity/agent-labels.js';
 
 const MIB = 1024 * 1024;

@@ -25,7 +25,9 @@ async function rowsOf(session: FakeSession, sql: string, columns: string[]): Pro
   const { header, body } = await session.frame();
   const told = decodeBody('warnings', body);
   if (header.type !== FRAME.warnings || !told.ok) throw new Error(`frame ${header.type}`);
-  expect(told.body.warnings).toMatchObject([{ code: 'missed', message: expect.stringContaining('recording began only at') }]);
+  expect(told.body.warnings).toMatchObject([
+    { code: 'missed', message: expect.stringContaining('recording began only at') },
+  ]);
   return (await session.answer()).flatMap((chunk) => decodeRows(chunk, columns.length));
 }
 

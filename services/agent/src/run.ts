@@ -21,7 +21,7 @@ import type { PackTrust } from './capabilities/queries/pack-runner.js';
 import { QueryHandler } from './capabilities/queries/query-handler.js';
 import { type AgentConfig, loadAgentConfig } from './config.js';
 import { EventRecorder } from './events/event-recorder.js';
-import { isEventKind } from './events/kernel-event.js';
+import { isEventKind } from './events/contract/recorded-events.js';
 import { tracePlace } from './events/trace-place.js';
 import { machineInstance } from './host/instance.js';
 import { workerArguments } from './host/program-files.js';

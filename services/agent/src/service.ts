@@ -34,7 +34,10 @@ export function service(command: 'install' | 'uninstall' | 'status', options: Se
     if (command === 'status') return status(planFor(place.manager, place).status, place);
     const { configFile, dataDir, programFile: to } = place;
     if (command === 'uninstall') {
-      uninstall({ plan: planFor(place.manager, place), program: { from: to, to }, configFile, dataDir, purge: options.purge }, context);
+      uninstall(
+        { plan: planFor(place.manager, place), program: { from: to, to }, configFile, dataDir, purge: options.purge },
+        context,
+      );
       return 0;
     }
     const settings = firstSettings(options, place);

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { EventLog } from './event-log.js';
-import { type EventRecord, parseRecords } from './event-record.js';
+import { type EventRecord, parseRecords } from './contract/recorded-events.js';
 import { ProcessRecords } from './process-records.js';
 import { RecentLosses } from './recent-losses.js';
 import { SocketRecords } from './socket-records.js';
@@ -116,7 +116,16 @@ describe('records of sockets', () => {
   test('say who called only where it was a call', () => {
     const records = new Records();
     const sockets = new SocketRecords(records);
-    for (const [from, to] of [[7, 10], [7, 2], [2, 1], [3, 1], [9, 7], [3, 7], [12, 1]] as const) sockets.take(change(from, to));
+    for (const [from, to] of [
+      [7, 10],
+      [7, 2],
+      [2, 1],
+      [3, 1],
+      [9, 7],
+      [3, 7],
+      [12, 1],
+    ] as const)
+      sockets.take(change(from, to));
     expect(records.all).toMatchObject([
       { t: 'socket', action: 'listen', thread: 9 },
       { t: 'socket', action: 'connect', thread: 9, localPort: 0 },

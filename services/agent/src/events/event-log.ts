@@ -1,4 +1,4 @@
-import type { EventRecord } from './event-record.js';
+import type { EventRecord } from './contract/recorded-events.js';
 
 interface Chunk {
   readonly bytes: Uint8Array;

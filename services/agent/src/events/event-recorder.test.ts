@@ -100,9 +100,9 @@ withTracefs('events of this kernel', () => {
     const events = await record();
     const { pid } = spawnSync('/bin/true', ['secret']);
     // Nothing else ran in this process since: the kernel has kept it for us.
-    expect(events.rows(`SELECT path, cmdline, uid, parent, exit_time > 0 AS ended FROM process_events WHERE pid = ${pid}`)).toEqual([
-      { path: '/bin/true', cmdline: null, uid: null, parent: null, ended: 1 },
-    ]);
+    expect(
+      events.rows(`SELECT path, cmdline, uid, parent, exit_time > 0 AS ended FROM process_events WHERE pid = ${pid}`),
+    ).toEqual([{ path: '/bin/true', cmdline: null, uid: null, parent: null, ended: 1 }]);
   });
 
   test('names with line ends, and bytes that are no text, forge nothing', async () => {
@@ -123,7 +123,11 @@ withTracefs('events of this kernel', () => {
     spawnSync('/bin/sh', ['-c', script, 'sh', folder]);
     const found = events.rows(`SELECT path FROM process_events WHERE path LIKE '${folder}/%'`);
     expect(new Set(found.map(({ path }) => path))).toEqual(new Set(names.map((name) => join(folder, name))));
-    expect(events.rows("SELECT * FROM process_events WHERE path = 'forged' OR path LIKE '%: filename=%' AND path NOT LIKE '/%'")).toEqual([]);
+    expect(
+      events.rows(
+        "SELECT * FROM process_events WHERE path = 'forged' OR path LIKE '%: filename=%' AND path NOT LIKE '/%'",
+      ),
+    ).toEqual([]);
   });
 
   test('long arguments are cut, and the answer says so', async () => {
@@ -152,7 +156,8 @@ withTracefs('events of this kernel', () => {
     server.close();
     const own = `(local_port = ${port} OR remote_port = ${port}) AND family = 2`;
     const rows = await eventually(() => {
-      const rows = events.rows(`SELECT action, pid, path, status, success, local_address, local_port, remote_address, remote_port, protocol
+      const rows =
+        events.rows(`SELECT action, pid, path, status, success, local_address, local_port, remote_address, remote_port, protocol
         FROM socket_events WHERE ${own} ORDER BY eid`);
       return rows.filter(({ action }) => action === 'close').length >= 3 && rows[0]?.['path'] !== null && rows;
     });
@@ -164,12 +169,25 @@ withTracefs('events of this kernel', () => {
       { ...here, ...by, action: 'connect', local_port: local, remote_address: '127.0.0.1', remote_port: port },
       { ...here, ...nobody, action: 'accept', local_port: port, remote_address: '127.0.0.1', remote_port: local },
     ]);
-    expect(rows.slice(3)).toEqual(Array.from({ length: 3 }, () => expect.objectContaining({ ...nobody, action: 'close' })));
+    expect(rows.slice(3)).toEqual(
+      Array.from({ length: 3 }, () => expect.objectContaining({ ...nobody, action: 'close' })),
+    );
     // Nobody listens there any more.
     const refused = connect(port, '::1');
     await once(refused, 'error');
-    expect(events.rows(`SELECT action, status, success, remote_address, old_state, new_state FROM socket_events WHERE remote_port = ${port} AND family = 10`)).toEqual([
-      { action: 'connect', status: 'failed', success: 0, remote_address: '::1', old_state: 'CLOSE', new_state: 'SYN_SENT' },
+    expect(
+      events.rows(
+        `SELECT action, status, success, remote_address, old_state, new_state FROM socket_events WHERE remote_port = ${port} AND family = 10`,
+      ),
+    ).toEqual([
+      {
+        action: 'connect',
+        status: 'failed',
+        success: 0,
+        remote_address: '::1',
+        old_state: 'CLOSE',
+        new_state: 'SYN_SENT',
+      },
     ]);
   });
 
@@ -222,7 +240,9 @@ withTracefs('events of this kernel', () => {
     const first = await record();
     expect(first.rows('SELECT count(*) AS n FROM process_events')).toHaveLength(1);
     const second = await record();
-    expect(second.query('SELECT * FROM process_events').result).toMatchObject({ message: expect.stringContaining('another process reads the trace instance') });
+    expect(second.query('SELECT * FROM process_events').result).toMatchObject({
+      message: expect.stringContaining('another process reads the trace instance'),
+    });
     expect(first.query('SELECT * FROM process_events').result).toMatchObject({ ok: true });
     for (const cleanup of cleanups.splice(3).reverse()) await cleanup();
     expect(tracefs.instances()).toContain(`muster-agent-other-${process.pid}`);

@@ -1,8 +1,8 @@
 import { cpus, uptime } from 'node:os';
 import type { Clock, Logger, Timer } from '@muster/runtime/program';
 import { EventLog } from './event-log.js';
-import type { EventRecord, RecordedEvents } from './event-record.js';
-import { type EventKind, type KernelEvent, TRACE_POINTS } from './kernel-event.js';
+import type { EventKind, EventRecord, RecordedEvents } from './contract/recorded-events.js';
+import { type KernelEvent, TRACE_POINTS } from './kernel-event.js';
 import { ProcessLook } from './process-look.js';
 import { ProcessRecords } from './process-records.js';
 import { RecentLosses } from './recent-losses.js';
@@ -110,13 +110,16 @@ export class EventRecorder {
   #schedule(): void {
     const { clock } = this.#options;
     const leastMs = (this.#instance?.cpus ?? 0) * POLL_MS_PER_CPU;
-    this.#timer = clock.setTimeout(() => {
-      const happened = this.#read();
-      this.#pollMs = happened ? POLL_MS : Math.min(2 * this.#pollMs, QUIET_POLL_MS);
-      void this.#lookAtProcesses().finally(() => {
-        if (this.#instance !== undefined) this.#schedule();
-      });
-    }, Math.max(this.#pollMs, leastMs));
+    this.#timer = clock.setTimeout(
+      () => {
+        const happened = this.#read();
+        this.#pollMs = happened ? POLL_MS : Math.min(2 * this.#pollMs, QUIET_POLL_MS);
+        void this.#lookAtProcesses().finally(() => {
+          if (this.#instance !== undefined) this.#schedule();
+        });
+      },
+      Math.max(this.#pollMs, leastMs),
+    );
     this.#timer.unref();
   }
 
@@ -148,13 +151,14 @@ export class EventRecorder {
 
   async #lookAtProcesses(): Promise<void> {
     const waiting = [...this.#processes.waiting(LOOKS_PER_TURN), ...this.#sockets.waiting(LOOKS_PER_TURN)];
-    for (const { n, id, at, withArguments, looked } of waiting) {
+    for (const one of waiting) {
+      const { n, id, at, withArguments } = one;
       const seen = this.#look.ids(id, at);
       if (seen === undefined) continue;
       const told = withArguments ? await this.#look.arguments(id) : undefined;
       if (this.#instance === undefined) return;
       this.#now = nowUs();
-      if (looked(this.#now + CLOCK_STEP_US)) this.#append({ t: 'seen', n, ...seen, ...told });
+      if (one.looked(this.#now + CLOCK_STEP_US)) this.#append({ t: 'seen', n, ...seen, ...told });
     }
   }
 

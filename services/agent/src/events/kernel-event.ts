@@ -1,4 +1,5 @@
 import { textOfBytes } from '@muster/protocol';
+import type { EventKind } from './contract/recorded-events.js';
 import type { EventField, EventFormat } from './trace-format.js';
 
 /** What the kernel told. Times are nanoseconds since the machine started, those in which it slept included. */
@@ -32,13 +33,6 @@ export interface TracePoint {
   readonly filter?: string;
   readonly fields: readonly string[];
   decode(atNs: number, event: EventReader): KernelEvent;
-}
-
-const EVENT_KINDS = ['process', 'socket'] as const;
-export type EventKind = (typeof EVENT_KINDS)[number];
-
-export function isEventKind(text: string): text is EventKind {
-  return EVENT_KINDS.some((kind) => kind === text);
 }
 
 /** States of TCP in the kernel (include/net/tcp_states.h). */
@@ -98,7 +92,9 @@ export class EventDecoder {
     const known = this.#points.get(data.readUInt16LE(0));
     if (known === undefined) return undefined;
     known.reader.data = data;
-    return known.point.fields.every((name) => known.reader.has(name)) ? known.point.decode(atNs, known.reader) : undefined;
+    return known.point.fields.every((name) => known.reader.has(name))
+      ? known.point.decode(atNs, known.reader)
+      : undefined;
   }
 }
 

@@ -3,7 +3,7 @@ import { textOfBytes } from '@muster/protocol';
 import type { Clock } from '@muster/runtime/program';
 import { BoundedCalls } from '../metrics/linux/bounded-calls.js';
 import { parseProcessStat, TICK_MS } from '../metrics/linux/parse/process.js';
-import { CMDLINE_BYTES, type SeenProcess } from './event-record.js';
+import { CMDLINE_BYTES, type SeenProcess } from './contract/recorded-events.js';
 
 /** Of the arguments so much is counted. */
 const CMDLINE_COUNTED = 128 * 1024;

@@ -1,4 +1,4 @@
-import type { MissedEvents } from './event-record.js';
+import type { MissedEvents } from './contract/recorded-events.js';
 
 type Loss = keyof MissedEvents;
 

@@ -1,4 +1,4 @@
-import type { EventRecord } from './event-record.js';
+import type { EventRecord } from './contract/recorded-events.js';
 
 /** Where records go. */
 export interface RecordSink {

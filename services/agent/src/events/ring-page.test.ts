@@ -171,7 +171,11 @@ describe('an event', () => {
     Buffer.concat([word(365), word(7), word(place), word(7), word(7), name]);
 
   test('has the bytes of its name, whatever they are', () => {
-    const names = [Buffer.from('/tmp/a\n b pid=1 old_pid=1\0'), Buffer.from([0x2f, 0xff, 0x0a, 0]), Buffer.from('no end')];
+    const names = [
+      Buffer.from('/tmp/a\n b pid=1 old_pid=1\0'),
+      Buffer.from([0x2f, 0xff, 0x0a, 0]),
+      Buffer.from('no end'),
+    ];
     const paths = names.map((name) => decoder().decode(1, exec(name)));
     expect(paths.map((event) => event?.kind === 'exec' && event.path)).toEqual([
       '/tmp/a\n b pid=1 old_pid=1',
@@ -181,7 +185,11 @@ describe('an event', () => {
   });
 
   test('that is shorter than it says, or of another kind, is none', () => {
-    const short = [exec(Buffer.from('/x\0'), (200 << 16) | 20), exec(Buffer.alloc(0)).subarray(0, 12), Buffer.from([1])];
+    const short = [
+      exec(Buffer.from('/x\0'), (200 << 16) | 20),
+      exec(Buffer.alloc(0)).subarray(0, 12),
+      Buffer.from([1]),
+    ];
     expect([...short, Buffer.concat([word(366), Buffer.alloc(40)])].map((data) => decoder().decode(1, data))).toEqual(
       Array.from({ length: 4 }, () => undefined),
     );
@@ -194,7 +202,13 @@ describe('an event', () => {
     data.writeBigUInt64LE(0xffff_8881_0000_1234n, 8);
     data.writeInt32LE(2, 16);
     data.writeInt32LE(1, 20);
-    for (const [at, value] of [[24, 50_000], [26, 443], [28, 10], [30, 262]] as const) data.writeUInt16LE(value, at);
+    for (const [at, value] of [
+      [24, 50_000],
+      [26, 443],
+      [28, 10],
+      [30, 262],
+    ] as const)
+      data.writeUInt16LE(value, at);
     data.write('20010db8000000000000000000000001', 40, 'hex');
     data.write('20010db8000000000000000000000002', 56, 'hex');
     expect(decoder().decode(9, data)).toEqual({

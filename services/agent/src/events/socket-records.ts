@@ -1,4 +1,4 @@
-import type { SocketAction } from './event-record.js';
+import type { SocketAction } from './contract/recorded-events.js';
 import { type KernelEvent, TCP } from './kernel-event.js';
 import type { RecordSink, WaitingLook } from './record-sink.js';
 

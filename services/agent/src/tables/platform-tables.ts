@@ -1,6 +1,6 @@
 import { type Platform, type TableProvider, TABLES, type TableSpec } from '@muster/tables';
 import type { TrafficRow } from '../traffic/traffic-meter.js';
-import type { RecordedEvents } from '../events/event-record.js';
+import type { RecordedEvents } from '../events/contract/recorded-events.js';
 import { agentState } from './agent-state.js';
 import { aboutAgent } from './about-agent.js';
 import { kernelEvents } from './linux/kernel-events.js';

@@ -1,7 +1,7 @@
 import type { AgentOutcome, Binding, Budget, Params, SqlParameter, WarningsBody } from '@muster/protocol';
 import type { JudgedCheck } from '@muster/packs/verdict';
 import type { ActionHost, ActionResult, JsonValue } from '../actions/contract/action.js';
-import type { RecordedEvents } from '../events/event-record.js';
+import type { RecordedEvents } from '../events/contract/recorded-events.js';
 import type { RunningAgent } from '../tables/platform-tables.js';
 import type { TrafficRow } from '../traffic/traffic-meter.js';
 

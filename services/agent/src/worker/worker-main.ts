@@ -1,4 +1,4 @@
-import type { RecordedEvents } from '../events/event-record.js';
+import type { RecordedEvents } from '../events/contract/recorded-events.js';
 import { createLocalEngine } from './local-engine.js';
 import type { RunningAgent } from '../tables/platform-tables.js';
 import type { TrafficRow } from '../traffic/traffic-meter.js';

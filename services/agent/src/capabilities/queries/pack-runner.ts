@@ -1,7 +1,7 @@
 import { clipMessage, type PackClaims, type PackTicket } from '@muster/protocol';
 import type { JudgedCheck } from '@muster/packs/verdict';
 import type { Clock, Logger } from '@muster/runtime/program';
-import { asksForEvents, type RecordedEvents } from '../../events/event-record.js';
+import { asksForEvents, type RecordedEvents } from '../../events/contract/recorded-events.js';
 import type { QueryFailure, QueryRequest } from '../../worker/messages.js';
 import { CheckRun } from '../../worker/check-run.js';
 import type { WorkerProcesses } from '../../worker/worker-processes.js';

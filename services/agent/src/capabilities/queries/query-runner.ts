@@ -8,7 +8,7 @@ import {
   type WarningsBody,
 } from '@muster/protocol';
 import type { Clock } from '@muster/runtime/program';
-import { asksForEvents, type RecordedEvents } from '../../events/event-record.js';
+import { asksForEvents, type RecordedEvents } from '../../events/contract/recorded-events.js';
 import type { QueryFailure, QueryRequest } from '../../worker/messages.js';
 import type { TrafficRow } from '../../traffic/traffic-meter.js';
 import type { WorkerOutcome, WorkerPool, WorkerTask } from '../../worker/worker-pool.js';

@@ -1,13 +1,13 @@
 import { type CollectRequest, type TableRow, TableUnavailable } from '@muster/tables';
 import {
   CMDLINE_BYTES,
+  type EventKind,
   type EventRecord,
   type MissedEvents,
   parseRecords,
   type RecordedEvents,
   type SeenProcess,
-} from '../../events/event-record.js';
-import type { EventKind } from '../../events/kernel-event.js';
+} from '../../events/contract/recorded-events.js';
 import type { Collector } from '../contract/system.js';
 import { formatIpv6 } from './parse/net.js';
 

@@ -1,4 +1,10 @@
-import type { EventKind } from './kernel-event.js';
+/** What can be recorded. */
+const EVENT_KINDS = ['process', 'socket'] as const;
+export type EventKind = (typeof EVENT_KINDS)[number];
+
+export function isEventKind(text: string): text is EventKind {
+  return EVENT_KINDS.some((kind) => kind === text);
+}
 
 /** What is kept of an event, a line of JSON each. `n` numbers those that become rows; other records add to the row of that number. Times are microseconds since the machine started. */
 export type EventRecord =
