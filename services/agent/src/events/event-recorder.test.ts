@@ -213,6 +213,18 @@ withTracefs('events of this kernel', () => {
     expect(events.warnings('SELECT pid FROM process_events')[0]).toMatch(/missing: \d+ had to go for newer ones/);
   });
 
+  test('many connections do not drive out the programs', async () => {
+    const events = await record({ maxBytes: 64 * 1024 });
+    const { pid } = spawnSync('/bin/true');
+    const server = createServer((socket) => socket.destroy()).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = server.address() as { port: number };
+    for (let count = 0; count < 120; count += 1) await once(connect(port, '127.0.0.1').resume(), 'close');
+    server.close();
+    await eventually(() => /had to go for newer ones/.test(events.warnings('SELECT eid FROM socket_events')[0] ?? ''));
+    expect(events.rows(`SELECT path FROM process_events WHERE pid = ${pid}`)).toEqual([{ path: '/bin/true' }]);
+  });
+
   test('a table of a kind that is not recorded says so, and so does one of a machine that cannot', async () => {
     const events = await record({ kinds: ['process'] });
     expect(events.query('SELECT * FROM socket_events').result).toMatchObject({

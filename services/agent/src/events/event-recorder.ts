@@ -5,6 +5,7 @@ import type { EventKind, EventRecord, RecordedEvents } from './contract/recorded
 import { type KernelEvent, TRACE_POINTS } from './kernel-event.js';
 import { ProcessLook } from './process-look.js';
 import { ProcessRecords } from './process-records.js';
+import type { RecordSink, WaitingLook } from './record-sink.js';
 import { RecentLosses } from './recent-losses.js';
 import { SocketRecords } from './socket-records.js';
 import { TraceInstance, type TraceInstanceOptions } from './trace-instance.js';
@@ -29,6 +30,10 @@ const POLL_MS_PER_CPU = 16;
 /** A quarter of a megabyte in one turn; what comes faster for long is overwritten, and counted. */
 const PAGES_PER_TURN = 64;
 const LOOKS_PER_TURN = 50;
+/** What has come until a question is read for it, within this bound. */
+const SNAPSHOT_TURNS = 4;
+
+type Found = 'nothing' | 'some' | 'more';
 
 /**
  *   kernel ─▶ ring buffers ──every 250 ms to 1 s──▶ records ─▶ log (time and bytes are bounded) ─▶ a worker, with the statement that asks
@@ -37,7 +42,8 @@ const LOOKS_PER_TURN = 50;
  */
 export class EventRecorder {
   readonly #options: EventRecorderOptions;
-  readonly #log: EventLog;
+  /** Of each kind: many of one do not drive out those of the other. */
+  readonly #logs: Readonly<Record<EventKind, EventLog>>;
   readonly #losses: RecentLosses;
   readonly #look: ProcessLook;
   readonly #processes: ProcessRecords;
@@ -48,18 +54,21 @@ export class EventRecorder {
   /** Of the last look: reading the clock costs more than recording an event. */
   #now = 0;
   #timer: Timer | undefined;
-  #pollMs = POLL_MS;
 
   constructor(options: EventRecorderOptions) {
     this.#options = options;
     const keep = options.keepMs * 1_000;
-    this.#log = new EventLog({ keep, maxBytes: options.maxBytes });
+    const maxBytes = options.maxBytes / options.kinds.length;
+    this.#logs = { process: new EventLog({ keep, maxBytes }), socket: new EventLog({ keep, maxBytes }) };
     this.#losses = new RecentLosses(keep);
     this.#look = new ProcessLook(options.clock);
     let rows = 0;
-    const sink = { nextRow: () => (rows += 1), put: (record: EventRecord) => this.#append(record) };
-    this.#processes = new ProcessRecords(sink);
-    this.#sockets = new SocketRecords(sink);
+    const sink = (kind: EventKind): RecordSink => ({
+      nextRow: () => (rows += 1),
+      put: (record) => this.#append(kind, record),
+    });
+    this.#processes = new ProcessRecords(sink('process'));
+    this.#sockets = new SocketRecords(sink('socket'));
   }
 
   /** Begins, or says in the log and in answers why not. */
@@ -91,11 +100,15 @@ export class EventRecorder {
 
   /** What there is by now. */
   snapshot(): RecordedEvents {
-    this.#read();
-    const instance = this.#instance;
-    if (instance === undefined) return { fault: this.#fault };
+    for (let turns = 0; turns < SNAPSHOT_TURNS && this.#read() === 'more';) turns += 1;
     const now = nowUs();
-    this.#losses.add('overrun', instance.overrun(), now);
+    try {
+      this.#instance?.addCpus();
+      this.#losses.add('overrun', this.#instance?.overrun() ?? 0, now);
+    } catch (error) {
+      this.#fail(error);
+    }
+    if (this.#instance === undefined) return { fault: this.#fault };
     return {
       kinds: this.#options.kinds,
       since: this.#since,
@@ -103,33 +116,33 @@ export class EventRecorder {
       keep: this.#options.keepMs * 1_000,
       bootMs: this.#options.clock.now() - now / 1_000,
       missed: this.#losses.sum(now),
-      chunks: this.#log.chunks(now),
+      chunks: this.#options.kinds.flatMap((kind) => this.#logs[kind].chunks(now)),
     };
   }
 
-  #schedule(): void {
+  #schedule(delayMs = POLL_MS): void {
     const { clock } = this.#options;
-    const leastMs = (this.#instance?.cpus ?? 0) * POLL_MS_PER_CPU;
-    this.#timer = clock.setTimeout(
-      () => {
-        const happened = this.#read();
-        this.#pollMs = happened ? POLL_MS : Math.min(2 * this.#pollMs, QUIET_POLL_MS);
-        void this.#lookAtProcesses().finally(() => {
-          if (this.#instance !== undefined) this.#schedule();
-        });
-      },
-      Math.max(this.#pollMs, leastMs),
-    );
+    this.#timer = clock.setTimeout(() => {
+      const found = this.#read();
+      this.#lookAtProcesses()
+        .catch((error: unknown) => this.#fail(error))
+        .finally(() => this.#instance !== undefined && this.#schedule(this.#nextDelayMs(found, delayMs)));
+    }, delayMs);
     this.#timer.unref();
   }
 
-  /** Whether there was something. */
-  #read(): boolean {
+  #nextDelayMs(found: Found, beforeMs: number): number {
+    if (found === 'more') return POLL_MS;
+    const leastMs = Math.max(POLL_MS, (this.#instance?.cpus ?? 0) * POLL_MS_PER_CPU);
+    return found === 'some' ? leastMs : Math.max(leastMs, Math.min(2 * beforeMs, QUIET_POLL_MS));
+  }
+
+  #read(): Found {
     try {
       const reading = this.#instance?.read(PAGES_PER_TURN);
-      if (reading === undefined) return false;
-      const { events, overrun, damaged } = reading;
-      if (events.length + overrun + damaged === 0) return false;
+      if (reading === undefined) return 'nothing';
+      const { events, overrun, damaged, isAll } = reading;
+      if (events.length + overrun + damaged === 0) return 'nothing';
       this.#now = nowUs();
       this.#losses.add('overrun', overrun, this.#now);
       this.#losses.add('damaged', damaged, this.#now);
@@ -137,10 +150,10 @@ export class EventRecorder {
       if (overrun > 0) this.#forget();
       for (const event of events) this.#take(event);
       if (overrun > 0) this.#forget();
-      return true;
+      return isAll ? 'some' : 'more';
     } catch (error) {
       this.#fail(error);
-      return false;
+      return 'nothing';
     }
   }
 
@@ -150,7 +163,11 @@ export class EventRecorder {
   }
 
   async #lookAtProcesses(): Promise<void> {
-    const waiting = [...this.#processes.waiting(LOOKS_PER_TURN), ...this.#sockets.waiting(LOOKS_PER_TURN)];
+    await this.#lookAt('process', this.#processes.waiting(LOOKS_PER_TURN));
+    await this.#lookAt('socket', this.#sockets.waiting(LOOKS_PER_TURN));
+  }
+
+  async #lookAt(kind: EventKind, waiting: readonly WaitingLook[]): Promise<void> {
     for (const one of waiting) {
       const { n, id, at, withArguments } = one;
       const seen = this.#look.ids(id, at);
@@ -158,7 +175,7 @@ export class EventRecorder {
       const told = withArguments ? await this.#look.arguments(id) : undefined;
       if (this.#instance === undefined) return;
       this.#now = nowUs();
-      if (one.looked(this.#now + CLOCK_STEP_US)) this.#append({ t: 'seen', n, ...seen, ...told });
+      if (one.looked(this.#now + CLOCK_STEP_US)) this.#append(kind, { t: 'seen', n, ...seen, ...told });
     }
   }
 
@@ -167,8 +184,8 @@ export class EventRecorder {
     this.#sockets.forget();
   }
 
-  #append(record: EventRecord): void {
-    this.#losses.add('evicted', this.#log.append(record, this.#now), this.#now);
+  #append(kind: EventKind, record: EventRecord): void {
+    this.#losses.add('evicted', this.#logs[kind].append(record, this.#now), this.#now);
   }
 
   #fail(error: unknown): void {

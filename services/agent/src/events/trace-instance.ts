@@ -31,9 +31,12 @@ export interface TraceReading {
   readonly overrun: number;
   /** Pages of which a part could not be understood, and events of an unknown form. */
   readonly damaged: number;
+  /** There was not more. */
+  readonly isAll: boolean;
 }
 
 interface Cpu {
+  readonly name: string;
   readonly fd: number;
   readonly stats: string;
   overrun: number;
@@ -47,10 +50,10 @@ export class TraceInstance {
   readonly #folder: string;
   readonly #layout: PageLayout;
   readonly #decoder: EventDecoder;
-  readonly #cpus: readonly Cpu[];
+  readonly #cpus: Cpu[];
   readonly #page: Buffer;
 
-  private constructor(folder: string, layout: PageLayout, decoder: EventDecoder, cpus: readonly Cpu[]) {
+  private constructor(folder: string, layout: PageLayout, decoder: EventDecoder, cpus: Cpu[]) {
     this.#folder = folder;
     this.#layout = layout;
     this.#decoder = decoder;
@@ -78,7 +81,8 @@ export class TraceInstance {
         if (missing !== undefined) throw new Error(`the event ${point.path} of this kernel has no ${missing}`);
         if (point.filter !== undefined) set(`events/${point.path}/filter`, point.filter);
       }
-      cpus.push(...openCpus(join(folder, 'per_cpu')));
+      cpus.push(...openCpus(join(folder, 'per_cpu'), []));
+      if (cpus.length === 0) throw new Error('tracefs tells no processors');
       for (const { path } of points) set(`events/${path}/enable`, '1');
       return new TraceInstance(folder, layout, decoder, cpus);
     } catch (error) {
@@ -92,27 +96,34 @@ export class TraceInstance {
     return this.#cpus.length;
   }
 
-  /** What there is, `maxPages` at most; the rest stays for the next time. */
+  /** What there is, `maxPages` at most, a page of each processor in turn; the rest stays for the next time. */
   read(maxPages: number): TraceReading {
     const events: KernelEvent[] = [];
+    const lossy = new Set<Cpu>();
     let damaged = 0;
-    let overrun = 0;
-    const share = Math.max(1, Math.floor(maxPages / this.#cpus.length));
-    for (const cpu of this.#cpus) {
-      let isAfterLoss = false;
-      for (let pages = 0; pages < share && this.#readPage(cpu); pages += 1) {
+    let pages = 0;
+    for (let busy = [...this.#cpus]; busy.length > 0 && pages < maxPages;) {
+      busy = busy.filter((cpu) => {
+        if (pages >= maxPages || !this.#readPage(cpu)) return false;
+        pages += 1;
         const end = readPage(this.#page, this.#layout, (atNs, data) => {
           const event = this.#decoder.decode(atNs, data);
           if (event === undefined) damaged += 1;
           else events.push(event);
         });
-        isAfterLoss ||= end.isAfterLoss;
+        if (end.isAfterLoss) lossy.add(cpu);
         if (end.isDamaged) damaged += 1;
-      }
-      if (isAfterLoss) overrun += newOverrun(cpu);
+        return true;
+      });
     }
     events.sort((left, right) => left.atNs - right.atNs);
-    return { events, overrun, damaged };
+    const overrun = [...lossy].reduce((sum, cpu) => sum + newOverrun(cpu), 0);
+    return { events, overrun, damaged, isAll: pages < maxPages };
+  }
+
+  /** Also reads processors that were switched on since. */
+  addCpus(): void {
+    this.#cpus.push(...openCpus(join(this.#folder, 'per_cpu'), this.#cpus));
   }
 
   /** Events that were overwritten since the last time that was asked. */
@@ -148,33 +159,28 @@ export function removeInstance(folder: string): void {
 }
 
 /** Only processors that run: the kernel lists all that there could be. */
-function openCpus(folder: string): Cpu[] {
+function openCpus(folder: string, known: readonly Cpu[]): Cpu[] {
+  const isOnline = onlineCpus();
+  const names = readdirSync(folder).filter((name) => {
+    const number = Number(/^cpu(\d+)$/.exec(name)?.[1]);
+    return isOnline(number) && !known.some((one) => one.name === name);
+  });
   const cpus: Cpu[] = [];
-  const online = onlineCpus();
   try {
-    for (const name of readdirSync(folder)) {
-      const number = Number(/^cpu(\d+)$/.exec(name)?.[1]);
-      if (online !== undefined && !online(number)) continue;
-      const path = join(folder, name, 'trace_pipe_raw');
-      const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
-      cpus.push({ fd, stats: join(folder, name, 'stats'), overrun: 0 });
+    for (const name of names) {
+      const fd = openSync(join(folder, name, 'trace_pipe_raw'), constants.O_RDONLY | constants.O_NONBLOCK);
+      cpus.push({ name, fd, stats: join(folder, name, 'stats'), overrun: 0 });
     }
+    return cpus;
   } catch (error) {
     for (const { fd } of cpus) closeSync(fd);
     throw error;
   }
-  if (cpus.length === 0) throw new Error(`${folder} has no processors`);
-  return cpus;
 }
 
 /** The list is like `0-3,8`. */
-function onlineCpus(): ((cpu: number) => boolean) | undefined {
-  let text: string;
-  try {
-    text = readFileSync('/sys/devices/system/cpu/online', 'latin1').trim();
-  } catch {
-    return undefined;
-  }
+function onlineCpus(): (cpu: number) => boolean {
+  const text = readFileSync('/sys/devices/system/cpu/online', 'latin1').trim();
   const ranges = text.split(',').map((range) => range.split('-').map(Number));
   return (cpu) => ranges.some(([first = NaN, last = first]) => cpu >= first && cpu <= last);
 }
