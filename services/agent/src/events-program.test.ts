@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { decodeBody, decodeRows, FRAME } from '@muster/protocol';
+import { startAgentProgram } from './testing/agent-program.js';
 import type { FakeSession } from './testing/fake-session.js';
 import { OwnTracefs } from './testing/own-tracefs.js';
 import { ProgramFixture } from './testing/program-fixture.js';
@@ -75,6 +76,14 @@ withTracefs('events of the kernel that the agent program records', () => {
 });
 
 describe('an agent that records no events', () => {
+  test('nor has `muster-agent sql` any, which is not the agent that runs', async () => {
+    const program = startAgentProgram(['sql', 'SELECT * FROM socket_events']);
+    expect([await program.exited, program.output]).toEqual([
+      1,
+      expect.stringContaining('socket_events: only the running agent'),
+    ]);
+  });
+
   test('says so, instead of answering that nothing happened', async () => {
     fixture.start();
     const { session } = await fixture.session();

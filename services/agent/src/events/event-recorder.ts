@@ -108,7 +108,7 @@ export class EventRecorder {
     } catch (error) {
       this.#fail(error);
     }
-    if (this.#instance === undefined) return { fault: this.#fault };
+    if (this.#instance === undefined) return { fault: `events cannot be recorded on this endpoint: ${this.#fault}` };
     return {
       kinds: this.#options.kinds,
       since: this.#since,

@@ -61,8 +61,7 @@ function historyOf(kind: EventKind, recorded: RecordedEvents | undefined, reques
     throw new TableUnavailable(
       `${table}: this endpoint records no events (its agent is not told to: MUSTER_AGENT_EVENTS)`,
     );
-  if (recorded.fault !== undefined)
-    throw new TableUnavailable(`${table}: events cannot be recorded on this endpoint: ${recorded.fault}`);
+  if (recorded.fault !== undefined) throw new TableUnavailable(`${table}: ${recorded.fault}`);
   if (!recorded.kinds.includes(kind))
     throw new TableUnavailable(
       `${table}: this endpoint records no events of this kind (MUSTER_AGENT_EVENTS: ${recorded.kinds.join(',')})`,
