@@ -75,7 +75,7 @@ describe('the files and command lines of a service', () => {
       for (const observe of [false, true]) {
         // The program must be there for it.
         const program = [process.execPath, join(folder, 'with space', '100%', 'agent.cjs')];
-        const [unit] = planFor('systemd', { ...UNIX, observe, program }).files;
+        const [unit] = planFor('systemd', { ...UNIX, observe, events: true, program }).files;
         const path = join(folder, 'muster-agent.service');
         writeFileSync(path, unit!.content);
         const verified = spawnSync('systemd-analyze', ['verify', '--man=no', path], { encoding: 'utf8' });
