@@ -1,6 +1,7 @@
 import { type ChildProcess, execFileSync, spawn, spawnSync, type SpawnSyncReturns } from 'node:child_process';
 import { once } from 'node:events';
 import {
+  appendFileSync,
   copyFileSync,
   existsSync,
   mkdirSync,
@@ -146,6 +147,22 @@ exec cat`;
   const canEnter =
     process.execPath.startsWith('/usr/') &&
     spawnSync('unshare', ['--mount', 'sh', '-c', 'command -v start-stop-daemon && command -v nsenter']).status === 0;
+
+  it('installs a unit of systemd with the right to record events where the settings say so, and no other', () => {
+    const root = mkdtempSync(join(folder, 'unit-'));
+    const install = (...set: string[]): string => {
+      const settings = set.flatMap((one) => ['--set', one]);
+      const bundle = join(folder, 'built', 'muster-agent.cjs');
+      execFileSync(process.execPath, [bundle, 'install', '--manager', 'systemd', '--root', root, ...settings]);
+      return readFileSync(join(root, 'etc/systemd/system/muster-agent.service'), 'utf8');
+    };
+    expect(install('MUSTER_GATEWAY_URL=https://gateway.example.com')).not.toContain('tracing');
+    appendFileSync(join(root, 'etc/muster-agent/agent.env'), 'MUSTER_AGENT_EVENTS=process,socket\n');
+    const line = 'ReadWritePaths=-/sys/kernel/tracing/instances\n';
+    expect(install()).toContain(line);
+    rmSync(join(root, 'etc/muster-agent/agent.env'));
+    expect(install('MUSTER_GATEWAY_URL=https://gateway.example.com', 'MUSTER_AGENT_EVENTS=socket')).toContain(line);
+  });
 
   const ifRoot = canEnter ? describe : describe.skip;
   ifRoot('as a service', () => {

@@ -29,6 +29,16 @@ describe('configuration of the agent', () => {
     expect(message).not.toContain('sesame');
   });
 
+  test('events are recorded where they are named, and a kind that does not exist is a fault', () => {
+    const url = { MUSTER_GATEWAY_URL: 'wss://g' };
+    expect(loadAgentConfig(url)).toMatchObject({ config: { events: [] } });
+    expect(loadAgentConfig({ ...url, MUSTER_AGENT_EVENTS: 'process, socket' })).toMatchObject({
+      config: { events: ['process', 'socket'], eventsKeepMs: 600_000 },
+    });
+    const wrong = loadAgentConfig({ ...url, MUSTER_AGENT_EVENTS: 'process,file' });
+    expect(wrong.ok ? '' : wrong.error.message).toContain('MUSTER_AGENT_EVENTS "file" is no kind of event');
+  });
+
   test('labels are key=value, once each, and none is built in', () => {
     expect(parseLabels(['env=prod', 'site = zrh', 'empty='])).toEqual({
       labels: { env: 'prod', site: 'zrh', empty: '' },

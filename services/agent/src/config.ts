@@ -10,7 +10,10 @@ import {
   loadConfig,
 } from '@muster/runtime/program';
 import { entryFault } from './capabilities/commands/command-policy.js';
+import { isEventKind } from './events/contract/recorded-events.js';
 import { parseLabels } from './identity/agent-labels.js';
+
+const MIB = 1024 * 1024;
 
 const definition = defineConfig({
   prefix: 'MUSTER_AGENT_',
@@ -41,6 +44,10 @@ const definition = defineConfig({
     maxQueryBytes: field.bytes('MUSTER_AGENT_QUERY_BYTES', { default: DEFAULT_BUDGET.bytes, min: 1024 }),
     /** `off`: the agent does not measure its host. */
     metrics: field.oneOf('MUSTER_AGENT_METRICS', ['on', 'off'], { default: 'on' }),
+    /** What the agent records of the kernel's events, for `process_events` and `socket_events`. */
+    events: field.list('MUSTER_AGENT_EVENTS', { default: [], example: 'process,socket' }),
+    eventsKeepMs: field.durationMs('MUSTER_AGENT_EVENTS_KEEP', { default: 600_000, min: 60_000, max: 3_600_000 }),
+    eventsBytes: field.bytes('MUSTER_AGENT_EVENTS_BYTES', { default: 4 * MIB, min: MIB / 4, max: 16 * MIB }),
     workers: field.int('MUSTER_AGENT_WORKERS', { default: 2, min: 1, max: 8 }),
     workerIdleMs: field.durationMs('MUSTER_AGENT_WORKER_IDLE', { default: 60_000, min: 100 }),
     /**
@@ -57,8 +64,15 @@ const definition = defineConfig({
     /** Names of processes, services and packages, and paths, that no command may touch. */
     protect: field.list('MUSTER_AGENT_PROTECT', { default: [], example: 'postgres,/srv/data' }),
   },
-  check: ({ labelList, actions, requireApproval }): readonly ConfigFault[] => [
+  check: ({ labelList, actions, requireApproval, events }): readonly ConfigFault[] => [
     ...parseLabels(labelList).faults.map((fault) => ({ name: 'MUSTER_LABELS', fault, example: 'env=prod,site=zrh' })),
+    ...events
+      .filter((kind) => !isEventKind(kind))
+      .map((kind) => ({
+        name: 'MUSTER_AGENT_EVENTS',
+        fault: `"${kind}" is no kind of event`,
+        example: 'process,socket',
+      })),
     ...policyFaults('MUSTER_AGENT_ACTIONS', actions),
     ...policyFaults('MUSTER_AGENT_REQUIRE_APPROVAL', requireApproval),
   ],

@@ -20,6 +20,9 @@ import { QueryDenylist } from './capabilities/queries/query-denylist.js';
 import type { PackTrust } from './capabilities/queries/pack-runner.js';
 import { QueryHandler } from './capabilities/queries/query-handler.js';
 import { type AgentConfig, loadAgentConfig } from './config.js';
+import { EventRecorder } from './events/event-recorder.js';
+import { isEventKind } from './events/contract/recorded-events.js';
+import { tracePlace } from './events/trace-place.js';
 import { machineInstance } from './host/instance.js';
 import { workerArguments } from './host/program-files.js';
 import { elapsedTime, processCpuMs } from './metrics/elapsed-time.js';
@@ -59,7 +62,11 @@ async function buildAgent(config: AgentConfig, { logger, runner }: ProgramContex
   logger.info('agent identity', { agentId: identity.agentId, host: facts.host });
   warnOfPlainText(config, logger);
 
+  const recorder = openRecorder(config, { clock, logger });
+  if (recorder !== undefined)
+    runner.go('events', { start: async () => recorder.start(), stop: async () => recorder.stop() });
   const { processes, denylist, queries } = openQueries(config, {
+    events: recorder,
     clock,
     logger,
     meter,
@@ -143,9 +150,10 @@ interface QueryContext {
   readonly meter: TrafficMeter;
   readonly env: Env;
   readonly trust: PackTrust;
+  readonly events: EventRecorder | undefined;
 }
 
-function openQueries(config: AgentConfig, { clock, logger, meter, env, agentId, trust }: QueryContext) {
+function openQueries(config: AgentConfig, { clock, logger, meter, env, agentId, trust, events }: QueryContext) {
   const folder = config.dataDir;
   const processes = new WorkerProcesses({
     ...{ args: workerArguments(), env: workerEnvironment(env), folder, clock, logger },
@@ -159,9 +167,20 @@ function openQueries(config: AgentConfig, { clock, logger, meter, env, agentId, 
     maxBudget: { ms: config.maxQueryMs, rows: config.maxQueryRows, bytes: config.maxQueryBytes },
     about: { agentId, dataDir: folder },
     traffic: () => meter.read(),
+    ...(events === undefined ? {} : { events: () => events.snapshot() }),
   });
   return { processes, denylist, queries };
 }
+
+/** None unless the settings say so. */
+function openRecorder({ events, eventsKeepMs, eventsBytes, dataDir }: AgentConfig, context: EventContext) {
+  const kinds = [...new Set(events.filter(isEventKind))];
+  if (kinds.length === 0) return undefined;
+  const place = tracePlace(machineInstance(dataDir));
+  return new EventRecorder({ kinds, keepMs: eventsKeepMs, maxBytes: eventsBytes, place, ...context });
+}
+
+type EventContext = { readonly clock: Clock; readonly logger: Logger };
 
 /** None when the settings say so. */
 function openMetrics({ metrics }: AgentConfig, options: HostReaderOptions) {

@@ -7,7 +7,7 @@ import { type InstallContext, install, uninstall, planFor } from './install/inst
 import { type Installation, type Manager, MANAGERS } from './install/service-plan.js';
 import { parseSetting, settingsFile } from './install/settings-file.js';
 import { SINGLE_FILE } from './host/program-files.js';
-import { defaultConfigurationFile } from './environment.js';
+import { defaultConfigurationFile, readConfiguration } from './environment.js';
 
 export interface ServiceOptions {
   readonly config?: string | undefined;
@@ -26,19 +26,22 @@ export interface ServiceOptions {
 export function service(command: 'install' | 'uninstall' | 'status', options: ServiceOptions, env: Env): number {
   try {
     const place = locate(options, env);
-    const plan = planFor(place.manager, place);
     const context: InstallContext = {
       root: options.root,
       dryRun: options.print,
       printLine: (line) => void process.stdout.write(`${line}\n`),
     };
-    if (command === 'status') return status(plan.status, place);
+    if (command === 'status') return status(planFor(place.manager, place).status, place);
     const { configFile, dataDir, programFile: to } = place;
     if (command === 'uninstall') {
-      uninstall({ plan, program: { from: to, to }, configFile, dataDir, purge: options.purge }, context);
+      uninstall(
+        { plan: planFor(place.manager, place), program: { from: to, to }, configFile, dataDir, purge: options.purge },
+        context,
+      );
       return 0;
     }
     const settings = firstSettings(options, place);
+    const plan = planFor(place.manager, { ...place, events: recordsEvents(options, place) });
     if ((options.set ?? []).length > 0 && existsSync(`${options.root ?? ''}${configFile}`))
       process.stderr.write(`muster-agent: ${configFile} stays as it is, without what --set says: change it there\n`);
     install({ plan, program: { from: programToCopy(), to }, configFile, dataDir, settings }, context);
@@ -71,7 +74,7 @@ function locate({ config, manager: named, observe }: ServiceOptions, env: Env): 
     : posix.join('/opt/muster-agent', name);
   const dataDir = isWindows ? win32.join(win32.dirname(configFile), 'data') : DATA[manager];
   const program = name.endsWith('.cjs') ? [process.execPath, programFile] : [programFile];
-  return { manager, configFile, dataDir, observe, programFile, program };
+  return { manager, configFile, dataDir, observe, events: false, programFile, program };
 }
 
 const DATA = { systemd: '/var/lib/muster-agent', sysvinit: '/var/lib/muster-agent', launchd: '/var/db/muster-agent' };
@@ -98,6 +101,13 @@ function firstSettings({ set = [], root }: ServiceOptions, { configFile, dataDir
     throw new UsageError(error instanceof Error ? error.message : String(error));
   }
   throw new UsageError(`${configFile} is not there: give the settings, --set MUSTER_GATEWAY_URL=https://… at least`);
+}
+
+/** By the settings that the service will have: those that are there, or the first ones. */
+function recordsEvents({ set = [], root }: ServiceOptions, { configFile }: Place): boolean {
+  const path = `${root ?? ''}${configFile}`;
+  const settings = existsSync(path) ? readConfiguration(path, {}) : Object.fromEntries(set.map(parseSetting));
+  return (settings['MUSTER_AGENT_EVENTS'] ?? '').trim() !== '';
 }
 
 /** The service must not run a file that a user can change, or a Node that it cannot reach. */

@@ -7,9 +7,11 @@ export type Output = 'table' | 'json' | 'ndjson';
 /** A person at a terminal can wait longer than a fleet query, and can stop it with Ctrl-C. */
 const BUDGET = { ...DEFAULT_BUDGET, ms: 600_000, rows: 1_000_000, bytes: 256 * 1024 * 1024 };
 
+const ELSEWHERE = 'only the running agent has what was recorded: ask it through its gateway';
+
 /** `muster-agent sql`: runs a statement on this machine, as this user, without a gateway. */
 export async function sql(statement: string, output: Output): Promise<number> {
-  const engine = await createLocalEngine();
+  const engine = await createLocalEngine({ events: () => ({ fault: ELSEWHERE }) });
   const chunks: Uint8Array[] = [];
   const request = { sql: statement, budget: BUDGET, chunkBytes: LIMITS.chunkBytes };
   const { columns, failure, warnings = [] } = runRequest(engine, request, (rows) => void chunks.push(rows));

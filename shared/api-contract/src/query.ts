@@ -215,7 +215,9 @@ export const queryFailureSchema = z
 export const queryWarningSchema = z
   .object({
     ...endpointName,
-    code: z.string().meta({ description: '`unreadable`, `cut`, `too_large`, `too_slow`, `ambiguous`, and others.' }),
+    code: z
+      .string()
+      .meta({ description: '`unreadable`, `cut`, `too_large`, `too_slow`, `ambiguous`, `missed`, and others.' }),
     count: count.meta({ description: 'How many objects.' }),
     message: z.string().meta({ description: 'One of them.' }),
   })

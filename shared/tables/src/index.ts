@@ -8,6 +8,7 @@ export {
   lazy,
   type TableProvider,
   type TableRow,
+  TableUnavailable,
   type WarningCode,
 } from './engine/collect.js';
 export type { CompileFailure, CompileFailureCode } from './engine/sql-text.js';

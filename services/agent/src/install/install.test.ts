@@ -18,12 +18,14 @@ const UNIX: Installation = {
   configFile: '/etc/muster-agent/agent.env',
   dataDir: '/var/lib/muster-agent',
   observe: false,
+  events: false,
 };
 const WINDOWS: Installation = {
   program: ['C:\\Program Files\\MusterAgent\\muster-agent.exe'],
   configFile: 'C:\\ProgramData\\MusterAgent\\agent.env',
   dataDir: 'C:\\ProgramData\\MusterAgent\\data',
   observe: false,
+  events: false,
 };
 
 const has = (program: string): boolean => spawnSync('sh', ['-c', `command -v ${program}`]).status === 0;
@@ -57,13 +59,23 @@ describe('the files and command lines of a service', () => {
     expect(observing).toMatch(/^ProtectSystem=strict$/m);
   });
 
+  test('of systemd, where it records events, with a buffer of its own in the kernel and nothing else of it', () => {
+    for (const observe of [false, true]) {
+      const [without, with_] = [false, true].map((events) => textOf('systemd', { ...UNIX, observe, events }));
+      const line = 'ReadWritePaths=-/sys/kernel/tracing/instances\n';
+      expect(with_).toContain(line);
+      expect(with_!.replace(line, '')).toBe(without);
+      expect(without).not.toContain('tracing');
+    }
+  });
+
   const ifSystemd = has('systemd-analyze') ? describe : describe.skip;
   ifSystemd('as systemd itself', () => {
     test('reads them, with the rights for all and those for queries', () => {
       for (const observe of [false, true]) {
         // The program must be there for it.
         const program = [process.execPath, join(folder, 'with space', '100%', 'agent.cjs')];
-        const [unit] = planFor('systemd', { ...UNIX, observe, program }).files;
+        const [unit] = planFor('systemd', { ...UNIX, observe, events: true, program }).files;
         const path = join(folder, 'muster-agent.service');
         writeFileSync(path, unit!.content);
         const verified = spawnSync('systemd-analyze', ['verify', '--man=no', path], { encoding: 'utf8' });

@@ -9,6 +9,8 @@ export interface Installation {
   readonly dataDir: string;
   /** The service only answers queries, and gets only the rights for that. */
   readonly observe: boolean;
+  /** The settings say that it records events of the kernel, and it gets the rights for that. */
+  readonly events: boolean;
 }
 
 export interface ServiceFile {

@@ -45,9 +45,13 @@ ProtectKernelModules=yes
 ProtectKernelTunables=yes
 RestrictSUIDSGID=yes`;
 
+/** Buffers of its own; the rest of tracefs stays read-only (ProtectKernelTunables). */
+const FOR_EVENTS = `ReadWritePaths=-/sys/kernel/tracing/instances
+`;
+
 /** A systemd unit (systemd.exec(5)). */
 export function systemd(installation: Installation): ServicePlan {
-  const { dataDir, observe } = installation;
+  const { dataDir, observe, events } = installation;
   const unit = `# Made by "muster-agent install". Changes of your own belong in "systemctl edit muster-agent".
 [Unit]
 Description=Muster agent
@@ -69,7 +73,7 @@ UMask=0077
 StateDirectory=muster-agent
 StateDirectoryMode=0700
 ReadWritePaths=-${quoted(dataDir)}
-${observe ? FOR_QUERIES : FOR_ACTIONS}
+${events ? FOR_EVENTS : ''}${observe ? FOR_QUERIES : FOR_ACTIONS}
 LockPersonality=yes
 RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK
 RestrictNamespaces=yes

@@ -1,7 +1,9 @@
 import { type Platform, type TableProvider, TABLES, type TableSpec } from '@muster/tables';
 import type { TrafficRow } from '../traffic/traffic-meter.js';
+import type { RecordedEvents } from '../events/contract/recorded-events.js';
 import { agentState } from './agent-state.js';
 import { aboutAgent } from './about-agent.js';
+import { kernelEvents } from './linux/kernel-events.js';
 import { LINUX_COLLECTORS } from './linux/collectors.js';
 import { type Collector, System, type SystemOptions } from './contract/system.js';
 
@@ -26,6 +28,8 @@ export interface PlatformTablesOptions extends SystemOptions {
   readonly about?: () => RunningAgent;
   /** Traffic counters of the running agent. */
   readonly traffic?: () => readonly TrafficRow[];
+  /** What the running agent has recorded of the kernel's events. */
+  readonly events?: () => RecordedEvents | undefined;
 }
 
 /** The tables of `platform`. Collectors are synchronous and may take long, so run them in a worker process. */
@@ -38,6 +42,7 @@ export function platformTables(platform: Platform, options: PlatformTablesOption
       agentId: () => about().agentId,
     }),
     ...agentState(() => about().dataDir),
+    ...(platform === 'linux' ? kernelEvents(options.events ?? (() => undefined)) : []),
   ];
   const collectors = new Map([...collectorsOf(platform), ...own].map((one) => [one.table, one]));
   return {

@@ -73,8 +73,13 @@ export class ProgramFixture {
     })[0]!;
   }
 
-  async close(): Promise<void> {
+  /** Ends all programs at once. */
+  async end(): Promise<void> {
     for (const program of this.#programs) await program.kill();
+  }
+
+  async close(): Promise<void> {
+    await this.end();
     await this.gateway.stop();
     rmSync(this.dataDir, { recursive: true, force: true });
   }

@@ -7,7 +7,7 @@ import type { WorkerExit, WorkerProcess } from './worker-process.js';
 import type { WorkerProcesses } from './worker-processes.js';
 import { hangs } from './worker-pool.js';
 
-export interface CheckRunOptions extends Pick<ChecksRequest, 'about' | 'traffic'> {
+export interface CheckRunOptions extends Pick<ChecksRequest, 'about' | 'traffic' | 'events'> {
   readonly checks: readonly JudgedCheck[];
   readonly budgetMs: number;
   readonly checkMs: number;
@@ -49,7 +49,7 @@ export class CheckRun {
   }
 
   #start(): void {
-    const { processes, clock, checks, checkMs, about, traffic } = this.#options;
+    const { processes, clock, checks, checkMs, about, traffic, events } = this.#options;
     const worker = processes.take();
     this.#worker = worker;
     worker.use({ onMessage: (reply) => this.#onReply(reply), onExit: (exit) => this.#onExit(exit) });
@@ -59,6 +59,7 @@ export class CheckRun {
       evidenceChars: this.#evidenceChars,
       ...(about === undefined ? {} : { about }),
       ...(traffic === undefined ? {} : { traffic }),
+      ...(events === undefined ? {} : { events }),
     };
     worker.send({ t: 'checks', scan, hung: processes.hung });
   }

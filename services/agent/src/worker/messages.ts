@@ -1,6 +1,7 @@
 import type { AgentOutcome, Binding, Budget, Params, SqlParameter, WarningsBody } from '@muster/protocol';
 import type { JudgedCheck } from '@muster/packs/verdict';
 import type { ActionHost, ActionResult, JsonValue } from '../actions/contract/action.js';
+import type { RecordedEvents } from '../events/contract/recorded-events.js';
 import type { RunningAgent } from '../tables/platform-tables.js';
 import type { TrafficRow } from '../traffic/traffic-meter.js';
 
@@ -19,10 +20,12 @@ export interface QueryRequest {
   readonly about?: RunningAgent;
   /** The agent's traffic until now; a worker cannot read it. */
   readonly traffic?: readonly TrafficRow[];
+  /** What the agent has recorded of the kernel's events, for statements that ask for it. Absent: it records nothing. */
+  readonly events?: RecordedEvents;
 }
 
 /** The checks of a pack, from one of them on. */
-export interface ChecksRequest extends Pick<QueryRequest, 'about' | 'traffic'> {
+export interface ChecksRequest extends Pick<QueryRequest, 'about' | 'traffic' | 'events'> {
   readonly checks: readonly JudgedCheck[];
   /** The first that runs. */
   readonly from: number;

@@ -61,6 +61,8 @@ function failureOf(result: CompileFailure | Failed): QueryFailure {
       return { outcome: 'over_budget', code: `over_${result.limit}`, message };
     case 'unsupported_table':
       return { outcome: 'refused', code: 'unsupported_table', message };
+    case 'unavailable':
+      return { outcome: 'refused', code: 'table_unavailable', message };
     case 'failed':
     case 'stopped':
       return { outcome: 'error', code: 'query_failed', message };

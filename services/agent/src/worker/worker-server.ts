@@ -18,7 +18,7 @@ export interface WorkerServerOptions {
   /** Loaded with the first statement. */
   readonly openEngine: () => Promise<SqlEngine>;
   /** Called before each statement. */
-  readonly prepare?: (query: Pick<QueryRequest, 'about' | 'traffic'>) => void;
+  readonly prepare?: (query: Pick<QueryRequest, 'about' | 'traffic' | 'events'>) => void;
   /** Loaded with the first action. */
   readonly openActions?: (reply: (message: WorkerReply) => void) => Promise<ActionServer>;
 }

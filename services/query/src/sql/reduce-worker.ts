@@ -48,10 +48,15 @@ class Reduction {
     }
     const result = this.#reducer.run(sql, limits, parameters);
     if (result.ok) return { t: 'reduced', columns: result.columns.map((column) => column.name), rows: result.rows };
-    if (result.code === 'over_budget' || result.code === 'failed' || result.code === 'stopped') {
-      return { t: 'failed', message: result.message };
+    switch (result.code) {
+      case 'over_budget':
+      case 'failed':
+      case 'unavailable':
+      case 'stopped':
+        return { t: 'failed', message: result.message };
+      default:
+        return { t: 'refused', failure: result };
     }
-    return { t: 'refused', failure: result };
   }
 }
 

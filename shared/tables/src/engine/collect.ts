@@ -47,7 +47,20 @@ export type WarningCode =
   /** Reading it would have taken the time of all the others. */
   | 'too_slow'
   /** Its source can be read in more than one way, because somebody wrote what looks like another entry. */
-  | 'ambiguous';
+  | 'ambiguous'
+  /** It happened, and was not recorded. */
+  | 'missed';
+
+const UNAVAILABLE = Symbol.for('muster.table_unavailable');
+
+/** Thrown by a collector whose table exists here, but has no source that it could be read from: no rows would say that there is nothing. */
+export class TableUnavailable extends Error {
+  readonly [UNAVAILABLE] = true;
+
+  static is(error: unknown): error is TableUnavailable {
+    return typeof error === 'object' && error !== null && UNAVAILABLE in error;
+  }
+}
 
 /**
  * The source of rows. Synchronous like SQLite's virtual tables, so run it in a worker thread. A row is consumed before

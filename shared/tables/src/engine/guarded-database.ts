@@ -1,6 +1,7 @@
 import type { SqlParameter } from '@muster/protocol';
 import type { TableSpec } from '../schema/table-spec.js';
 import type { Denial } from './authorizer.js';
+import { TableUnavailable } from './collect.js';
 import type { HookHost } from './hooks.js';
 import { bindParameters } from './bind-parameters.js';
 import { withPushableLikes } from './like-escape.js';
@@ -25,6 +26,7 @@ export interface OverBudget {
 export type RunFailure =
   | OverBudget
   | { readonly ok: false; readonly code: 'failed'; readonly message: string }
+  | { readonly ok: false; readonly code: 'unavailable'; readonly message: string }
   | { readonly ok: false; readonly code: 'stopped'; readonly message: string };
 
 export type RunResult = { readonly ok: true; readonly rows: number; readonly bytes: number } | RunFailure;
@@ -193,7 +195,10 @@ export class GuardedDatabase implements HookHost {
       return overBudget('time', `the statement ran longer than ${limits.ms} ms`);
     }
     if (code === RESULT.nomem) return overBudget('memory', 'the statement needs more memory than it may have');
-    if (this.#failure !== undefined) return { ok: false, code: 'failed', message: errorMessage(this.#failure) };
+    if (this.#failure !== undefined) {
+      const code = TableUnavailable.is(this.#failure) ? 'unavailable' : 'failed';
+      return { ok: false, code, message: errorMessage(this.#failure) };
+    }
     return { ok: false, code: 'failed', message: sqlite.text(sqlite.c.sqlite3_errmsg(this.db)) };
   }
 }

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { decodeRows, type SqlValue } from '@muster/protocol';
-import { type CollectRequest, lazy, type TableRow } from './collect.js';
+import { type CollectRequest, lazy, type TableRow, TableUnavailable } from './collect.js';
 import { FIXTURE_TABLES, FixtureProvider } from './engine-fixture.js';
 import { createSqlEngine, type ExecuteResult, type SqlEngine } from './sql-engine.js';
 
@@ -97,5 +97,15 @@ describe('one object does not cost the answer', () => {
       { code: 'too_slow', count: 1, message: '/c' },
     ]);
     expect(run('SELECT 1').result).toMatchObject({ ok: true, warnings: [] });
+  });
+
+  it('a table without a source is no empty answer', async () => {
+    await open(function* (table) {
+      if (table === 'processes') throw new TableUnavailable('processes: nobody records them');
+      yield { pid: 1 };
+    });
+    expect(run('SELECT count(*) FROM processes').result).toEqual({
+      ...{ ok: false, code: 'unavailable', message: 'processes: nobody records them' },
+    });
   });
 });

@@ -2,6 +2,7 @@ import { ABOUT_TABLES } from './about.js';
 import { AGENT_TABLES } from './agent.js';
 import { DARWIN_TABLES } from './darwin.js';
 import { DOCKER_TABLES } from './docker.js';
+import { EVENT_TABLES } from './events.js';
 import { FILE_TABLES } from './files.js';
 import { HARDWARE_TABLES } from './hardware.js';
 import { KERNEL_TABLES } from './kernel.js';
@@ -38,6 +39,7 @@ export const TABLES: readonly TableSpec[] = [
   ...HARDWARE_TABLES,
   ...SOFTWARE_TABLES,
   ...DOCKER_TABLES,
+  ...EVENT_TABLES,
 ]
   .map(withCost)
   .sort((left, right) => (left.name < right.name ? -1 : 1));

@@ -2,6 +2,7 @@ import { TABLE_COSTS, type TableCost, type TableSpec } from './table-spec.js';
 
 /** A table that stands nowhere here is of the first kind. */
 const OTHERS: Readonly<Record<Exclude<TableCost, 'few_files'>, readonly string[]>> = {
+  memory: ['process_events', 'socket_events'],
   packages: ['apps', 'deb_package_files', 'deb_packages', 'patches', 'portage_packages', 'programs'],
   program: [
     ...[

@@ -15,6 +15,7 @@ export type Sensitivity = (typeof SENSITIVITIES)[number];
 /** What a table reads when nothing narrows it, the cheapest first. */
 export const TABLE_COSTS = {
   few_files: 'reads a few files of the machine: cheap',
+  memory: 'reads what the agent has recorded in the last minutes: cheap',
   packages: 'reads a record for each package',
   program: 'starts a program of the machine',
   docker: 'asks Docker over its socket',

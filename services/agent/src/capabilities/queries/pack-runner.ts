@@ -1,6 +1,7 @@
 import { clipMessage, type PackClaims, type PackTicket } from '@muster/protocol';
 import type { JudgedCheck } from '@muster/packs/verdict';
 import type { Clock, Logger } from '@muster/runtime/program';
+import { asksForEvents, type RecordedEvents } from '../../events/contract/recorded-events.js';
 import type { QueryFailure, QueryRequest } from '../../worker/messages.js';
 import { CheckRun } from '../../worker/check-run.js';
 import type { WorkerProcesses } from '../../worker/worker-processes.js';
@@ -23,6 +24,7 @@ export interface PackRunnerOptions {
   readonly checkMs: number;
   readonly about?: NonNullable<QueryRequest['about']>;
   readonly traffic?: () => readonly TrafficRow[];
+  readonly events?: () => RecordedEvents;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -99,7 +101,7 @@ export class PackRunner {
   }
 
   #pump(): void {
-    const { processes, checkMs, about, traffic, clock, logger } = this.#options;
+    const { processes, checkMs, about, traffic, events, clock, logger } = this.#options;
     if (this.#running !== undefined || !processes.hasRoom) return;
     const scan = this.#queue.shift();
     if (scan === undefined) return;
@@ -109,6 +111,7 @@ export class PackRunner {
         budgetMs: Math.min(scan.job.budgetMs, MAX_BUDGET_MS),
         ...(about === undefined ? {} : { about }),
         ...(traffic === undefined ? {} : { traffic: traffic() }),
+        ...(events !== undefined && scan.checks?.some(readsEvents) === true ? { events: events() } : {}),
       },
       (rows) => {
         this.#running = undefined;
@@ -142,6 +145,10 @@ interface Scan {
   readonly claims: PackClaims;
   checks: readonly JudgedCheck[] | undefined;
   isOver: boolean;
+}
+
+function readsEvents({ sql, applies_if }: JudgedCheck): boolean {
+  return [sql, applies_if].some((one) => one !== undefined && asksForEvents(one));
 }
 
 function otherNumber({ claims, checks }: Scan): QueryFailure {

@@ -28,7 +28,10 @@ export interface QueryHandlerOptions {
   readonly logger: Logger;
 }
 
-export interface OpenQueriesOptions extends Pick<QueryRunnerOptions, 'maxBudget' | 'maxLowMs' | 'traffic' | 'about'> {
+export interface OpenQueriesOptions extends Pick<
+  QueryRunnerOptions,
+  'maxBudget' | 'maxLowMs' | 'traffic' | 'about' | 'events'
+> {
   readonly denylist: QueryDenylist;
   readonly processes: WorkerPoolOptions['processes'];
   readonly workers: number;
@@ -84,6 +87,7 @@ export class QueryHandler implements Capability {
       ...{ trust, processes, clock, logger, checkMs: options.maxBudget.ms, store: new PackStore({ folder, logger }) },
       ...(options.about === undefined ? {} : { about: options.about }),
       ...(options.traffic === undefined ? {} : { traffic: options.traffic }),
+      ...(options.events === undefined ? {} : { events: options.events }),
     });
     return new QueryHandler({ runner: new QueryRunner({ ...options, createPool, clock }), packs, clock, logger });
   }

@@ -8,6 +8,7 @@ import {
   type WarningsBody,
 } from '@muster/protocol';
 import type { Clock } from '@muster/runtime/program';
+import { asksForEvents, type RecordedEvents } from '../../events/contract/recorded-events.js';
 import type { QueryFailure, QueryRequest } from '../../worker/messages.js';
 import type { TrafficRow } from '../../traffic/traffic-meter.js';
 import type { WorkerOutcome, WorkerPool, WorkerTask } from '../../worker/worker-pool.js';
@@ -56,6 +57,8 @@ export interface QueryRunnerOptions {
   readonly about?: NonNullable<QueryRequest['about']>;
   /** The agent's traffic, for the table `agent_traffic`. */
   readonly traffic?: () => readonly TrafficRow[];
+  /** What was recorded of the kernel's events. Absent: nothing is recorded. */
+  readonly events?: () => RecordedEvents;
   readonly maxQueued?: number;
   /** No statement starts while answers of this size are held in memory. */
   readonly maxHeldBytes?: number;
@@ -150,7 +153,7 @@ export class QueryRunner {
 
   #start(entry: Entry): void {
     const { sql, parameters = [], columns, budget } = entry.job;
-    const { maxBudget, traffic, about = {} } = this.#options;
+    const { maxBudget, traffic, events, about = {} } = this.#options;
     this.#running.add(entry);
     const clamped: Budget = {
       ...(budget.priority === undefined ? {} : { priority: budget.priority }),
@@ -167,6 +170,7 @@ export class QueryRunner {
       ...(budget.priority === 'low' ? { untilMs: this.#sendingMs(entry.job) } : {}),
       about,
       traffic: traffic?.() ?? [],
+      ...(events !== undefined && asksForEvents(sql) ? { events: events() } : {}),
     };
     entry.task = entry.lane.pool.run(request, (outcome) => this.#settle(entry, outcome));
   }

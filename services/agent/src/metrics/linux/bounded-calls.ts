@@ -7,11 +7,13 @@ const MAX_HANGING = 2;
 /** Calls into the kernel that may never return: those to a disk that is dead, or to a sensor that does not answer. */
 export class BoundedCalls {
   readonly #clock: Pick<Clock, 'setTimeout' | 'clear'>;
+  readonly #maxHanging: number;
   /** What has not returned, by its path. It is not called again until it does. */
   readonly #hanging = new Set<string>();
 
-  constructor(clock: Pick<Clock, 'setTimeout' | 'clear'>) {
+  constructor(clock: Pick<Clock, 'setTimeout' | 'clear'>, maxHanging = MAX_HANGING) {
     this.#clock = clock;
+    this.#maxHanging = maxHanging;
   }
 
   get hanging(): number {
@@ -20,7 +22,7 @@ export class BoundedCalls {
 
   /** `undefined` when it fails, takes more than a second, has not returned since an earlier call, or too many others have not. */
   async call<T>(path: string, run: () => Promise<T>): Promise<T | undefined> {
-    if (this.#hanging.has(path) || this.#hanging.size >= MAX_HANGING) return undefined;
+    if (this.#hanging.has(path) || this.#hanging.size >= this.#maxHanging) return undefined;
     this.#hanging.add(path);
     let timer: Timer | undefined;
     const late = new Promise<undefined>((resolve) => {
