@@ -11,8 +11,8 @@ let about: RunningAgent = {};
 serveAgent({
   note,
   // The agent is the parent; its environment has secrets.
-  openEngine: () =>
-    createLocalEngine({ about: () => about, traffic: () => traffic, touch: note.set, agentPid: process.ppid }),
+  openEngine: (onLook) =>
+    createLocalEngine({ about: () => about, traffic: () => traffic, touch: note.set, agentPid: process.ppid, onLook }),
   prepare: (query) => {
     traffic = query.traffic ?? [];
     about = query.about ?? {};

@@ -90,7 +90,7 @@ function endpointsOperation({ store, streams, byNum }: ResultParts): Operation {
 }
 
 function deleteOperation({ store, streams }: ResultParts): Operation {
-  return implement(operations.deleteQueryResults, async ({ principal, params, note }) => {
+  return implement(operations.deleteQueryResults, async ({ principal, params, note, noteFirst }) => {
     note({ subject: params.id });
     const record = await store.find(principal, params.id);
     note({ scope: record.scope, details: { sql: record.sql, rows: record.rows } });
@@ -99,6 +99,7 @@ function deleteOperation({ store, streams }: ResultParts): Operation {
       throw new AppError('forbidden', 'this query is somebody else’s; deleting its results needs an admin');
     if (record.state === 'running')
       throw new AppError('conflict', `query ${record.id} still runs; its results can be deleted when it has ended`);
+    await noteFirst();
     try {
       // The oldest first: without its beginning a reader refuses the rest.
       await streams.purge(STREAMS.results.name, STREAM_SUBJECTS.result(record.org, record.id));

@@ -32,7 +32,10 @@ beforeEach(async () => {
 });
 afterEach(() => api.stop());
 
-function retention(text: string): ResultRetention {
+function retention(
+  text: string,
+  changed: Partial<ConstructorParameters<typeof ResultRetention>[0]> = {},
+): ResultRetention {
   const rules = parseRetentionRules(text);
   if (typeof rules === 'string') throw new Error(rules);
   const { streams } = api.connection;
@@ -44,6 +47,7 @@ function retention(text: string): ResultRetention {
       ...{ streams, clock: systemClock, logger: silentLogger },
       metrics: { auditLost: counter, auditSuppressed: counter },
     }),
+    ...changed,
   });
 }
 
@@ -77,19 +81,67 @@ test('results go when the policy of their org says so, with one audit record; ot
   expect(await Promise.all([first, running, second, elsewhere].map(isKept))).toEqual([false, true, false, true]);
   expect((await api.get(`/v1/queries/${first.id}`)).body).toMatchObject({ state: 'complete', rows: 1 });
   expect((await api.get(`/v1/queries/${first.id}/rows`)).body.code).toBe('results_expired');
-  const expired = await eventually(async () => {
-    const records = (await api.audit()).filter(({ action }) => action === 'query.expire_results');
-    return records.length > 0 ? records : undefined;
-  });
-  expect(expired).toMatchObject([
+  const records = await expired();
+  expect(records).toMatchObject([
     { actorName: 'result retention', outcome: 'allowed', details: { count: 2, afterMs: HOUR_MS } },
   ]);
-  expect(expired[0]?.details?.['queries']).toEqual([first.id, second.id]);
+  expect(records[0]?.details?.['queries']).toEqual([first.id, second.id]);
   // It ends late: its time begins then, and a sweep that passed it by comes back to it.
   await api.service.end(running, { ledger: { ...running.ledger, targeted: 1, answered: 1 }, rows: 1 });
   laterMs = 2 * HOUR_MS + 120_000;
   await sweeper.sweep();
   expect(await isKept(running)).toBe(false);
+});
+
+const expired = async () => (await api.audit()).filter(({ action }) => action === 'query.expire_results');
+
+test('a process that dies while it deletes has left a record of all that it was about to delete', async () => {
+  const due = [await asked(ORG), await asked(ORG)];
+  laterMs = HOUR_MS + 60_000;
+  const { streams } = api.connection;
+  let purges = 0;
+  // It dies after the first: nothing that comes later happens.
+  const purge = (...[stream, subject]: Parameters<typeof streams.purge>) =>
+    (purges += 1) === 1 ? streams.purge(stream, subject) : new Promise<never>(() => undefined);
+  const last: typeof streams.last = (...args) => streams.last(...args);
+  void retention('default=1h', { streams: { last, purge } }).sweep();
+  await eventually(() => purges === 2);
+  expect(await Promise.all(due.map(isKept))).toEqual([false, true]);
+  expect((await expired()).map(({ details }) => details?.['queries'])).toEqual([due.map(({ id }) => id)]);
+  // The next process finishes it.
+  await retention('default=1h').sweep();
+  expect(await Promise.all(due.map(isKept))).toEqual([false, false]);
+  expect((await expired()).map(({ details }) => details?.['queries'])[1]).toEqual([due[1]?.id]);
+});
+
+test('what cannot be recorded is not deleted, and is tried again', async () => {
+  const due = await asked(ORG);
+  laterMs = HOUR_MS + 60_000;
+  let fault: Error | undefined = new Error('the audit stream is full');
+  const sweeper = retention('default=1h', { audit: { recordFirst: async () => fault } });
+  await sweeper.sweep();
+  expect(await isKept(due)).toBe(true);
+  fault = undefined;
+  await sweeper.sweep();
+  expect(await isKept(due)).toBe(false);
+});
+
+test('every query is named in a record, however many go at once', async () => {
+  const due = await asked(ORG);
+  const ended = (await queries.read(ORG, due.id)) as QueryRecord;
+  const ids = Array.from({ length: 250 }, () => newQueryId(ended.createdAtMs - 10_000));
+  for (const id of ids) {
+    await api.connection.streams.append(STREAM_SUBJECTS.query(ORG, id), encodeQueryRecord({ ...ended, id }));
+    await api.connection.streams.append(
+      STREAM_SUBJECTS.result(ORG, id),
+      encodeQueryRecord({ t: 'ended', record: ended }),
+    );
+  }
+  await queries.current();
+  laterMs = HOUR_MS + 60_000;
+  await retention('default=1h').sweep();
+  const named = (await expired()).flatMap(({ details }) => details?.['queries'] as string[]);
+  expect(named.toSorted()).toEqual([...ids, due.id].toSorted());
 });
 
 test('what is due goes in one sweep of a process that has just started, however many there are whose results went long ago', async () => {
