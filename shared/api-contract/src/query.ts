@@ -104,7 +104,13 @@ export const startQuerySchema = z
     return { ...rest, timeoutMs: given ?? usualMs };
   });
 
-export const reduceRequestSchema = z.strictObject({ sql: sqlText, parameters: sqlParameters.optional() });
+export const reduceRequestSchema = z.strictObject({
+  sql: sqlText,
+  parameters: sqlParameters.optional(),
+  merged: z.boolean().optional().meta({
+    description: 'Of a query with `retryOf`: over its rows and those of the queries that it asks again.',
+  }),
+});
 
 const ledgerCounts = Object.fromEntries(OUTCOMES.map((outcome) => [outcome, count])) as Record<
   (typeof OUTCOMES)[number],
@@ -191,6 +197,10 @@ export const querySchema = z
     warned: count.optional().meta({
       description: 'Endpoints whose answers lack something, by their own word. Absent when there are none.',
     }),
+    unfinished: count.optional().meta({
+      description:
+        'Those of them that did not finish a long search: their rows are those until then. Absent when there are none.',
+    }),
     truncated: z.string().optional().meta({ description: 'Why not everything was kept.' }),
   })
   .meta({ id: 'Query' });
@@ -236,6 +246,16 @@ export const queryFailurePageSchema = z
     nextCursor,
   })
   .meta({ id: 'FailurePage' });
+
+export const queryWarningPageSchema = z
+  .object({
+    state: queryStateSchema,
+    items: z
+      .array(queryWarningSchema)
+      .meta({ description: 'The first few thousand; `warned` of the query counts the endpoints of all.' }),
+    nextCursor,
+  })
+  .meta({ id: 'WarningPage' });
 
 export const groupSchema = z
   .object({
@@ -294,6 +314,7 @@ const queryResultsSchema = z
     truncated: z.boolean().optional().meta({ description: 'The rows of `reduce` were cut at the limit.' }),
     error: z.string().optional().meta({ description: 'Why `reduce` failed.' }),
     failures: z.array(queryFailureSchema).meta({ description: 'Who did not answer so far, at most 1,000.' }),
+    warnings: z.array(queryWarningSchema).meta({ description: 'What answers lack so far, at most 1,000.' }),
   })
   .meta({ id: 'QueryResults' });
 

@@ -15,7 +15,7 @@ import type { BudgetPolicy } from './budget-policy.js';
 import { namedAgents } from './named-agents.js';
 import { queryJson } from './query-json.js';
 import type { QueryStore } from './query-store.js';
-import { retryOf } from './retry.js';
+import { retryChain, retryOf } from './retry.js';
 import type { TablePolicy } from './table-policy.js';
 import { valuesJson } from './result-json.js';
 import { waitForResults, type WaitParts } from './waited-results.js';
@@ -24,7 +24,7 @@ export interface QueryParts extends WaitParts {
   readonly client: QueryClient;
   readonly store: QueryStore;
   readonly health: Pick<KnownHealth, 'among'>;
-  readonly directory: Pick<Directory, 'byId'>;
+  readonly directory: Pick<Directory, 'byId' | 'endpoints'>;
   readonly policy: TablePolicy;
   readonly budgets: BudgetPolicy;
 }
@@ -170,7 +170,9 @@ function reduceOperation({ client, store }: QueryParts): Operation {
     note({ subject: params.id, details: body });
     const record = await store.findReadable(principal, params.id);
     const { parameters } = readSqlParameters(body.parameters ?? {});
-    const options = { operator: principal.id, parameters, signal, trace };
+    const chain = body.merged === true ? await retryChain(store, principal, record) : [];
+    const earlier = chain.slice(0, -1).map(({ id }) => id);
+    const options = { operator: principal.id, parameters, signal, trace, earlier };
     const { columns, rows, truncated } = await client.reduce(record, body.sql, options);
     return json(200, { columns, rows: rows.map(valuesJson), truncated });
   });
