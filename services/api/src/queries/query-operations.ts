@@ -15,6 +15,7 @@ import type { BudgetPolicy } from './budget-policy.js';
 import { namedAgents } from './named-agents.js';
 import { queryJson } from './query-json.js';
 import type { QueryStore } from './query-store.js';
+import type { RetentionPolicy } from './retention-policy.js';
 import { retryChain, retryOf } from './retry.js';
 import type { TablePolicy } from './table-policy.js';
 import { valuesJson } from './result-json.js';
@@ -27,6 +28,7 @@ export interface QueryParts extends WaitParts {
   readonly directory: Pick<Directory, 'byId' | 'endpoints'>;
   readonly policy: TablePolicy;
   readonly budgets: BudgetPolicy;
+  readonly retention: Pick<RetentionPolicy, 'checkWait'>;
 }
 
 /** Starting, listing, showing, cancelling and reducing queries. */
@@ -41,7 +43,7 @@ export function queryOperations(parts: QueryParts): Operation[] {
 }
 
 function startOperation(parts: QueryParts): Operation {
-  const { client, policy, budgets } = parts;
+  const { client, policy, budgets, retention, clock } = parts;
   return implement(operations.startQuery, async ({ principal, body: asked, query, note, queryId, signal, trace }) => {
     const { outcome: outcomes, ...rest } = asked;
     const id = rest.retryOf;
@@ -57,6 +59,7 @@ function startOperation(parts: QueryParts): Operation {
     };
     note({ scope: joinSelectors(body.selector, principal.selector), details });
     budgets.check(principal, body.budget);
+    retention.checkWait(principal.org, body.waitUntilMs, clock.now());
     const among =
       retry === undefined
         ? await amongOf(parts, principal, body)

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { AuditTrail } from '@muster/audit';
 import { encodeCbor, newQueryId, type OrgId, type QueryId } from '@muster/protocol';
 import {
@@ -13,12 +13,13 @@ import { createMetrics, silentLogger, systemClock } from '@muster/runtime';
 import { eventually } from '@muster/runtime/testing';
 import { ApiFixture } from '../testing/api-fixture.js';
 import type { QueryStore } from './query-store.js';
-import { parseRetentionRules } from './retention-policy.js';
+import { parseRetentionRules, RetentionPolicy } from './retention-policy.js';
 import { ResultRetention } from './result-retention.js';
 
 const ORG = 'default' as OrgId;
 const OTHER = 'other' as OrgId;
 const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
 
 let api: ApiFixture;
 let queries: QueryStore;
@@ -33,15 +34,16 @@ beforeEach(async () => {
 afterEach(() => api.stop());
 
 function retention(
-  text: string,
+  text: string | undefined,
   changed: Partial<ConstructorParameters<typeof ResultRetention>[0]> = {},
 ): ResultRetention {
-  const rules = parseRetentionRules(text);
+  const rules = text === undefined ? [] : parseRetentionRules(text);
   if (typeof rules === 'string') throw new Error(rules);
+  const policy = new RetentionPolicy(rules, STREAMS.results.maxAgeMs);
   const { streams } = api.connection;
   const counter = { inc: () => undefined };
   return new ResultRetention({
-    ...{ rules, queries, streams, logger: silentLogger, metrics: createMetrics('api') },
+    ...{ policy, queries, streams, logger: silentLogger, metrics: createMetrics('api') },
     clock: { ...systemClock, now: () => systemClock.now() + laterMs },
     audit: new AuditTrail({
       ...{ streams, clock: systemClock, logger: silentLogger },
@@ -193,4 +195,48 @@ test('a policy names orgs and durations', () => {
     { org: 'acme', ms: 7 * 24 * HOUR_MS },
     { org: 'other', ms: 12 * HOUR_MS },
   ]);
+});
+
+test('without a policy results of every org go 30 days after the end, however long the query ran', async () => {
+  const [mine, elsewhere] = [await asked(ORG), await asked(OTHER)];
+  laterMs = 30 * DAY_MS - 60_000;
+  await retention(undefined).sweep();
+  expect(await Promise.all([mine, elsewhere].map(isKept))).toEqual([true, true]);
+  laterMs = 30 * DAY_MS + 60_000;
+  await retention(undefined).sweep();
+  expect(await Promise.all([mine, elsewhere].map(isKept))).toEqual([false, false]);
+});
+
+describe('how long a hunt may wait', () => {
+  const waits = (text: string, keptDays: number): number =>
+    new RetentionPolicy(parseRetentionRules(text) as [], keptDays * DAY_MS).longestWaitMs(ORG) / DAY_MS;
+
+  test('so that what it found first is kept for the time of the policy after its end', () => {
+    expect(waits('other=1h', 44)).toBe(14);
+    expect(waits('default=30d', 44)).toBe(14);
+    expect(waits('default=40d', 44)).toBe(4);
+    expect(waits('default=60d', 44)).toBe(0);
+    // A shorter stream has the same for both.
+    expect([waits('other=1h', 30), waits('other=1h', 10)]).toEqual([14, 5]);
+    const { results, queries: records } = STREAMS;
+    expect(records.maxAgeMs).toBeGreaterThan(results.maxAgeMs);
+  });
+
+  test('else it is refused, with the reason', async () => {
+    await api.stop();
+    const rules = [{ org: ORG, ms: 40 * DAY_MS }];
+    api = await ApiFixture.start({ retention: new RetentionPolicy(rules, 44 * DAY_MS) });
+    const ask = (days: number) => {
+      const waitUntil = new Date(Date.now() + days * DAY_MS).toISOString();
+      return api.ask('POST', '/v1/queries', { body: { sql: 'SELECT 1', waitUntil } });
+    };
+    expect((await ask(4)).status).toBe(201);
+    const { status, body } = await ask(7);
+    expect([status, body.detail]).toEqual([
+      400,
+      expect.stringContaining(
+        'at most 4 days from now: results are kept for 44 days in all, and what a hunt found for 40 days after its end',
+      ),
+    ]);
+  });
 });

@@ -4,11 +4,11 @@ import type { OrgId, QueryId } from '@muster/protocol';
 import { STREAM_SUBJECTS, STREAMS, type QueryRecord } from '@muster/records';
 import type { Clock, Counter, Logger, Metrics, Timer } from '@muster/runtime';
 import type { QueryStore } from './query-store.js';
-import type { RetentionRule } from './retention-policy.js';
+import type { RetentionPolicy, RetentionRule } from './retention-policy.js';
 
 export interface ResultRetentionOptions {
-  readonly rules: readonly RetentionRule[];
-  readonly queries: Pick<QueryStore, 'idsBefore' | 'read'>;
+  readonly policy: Pick<RetentionPolicy, 'rules' | 'usualMs'>;
+  readonly queries: Pick<QueryStore, 'idsBefore' | 'read' | 'orgs'>;
   readonly streams: Pick<StreamStore, 'last' | 'purge'>;
   readonly audit: Pick<AuditTrail, 'recordFirst'>;
   readonly clock: Clock;
@@ -55,7 +55,8 @@ export class ResultRetention {
   }
 
   start(): void {
-    if (this.#options.rules.length > 0) this.#plan(Math.random() * FIRST_SWEEP_MS);
+    const { rules, usualMs } = this.#options.policy;
+    if (rules.length > 0 || usualMs !== undefined) this.#plan(Math.random() * FIRST_SWEEP_MS);
   }
 
   async stop(): Promise<void> {
@@ -66,7 +67,7 @@ export class ResultRetention {
 
   /** Deletes what is due. Called by a timer; does not throw. */
   async sweep(): Promise<void> {
-    for (const rule of this.#options.rules) {
+    for (const rule of this.#rules()) {
       try {
         let due: QueryId[] = [];
         for await (const id of this.#sweepOrg(rule)) {
@@ -82,6 +83,16 @@ export class ResultRetention {
         this.#progress.delete(rule.org);
       }
     }
+  }
+
+  /** Of every org that asked something. */
+  #rules(): readonly RetentionRule[] {
+    const { queries, policy } = this.#options;
+    const { rules, usualMs } = policy;
+    if (usualMs === undefined) return rules;
+    const named = new Set<string>(rules.map(({ org }) => org));
+    const others = [...queries.orgs()].filter((org) => !named.has(org));
+    return [...rules, ...others.map((org) => ({ org, ms: usualMs }))];
   }
 
   #plan(inMs: number): void {
