@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { queryIdParameter } from './fields.js';
 import { defineOperations, eventStream, jsonAnswer } from './operation.js';
 import { afterParameter, beganFilters, cursorParameter, limitParameter } from './paging.js';
+import { queryWaitSchema, startedQuerySchema } from './query-results.js';
 import {
   queryFailurePageSchema,
   queryEventSchema,
@@ -14,9 +15,7 @@ import {
   rowLineSchema,
   rowPageSchema,
   rowShapeParameter,
-  queryWaitSchema,
   queryWarningPageSchema,
-  startedQuerySchema,
   startQuerySchema,
 } from './query.js';
 

@@ -2,7 +2,7 @@ import { LIMITS, OUTCOMES } from '@muster/protocol/vocabulary';
 import { parseDurationMs } from '@muster/runtime/quantity';
 import { z } from 'zod';
 import { budgetRequestSchema, queryBudgetSchema } from './query-budget.js';
-import { agentIdList, count, duration, rowValues, selectorText, sqlValue, timestamp, utf8Bytes } from './fields.js';
+import { agentIdList, count, rowValues, selectorText, sqlValue, timestamp, utf8Bytes } from './fields.js';
 import type { Json } from './operation.js';
 import { stalledEventSchema } from './event-stream.js';
 import { nextCursor, seq } from './paging.js';
@@ -277,11 +277,14 @@ export const rowShapeParameter = z.enum(ROW_SHAPES).default('arrays').meta({
 });
 
 /** Values by column name. */
-const rowObject = z.record(z.string(), sqlValue).meta({
+export const rowObject = z.record(z.string(), sqlValue).meta({
   description: 'Values by column name. SQL allows the same name twice: the second `name` is `name_2`.',
 });
 
-const namedGroupSchema = groupSchema.omit({ values: true }).extend({ row: rowObject }).meta({ id: 'NamedGroup' });
+export const namedGroupSchema = groupSchema
+  .omit({ values: true })
+  .extend({ row: rowObject })
+  .meta({ id: 'NamedGroup' });
 
 export const namedRowSchema = z.object({ ...endpointName, row: rowObject }).meta({ id: 'NamedRow' });
 
@@ -292,35 +295,6 @@ function orNamed<S extends z.ZodType>(plain: S, named: z.ZodType): S {
 
 const anyRow = orNamed(rawRowSchema, namedRowSchema);
 const anyGroup = orNamed(groupSchema, namedGroupSchema);
-
-/** How long the answer to a start may wait for the end. */
-export const queryWaitSchema = z.strictObject({
-  wait: duration(
-    0,
-    LIMITS.commandWaitMaxMs,
-    'bad_timeout',
-    'Answer when the query has ended, or after so long, whichever comes first, with `results`; without it at once.',
-  ).optional(),
-});
-
-const queryResultsSchema = z
-  .object({
-    rows: z.array(z.union([namedRowSchema, namedGroupSchema, z.object({ row: rowObject })])).meta({
-      description: 'The rows so far, at most 1,000; of a query with `reduce` the rows of that.',
-    }),
-    nextCursor: z.string().optional().meta({
-      description: 'There are more: give it as `cursor` to `/v1/queries/{id}/rows?rows=objects`.',
-    }),
-    truncated: z.boolean().optional().meta({ description: 'The rows of `reduce` were cut at the limit.' }),
-    error: z.string().optional().meta({ description: 'Why `reduce` failed.' }),
-    failures: z.array(queryFailureSchema).meta({ description: 'Who did not answer so far, at most 1,000.' }),
-    warnings: z.array(queryWarningSchema).meta({ description: 'What answers lack so far, at most 1,000.' }),
-  })
-  .meta({ id: 'QueryResults' });
-
-export const startedQuerySchema = querySchema
-  .extend({ results: queryResultsSchema.optional().meta({ description: 'With `wait` only.' }) })
-  .meta({ id: 'StartedQuery' });
 
 export const rowPageSchema = z
   .object({
@@ -411,7 +385,6 @@ export type WarningJson = Json<typeof queryWarningSchema>;
 export type FailureJson = Json<typeof queryFailureSchema>;
 export type GroupJson = Json<typeof groupSchema>;
 export type RawRowJson = Json<typeof rawRowSchema>;
-export type QueryResultsJson = Json<typeof queryResultsSchema>;
 export type NamedRowJson = Json<typeof namedRowSchema>;
 export type NamedGroupJson = Json<typeof namedGroupSchema>;
 export type RowPageJson = Json<typeof rowPageSchema>;

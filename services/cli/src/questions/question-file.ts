@@ -1,7 +1,7 @@
 import type { SqlParameterJson } from '@muster/api-contract';
 import { isSqlParameterName } from '@muster/protocol/vocabulary';
 import { nearest } from '../terminal/nearest.js';
-import { sqlPieces } from '../query/sql-pieces.js';
+import { sqlPieces } from '../sql/sql-pieces.js';
 import { usageError } from '../terminal/cli-error.js';
 import { isParamType, PARAM_TYPES, type ParamType } from './query-params.js';
 

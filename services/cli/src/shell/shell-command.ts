@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { serverWords } from '../completion/dynamic.js';
 import type { CommandEnv } from '../environment/command-env.js';
 import { ask, type Ask } from '../query/ask.js';
-import { splitStatements } from '../query/sql-pieces.js';
+import { splitStatements } from '../sql/sql-pieces.js';
 import { printTableInfo } from '../query/table-info.js';
 import { ClosedPipe } from '../terminal/terminal.js';
 import { usageError } from '../terminal/cli-error.js';
