@@ -6,9 +6,8 @@ TLS = ssl.create_default_context(cafile=os.environ.get("MUSTER_CA"))
 
 
 def call(method, path, body=None):
-    data = None if body is None else json.dumps(body).encode()
     headers = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"}
-    request = urllib.request.Request(API + path, data, headers, method=method)
+    request = urllib.request.Request(API + path, body and json.dumps(body).encode(), headers, method=method)
     try:
         with urllib.request.urlopen(request, context=TLS if API.startswith("https") else None) as answer:
             return json.load(answer)
@@ -25,6 +24,7 @@ while cursor:
     rows, cursor = rows + page["items"], page.get("nextCursor")
 for row in rows:
     print(row["host"], json.dumps(row["row"]))
-for failure in query["results"]["failures"]:
-    print(failure["host"], failure["outcome"], failure["message"], file=sys.stderr)
-sys.exit(0 if query["state"] == "complete" and not query["results"]["failures"] else 3)
+for lack in query["results"]["failures"] + query["results"]["warnings"]:
+    print(lack["host"], lack.get("outcome", lack["code"]), lack["message"], file=sys.stderr)
+is_partial = query["state"] != "complete" or query["results"]["failures"] or query.get("unfinished") or query.get("truncated")
+sys.exit(3 if is_partial else 0)

@@ -11,7 +11,7 @@ import type { ShareBounds } from './http/shares.js';
 import type { ViewersOptions } from './http/viewers.js';
 import type { OidcClient } from './oidc/oidc-client.js';
 import type { BudgetPolicy } from './queries/budget-policy.js';
-import type { RetentionRule } from './queries/retention-policy.js';
+import type { RetentionPolicy } from './queries/retention-policy.js';
 import type { TablePolicy } from './queries/table-policy.js';
 
 export interface AppOptions {
@@ -36,8 +36,8 @@ export interface AppOptions {
   readonly tablePolicy?: TablePolicy;
   /** How long queries of a role may take on an endpoint. */
   readonly budgetPolicy?: BudgetPolicy;
-  /** For how long the results of an org's queries are kept; default: as long as the stream keeps them. */
-  readonly retentionRules?: readonly RetentionRule[];
+  /** For how long the results of an org's queries are kept; default: as the stream is defined. */
+  readonly retention?: RetentionPolicy;
   /** What needs a recent sign-in of a session of the console; default: nothing. */
   readonly reauthentication?: Reauthentication;
   /** How long a session of the console lasts without use, and at most. */

@@ -3,6 +3,7 @@ import { Directory, DirectoryWriter } from '@muster/directory';
 import { PresenceDoubt } from '@muster/registry';
 import type { Component } from '@muster/runtime';
 import { CoordinatorMonitor, interruptOrphan, OrphanReaper } from '@muster/service-base';
+import { STREAMS } from '@muster/records';
 import type { Express } from 'express';
 import { FleetCounter } from './agents/fleet-counter.js';
 import { IdentityRetention } from './agents/identity-retention.js';
@@ -28,6 +29,7 @@ import { Viewers } from './http/viewers.js';
 import { WatchHub } from './metrics/watch-hub.js';
 import { QueryStore } from './queries/query-store.js';
 import { ResultRetention } from './queries/result-retention.js';
+import { RetentionPolicy } from './queries/retention-policy.js';
 import { QuestionStore } from './questions/question-store.js';
 import { TablePolicy } from './queries/table-policy.js';
 import { createSignIn } from './sessions/create-sign-in.js';
@@ -125,7 +127,7 @@ export function buildApp(options: AppOptions): Api {
   });
   const results = new ResultRetention({
     ...{ queries, streams, audit, clock, logger, metrics: options.metrics },
-    rules: options.retentionRules ?? [],
+    policy: options.retention ?? new RetentionPolicy([], STREAMS.results.maxAgeMs),
   });
   const views = [directory, tokens, signIn.store, queries, questions, webhooks.webhooks];
   const gate = new StandstillGate({ views, clock, logger });

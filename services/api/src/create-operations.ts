@@ -2,6 +2,7 @@ import { ACTIONS } from '@muster/actions';
 import type { Directory } from '@muster/directory';
 import type { PresenceDoubt } from '@muster/registry';
 import { DirectoryWriter } from '@muster/directory';
+import { STREAMS } from '@muster/records';
 import { TABLES } from '@muster/tables';
 import { agentOperations } from './agents/agent-operations.js';
 import type { FleetCounter } from './agents/fleet-counter.js';
@@ -50,6 +51,7 @@ import { questionOperations } from './questions/question-operations.js';
 import type { QuestionStore } from './questions/question-store.js';
 import { resultOperations } from './queries/result-operations.js';
 import { BudgetPolicy } from './queries/budget-policy.js';
+import { RetentionPolicy } from './queries/retention-policy.js';
 import type { TablePolicy } from './queries/table-policy.js';
 import { tableOperations } from './queries/table-operations.js';
 import type { SignIn } from './sessions/create-sign-in.js';
@@ -103,6 +105,7 @@ export function createOperations(options: AppOptions, stores: Stores): Operation
     directory,
     policy: stores.policy,
     budgets: options.budgetPolicy ?? new BudgetPolicy(),
+    retention: options.retention ?? new RetentionPolicy([], STREAMS.results.maxAgeMs),
     store: queries,
     streams,
     clock,

@@ -10,6 +10,7 @@ import { readConsoleFiles } from './console/console-files.js';
 import { given } from './http/json-members.js';
 import { OidcClient } from './oidc/oidc-client.js';
 import { BudgetPolicy } from './queries/budget-policy.js';
+import { RetentionPolicy } from './queries/retention-policy.js';
 import { TablePolicy } from './queries/table-policy.js';
 import { ApiServer } from './http/server.js';
 
@@ -49,7 +50,7 @@ export async function buildApi(config: ApiConfig, context: ServiceContext): Prom
     requestRate: config.requestRate,
     requestBurst: config.requestBurst,
     unusedIdentityMs: config.unusedIdentityMs,
-    ...given('retentionRules', config.retentionRules),
+    retention: new RetentionPolicy(config.retentionRules ?? [], config.streamResultsAgeMs),
     webhookNetworks: config.webhookNetworks,
     queriesKeptForMs: config.streamQueriesAgeMs,
     requestBounds: requestBounds(config, connectionsThatFit()),

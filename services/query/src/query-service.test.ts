@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/gl
 import type { QueryRequest, StartQuery } from '@muster/messages';
 import type { Ledger } from '@muster/protocol';
 import { eventually } from '@muster/runtime/testing';
-import { readAnswerBlock, type QueryRecord, type ResultEvent } from '@muster/records';
+import { encodeNumberSet, readAnswerBlock, type QueryRecord, type ResultEvent } from '@muster/records';
 import { ServiceHarness, type RunningService } from './testing/service-harness.js';
 
 // Each test starts processes of its own, and the machine may be busy.
@@ -133,6 +133,34 @@ describe('one query', () => {
       code: 'sql_error',
     });
     expect(await harness.send(requestFor(query, { t: 'cancel' }))).toMatchObject({ t: 'problem', code: 'conflict' });
+  });
+
+  test.each(['raw', 'group'] as const)('a retry is reduced with the rows of what it asks again (%s)', async (mode) => {
+    await harness.startService();
+    const gateway = await harness.gateway([1, 2, 6]);
+    const reduce = mode === 'raw' ? 'SELECT count(*) AS n FROM rows' : 'SELECT sum(endpoints) AS n FROM rows';
+    const first = await harness.start({ mode, reduce });
+    await heard(gateway);
+    gateway.answer(1, 2);
+    gateway.fail([6, 'timed_out', 'timeout', 'no answer']);
+    expect(ofKind(await harness.eventsUntilEnd(first), 'reduced')).toMatchObject([{ rows: [[2]] }]);
+    // It moves before it is asked again.
+    await harness.dropGateways();
+    const other = await harness.gateway([6]);
+    const second = await harness.start({ mode, reduce, retryOf: first.id, among: encodeNumberSet([6]) });
+    await heard(other);
+    other.answer(6);
+    // Its own reduce step, and one that is asked for.
+    expect(ofKind(await harness.eventsUntilEnd(second), 'reduced')).toMatchObject([{ rows: [[3]] }]);
+    const own = { t: 'reduce', sql: reduce } as const;
+    expect(await harness.send(requestFor(second, own))).toMatchObject({ rows: [[1]] });
+    const merged = await harness.send({ ...requestFor(second, own), earlier: [first.id] } as QueryRequest);
+    expect(merged).toMatchObject({ rows: [[3]], queries: 2 });
+    if (mode === 'raw') return;
+    // Equal rows of both are one: those of 1 and 6 are.
+    const sizes = { t: 'reduce', sql: 'SELECT endpoints FROM rows ORDER BY endpoints' } as const;
+    const groups = { ...requestFor(second, sizes), earlier: [first.id] } as QueryRequest;
+    expect(await harness.send(groups)).toMatchObject({ rows: [[1], [2]] });
   });
 
   test('can be reduced while it runs, over raw rows with their endpoint', async () => {

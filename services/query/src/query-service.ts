@@ -88,7 +88,7 @@ export function createQueryService(deps: QueryServiceDeps): QueryService {
   const { compiler, reductions } = deps.sql ?? {
     compiler: new SqlCompiler({ clock, logger }),
     reductions: new Reductions({
-      ...{ streams, directory, clock, logger, metrics: metrics.reduce },
+      ...{ streams, directory, records, clock, logger, metrics: metrics.reduce },
       limits: reduceLimits(config),
     }),
   };

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { timestamp } from './fields.js';
 import { defineOperations, type Json } from './operation.js';
-import { cursorParameter, limitParameter, nextCursor } from './paging.js';
+import { cursorParameter, limitParameter, nextCursor, moment } from './paging.js';
 
 const outcome = z.enum(['allowed', 'refused', 'failed']);
 
@@ -81,6 +81,8 @@ export const auditOperations = defineOperations('audit', {
       actor: z.string().max(200).optional().meta({ description: 'An id or a name.' }),
       action: z.string().max(100).optional().meta({ description: '`query.start`, or `query` for all of its kind.' }),
       outcome: outcome.optional(),
+      since: moment.optional().meta({ description: 'Only records of this time or later, RFC 3339.' }),
+      until: moment.optional().meta({ description: 'Only records before this time, RFC 3339.' }),
       after: z
         .string()
         .regex(/^\d{1,15}$/, 'must be the sequence of a record')

@@ -36,6 +36,7 @@ const EXAMPLES: Readonly<Record<string, CallExample>> = {
   streamQueryEvents: { params: QUERY, query: { rows: 'objects' } },
   listQueryRows: { params: QUERY, query: { rows: 'objects', limit: '1000' } },
   listQueryEndpoints: { params: QUERY, query: { outcome: 'timed_out' } },
+  listQueryWarnings: { params: QUERY },
   listQuestions: { query: { tag: 'network' } },
   showQuestion: { params: QUESTION },
   listQuestionVersions: { params: QUESTION },

@@ -6,6 +6,7 @@ export * from './event-stream.js';
 export * from './agent.js';
 export type * from './agent-operations.js';
 export * from './query.js';
+export * from './query-results.js';
 export { readSqlParameters, type SqlParameterJson, sqlParametersJson } from './sql-parameters.js';
 export type * from './posture.js';
 export {

@@ -32,7 +32,7 @@ export const seq = z
   .nullable()
   .meta({ description: 'Give the last one seen as `after` or `Last-Event-ID` to go on from there.' });
 
-const moment = z.iso.datetime({ offset: true }).transform((text) => Date.parse(text));
+export const moment = z.iso.datetime({ offset: true }).transform((text) => Date.parse(text));
 
 /** The beginning of an id: whoever types ids shortens them. */
 export const idPrefixParameter = z

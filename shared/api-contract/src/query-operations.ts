@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { queryIdParameter } from './fields.js';
 import { defineOperations, eventStream, jsonAnswer } from './operation.js';
 import { afterParameter, beganFilters, cursorParameter, limitParameter } from './paging.js';
+import { queryWaitSchema, startedQuerySchema } from './query-results.js';
 import {
   queryFailurePageSchema,
   queryEventSchema,
@@ -14,8 +15,7 @@ import {
   rowLineSchema,
   rowPageSchema,
   rowShapeParameter,
-  queryWaitSchema,
-  startedQuerySchema,
+  queryWarningPageSchema,
   startQuerySchema,
 } from './query.js';
 
@@ -77,7 +77,7 @@ export const queryOperations = defineOperations('queries', {
     method: 'get',
     path: '/v1/queries',
     action: 'query.list',
-    summary: 'Queries of the last week, newest first',
+    summary: 'Queries that are kept (30 days unless set otherwise), newest first',
     access: 'queries:read',
     query: z.strictObject({
       state: queryStateSchema.optional(),
@@ -140,6 +140,7 @@ export const queryOperations = defineOperations('queries', {
     answers: { 200: jsonAnswer('The rows of the second SELECT.', reducedSchema) },
     problems: [
       'not_found',
+      'conflict',
       'table_forbidden',
       'results_expired',
       'too_large',
@@ -170,7 +171,7 @@ export const queryOperations = defineOperations('queries', {
       rows: rowShapeParameter,
     }),
     ...eventStream(queryEventSchema, 'The query has ended, and there is no later event.'),
-    problems: ['not_found', 'table_forbidden', 'not_acceptable', 'draining'],
+    problems: ['not_found', 'table_forbidden', 'results_expired', 'not_acceptable', 'draining'],
   },
   listQueryRows: {
     method: 'get',
@@ -229,6 +230,21 @@ export const queryOperations = defineOperations('queries', {
       cursor: cursorParameter,
     }),
     answers: { 200: jsonAnswer('A page, in the order of enrolment.', queryFailurePageSchema) },
+    problems: ['bad_cursor', 'not_found', 'table_forbidden', 'conflict', 'results_expired'],
+  },
+  listQueryWarnings: {
+    method: 'get',
+    path: '/v1/queries/{id}/warnings',
+    action: 'query.warnings',
+    summary: 'What answers lack: what could not be read, and searches that were not finished',
+    access: 'queries:read',
+    params: queryIdParameter,
+    query: z.strictObject({
+      merged: mergedParameter,
+      limit: limitParameter(1_000, 10_000),
+      cursor: cursorParameter,
+    }),
+    answers: { 200: jsonAnswer('A page, in the order in which they came.', queryWarningPageSchema) },
     problems: ['bad_cursor', 'not_found', 'table_forbidden', 'conflict', 'results_expired'],
   },
 });

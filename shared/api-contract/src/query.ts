@@ -2,7 +2,7 @@ import { LIMITS, OUTCOMES } from '@muster/protocol/vocabulary';
 import { parseDurationMs } from '@muster/runtime/quantity';
 import { z } from 'zod';
 import { budgetRequestSchema, queryBudgetSchema } from './query-budget.js';
-import { agentIdList, count, duration, rowValues, selectorText, sqlValue, timestamp, utf8Bytes } from './fields.js';
+import { agentIdList, count, rowValues, selectorText, sqlValue, timestamp, utf8Bytes } from './fields.js';
 import type { Json } from './operation.js';
 import { stalledEventSchema } from './event-stream.js';
 import { nextCursor, seq } from './paging.js';
@@ -104,7 +104,13 @@ export const startQuerySchema = z
     return { ...rest, timeoutMs: given ?? usualMs };
   });
 
-export const reduceRequestSchema = z.strictObject({ sql: sqlText, parameters: sqlParameters.optional() });
+export const reduceRequestSchema = z.strictObject({
+  sql: sqlText,
+  parameters: sqlParameters.optional(),
+  merged: z.boolean().optional().meta({
+    description: 'Of a query with `retryOf`: over its rows and those of the queries that it asks again.',
+  }),
+});
 
 const ledgerCounts = Object.fromEntries(OUTCOMES.map((outcome) => [outcome, count])) as Record<
   (typeof OUTCOMES)[number],
@@ -191,6 +197,10 @@ export const querySchema = z
     warned: count.optional().meta({
       description: 'Endpoints whose answers lack something, by their own word. Absent when there are none.',
     }),
+    unfinished: count.optional().meta({
+      description:
+        'Those of them that did not finish a long search: their rows are those until then. Absent when there are none.',
+    }),
     truncated: z.string().optional().meta({ description: 'Why not everything was kept.' }),
   })
   .meta({ id: 'Query' });
@@ -239,6 +249,16 @@ export const queryFailurePageSchema = z
   })
   .meta({ id: 'FailurePage' });
 
+export const queryWarningPageSchema = z
+  .object({
+    state: queryStateSchema,
+    items: z
+      .array(queryWarningSchema)
+      .meta({ description: 'The first few thousand; `warned` of the query counts the endpoints of all.' }),
+    nextCursor,
+  })
+  .meta({ id: 'WarningPage' });
+
 export const groupSchema = z
   .object({
     index: count.meta({ description: "The group's number within its query." }),
@@ -259,11 +279,14 @@ export const rowShapeParameter = z.enum(ROW_SHAPES).default('arrays').meta({
 });
 
 /** Values by column name. */
-const rowObject = z.record(z.string(), sqlValue).meta({
+export const rowObject = z.record(z.string(), sqlValue).meta({
   description: 'Values by column name. SQL allows the same name twice: the second `name` is `name_2`.',
 });
 
-const namedGroupSchema = groupSchema.omit({ values: true }).extend({ row: rowObject }).meta({ id: 'NamedGroup' });
+export const namedGroupSchema = groupSchema
+  .omit({ values: true })
+  .extend({ row: rowObject })
+  .meta({ id: 'NamedGroup' });
 
 export const namedRowSchema = z.object({ ...endpointName, row: rowObject }).meta({ id: 'NamedRow' });
 
@@ -274,34 +297,6 @@ function orNamed<S extends z.ZodType>(plain: S, named: z.ZodType): S {
 
 const anyRow = orNamed(rawRowSchema, namedRowSchema);
 const anyGroup = orNamed(groupSchema, namedGroupSchema);
-
-/** How long the answer to a start may wait for the end. */
-export const queryWaitSchema = z.strictObject({
-  wait: duration(
-    0,
-    LIMITS.commandWaitMaxMs,
-    'bad_timeout',
-    'Answer when the query has ended, or after so long, whichever comes first, with `results`; without it at once.',
-  ).optional(),
-});
-
-const queryResultsSchema = z
-  .object({
-    rows: z.array(z.union([namedRowSchema, namedGroupSchema, z.object({ row: rowObject })])).meta({
-      description: 'The rows so far, at most 1,000; of a query with `reduce` the rows of that.',
-    }),
-    nextCursor: z.string().optional().meta({
-      description: 'There are more: give it as `cursor` to `/v1/queries/{id}/rows?rows=objects`.',
-    }),
-    truncated: z.boolean().optional().meta({ description: 'The rows of `reduce` were cut at the limit.' }),
-    error: z.string().optional().meta({ description: 'Why `reduce` failed.' }),
-    failures: z.array(queryFailureSchema).meta({ description: 'Who did not answer so far, at most 1,000.' }),
-  })
-  .meta({ id: 'QueryResults' });
-
-export const startedQuerySchema = querySchema
-  .extend({ results: queryResultsSchema.optional().meta({ description: 'With `wait` only.' }) })
-  .meta({ id: 'StartedQuery' });
 
 export const rowPageSchema = z
   .object({
@@ -392,7 +387,6 @@ export type WarningJson = Json<typeof queryWarningSchema>;
 export type FailureJson = Json<typeof queryFailureSchema>;
 export type GroupJson = Json<typeof groupSchema>;
 export type RawRowJson = Json<typeof rawRowSchema>;
-export type QueryResultsJson = Json<typeof queryResultsSchema>;
 export type NamedRowJson = Json<typeof namedRowSchema>;
 export type NamedGroupJson = Json<typeof namedGroupSchema>;
 export type RowPageJson = Json<typeof rowPageSchema>;

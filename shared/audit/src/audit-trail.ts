@@ -2,7 +2,7 @@ import type { StreamStore } from '@muster/bus';
 import type { OrgId } from '@muster/protocol';
 import { encodeRecord, type AuditRecord } from '@muster/records';
 import { TokenBucket, type Clock, type Logger } from '@muster/runtime';
-import { ChainWriter } from './chain-writer.js';
+import { ChainWriter, type Settled } from './chain-writer.js';
 import type { JournalMark } from './journal-mark.js';
 import type { EntryRecord } from './journal-records.js';
 
@@ -66,16 +66,26 @@ export class AuditTrail {
   }
 
   record(record: NewAuditRecord): void {
+    this.#add(record, (stored, failed) => failed !== undefined && this.#lost(stored, failed));
+  }
+
+  /**
+   * For what cannot be undone: the record comes first. Resolves with why it could not be stored; then nothing may be done, and no record is lost.
+   */
+  recordFirst(record: NewAuditRecord): Promise<Error | undefined> {
+    return new Promise((resolve) => this.#add(record, (_stored, failed) => resolve(failed)));
+  }
+
+  #add(record: NewAuditRecord, settled: Settled): void {
     const complete = normalised({ ...record, atMs: this.#options.clock.now() });
-    if (this.#stopping.signal.aborted) this.#lost(complete, new Error('the trail was stopped'));
-    else if (this.#pending >= this.#maxPending) {
-      this.#lost(complete, new Error('too many audit records are pending'));
-    } else if (encodeRecord(complete).length > MAX_RECORD_BYTES) this.#lost(complete, new Error('too large to store'));
+    if (this.#stopping.signal.aborted) settled(complete, new Error('the trail was stopped'));
+    else if (this.#pending >= this.#maxPending) settled(complete, new Error('too many audit records are pending'));
+    else if (encodeRecord(complete).length > MAX_RECORD_BYTES) settled(complete, new Error('too large to store'));
     else {
       this.#pending += 1;
       this.#chain(record.org).add(complete, (stored, failed) => {
         this.#pending -= 1;
-        if (failed !== undefined) this.#lost(stored, failed);
+        settled(stored, failed);
       });
     }
   }

@@ -168,7 +168,7 @@ export class MemoryStreamStore implements StreamStore {
   }
 
   storage(): Promise<StorageState> {
-    return Promise.resolve({ usedBytes: 0, limitBytes: undefined, streams: new Map() });
+    return Promise.resolve({ usedBytes: 0, limitBytes: undefined, streams: new Map(), bounds: new Map() });
   }
 
   private checkConnected(): void {

@@ -173,21 +173,24 @@ export class NatsStreamStore implements StreamStore {
       await this.reserve.fill();
       const limit = info.limits.max_storage;
       this.tellOfLosingLimit(limit > 0 && losesBeyondLimit(this.link.nc));
-      const streams = await this.streamSizes(jsm);
-      return { usedBytes: info.storage, limitBytes: limit > 0 ? limit : undefined, streams };
+      return { usedBytes: info.storage, limitBytes: limit > 0 ? limit : undefined, ...(await this.streamSizes(jsm)) };
     } catch (error) {
       throw asStreamError(error, 'of the account');
     }
   }
 
-  private async streamSizes(jsm: JetStreamManager): Promise<ReadonlyMap<string, number>> {
-    const sizes = new Map<string, number>();
+  private async streamSizes(jsm: JetStreamManager): Promise<Pick<StorageState, 'streams' | 'bounds'>> {
+    const streams = new Map<string, number>();
+    const bounds = new Map<string, number>();
     const pages = jsm.streams.list();
     for (;;) {
       const page = await this.link.orLost(pages.next());
       if (page === lost) throw new StreamError('unavailable', 'the connection to nats was lost');
-      for (const { config, state } of page) sizes.set(config.name, state.bytes);
-      if (page.length === 0) return sizes;
+      for (const { config, state } of page) {
+        streams.set(config.name, state.bytes);
+        if (config.max_bytes > 0) bounds.set(config.name, config.max_bytes);
+      }
+      if (page.length === 0) return { streams, bounds };
     }
   }
 

@@ -81,6 +81,8 @@ export interface StorageState {
   readonly limitBytes: number | undefined;
   /** Bytes of each stream, by its name. */
   readonly streams: ReadonlyMap<string, number>;
+  /** What a stream may have before it drops its oldest entries, by its name; only of those that have such a bound. */
+  readonly bounds: ReadonlyMap<string, number>;
 }
 
 /** How far a reader is. Both numbers change while it reads. */

@@ -46,6 +46,8 @@ export type QueryRequest =
       readonly id: QueryId;
       readonly sql: string;
       readonly parameters?: readonly SqlParameter[];
+      /** Queries that it asks again, the first one at the beginning: over their rows too. */
+      readonly earlier?: readonly QueryId[];
       /** Whose share of the reductions it takes. */
       readonly operator?: string;
       /** Names it for {@link ReduceStop}; unique. */
@@ -72,6 +74,8 @@ export type QueryReply =
       readonly columns: readonly string[];
       readonly rows: readonly (readonly SqlValue[])[];
       readonly truncated: boolean;
+      /** Of how many queries the rows are; absent: of one. */
+      readonly queries?: number;
     }
   | { readonly t: 'adopted' }
   | {

@@ -20,6 +20,13 @@ export function isAnswer(outcome: Outcome): boolean {
   return outcome === 'answered' || outcome === 'empty';
 }
 
+/** Codes of warnings by which endpoints say that they did not finish a search: their rows are those until then. */
+const UNFINISHED: ReadonlySet<string> = new Set(['over_time', 'over_rows', 'over_bytes']);
+
+export function isUnfinished(warningCode: string): boolean {
+  return UNFINISHED.has(warningCode);
+}
+
 /**
  * The count of endpoints in each outcome. `targeted` is always the sum of the rest, without `away`: only hunts have it, it counts the
  * endpoints in scope that were not asked yet.

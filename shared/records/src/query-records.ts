@@ -92,6 +92,8 @@ export interface QueryRecord {
   readonly rows: number;
   /** Endpoints whose answers lack something, by their own word. Absent when there are none. */
   readonly warned?: number;
+  /** Those of them that did not finish the search: their rows are a part. Absent when there are none. */
+  readonly unfinished?: number;
   /** Why the rows are incomplete; absent when they are not. */
   readonly truncated?: string;
   /** W3C Trace Context of the query's run, where it is recorded: who ends a query for its coordinator goes on with its trace. */

@@ -88,13 +88,15 @@ export const STREAMS = {
     storage: 'file',
     subjects: [`${ROOT}.query.>`],
     maxMsgsPerSubject: 1,
-    maxAgeMs: 30 * 24 * HOUR_MS,
+    // A day longer than their results, so that those are deleted by their records.
+    maxAgeMs: 45 * 24 * HOUR_MS,
   },
   results: {
     name: 'MUSTER_RESULTS',
     storage: 'file',
     subjects: [`${ROOT}.result.>`],
-    maxAgeMs: 30 * 24 * HOUR_MS,
+    // What the longest hunt found first is kept for 30 days after its end too. APIs delete the results of queries 30 days after their end.
+    maxAgeMs: 44 * 24 * HOUR_MS,
     maxBytes: 8 * 1024 ** 3,
   },
   /** The age is longer than the longest expiry: a command that is not settled must never be dropped. */

@@ -27,6 +27,7 @@ export class StorageWatch {
   #brokerShare: number | undefined;
   #registryShare: number | undefined;
   #streams: ReadonlyMap<string, number> = new Map();
+  #bounds: ReadonlyMap<string, number> = new Map();
 
   constructor(options: StorageWatchOptions) {
     this.#options = options;
@@ -68,6 +69,17 @@ export class StorageWatch {
         }
       },
     });
+    metrics.gauge({
+      name: `muster_${metrics.service}_stream_fill_ratio`,
+      help: 'Share of its bound that a stream of Muster has; at 1 it drops its oldest entries, of all orgs.',
+      labels: ['stream'],
+      collect: (gauge) => {
+        for (const { name } of definitions) {
+          const [bytes, bound] = [this.#streams.get(name), this.#bounds.get(name)];
+          if (bytes !== undefined && bound !== undefined) gauge.set({ stream: name }, bytes / bound);
+        }
+      },
+    });
   }
 
   start(): void {
@@ -85,6 +97,7 @@ export class StorageWatch {
       const [storage, memory] = await Promise.all([streams.storage(), registry.memory()]);
       this.#usedBytes = storage.usedBytes;
       this.#streams = storage.streams;
+      this.#bounds = storage.bounds;
       const limit = storage.limitBytes ?? limitBytes;
       this.#brokerShare = limit === undefined ? undefined : storage.usedBytes / limit;
       this.#warn('the storage of nats', this.#brokerShare);

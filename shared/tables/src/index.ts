@@ -13,5 +13,11 @@ export {
 } from './engine/collect.js';
 export type { CompileFailure, CompileFailureCode } from './engine/sql-text.js';
 export type { StatementLimits } from './engine/limits.js';
-export { type CompiledSelect, createSqlEngine, type ExecuteResult, type SqlEngine } from './engine/sql-engine.js';
+export {
+  type CompiledSelect,
+  createSqlEngine,
+  type ExecuteResult,
+  type SqlEngine,
+  type SqlEngineOptions,
+} from './engine/sql-engine.js';
 export { compileReduce, createReducer, type Reducer, type ReduceShape } from './engine/reducer.js';

@@ -69,6 +69,11 @@ export class SimulatedAgent implements CommandHost, SessionAgent {
     return this.identity.agentId;
   }
 
+  /** Of its current or latest session: another one after each move. */
+  get epoch(): number | undefined {
+    return this.#epoch;
+  }
+
   /** The channel of its session; `undefined` while it has none that is ready. */
   get mode(): SessionMode | undefined {
     return this.#session?.ready === true ? this.#session.mode : undefined;

@@ -86,6 +86,15 @@ const storage: RowSpec = {
       alert: 'MusterStorageNearlyFull',
     },
     {
+      title: 'Streams and their bounds',
+      description: 'Share of its bound that each stream has. At 1 it drops its oldest entries.',
+      unit: units.PercentUnit,
+      max: 1,
+      thresholds: { at: [0.85] },
+      queries: [maxBy(ofEach('stream_fill_ratio'), 'stream')],
+      alert: 'MusterResultsNearlyFull',
+    },
+    {
       title: 'All that is stored',
       description: 'Of the account of the services, with streams of others.',
       unit: units.BytesIEC,

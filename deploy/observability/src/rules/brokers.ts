@@ -117,6 +117,23 @@ export const brokers: RuleGroup = {
       quiet: { series: { [`muster_query_broker_storage_fill_ratio{${query}}`]: '0.9x10' }, at: '10m' },
     },
     {
+      alert: 'MusterResultsNearlyFull',
+      expr: `max ({__name__=~"muster_.+_stream_fill_ratio",stream="MUSTER_RESULTS"}) > 0.85`,
+      for: '5m',
+      severity: 'warning',
+      summary: 'Results of queries are dropped soon, before their time.',
+      description:
+        'The stream of results has {{ $value | humanizePercentage }} of its bound. At 100 % it drops the oldest results of all orgs, whatever their policy says.',
+      fires: { series: { [`muster_query_stream_fill_ratio{${query},stream="MUSTER_RESULTS"}`]: '0.9x10' }, at: '6m' },
+      quiet: {
+        series: {
+          [`muster_query_stream_fill_ratio{${query},stream="MUSTER_RESULTS"}`]: '0.8x10',
+          [`muster_query_stream_fill_ratio{${query},stream="MUSTER_SCANS"}`]: '0.9x10',
+        },
+        at: '10m',
+      },
+    },
+    {
       alert: 'MusterRegistryNearlyFull',
       expr: `${fill('registry_memory_fill_ratio')} > 0.8`,
       for: '5m',

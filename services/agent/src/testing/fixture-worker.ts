@@ -77,4 +77,8 @@ const provider: TableProvider = {
 };
 
 if (process.env['FIXTURE_STARTS'] === 'never') setInterval(() => {}, 60_000);
-else serveAgent({ note, openEngine: () => createSqlEngine({ tables, provider, platform: 'the test machine' }) });
+else
+  serveAgent({
+    note,
+    openEngine: (onLook) => createSqlEngine({ tables, provider, platform: 'the test machine', onLook }),
+  });

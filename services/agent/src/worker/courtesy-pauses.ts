@@ -53,8 +53,7 @@ export class CourtesyPauses {
     const isPaused = this.#sinceMs !== undefined;
     const mustWait = load.onBattery() || share > (isPaused ? CALM : BUSY);
     if (mustWait && !isPaused) {
-      worker.pause();
-      this.#sinceMs = clock.monotonic();
+      if (worker.pause()) this.#sinceMs = clock.monotonic();
     } else if (!mustWait) this.#resume();
     this.#arm();
   }

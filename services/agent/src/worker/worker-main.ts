@@ -13,10 +13,10 @@ let about: RunningAgent = {};
 serveAgent({
   note,
   // The agent is the parent; its environment has secrets.
-  openEngine: () =>
+  openEngine: (onLook) =>
     createLocalEngine({
       ...{ about: () => about, traffic: () => traffic, events: () => events },
-      ...{ touch: note.set, agentPid: process.ppid },
+      ...{ touch: note.set, agentPid: process.ppid, onLook },
     }),
   prepare: (query) => {
     traffic = query.traffic ?? [];

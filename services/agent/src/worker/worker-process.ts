@@ -1,10 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { getPriority, setPriority } from 'node:os';
-import { closeSync, openSync, readFileSync, readSync, rmSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, readSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import type { WorkerReply, WorkerRequest } from './messages.js';
-import { NOTE_BYTES, NOTE_HEAD_BYTES } from './path-note.js';
+import { NOTE_BYTES, NOTE_HEAD_BYTES, PAUSE_AT } from './path-note.js';
 
 export interface WorkerProcessOptions {
   /** The arguments that make this program's executable a worker. */
@@ -87,14 +87,26 @@ export class WorkerProcess {
     this.#child?.kill('SIGKILL');
   }
 
-  /** It stands still and takes no processor time. Not on Windows. */
-  pause(): void {
-    this.#isPaused = process.platform !== 'win32' && this.#child?.kill('SIGSTOP') === true;
+  /** Its statement stands still from the next row on, and takes no processor time. False where it cannot be told. */
+  pause(): boolean {
+    this.#isPaused = this.#tellPause(1);
+    return this.#isPaused;
   }
 
   resume(): void {
-    if (this.#isPaused) this.#child?.kill('SIGCONT');
+    if (this.#isPaused) this.#tellPause(0);
     this.#isPaused = false;
+  }
+
+  /** In the note: a process that runs a statement takes no messages. */
+  #tellPause(flag: 0 | 1): boolean {
+    if (this.#note === undefined || this.#isGone) return false;
+    try {
+      return writeSync(this.#note, Uint8Array.of(flag), 0, 1, PAUSE_AT) === 1;
+    } catch {
+      // The disk is full.
+      return false;
+    }
   }
 
   /** To that of the agent, where the agent may: only root can. */

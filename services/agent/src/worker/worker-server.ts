@@ -3,6 +3,7 @@ import { setPriority } from 'node:os';
 import type { SqlEngine } from '@muster/tables';
 import type { QueryRequest, WorkerReply, WorkerRequest } from './messages.js';
 import type { PathNote } from './path-note.js';
+import { WorkerGate } from './worker-gate.js';
 import { runChecks } from './run-checks.js';
 import { runRequest } from './run-request.js';
 
@@ -15,8 +16,8 @@ export interface ActionServer {
 
 export interface WorkerServerOptions {
   readonly note: PathNote;
-  /** Loaded with the first statement. */
-  readonly openEngine: () => Promise<SqlEngine>;
+  /** Loaded with the first statement, which calls `onLook` often. */
+  readonly openEngine: (onLook: () => void) => Promise<SqlEngine>;
   /** Called before each statement. */
   readonly prepare?: (query: Pick<QueryRequest, 'about' | 'traffic' | 'events'>) => void;
   /** Loaded with the first action. */
@@ -31,12 +32,15 @@ const LONG_QUERY_NICE = 19;
 export function serveAgent({ note, openEngine, prepare, openActions }: WorkerServerOptions): void {
   if (process.send === undefined) throw new Error('this is the part of the agent that the agent starts by itself');
   const reply = (message: WorkerReply): void => void process.send?.(message, undefined, undefined, () => {});
+  // `process.exit` would wait for a call that hangs.
+  const end = (): void => void process.kill(process.pid, 'SIGKILL');
+  const gate = new WorkerGate({ parent: () => process.ppid, end });
   let engine: Promise<SqlEngine> | undefined;
   let actions: Promise<ActionServer> | undefined;
   process.on('message', (request: WorkerRequest) => {
     switch (request.t) {
       case 'query':
-        void (engine ??= openEngine()).then((opened) => {
+        void (engine ??= openEngine(gate.pass)).then((opened) => {
           if (request.query.budget.priority === 'low') lowerPriority(LONG_QUERY_NICE);
           reply({ t: 'started' });
           prepare?.(request.query);
@@ -45,7 +49,7 @@ export function serveAgent({ note, openEngine, prepare, openActions }: WorkerSer
         });
         return;
       case 'checks':
-        void (engine ??= openEngine()).then((opened) => {
+        void (engine ??= openEngine(gate.pass)).then((opened) => {
           lowerPriority(SCAN_NICE);
           reply({ t: 'started' });
           prepare?.(request.scan);
@@ -63,8 +67,8 @@ export function serveAgent({ note, openEngine, prepare, openActions }: WorkerSer
         return void actions?.then((opened) => opened.kept(request.fault));
     }
   });
-  // The agent has ended. `process.exit` would wait for a call that hangs.
-  process.on('disconnect', () => process.kill(process.pid, 'SIGKILL'));
+  // The agent has ended.
+  process.on('disconnect', end);
   // A terminal or a service manager signals the whole group; the agent ends its workers when they are done.
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {});
 }

@@ -24,9 +24,10 @@ const LINES = 'application/x-ndjson';
 export function auditOperations({ streams, clock, viewers }: AuditParts): Operation[] {
   return [
     implement(operations.listAudit, async ({ principal, query, header, negotiate, signal }) => {
-      const { limit, cursor, after, follow, schema, actor, action, outcome } = query;
+      const { limit, cursor, after, follow, schema, actor, action, outcome, since: sinceMs, until: untilMs } = query;
       // A bounded principal sees only their own records: others may name endpoints outside the bound.
-      const filter = { actor: principal.bound.length > 0 ? principal.id : actor, action, outcome };
+      const ownActor = principal.bound.length > 0 ? principal.id : actor;
+      const filter = { actor: ownActor, action, outcome, sinceMs, untilMs };
       if (negotiate(JSON_PAGE, LINES) === LINES) {
         const afterSeq = lastSeen(header('last-event-id'), after);
         const lineOf = schema === 'ocsf' ? ocsfEvent : auditJson;

@@ -6,6 +6,9 @@ export interface AuditFilter {
   readonly actor?: string | undefined;
   readonly action?: string | undefined;
   readonly outcome?: AuditRecord['outcome'] | undefined;
+  readonly sinceMs?: number | undefined;
+  /** Not included. */
+  readonly untilMs?: number | undefined;
 }
 
 export interface AuditEntry {
@@ -22,6 +25,8 @@ export interface AuditPage {
 const FIRST_WINDOW = 512;
 // How many records one request scans at most. A filter that matches rarely gives short pages, not long waits.
 const MAX_SCANNED = 20_000;
+/** Records of several processes are in the order in which they were stored, which may be tried for a minute; and their clocks differ. */
+const DISORDER_MS = 600_000;
 
 /**
  * Audit records, newest first. The stream reads forwards only.
@@ -43,6 +48,7 @@ export async function readAudit(
   try {
     const newest = await streams.last(STREAMS.audit.name, subject);
     let end = Math.min(options.before ?? Number.MAX_SAFE_INTEGER, (newest?.seq ?? 0) + 1);
+    let isBefore = false;
     for (let width = FIRST_WINDOW, scanned = 0; end > 1 && !signal.aborted; width *= 2) {
       const start = Math.max(1, end - width);
       const window: AuditEntry[] = [];
@@ -50,10 +56,12 @@ export async function readAudit(
         if (seq >= end) break;
         scanned += 1;
         const record = decodeRecord<AuditRecord>(data);
+        isBefore ||= record.atMs < (filter.sinceMs ?? 0) - DISORDER_MS;
         if (matchesAudit(record, filter)) window.push({ seq, record });
       }
       found.push(...window.toReversed());
-      end = start;
+      // All further ones are older.
+      end = isBefore ? 1 : start;
       if (found.length > limit || scanned >= MAX_SCANNED) break;
     }
     const entries = found.slice(0, limit);
@@ -65,7 +73,9 @@ export async function readAudit(
   }
 }
 
-export function matchesAudit(record: AuditRecord, { actor, action, outcome }: AuditFilter): boolean {
+export function matchesAudit(record: AuditRecord, filter: AuditFilter): boolean {
+  const { actor, action, outcome, sinceMs = 0, untilMs = Infinity } = filter;
+  if (record.atMs < sinceMs || record.atMs >= untilMs) return false;
   if (actor !== undefined && record.actor !== actor && record.actorName !== actor) return false;
   if (action !== undefined && record.action !== action && !record.action.startsWith(`${action}.`)) return false;
   return outcome === undefined || record.outcome === outcome;

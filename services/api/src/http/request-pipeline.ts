@@ -2,7 +2,7 @@ import express, { type Request, type Response } from 'express';
 import type { Socket } from 'node:net';
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
-import type { AuditTrail } from '@muster/audit';
+import type { AuditTrail, NewAuditRecord } from '@muster/audit';
 import { leastRole, roleAllows, UNKNOWN_ORIGIN } from '@muster/identity';
 import { traced } from '@muster/messages';
 import { AppError, type OrgId, type QueryId } from '@muster/protocol';
@@ -29,7 +29,7 @@ export interface PipelineParts {
   readonly failureLimits: RateLimits;
   /** The requests in progress. */
   readonly requests: Shares;
-  readonly audit: Pick<AuditTrail, 'record' | 'recordRateLimited'>;
+  readonly audit: Pick<AuditTrail, 'record' | 'recordFirst' | 'recordRateLimited'>;
   readonly idempotency: Idempotency;
   readonly metrics: HttpMetrics;
   readonly tracer: Tracer;
@@ -67,12 +67,18 @@ export class RequestPipeline {
   }
 
   async run(operation: Operation, request: Request, response: Response): Promise<void> {
-    const draft: AuditDraft = { principal: undefined, note: undefined, elsewhere: false, refusal: undefined };
+    const draft: AuditDraft = {
+      principal: undefined,
+      note: undefined,
+      elsewhere: false,
+      recorded: false,
+      refusal: undefined,
+    };
     try {
       const answer = await this.#answer(operation, request, response, draft);
       const outcome: Outcome =
         draft.refusal === undefined ? { outcome: 'allowed' } : { outcome: 'refused', code: 'unauthenticated' };
-      if (operation.audited === true) this.#note(operation, response, draft, outcome);
+      if (operation.audited === true && !draft.recorded) this.#note(operation, response, draft, outcome);
       if (draft.refusal !== undefined) this.#limitFailure(draft.refusal, response);
       await send(answer, request, response, this.#parts.clock);
     } catch (thrown) {
@@ -105,6 +111,7 @@ export class RequestPipeline {
       negotiate: (...offered) => negotiate(request, offered),
       header: (name) => request.header(name),
       note: (note) => (draft.note = { ...draft.note, ...note }),
+      noteFirst: () => this.#noteFirst(operation, response, draft),
       identified: (known) => (draft.principal = known),
       refused: (reason) => (draft.refusal = reason),
       auditedElsewhere: () => (draft.elsewhere = true),
@@ -216,10 +223,31 @@ export class RequestPipeline {
 
   #note(operation: Operation, response: Response, { principal, note, elsewhere }: AuditDraft, outcome: Outcome): void {
     if (elsewhere) return;
-    const { audit, platformOrg } = this.#parts;
+    const { audit } = this.#parts;
+    const record = this.#auditRecord(operation, response, { principal, note }, outcome);
+    if (principal === undefined || outcome.code === 'rate_limited') audit.recordRateLimited(record);
+    else audit.record(record);
+  }
+
+  async #noteFirst(operation: Operation, response: Response, draft: AuditDraft): Promise<void> {
+    const failed = await this.#parts.audit.recordFirst(
+      this.#auditRecord(operation, response, draft, { outcome: 'allowed' }),
+    );
+    if (failed !== undefined)
+      throw new AppError('broker_unavailable', 'it cannot be recorded now, so nothing was done', { cause: failed });
+    draft.recorded = true;
+  }
+
+  #auditRecord(
+    operation: Operation,
+    response: Response,
+    { principal, note }: Pick<AuditDraft, 'principal' | 'note'>,
+    outcome: Outcome,
+  ): NewAuditRecord {
+    const { platformOrg } = this.#parts;
     const { sessionId } = principal ?? {};
     const details = sessionId === undefined ? note?.details : { ...note?.details, session: sessionId };
-    const record = {
+    return {
       org: principal?.org ?? platformOrg,
       actor: principal?.id ?? 'unknown',
       actorName: principal?.name ?? 'unknown',
@@ -230,8 +258,6 @@ export class RequestPipeline {
       ...(details === undefined ? {} : { details }),
       ...outcome,
     };
-    if (principal === undefined || outcome.code === 'rate_limited') audit.recordRateLimited(record);
-    else audit.record(record);
   }
 }
 
@@ -240,6 +266,8 @@ interface AuditDraft {
   principal: Principal | undefined;
   note: AuditNote | undefined;
   elsewhere: boolean;
+  /** That it was allowed is recorded already. */
+  recorded: boolean;
   /** Why somebody who signs in was refused. */
   refusal: string | undefined;
 }

@@ -65,3 +65,19 @@ test('results are deleted for good, by who asked or an admin, with an audit reco
     return true;
   });
 });
+
+test('a deletion is recorded before anything is deleted: a process that dies meanwhile leaves none without a record', async () => {
+  const { token } = await api.token({ role: 'analyst' });
+  const record = await asked(token, 'SELECT 1');
+  await end(record, 'a secret');
+  const { streams } = api.connection;
+  const purge = streams.purge.bind(streams);
+  let recorded: unknown;
+  streams.purge = async (...args) => {
+    recorded = (await api.audit()).find(({ action }) => action === 'query.delete_results');
+    return await purge(...args);
+  };
+  expect((await remove(record.id, token)).status).toBe(204);
+  expect(recorded).toMatchObject({ outcome: 'allowed', subject: record.id, details: { sql: 'SELECT 1', rows: 1 } });
+  expect((await api.audit()).filter(({ action }) => action === 'query.delete_results')).toHaveLength(1);
+});

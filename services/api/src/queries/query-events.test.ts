@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import type { StreamStore } from '@muster/bus';
 import { MemoryBroker } from '@muster/bus/memory';
 import { EMPTY_LEDGER, newCoordinatorId, newQueryId, type OrgId } from '@muster/protocol';
@@ -50,4 +50,61 @@ test('the viewer of an ended query whose results go in the meantime is told that
 test('it does not wait for an end that was deleted', async () => {
   const record = complete(Date.now() - 10_000);
   expect((await told(record, [{ t: 'started', record }, ROWS])).at(-1)).toBe('synthesized_end');
+});
+
+describe('the viewer of a query that ran when they came', () => {
+  const ended = complete(Date.now() - 10_000);
+  const running: QueryRecord = { ...ended, state: 'running' };
+  const subject = STREAM_SUBJECTS.result(ended.org, ended.id);
+  const append = (event: ResultEvent) => streams.append(subject, encodeQueryRecord(event));
+  let laterMs = 0;
+  const follow = (newest: QueryRecord) =>
+    queryEvents(running, {
+      ...{ streams, readRecord: () => Promise.resolve(newest), afterSeq: 0, signal: stop.signal, heartbeatMs: 20 },
+      clock: { ...systemClock, monotonic: () => (laterMs += 20_000) },
+    });
+
+  test('does not wait for an end that came and was deleted meanwhile', async () => {
+    await append({ t: 'started', record: running });
+    const seen: string[] = [];
+    for await (const item of follow(ended)) {
+      if (item.kind === 'idle') await streams.purge(STREAMS.results.name, subject);
+      else seen.push(item.kind === 'event' ? item.event.t : item.kind);
+    }
+    expect(seen).toEqual(['started', 'synthesized_end']);
+  });
+
+  test('is not told the middle as the whole', async () => {
+    await append(ROWS);
+    await expect(follow(running).next()).rejects.toMatchObject({ code: 'results_expired' });
+  });
+
+  test('is told where events went that they had not read', async () => {
+    await append({ t: 'started', record: running });
+    for (let i = 0; i < 10; i += 1) await append(ROWS);
+    await append({ t: 'ended', record: ended });
+    const seen: string[] = [];
+    for await (const item of follow(running)) {
+      if (item.kind !== 'idle') seen.push(item.kind === 'event' ? item.event.t : item.kind);
+      if (seen.length === 1) await streams.purge(STREAMS.results.name, subject, { beforeSeq: 10 });
+    }
+    expect(seen.at(-1)).toBe('synthesized_end');
+  });
+
+  test('has all of it when what they had read goes later: they read it in time', async () => {
+    await append({ t: 'started', record: running });
+    await append(ROWS);
+    const seen: string[] = [];
+    for await (const item of follow(running)) {
+      if (item.kind !== 'idle') {
+        seen.push(item.kind === 'event' ? item.event.t : item.kind);
+        continue;
+      }
+      if (seen.length > 2) continue;
+      const { seq } = (await append(ROWS)) as { seq: number };
+      await streams.purge(STREAMS.results.name, subject, { beforeSeq: seq });
+      await append({ t: 'ended', record: ended });
+    }
+    expect(seen).toEqual(['started', 'rows', 'rows', 'ended']);
+  });
 });

@@ -29,6 +29,8 @@ const STREAM_HEARTBEAT_MS = 2_500;
 const SETTLING_MS = 60_000;
 /** By then the events of an ended query are there, unless they were deleted. */
 const LATE_MS = 5_000;
+/** How often the viewer of a running query asks whether there is anything left. Viewers are many. */
+const LOOK_EVERY_MS = 15_000;
 
 /**
  * The events of one query from a sequence on, to its end. The next event is fetched only when the last one has been taken.
@@ -55,7 +57,14 @@ export async function* queryEvents(record: QueryRecord, options: QueryEventsOpti
     signal: AbortSignal.any([signal, reading.signal]),
   });
   const reader = new TimedReader(entries, clock);
-  let firstSeq: number | undefined;
+  const whole = new WholeCheck(record, options);
+  // An ended query is looked at each time: its viewer waits for nothing else.
+  let lookedMs = Number.NEGATIVE_INFINITY;
+  const isDue = (): boolean => {
+    if (record.state === 'running' && clock.monotonic() - lookedMs < LOOK_EVERY_MS) return false;
+    lookedMs = clock.monotonic();
+    return true;
+  };
   try {
     for (;;) {
       const next = await reader.next(heartbeatMs);
@@ -66,23 +75,27 @@ export async function* queryEvents(record: QueryRecord, options: QueryEventsOpti
       }
       if (next !== 'timeout') {
         const event = decodeQueryRecord<ResultEvent>(next.data);
-        const isFirst = firstSeq === undefined && options.afterSeq === 0;
-        if (isFirst && record.state !== 'running' && !isBeginning(event, record)) {
-          yield { kind: 'synthesized_end', record };
+        const lacks = whole.lacksBeginning(event) || (event.t === 'ended' && (await whole.isOvertaken(next.seq)));
+        if (lacks) {
+          // Without its beginning, what is left would be taken for the whole.
+          if (record.state === 'running' && event.t !== 'ended') throw expired(record);
+          yield { kind: 'synthesized_end', record: event.t === 'ended' ? event.record : record };
           return;
         }
-        firstSeq ??= next.seq;
-        if (event.t === 'ended' && (await isOvertaken(record, firstSeq, options))) {
-          yield { kind: 'synthesized_end', record: event.record };
-          return;
-        }
+        whole.read(next.seq);
         yield { kind: 'event', seq: next.seq, event };
         if (event.t === 'ended') return;
         continue;
       }
       const isAfterEnd = place === 'ahead' && (await placeOf(record, options)) === 'after_end';
-      if (isAfterEnd || (await areDeleted(record, options))) {
+      if (isAfterEnd || (isDue() && (await areDeleted(record, options)))) {
         yield { kind: 'synthesized_end', record: await endOfExpiredResults(record, options) };
+        return;
+      }
+      if (whole.isUnproven && (await whole.isOvertaken())) {
+        const newest = record.state === 'running' ? await options.readRecord() : record;
+        if (newest === undefined || newest.state === 'running') throw expired(record);
+        yield { kind: 'synthesized_end', record: newest };
         return;
       }
       yield { kind: 'idle' };
@@ -109,20 +122,61 @@ async function placeOf(
   return last.seq === afterSeq ? 'inside' : 'ahead';
 }
 
-/** Whether events of an ended query were deleted while they were read, so that its viewer has not all of them. Of one that runs none are. */
-async function isOvertaken(
-  record: QueryRecord,
-  seq: number,
-  { streams, signal }: QueryEventsOptions,
-): Promise<boolean> {
-  return record.state !== 'running' && !(await isStillKept(streams, record, { seq, signal }));
+/**
+ * Whether a viewer has all events of a query, who began with the first one. They go oldest first, by age, by size and where results are deleted, also
+ * while they are read: an event that is still kept when later ones were read proves that none between them is missing. What was read before that
+ * may go.
+ */
+class WholeCheck {
+  readonly #record: QueryRecord;
+  readonly #options: QueryEventsOptions;
+  /** The first event that was read since the last proof. */
+  #unproven: number | undefined;
+  #hasBegun: boolean;
+
+  constructor(record: QueryRecord, options: QueryEventsOptions) {
+    this.#record = record;
+    this.#options = options;
+    this.#hasBegun = options.afterSeq > 0;
+  }
+
+  lacksBeginning(event: ResultEvent): boolean {
+    const isFirst = !this.#hasBegun;
+    this.#hasBegun = true;
+    return isFirst && !isBeginning(event, event.t === 'ended' ? event.record : this.#record);
+  }
+
+  read(seq: number): void {
+    this.#unproven ??= seq;
+  }
+
+  get isUnproven(): boolean {
+    return this.#unproven !== undefined;
+  }
+
+  /** Asks the stream, where something was read since the last time. `seq` is the event that was read last, if it is not counted yet. */
+  async isOvertaken(seq = this.#unproven): Promise<boolean> {
+    const first = this.#unproven ?? seq;
+    if (first === undefined) return false;
+    this.#unproven = undefined;
+    const { streams, signal } = this.#options;
+    return !(await isStillKept(streams, this.#record, { seq: first, signal }));
+  }
 }
 
-/** Whether nothing is kept of an ended query, although its last events have had their time to come. */
-async function areDeleted(record: QueryRecord, { streams, clock }: QueryEventsOptions): Promise<boolean> {
-  if (record.state === 'running' || clock.now() - (record.endedAtMs ?? 0) < LATE_MS) return false;
+/** Whether nothing is kept of a query that has ended, also since its viewer came, although its last events have had their time to come. */
+async function areDeleted(record: QueryRecord, { streams, clock, readRecord }: QueryEventsOptions): Promise<boolean> {
+  const isLate = ({ state, endedAtMs = 0 }: QueryRecord): boolean =>
+    state !== 'running' && clock.now() - endedAtMs >= LATE_MS;
+  if (record.state !== 'running' && !isLate(record)) return false;
   const subject = STREAM_SUBJECTS.result(record.org, record.id);
-  return (await streams.last(STREAMS.results.name, subject).catch(() => null)) === undefined;
+  if ((await streams.last(STREAMS.results.name, subject).catch(() => null)) !== undefined) return false;
+  const newest = record.state === 'running' ? await readRecord().catch(() => undefined) : record;
+  return newest !== undefined && isLate(newest);
+}
+
+function expired({ id }: QueryRecord): AppError {
+  return new AppError('results_expired', `the first rows and outcomes of query ${id} are not kept any more; ask again`);
 }
 
 /** The record of an ended query whose results have expired: they are kept for less time than the record. */

@@ -58,6 +58,7 @@ export function queryJson(record: QueryRecord, progress: QueryProgress = record)
     offline: record.offline,
     rows: record.rows,
     ...(record.warned === undefined ? {} : { warned: record.warned }),
+    ...(record.unfinished === undefined ? {} : { unfinished: record.unfinished }),
     ...(record.truncated === undefined ? {} : { truncated: record.truncated }),
   };
 }

@@ -15,7 +15,8 @@ import type { BudgetPolicy } from './budget-policy.js';
 import { namedAgents } from './named-agents.js';
 import { queryJson } from './query-json.js';
 import type { QueryStore } from './query-store.js';
-import { retryOf } from './retry.js';
+import type { RetentionPolicy } from './retention-policy.js';
+import { retryChain, retryOf } from './retry.js';
 import type { TablePolicy } from './table-policy.js';
 import { valuesJson } from './result-json.js';
 import { waitForResults, type WaitParts } from './waited-results.js';
@@ -24,9 +25,10 @@ export interface QueryParts extends WaitParts {
   readonly client: QueryClient;
   readonly store: QueryStore;
   readonly health: Pick<KnownHealth, 'among'>;
-  readonly directory: Pick<Directory, 'byId'>;
+  readonly directory: Pick<Directory, 'byId' | 'endpoints'>;
   readonly policy: TablePolicy;
   readonly budgets: BudgetPolicy;
+  readonly retention: Pick<RetentionPolicy, 'checkWait'>;
 }
 
 /** Starting, listing, showing, cancelling and reducing queries. */
@@ -41,7 +43,7 @@ export function queryOperations(parts: QueryParts): Operation[] {
 }
 
 function startOperation(parts: QueryParts): Operation {
-  const { client, policy, budgets } = parts;
+  const { client, policy, budgets, retention, clock } = parts;
   return implement(operations.startQuery, async ({ principal, body: asked, query, note, queryId, signal, trace }) => {
     const { outcome: outcomes, ...rest } = asked;
     const id = rest.retryOf;
@@ -57,6 +59,7 @@ function startOperation(parts: QueryParts): Operation {
     };
     note({ scope: joinSelectors(body.selector, principal.selector), details });
     budgets.check(principal, body.budget);
+    retention.checkWait(principal.org, body.waitUntilMs, clock.now());
     const among =
       retry === undefined
         ? await amongOf(parts, principal, body)
@@ -170,7 +173,9 @@ function reduceOperation({ client, store }: QueryParts): Operation {
     note({ subject: params.id, details: body });
     const record = await store.findReadable(principal, params.id);
     const { parameters } = readSqlParameters(body.parameters ?? {});
-    const options = { operator: principal.id, parameters, signal, trace };
+    const chain = body.merged === true ? await retryChain(store, principal, record) : [];
+    const earlier = chain.slice(0, -1).map(({ id }) => id);
+    const options = { operator: principal.id, parameters, signal, trace, earlier };
     const { columns, rows, truncated } = await client.reduce(record, body.sql, options);
     return json(200, { columns, rows: rows.map(valuesJson), truncated });
   });

@@ -84,6 +84,12 @@ export class QueryStore {
     return this.#running.values();
   }
 
+  /** Those that asked something. */
+  orgs(): Iterable<OrgId> {
+    // Sound: subjects have them, and only services write there.
+    return this.#index.keys() as Iterable<OrgId>;
+  }
+
   /** Of an org: those begun before a moment, after one of them, the oldest first; as they are known now. */
   idsBefore(org: OrgId, beforeMs: number, after: string): QueryId[] {
     const end = firstIdAt('q', beforeMs);

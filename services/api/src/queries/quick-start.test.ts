@@ -45,6 +45,22 @@ test('the quick start has thirty lines, asks, prints rows, and names who did not
   });
 });
 
+test('rows of a search that was not finished are no whole answer, and it says so', async () => {
+  const { num } = await api.agent({ facts: { host: 'web-1' } });
+  const ran = run('SELECT name, pid FROM processes');
+  const id = await eventually(async () => (await api.get('/v1/queries')).body.items[0]?.id);
+  const store = api.api.components['queries'] as unknown as QueryStore;
+  const record = (await store.read('default' as never, id)) as QueryRecord;
+  await api.service.emit(record, { t: 'warnings', warnings: [[num, 'over_time', 1, 'not finished']] });
+  await api.service.end(record, { warned: 1, unfinished: 1 });
+  expect(await ran).toEqual({ code: 3, out: '', err: 'web-1 over_time not finished\n' });
+  const { items } = (await api.get(`/v1/queries/${id}/warnings`)).body;
+  expect(items).toEqual([
+    { num, agentId: expect.any(String), host: 'web-1', code: 'over_time', count: 1, message: 'not finished' },
+  ]);
+  expect((await api.get(`/v1/queries/${id}`)).body).toMatchObject({ warned: 1, unfinished: 1 });
+});
+
 test('a refusal is its code and text', async () => {
   const answer = { t: 'problem', code: 'sql_error', message: 'no such table: nope', details: {} } as const;
   api.service.answer = () => answer;

@@ -9,8 +9,8 @@ import { implement, json, type Operation } from '../http/operation.js';
 import type { QueryStore } from './query-store.js';
 import { endpointStates } from './endpoint-states.js';
 import { ledgerJson } from './query-json.js';
-import { unansweredJson, type EndpointByNum } from './result-json.js';
-import { beWhole } from './result-rows.js';
+import { unansweredJson, warningJson, type EndpointByNum } from './result-json.js';
+import { answerWarnings, beWhole } from './result-rows.js';
 import { retryChain } from './retry.js';
 import { cborRowPage, ROW_FORMATS, rowPage, rowLines, type RowFormat } from './row-answers.js';
 import { queryView } from './query-stream.js';
@@ -25,12 +25,18 @@ export interface ResultParts {
 
 /** The results of a query: event stream, rows, and endpoints that did not answer. */
 export function resultOperations(parts: ResultParts): Operation[] {
-  return [eventsOperation(parts), rowsOperation(parts), endpointsOperation(parts), deleteOperation(parts)];
+  return [
+    eventsOperation(parts),
+    rowsOperation(parts),
+    endpointsOperation(parts),
+    warningsOperation(parts),
+    deleteOperation(parts),
+  ];
 }
 
 function eventsOperation(parts: ResultParts): Operation {
   const { store, streams, clock, byNum, viewers } = parts;
-  return implement(operations.streamQueryEvents, async ({ principal, params, query, header, negotiate }) => {
+  return implement(operations.streamQueryEvents, async ({ principal, params, query, header, negotiate, signal }) => {
     const type = negotiate(...Object.values(EVENT_TYPES));
     const afterSeq = lastSeen(header('last-event-id'), query.after);
     const record = await store.findReadable(principal, params.id);
@@ -38,13 +44,18 @@ function eventsOperation(parts: ResultParts): Operation {
       const last = await streams.last(STREAMS.results.name, STREAM_SUBJECTS.result(record.org, record.id));
       if (last !== undefined && last.seq <= afterSeq) return json(204);
     }
+    // As an answer: a stream could only break off, and its reader would come back.
+    if (record.state === 'running' && afterSeq === 0) await beWhole(streams, record, signal);
     const readRecord = () => store.read(record.org, record.id as QueryId);
     return viewers.answer({
       principal,
       format: type === EVENT_TYPES.sse ? 'sse' : 'ndjson',
       subject: record.id,
-      events: (signal, heartbeatMs) =>
-        queryView(record, { streams, clock, byNum, readRecord, afterSeq, signal, heartbeatMs, shape: query.rows }),
+      events: (closed, heartbeatMs) =>
+        queryView(record, {
+          ...{ streams, clock, byNum, readRecord, afterSeq, heartbeatMs },
+          ...{ signal: closed, shape: query.rows },
+        }),
     });
   });
 }
@@ -89,8 +100,26 @@ function endpointsOperation({ store, streams, byNum }: ResultParts): Operation {
   );
 }
 
+function warningsOperation({ store, streams, byNum }: ResultParts): Operation {
+  return implement(
+    operations.listQueryWarnings,
+    async ({ principal, params, query: { merged, limit, cursor }, signal }) => {
+      const record = await store.findReadable(principal, params.id);
+      const from = cursor === undefined ? 0 : decodeCursor('warnings', cursor, [position])[0];
+      const chain = merged ? await retryChain(store, principal, record) : [record];
+      const all = await answerWarnings(streams, chain, signal);
+      const end = from + limit;
+      return json(200, {
+        state: record.state,
+        items: all.slice(from, end).map((one) => warningJson(one, byNum)),
+        ...(all.length > end ? { nextCursor: encodeCursor('warnings', [end]) } : {}),
+      });
+    },
+  );
+}
+
 function deleteOperation({ store, streams }: ResultParts): Operation {
-  return implement(operations.deleteQueryResults, async ({ principal, params, note }) => {
+  return implement(operations.deleteQueryResults, async ({ principal, params, note, noteFirst }) => {
     note({ subject: params.id });
     const record = await store.find(principal, params.id);
     note({ scope: record.scope, details: { sql: record.sql, rows: record.rows } });
@@ -99,6 +128,7 @@ function deleteOperation({ store, streams }: ResultParts): Operation {
       throw new AppError('forbidden', 'this query is somebody else’s; deleting its results needs an admin');
     if (record.state === 'running')
       throw new AppError('conflict', `query ${record.id} still runs; its results can be deleted when it has ended`);
+    await noteFirst();
     try {
       // The oldest first: without its beginning a reader refuses the rest.
       await streams.purge(STREAMS.results.name, STREAM_SUBJECTS.result(record.org, record.id));

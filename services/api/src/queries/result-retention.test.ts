@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { AuditTrail } from '@muster/audit';
 import { encodeCbor, newQueryId, type OrgId, type QueryId } from '@muster/protocol';
 import {
@@ -13,12 +13,13 @@ import { createMetrics, silentLogger, systemClock } from '@muster/runtime';
 import { eventually } from '@muster/runtime/testing';
 import { ApiFixture } from '../testing/api-fixture.js';
 import type { QueryStore } from './query-store.js';
-import { parseRetentionRules } from './retention-policy.js';
+import { parseRetentionRules, RetentionPolicy } from './retention-policy.js';
 import { ResultRetention } from './result-retention.js';
 
 const ORG = 'default' as OrgId;
 const OTHER = 'other' as OrgId;
 const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
 
 let api: ApiFixture;
 let queries: QueryStore;
@@ -32,18 +33,23 @@ beforeEach(async () => {
 });
 afterEach(() => api.stop());
 
-function retention(text: string): ResultRetention {
-  const rules = parseRetentionRules(text);
+function retention(
+  text: string | undefined,
+  changed: Partial<ConstructorParameters<typeof ResultRetention>[0]> = {},
+): ResultRetention {
+  const rules = text === undefined ? [] : parseRetentionRules(text);
   if (typeof rules === 'string') throw new Error(rules);
+  const policy = new RetentionPolicy(rules, STREAMS.results.maxAgeMs);
   const { streams } = api.connection;
   const counter = { inc: () => undefined };
   return new ResultRetention({
-    ...{ rules, queries, streams, logger: silentLogger, metrics: createMetrics('api') },
+    ...{ policy, queries, streams, logger: silentLogger, metrics: createMetrics('api') },
     clock: { ...systemClock, now: () => systemClock.now() + laterMs },
     audit: new AuditTrail({
       ...{ streams, clock: systemClock, logger: silentLogger },
       metrics: { auditLost: counter, auditSuppressed: counter },
     }),
+    ...changed,
   });
 }
 
@@ -77,19 +83,67 @@ test('results go when the policy of their org says so, with one audit record; ot
   expect(await Promise.all([first, running, second, elsewhere].map(isKept))).toEqual([false, true, false, true]);
   expect((await api.get(`/v1/queries/${first.id}`)).body).toMatchObject({ state: 'complete', rows: 1 });
   expect((await api.get(`/v1/queries/${first.id}/rows`)).body.code).toBe('results_expired');
-  const expired = await eventually(async () => {
-    const records = (await api.audit()).filter(({ action }) => action === 'query.expire_results');
-    return records.length > 0 ? records : undefined;
-  });
-  expect(expired).toMatchObject([
+  const records = await expired();
+  expect(records).toMatchObject([
     { actorName: 'result retention', outcome: 'allowed', details: { count: 2, afterMs: HOUR_MS } },
   ]);
-  expect(expired[0]?.details?.['queries']).toEqual([first.id, second.id]);
+  expect(records[0]?.details?.['queries']).toEqual([first.id, second.id]);
   // It ends late: its time begins then, and a sweep that passed it by comes back to it.
   await api.service.end(running, { ledger: { ...running.ledger, targeted: 1, answered: 1 }, rows: 1 });
   laterMs = 2 * HOUR_MS + 120_000;
   await sweeper.sweep();
   expect(await isKept(running)).toBe(false);
+});
+
+const expired = async () => (await api.audit()).filter(({ action }) => action === 'query.expire_results');
+
+test('a process that dies while it deletes has left a record of all that it was about to delete', async () => {
+  const due = [await asked(ORG), await asked(ORG)];
+  laterMs = HOUR_MS + 60_000;
+  const { streams } = api.connection;
+  let purges = 0;
+  // It dies after the first: nothing that comes later happens.
+  const purge = (...[stream, subject]: Parameters<typeof streams.purge>) =>
+    (purges += 1) === 1 ? streams.purge(stream, subject) : new Promise<never>(() => undefined);
+  const last: typeof streams.last = (...args) => streams.last(...args);
+  void retention('default=1h', { streams: { last, purge } }).sweep();
+  await eventually(() => purges === 2);
+  expect(await Promise.all(due.map(isKept))).toEqual([false, true]);
+  expect((await expired()).map(({ details }) => details?.['queries'])).toEqual([due.map(({ id }) => id)]);
+  // The next process finishes it.
+  await retention('default=1h').sweep();
+  expect(await Promise.all(due.map(isKept))).toEqual([false, false]);
+  expect((await expired()).map(({ details }) => details?.['queries'])[1]).toEqual([due[1]?.id]);
+});
+
+test('what cannot be recorded is not deleted, and is tried again', async () => {
+  const due = await asked(ORG);
+  laterMs = HOUR_MS + 60_000;
+  let fault: Error | undefined = new Error('the audit stream is full');
+  const sweeper = retention('default=1h', { audit: { recordFirst: async () => fault } });
+  await sweeper.sweep();
+  expect(await isKept(due)).toBe(true);
+  fault = undefined;
+  await sweeper.sweep();
+  expect(await isKept(due)).toBe(false);
+});
+
+test('every query is named in a record, however many go at once', async () => {
+  const due = await asked(ORG);
+  const ended = (await queries.read(ORG, due.id)) as QueryRecord;
+  const ids = Array.from({ length: 250 }, () => newQueryId(ended.createdAtMs - 10_000));
+  for (const id of ids) {
+    await api.connection.streams.append(STREAM_SUBJECTS.query(ORG, id), encodeQueryRecord({ ...ended, id }));
+    await api.connection.streams.append(
+      STREAM_SUBJECTS.result(ORG, id),
+      encodeQueryRecord({ t: 'ended', record: ended }),
+    );
+  }
+  await queries.current();
+  laterMs = HOUR_MS + 60_000;
+  await retention('default=1h').sweep();
+  const named = (await expired()).flatMap(({ details }) => details?.['queries'] as string[]);
+  expect(named.toSorted()).toEqual([...ids, due.id].toSorted());
 });
 
 test('what is due goes in one sweep of a process that has just started, however many there are whose results went long ago', async () => {
@@ -141,4 +195,48 @@ test('a policy names orgs and durations', () => {
     { org: 'acme', ms: 7 * 24 * HOUR_MS },
     { org: 'other', ms: 12 * HOUR_MS },
   ]);
+});
+
+test('without a policy results of every org go 30 days after the end, however long the query ran', async () => {
+  const [mine, elsewhere] = [await asked(ORG), await asked(OTHER)];
+  laterMs = 30 * DAY_MS - 60_000;
+  await retention(undefined).sweep();
+  expect(await Promise.all([mine, elsewhere].map(isKept))).toEqual([true, true]);
+  laterMs = 30 * DAY_MS + 60_000;
+  await retention(undefined).sweep();
+  expect(await Promise.all([mine, elsewhere].map(isKept))).toEqual([false, false]);
+});
+
+describe('how long a hunt may wait', () => {
+  const waits = (text: string, keptDays: number): number =>
+    new RetentionPolicy(parseRetentionRules(text) as [], keptDays * DAY_MS).longestWaitMs(ORG) / DAY_MS;
+
+  test('so that what it found first is kept for the time of the policy after its end', () => {
+    expect(waits('other=1h', 44)).toBe(14);
+    expect(waits('default=30d', 44)).toBe(14);
+    expect(waits('default=40d', 44)).toBe(4);
+    expect(waits('default=60d', 44)).toBe(0);
+    // A shorter stream has the same for both.
+    expect([waits('other=1h', 30), waits('other=1h', 10)]).toEqual([14, 5]);
+    const { results, queries: records } = STREAMS;
+    expect(records.maxAgeMs).toBeGreaterThan(results.maxAgeMs);
+  });
+
+  test('else it is refused, with the reason', async () => {
+    await api.stop();
+    const rules = [{ org: ORG, ms: 40 * DAY_MS }];
+    api = await ApiFixture.start({ retention: new RetentionPolicy(rules, 44 * DAY_MS) });
+    const ask = (days: number) => {
+      const waitUntil = new Date(Date.now() + days * DAY_MS).toISOString();
+      return api.ask('POST', '/v1/queries', { body: { sql: 'SELECT 1', waitUntil } });
+    };
+    expect((await ask(4)).status).toBe(201);
+    const { status, body } = await ask(7);
+    expect([status, body.detail]).toEqual([
+      400,
+      expect.stringContaining(
+        'at most 4 days from now: results are kept for 44 days in all, and what a hunt found for 40 days after its end',
+      ),
+    ]);
+  });
 });

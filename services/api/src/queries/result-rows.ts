@@ -3,6 +3,7 @@ import { forEachRow } from '@muster/protocol';
 import {
   readAnswerBlock,
   readGroupBlock,
+  type AnswerWarning,
   type Failure,
   type GroupedRow,
   type QueryRecord,
@@ -153,4 +154,17 @@ export async function failures(streams: StreamStore, record: QueryRecord, signal
     if (event.t === 'recovered') for (const num of event.numbers) byNum.delete(num);
   }
   return [...byNum.values()].sort((a, b) => a[0] - b[0]);
+}
+
+/** What answers of these queries lack, by the word of their endpoints, in the order in which it came. */
+export async function answerWarnings(
+  streams: StreamStore,
+  chain: readonly QueryRecord[],
+  signal: AbortSignal,
+): Promise<AnswerWarning[]> {
+  const warnings: AnswerWarning[] = [];
+  for (const record of chain)
+    for await (const { event } of keptEvents(streams, record, { signal }))
+      if (event.t === 'warnings') warnings.push(...event.warnings);
+  return warnings;
 }

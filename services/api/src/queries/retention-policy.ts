@@ -1,4 +1,4 @@
-import { isOrgId, type OrgId } from '@muster/protocol';
+import { AppError, isOrgId, LIMITS, type OrgId } from '@muster/protocol';
 import { parseDurationMs } from '@muster/runtime';
 
 /** For how long the results of an org's queries are kept. */
@@ -23,4 +23,57 @@ export function parseRetentionRules(text: string): readonly RetentionRule[] | st
     rules.push({ org, ms });
   }
   return rules;
+}
+
+const DAY_MS = 86_400_000;
+/** Where the policy says nothing of an org. */
+const USUAL_MS = 30 * DAY_MS;
+/** `14d` on one clock is a moment more than 14 days on another. */
+const SLACK_MS = 300_000;
+
+/** For how long results are kept after the end of their query, and so how long a hunt may wait: its first results are as old as itself then. */
+export class RetentionPolicy {
+  readonly rules: readonly RetentionRule[];
+  readonly #keptMs: number;
+
+  /** `keptMs`: the age at which the stream drops each entry of a result, whatever the policy says. */
+  constructor(rules: readonly RetentionRule[], keptMs: number) {
+    this.rules = rules;
+    this.#keptMs = keptMs;
+  }
+
+  /** For orgs without a rule; `undefined` where the stream drops everything earlier. */
+  get usualMs(): number | undefined {
+    return this.#keptMs > USUAL_MS ? USUAL_MS : undefined;
+  }
+
+  /**
+   * How long a hunt of an org may wait so that all it found is kept for the time of the policy after its end. Where a stream of a shorter age
+   * leaves no room beside the usual time, hunts and what they found share it.
+   */
+  longestWaitMs(org: OrgId): number {
+    const rule = this.rules.find((one) => one.org === org);
+    const afterMs = rule?.ms ?? Math.min(USUAL_MS, Math.max(this.#keptMs - LIMITS.huntMaxMs, this.#keptMs / 2));
+    return Math.max(0, Math.min(LIMITS.huntMaxMs, this.#keptMs - afterMs));
+  }
+
+  /** @throws AppError `bad_request`: the first results of such a hunt would be gone before the time of the policy is over */
+  checkWait(org: OrgId, waitUntilMs: number | undefined, nowMs: number): void {
+    if (waitUntilMs === undefined) return;
+    const maxMs = this.longestWaitMs(org);
+    // Longer than any hunt may wait is refused by the query service.
+    if (maxMs === LIMITS.huntMaxMs || waitUntilMs - nowMs <= maxMs + SLACK_MS) return;
+    const kept = `results are kept for ${days(this.#keptMs)} in all`;
+    const rule = this.rules.find((one) => one.org === org);
+    const after = rule === undefined ? 'half of that' : days(rule.ms);
+    throw new AppError(
+      'bad_request',
+      `waitUntil must be at most ${days(maxMs)} from now: ${kept}, and what a hunt found for ${after} after its end`,
+      { details: { field: 'waitUntil', maxMs } },
+    );
+  }
+}
+
+function days(ms: number): string {
+  return ms < DAY_MS ? `${Math.floor(ms / 3_600_000)} h` : `${Math.floor(ms / DAY_MS)} days`;
 }

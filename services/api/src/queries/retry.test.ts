@@ -70,6 +70,49 @@ describe('a query that asks another one again', () => {
       expect((await api.ask('POST', '/v1/queries', { body })).status).toBe(400);
   });
 
+  test('reaches who was away, too: they gave no answer either', async () => {
+    const [here, absent, windows, revoked] = [
+      (await api.agent()).num,
+      (await api.agent()).num,
+      (await api.agent({ facts: { os: 'windows' } })).num,
+      await api.agent(),
+    ];
+    await api.ask('POST', `/v1/agents/${revoked.agentId}/revoke`, { body: { reason: 'test' } });
+    const first = await ask({ sql: 'SELECT 1', selector: 'os=linux' });
+    await tell(first, { answered: [here] });
+    const later = (await api.agent()).num;
+    const waitUntil = new Date(Date.now() + 7 * 86_400_000).toISOString();
+    const second = await ask({ retryOf: first.id, waitUntil });
+    expect(decodeNumberSet(second.among as Uint8Array)).toEqual([absent]);
+    expect([windows, later]).not.toContain(absent);
+    expect((await ask({ retryOf: first.id })).among).toEqual(second.among);
+    const timedOut = { retryOf: first.id, outcome: ['timed_out'] };
+    expect((await api.ask('POST', '/v1/queries', { body: timedOut })).body.code).toBe('conflict');
+    // Who answers a retry has answered.
+    await tell(second, { answered: [absent] });
+    expect((await api.ask('POST', '/v1/queries', { body: { retryOf: second.id } })).body.code).toBe('conflict');
+  });
+
+  test('is reduced with what it asks again, where that is wanted', async () => {
+    const first = await ask({ sql: 'SELECT 1' });
+    await tell(first, { answered: [1], failed: [[2, 'timed_out']] });
+    const second = await ask({ retryOf: first.id });
+    await tell(second, { answered: [2] });
+    let queries: number | undefined = 2;
+    const asked: unknown[] = [];
+    api.service.answer = (request) =>
+      request.t === 'reduce' && asked.push(request.earlier) > 0
+        ? { t: 'reduced', columns: ['n'], rows: [[2]], truncated: false, ...(queries === undefined ? {} : { queries }) }
+        : undefined;
+    const reduce = (body: object) => api.ask('POST', `/v1/queries/${second.id}/reduce`, { body });
+    expect((await reduce({ sql: 'SELECT 2 AS n', merged: true })).body).toMatchObject({ rows: [[2]] });
+    expect(asked).toEqual([[first.id]]);
+    // A service of the version before would give the rows of the retry alone.
+    queries = undefined;
+    expect((await reduce({ sql: 'SELECT 2 AS n', merged: true })).body.code).toBe('no_query_service');
+    expect((await reduce({ sql: 'SELECT 2 AS n' })).status).toBe(200);
+  });
+
   test('has the rows of both as one, also after a second time, in every format', async () => {
     const first = await ask({ sql: 'SELECT 1' });
     await tell(first, {

@@ -1,6 +1,15 @@
 import type { StreamStore } from '@muster/bus';
-import { AppError, isAnswer, type Outcome, type QueryId } from '@muster/protocol';
-import { encodeNumberSet, KeptResult, type QueryRecord } from '@muster/records';
+import { endpointLabel, type Directory } from '@muster/directory';
+import {
+  AppError,
+  isAnswer,
+  parseSelector,
+  selectorMatches,
+  withoutHealth,
+  type Outcome,
+  type QueryId,
+} from '@muster/protocol';
+import { decodeNumberSet, encodeNumberSet, KeptResult, type QueryRecord } from '@muster/records';
 import { readWholeResults } from '@muster/service-base';
 import type { Principal } from '../http/principal.js';
 import type { QueryStore } from './query-store.js';
@@ -14,15 +23,16 @@ export interface Retry {
 
 interface RetryParts {
   readonly streams: StreamStore;
+  readonly directory: Pick<Directory, 'endpoints'>;
   readonly store: Pick<QueryStore, 'findReadable'>;
 }
 
 /**
- * Who of a query's endpoints has no answer, only those with one of these outcomes where some are given.
+ * Who of a query's endpoints has no answer: its targets, and who was in its scope and away. Where outcomes are given, only targets with one of them.
  * @throws AppError `not_found`; `conflict`: it still runs, or there is nobody to ask again; `results_expired`.
  */
 export async function retryOf(
-  { streams, store }: RetryParts,
+  { streams, store, directory }: RetryParts,
   principal: Principal,
   request: { readonly id: string; readonly outcomes?: readonly Outcome[] | undefined; readonly signal: AbortSignal },
 ): Promise<Retry> {
@@ -42,11 +52,31 @@ export async function retryOf(
     const isMissing = state === 'waiting' || !isAnswer(state);
     if (isMissing && (outcomes === undefined || outcomes.includes(state as Outcome))) nums.push(num);
   }
+  if (outcomes === undefined) for (const num of absentOf(directory, original, states)) nums.push(num);
   if (nums.length === 0) {
     const which = outcomes === undefined ? '' : ` with the outcome ${outcomes.join(' or ')}`;
     throw new AppError('conflict', `no endpoint of query ${id} is without an answer${which}; nobody was asked`);
   }
-  return { original, among: encodeNumberSet(nums) };
+  return { original, among: encodeNumberSet(nums.sort((a, b) => a - b)) };
+}
+
+/** Who was enrolled and in the scope of a query, and was not asked. */
+function* absentOf(
+  directory: Pick<Directory, 'endpoints'>,
+  { org, scope, among, hunt, createdAtMs, endedAtMs = createdAtMs }: QueryRecord,
+  asked: ReadonlyMap<number, unknown>,
+): Generator<number> {
+  const parsed = parseSelector(scope);
+  if (!parsed.ok) return;
+  // How they are connected changes, and who was healthy then is in the set.
+  const steady = withoutHealth(parsed.selector).filter(({ key }) => key !== 'mode');
+  const within = among === undefined ? undefined : new Set(decodeNumberSet(among));
+  for (const endpoint of directory.endpoints(org)) {
+    const { num, revoked, enrolledAtMs } = endpoint;
+    if (revoked !== undefined || asked.has(num) || within?.has(num) === false) continue;
+    if (enrolledAtMs > endedAtMs || num > (hunt?.through ?? Infinity)) continue;
+    if (selectorMatches(steady, endpointLabel(endpoint))) yield num;
+  }
 }
 
 /** No chain is longer; it also bounds what one request reads. */

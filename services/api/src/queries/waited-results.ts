@@ -5,8 +5,8 @@ import type { QueryRecord } from '@muster/records';
 import { sleep, type Clock } from '@muster/runtime';
 import { queryEvents } from './query-events.js';
 import type { QueryStore } from './query-store.js';
-import { failureJson, valuesJson, type EndpointByNum } from './result-json.js';
-import { failures } from './result-rows.js';
+import { failureJson, valuesJson, warningJson, type EndpointByNum } from './result-json.js';
+import { answerWarnings, failures } from './result-rows.js';
 import { rowPage } from './row-answers.js';
 import { rowObject } from './row-objects.js';
 
@@ -22,9 +22,10 @@ interface Waited {
   readonly results: QueryResultsJson;
 }
 
-/** Rows and failures that the answer itself has; the rest is had with the cursor. */
+/** Rows, failures and warnings that the answer itself has; the rest is had with the cursor. */
 const ROWS = 1_000;
 const FAILURES = 1_000;
+const WARNINGS = 1_000;
 
 /** Waits until the query has ended, but no longer than `waitMs`, and returns it with its results so far. */
 export async function waitForResults(
@@ -35,7 +36,10 @@ export async function waitForResults(
   const { record, reduced } = await followToEnd(parts, started, waitMs, signal);
   const failed = await failures(parts.streams, record, signal);
   const list = failed.slice(0, FAILURES).map((failure) => failureJson(failure, parts.byNum));
-  if (record.reduce !== undefined) return { record, results: { ...reduced, failures: list } };
+  const warned = await answerWarnings(parts.streams, [record], signal);
+  const warnings = warned.slice(0, WARNINGS).map((warning) => warningJson(warning, parts.byNum));
+  const lacks = { failures: list, warnings };
+  if (record.reduce !== undefined) return { record, results: { ...reduced, ...lacks } };
   const page = await rowPage(parts, {
     record,
     chain: [record],
@@ -47,7 +51,7 @@ export async function waitForResults(
   const { items, nextCursor } = page;
   // Sound: these rows were asked for as objects.
   const rows = items as unknown as QueryResultsJson['rows'];
-  return { record, results: { rows, ...(nextCursor === undefined ? {} : { nextCursor }), failures: list } };
+  return { record, results: { rows, ...(nextCursor === undefined ? {} : { nextCursor }), ...lacks } };
 }
 
 interface Followed {

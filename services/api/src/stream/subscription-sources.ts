@@ -18,6 +18,7 @@ import { metricsEvents } from '../metrics/metrics-events.js';
 import { ColumnScratch } from '../metrics/past-columns.js';
 import type { WatchHub } from '../metrics/watch-hub.js';
 import { orgQueries } from '../queries/org-queries.js';
+import { beWhole } from '../queries/result-rows.js';
 import { queryView } from '../queries/query-stream.js';
 import type { QueryStore } from '../queries/query-store.js';
 import type { OpenEvents } from './multiplexer.js';
@@ -78,6 +79,7 @@ export class SubscriptionSources {
   async #query({ queryId, rows, after = 0 }: Of<'query'>, principal: Principal, run: Run): Promise<Events> {
     const { queries, streams, clock, directory } = this.#parts;
     const record = await queries.findReadable(principal, queryId);
+    if (record.state === 'running' && after === 0) await beWhole(streams, record, run.signal);
     return queryView(record, {
       ...{ streams, clock, afterSeq: after, shape: rows, ...run },
       byNum: (num) => directory.byNum(num),

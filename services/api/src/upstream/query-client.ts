@@ -10,7 +10,7 @@ import {
   type StartQuery,
   type Traced,
 } from '@muster/messages';
-import { newQueryId, type CoordinatorId, type SqlParameter } from '@muster/protocol';
+import { AppError, newQueryId, type CoordinatorId, type QueryId, type SqlParameter } from '@muster/protocol';
 import type { QueryRecord } from '@muster/records';
 import type { Clock } from '@muster/runtime';
 import { expectReply, replyOf, type RequestNature, type ServiceAsker, type ServiceName } from '@muster/service-base';
@@ -25,6 +25,8 @@ const READ = { nature: 'read' } as const;
 export interface ReduceOptions {
   readonly operator: string;
   readonly parameters: readonly SqlParameter[];
+  /** Queries that the query asks again: their rows too. */
+  readonly earlier?: readonly QueryId[];
   readonly signal: AbortSignal;
   readonly trace: Traced;
 }
@@ -69,7 +71,7 @@ export class QueryClient {
   async reduce(
     record: QueryRecord,
     sql: string,
-    { operator, parameters, signal, trace }: ReduceOptions,
+    { operator, parameters, earlier = [], signal, trace }: ReduceOptions,
   ): Promise<Reply<'reduced'>> {
     const { bus } = this.#options;
     const job = randomUUID();
@@ -80,6 +82,7 @@ export class QueryClient {
       id: record.id,
       sql,
       ...(parameters.length === 0 ? {} : { parameters }),
+      ...(earlier.length === 0 ? {} : { earlier }),
       operator,
       job,
       ...trace,
@@ -88,7 +91,10 @@ export class QueryClient {
     signal.addEventListener('abort', stop, { once: true });
     if (signal.aborted) stop();
     try {
-      return expectOf(await asked, 'reduced');
+      const reduced = expectOf(await asked, 'reduced');
+      if ((reduced.queries ?? 1) !== earlier.length + 1)
+        throw new AppError('no_query_service', 'a query service of an older version does not merge; upgrade it first');
+      return reduced;
     } finally {
       signal.removeEventListener('abort', stop);
     }

@@ -2,6 +2,7 @@ import { secondsTime } from '../terminal/time-text.js';
 import type { AuditRecordJson } from '@muster/api-contract';
 import type { Command } from 'commander';
 import type { CommandEnv } from '../environment/command-env.js';
+import { timeQuery } from '../terminal/began-options.js';
 import { followAudit, type FollowAuditOptions } from './follow.js';
 import { verifyAudit } from './verify.js';
 import { TABLE_OUTPUTS, parseOutput, printLong, usualLimit } from '../terminal/listing.js';
@@ -12,6 +13,8 @@ interface AuditOptions {
   readonly action?: string;
   /** Checked by the server. */
   readonly outcome?: AuditRecordJson['outcome'];
+  readonly since?: string;
+  readonly until?: string;
   readonly output: string;
 }
 
@@ -56,9 +59,11 @@ function addList(audit: Command, env: CommandEnv): void {
     .option('--actor <name>', 'only of this one')
     .option('--action <name>', 'only this: command.submit, or command for all of its kind')
     .option('--outcome <outcome>', 'allowed, refused or failed')
+    .option('--since <time>', 'only of this time or later: 2h, 7d, 2026-11-24, 2026-11-24T20:41Z')
+    .option('--until <time>', 'only of before')
     .option('-o, --output <form>', TABLE_OUTPUTS.join('|'), 'table')
-    .action(async ({ limit, actor, action, outcome, output }: AuditOptions) => {
-      const query = { actor, action, outcome };
+    .action(async ({ limit, actor, action, outcome, output, ...times }: AuditOptions) => {
+      const query = { actor, action, outcome, ...timeQuery(times) };
       const itemsOf = (most?: number) => env.client().items('GET /v1/audit', { query, limit: most });
       const form = parseOutput(output, TABLE_OUTPUTS);
       await printLong(env.terminal, form, { limit, usual: 50 }, itemsOf, {
@@ -88,6 +93,8 @@ function addFollow(audit: Command, env: CommandEnv): void {
     .option('--actor <name>', 'only of this one')
     .option('--action <name>', 'only this: command.submit, or command for all of its kind')
     .option('--outcome <outcome>', 'allowed, refused or failed')
+    .option('--since <time>', 'only of this time or later: 2h, 7d, 2026-11-24, 2026-11-24T20:41Z')
+    .option('--until <time>', 'only of before')
     .option('-o, --output <form>', 'ndjson|ocsf', 'ndjson')
     .action(async (options: FollowAuditOptions) => {
       parseOutput(options.output, ['ndjson', 'ocsf']);

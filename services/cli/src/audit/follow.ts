@@ -1,5 +1,6 @@
 import type { AuditRecordJson } from '@muster/api-contract';
 import type { CommandEnv } from '../environment/command-env.js';
+import { timeQuery } from '../terminal/began-options.js';
 import { followForever } from '../environment/follow-forever.js';
 import { EXIT, usageError, type ExitCode } from '../terminal/cli-error.js';
 import { escapeControls, safeJson } from '../terminal/escape.js';
@@ -12,6 +13,8 @@ export interface FollowAuditOptions {
   readonly action?: string;
   /** Checked by the server. */
   readonly outcome?: AuditRecordJson['outcome'];
+  readonly since?: string;
+  readonly until?: string;
   readonly output: string;
 }
 
@@ -24,7 +27,7 @@ export async function followAudit(env: CommandEnv, options: FollowAuditOptions):
   const stop = new AbortController();
   const offInterrupt = env.terminal.onInterrupt(() => stop.abort());
   const { actor, action, outcome, wait } = options;
-  const filter = { actor, action, outcome };
+  const filter = { actor, action, outcome, ...timeQuery(options) };
   const schema = options.output === 'ocsf' ? 'ocsf' : 'muster';
   const open = (): AsyncIterable<unknown> =>
     env.client().lines('GET /v1/audit', {

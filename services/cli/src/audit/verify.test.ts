@@ -129,6 +129,15 @@ test('after a broken connection it continues behind the last record', async () =
   expect(seen).toEqual(['/v1/audit/chain', '/v1/audit/chain?after=7', '/v1/audit/chain?after=11']);
 });
 
+test('records of a time are asked for as such', async () => {
+  api.json('GET /v1/audit', { items: [] });
+  await muster(['audit', '--since', '2026-01-01T00:00Z', '--until', '2026-01-02T00:00Z', '--limit', '5']);
+  expect(decodeURIComponent(api.requests.at(-1)?.path ?? '')).toBe(
+    '/v1/audit?since=2026-01-01T00:00:00.000Z&until=2026-01-02T00:00:00.000Z&limit=5',
+  );
+  expect((await muster(['audit', 'list', '--since', 'tomorrow'])).code).toBe(2);
+});
+
 test('`muster audit` without a subcommand lists records', async () => {
   api.json('GET /v1/audit', { items: [] });
   expect(await muster(['audit', '--action', 'command', '--limit', '5'])).toMatchObject({ code: 0 });

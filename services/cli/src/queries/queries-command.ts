@@ -9,7 +9,15 @@ import { ledgerWords } from '../query/summary.js';
 import { beganQuery, type BeganOptions } from '../terminal/began-options.js';
 import { usageError } from '../terminal/cli-error.js';
 import { escapeControls, safeJson } from '../terminal/escape.js';
-import { counted, parseOutput, printLong, renderFacts, TABLE_OUTPUTS, usualLimit } from '../terminal/listing.js';
+import {
+  counted,
+  numberText,
+  parseOutput,
+  printLong,
+  renderFacts,
+  TABLE_OUTPUTS,
+  usualLimit,
+} from '../terminal/listing.js';
 import { shortTime } from '../terminal/time-text.js';
 import { addEndpointsCommand } from './endpoints-command.js';
 import { addReduceCommand, addRowsCommand } from './rows-command.js';
@@ -90,18 +98,44 @@ function renderQuery(query: QueryJson, link: string | undefined): string {
     ['id', query.id],
     ['question', oneLine(query.sql)],
     ['reduce', query.reduce],
+    ['parameters', parametersText(query.parameters)],
+    ['again', query.retryOf === undefined ? undefined : `where ${query.retryOf} got no answer`],
     ['on', query.scope === '' ? 'every endpoint' : query.scope],
     ['mode', query.mode],
+    ['budget', budgetText(query.budget)],
     ['state', state],
     ['ledger', `${ledger.targeted} targeted: ${ledgerWords(ledger)}${away}`],
     ['rows', `${counted(query.rows, query.mode === 'group' ? 'distinct row' : 'row')}`],
+    ['warned', warnedText(query)],
     ['not kept', query.truncated],
     ['asked', `${shortTime(query.createdAt)} by ${operator.name}`],
-    ['deadline', state === 'running' ? shortTime(query.deadlineAt) : undefined],
+    ['waits until', waitText(query)],
+    ['deadline', state === 'running' && query.waitUntil === undefined ? shortTime(query.deadlineAt) : undefined],
     ['ended', shortTime(query.endedAt)],
     ['link', link],
   ];
   return renderFacts(facts.map(([name, value]) => [name, value === undefined ? undefined : escapeControls(value)]));
+}
+
+function parametersText(parameters: QueryJson['parameters'] = {}): string {
+  return Object.entries(parameters)
+    .map(([name, value]) => `${name}=${typeof value === 'string' ? value : JSON.stringify(value)}`)
+    .join(', ');
+}
+
+function budgetText(budget: QueryJson['budget']): string | undefined {
+  return budget === undefined ? undefined : `${budget.ms / 1_000} s on each endpoint, ${budget.priority} priority`;
+}
+
+function warnedText({ warned = 0, unfinished = 0 }: QueryJson): string | undefined {
+  if (warned === 0) return undefined;
+  const part = unfinished === 0 ? '' : `; ${numberText(unfinished)} did not finish the search`;
+  return `${counted(warned, 'answer')} lack something${part}`;
+}
+
+function waitText({ waitUntil, standing }: QueryJson): string | undefined {
+  if (waitUntil === undefined) return undefined;
+  return `${shortTime(waitUntil)}${standing === true ? ', also for endpoints that enrol later' : ''}`;
 }
 
 function addCancel(queries: Command, env: CommandEnv): void {
@@ -153,20 +187,39 @@ function addRerun(queries: Command, env: CommandEnv): void {
       const form = parseOutput(output, OUTPUTS);
       const params = { id: await wholeId(env.client(), 'query', text) };
       const asked = await env.client().call('GET /v1/queries/{id}', { params });
-      const { sql, selector, mode, reduce, timeoutMs, agents } = asked;
-      if (agents !== undefined && target === undefined)
-        throw usageError(
-          `query ${asked.id} asked ${counted(agents, 'endpoint')} by id, and they are not kept as a list`,
-          '--target SELECTOR, or muster query --retry for those without an answer',
-        );
-      // In the form in which they are given.
-      const parameters = asked.parameters as Ask['parameters'];
-      const question = {
-        ...{ sql, mode, selector: target ?? selector },
-        ...(reduce === undefined ? {} : { reduce }),
-        ...(parameters === undefined ? {} : { parameters }),
-        ...(timeout === undefined ? { timeoutMs } : { timeout }),
-      };
+      const question = askedAgain(asked, { target, timeout });
       env.exit(await ask(env, question, { output: form, quiet: quiet === true }));
     });
+}
+
+/** The same question, with all that says how and whom it asks. A hunt waits as long as it did. @throws CliError where that cannot be known */
+function askedAgain(
+  asked: QueryJson,
+  { target, timeout }: { readonly target: string | undefined; readonly timeout: string | undefined },
+): Ask {
+  const { sql, selector, mode, reduce, timeoutMs, agents, retryOf, budget, waitUntil, createdAt, standing } = asked;
+  if (agents !== undefined && target === undefined)
+    throw usageError(
+      `query ${asked.id} asked ${counted(agents, 'endpoint')} by id, and they are not kept as a list`,
+      '--target SELECTOR, or muster query --retry for those without an answer',
+    );
+  if (asked.pack !== undefined)
+    throw usageError(`${asked.id} is a scan of the pack ${asked.pack.id}`, `muster scan ${asked.pack.id}`);
+  // In the form in which they are given.
+  const parameters = asked.parameters as Ask['parameters'];
+  const waitMs = waitUntil === undefined ? undefined : Date.parse(waitUntil) - Date.parse(createdAt);
+  const terms = {
+    ...(timeout === undefined ? { timeoutMs } : { timeout }),
+    ...(budget === undefined ? {} : { budget: { time: `${budget.ms}ms`, priority: budget.priority } }),
+    ...(waitMs === undefined ? {} : { waitUntil: new Date(Date.now() + waitMs).toISOString() }),
+    ...(standing === undefined ? {} : { standing }),
+  };
+  // Without a target of its own it asks whom it asked: those without an answer.
+  if (retryOf !== undefined && target === undefined) return { retryOf, ...terms };
+  return {
+    ...{ sql, mode, selector: target ?? selector },
+    ...(reduce === undefined ? {} : { reduce }),
+    ...(parameters === undefined ? {} : { parameters }),
+    ...terms,
+  };
 }

@@ -81,6 +81,84 @@ describe('muster queries', () => {
     expect([out, code]).toEqual(['N\n2\n', 0]);
   });
 
+  test('what rows lack goes with them, however they are read', async () => {
+    const cut = { ...host, code: 'over_time', count: 1, message: 'not finished' };
+    const query = endedQuery({ warned: 1, unfinished: 1 }, { targeted: 2, answered: 1, timed_out: 1 });
+    api.json(`GET ${PATH}`, { ...query, ledger: { ...query.ledger, targeted: 1, timed_out: 0 } });
+    api.json(`GET ${PATH}/rows`, page([{ ...host, values: ['Debian', '12'] }]));
+    const failure = { ...host, outcome: 'timed_out', code: 'timeout', message: 'no answer' };
+    api.json(`GET ${PATH}/endpoints`, { state: 'complete', items: [failure] });
+    api.json(`GET ${PATH}/warnings`, { state: 'complete', items: [cut] });
+    const rows = await muster(['queries', 'rows', QUERY_ID]);
+    expect([rows.code, rows.err]).toEqual([3, expect.stringContaining('not finished')]);
+    expect((await muster(['queries', 'rows', QUERY_ID, '-q'])).code).toBe(3);
+    api.json(`POST ${PATH}/reduce`, { columns: ['n'], rows: [[2]], truncated: false });
+    const reduced = await muster(['queries', 'reduce', QUERY_ID, 'SELECT 2 AS n', '-o', 'json']);
+    expect(reduced.code).toBe(3);
+    expect(JSON.parse(reduced.out)).toMatchObject({
+      failures: [{ host: 'web-1', outcome: 'timed_out' }],
+      warnings: [{ host: 'web-1', code: 'over_time' }],
+    });
+  });
+
+  test('a retry is judged with what it asks again: its own end is not the end of all', async () => {
+    const first = QUERY_ID.replace(/0$/, '1');
+    api.json(`GET ${PATH}`, endedQuery({ retryOf: first }, { targeted: 1, answered: 1 }));
+    api.json(`GET /v1/queries/${first}`, endedQuery({ id: first }, { targeted: 3, answered: 1, timed_out: 2 }));
+    api.json(`GET ${PATH}/rows`, page([]));
+    const failure = { ...host, outcome: 'timed_out', code: 'timeout', message: 'no answer' };
+    const { ledger } = endedQuery({}, { targeted: 3, answered: 2, timed_out: 1 });
+    api.on(`GET ${PATH}/endpoints`, ({ path }, response) => {
+      response.writeHead(200, { 'content-type': 'application/json' });
+      const merged = path.includes('merged=true');
+      response.end(JSON.stringify({ state: 'complete', ...(merged ? { ledger, items: [failure] } : { items: [] }) }));
+    });
+    api.json(`GET ${PATH}/warnings`, { state: 'complete', items: [] });
+    const { code, out } = await muster(['queries', 'rows', QUERY_ID, '--merged', '-o', 'json']);
+    expect([code, JSON.parse(out).failures]).toEqual([3, [expect.objectContaining({ host: 'web-1' })]]);
+    expect((await muster(['queries', 'rows', QUERY_ID, '-q'])).code).toBe(0);
+    api.json(`POST ${PATH}/reduce`, { columns: ['n'], rows: [[2]], truncated: false });
+    const words = ['queries', 'reduce', QUERY_ID, 'SELECT :n AS n', '--merged', '--param', 'n=2', '-q'];
+    expect((await muster(words)).code).toBe(3);
+    const { body } = api.requests.find(({ method }) => method === 'POST') ?? {};
+    expect(body).toEqual({ sql: 'SELECT :n AS n', merged: true, parameters: { n: 2 } });
+  });
+
+  test('one is shown with all that says how it was asked, and what its answers lack', async () => {
+    const more = {
+      ...{ parameters: { port: 22, name: 'x' }, budget: { ms: 600_000, priority: 'low' as const }, retryOf: 'q9' },
+      ...{ waitUntil: '2026-01-08T00:00:00.000Z', standing: true as const, warned: 3, unfinished: 2 },
+    };
+    api.json(`GET ${PATH}`, endedQuery(more));
+    const { out } = await muster(['queries', 'show', QUERY_ID]);
+    for (const line of [
+      /^parameters +port=22, name=x$/m,
+      /^budget +600 s on each endpoint, low priority$/m,
+      /^again +where q9 got no answer$/m,
+      /^waits until +2026-01-08 00:00 UTC, also for endpoints that enrol later$/m,
+      /^warned +3 answers lack something; 2 did not finish the search$/m,
+    ])
+      expect(out).toMatch(line);
+  });
+
+  test('one asked again keeps its budget, how long it waits and what it asked again', async () => {
+    api.query(queryJson(), [{ event: 'ended', seq: 1, query: ended }]);
+    const budget = { ms: 600_000, priority: 'low' } as const;
+    const waits = { budget, waitUntil: '2026-01-08T00:00:00.000Z', standing: true as const };
+    api.json(`GET ${PATH}`, endedQuery(waits));
+    const beforeMs = Date.now();
+    await muster(['queries', 'rerun', QUERY_ID]);
+    const asked = () => api.requests.findLast(({ method }) => method === 'POST')?.body as Record<string, unknown>;
+    expect(asked()).toMatchObject({ budget: { time: '600000ms', priority: 'low' }, standing: true });
+    const waitMs = Date.parse(String(asked()['waitUntil'])) - beforeMs;
+    expect(Math.round(waitMs / 86_400_000)).toBe(7);
+    api.json(`GET ${PATH}`, endedQuery({ retryOf: 'q9', selector: 'os=linux' }));
+    await muster(['queries', 'rerun', QUERY_ID]);
+    expect(asked()).toEqual({ retryOf: 'q9', timeoutMs: 30_000 });
+    api.json(`GET ${PATH}`, endedQuery({ pack: { id: 'base', version: '1' }, sql: '' }));
+    expect((await muster(['queries', 'rerun', QUERY_ID])).err).toContain('muster scan base');
+  });
+
   test('who did not answer is listed by outcome', async () => {
     const failure = { ...host, outcome: 'timed_out', code: 'timeout', message: 'no answer' };
     api.json(`GET ${PATH}/endpoints`, { state: 'complete', items: [failure] });

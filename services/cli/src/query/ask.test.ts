@@ -48,7 +48,7 @@ describe('muster query', () => {
     expect(api.requests.map(({ method }) => method)).not.toContain('DELETE');
   });
 
-  test('ends with 3 and names endpoints that did not answer, without those that recovered', async () => {
+  test('ends with 3 and counts endpoints that did not answer by reason, without those that recovered', async () => {
     const failure = (num: number) => ({
       ...host(num),
       outcome: 'timed_out' as const,
@@ -58,14 +58,15 @@ describe('muster query', () => {
     api.query(queryJson(), [
       { event: 'failures', seq: 1, failures: Array.from({ length: 14 }, (_, i) => failure(i + 1)) },
       { event: 'recovered', seq: 2, endpoints: [host(1)] },
+      { event: 'failures', seq: 2, failures: [{ ...failure(14), outcome: 'error', code: 'sql_error', message: 'no' }] },
       { event: 'ended', seq: 3, query: endedQuery({}, { targeted: 14, answered: 1, timed_out: 13 }) },
     ]);
     const { code, err } = await muster(['query', SQL]);
     expect(code).toBe(3);
     expect(err).toMatch(/^14 targeted = 1 answered \+ 13 timed out; 0 rows/);
-    expect(err).not.toMatch(/^h1 /m);
-    expect(err).toMatch(/^h2 {2,}agent2 {2,}timed_out {2,}no answer$/m);
-    expect(err).toMatch(/… and 3 more/);
+    expect(err).toMatch(/^ +12 {2}timed_out {2}timeout {4}no answer$/m);
+    expect(err).toMatch(/^ +1 {2}error {6}sql_error {2}h14: no$/m);
+    expect(err).toContain(`muster queries endpoints ${QUERY_ID} names them`);
   });
 
   test('the progress line has how many work on a long search, and how many of them stand still', () => {
@@ -368,5 +369,19 @@ describe('muster query', () => {
     expect(err).toMatch(
       /^error: cannot reach http:\/\/127.0.0.1:1 \(MUSTER_API_URL\): nobody listens there\nhint: `muster doctor`/,
     );
+  });
+});
+
+describe('an option that nobody would read is refused, before anything is asked', () => {
+  test.each([
+    [['SELECT 1', '--outcome', 'error'], 'everybody would be asked'],
+    [['--retry', QUERY_ID, '--param', 'port=22'], 'the same question'],
+    [['--retry', QUERY_ID, '--wait', '1d', '--standing'], 'no --standing'],
+    [['SELECT 1', '--detach', '--until', '50%'], 'there is no --until'],
+    [['SELECT 1', '--detach', '-o', 'csv'], 'an id alone'],
+  ])('%j', async (words, message) => {
+    const { code, err } = await muster(['query', ...words]);
+    expect([code, err]).toEqual([2, expect.stringContaining(message)]);
+    expect(api.requests.filter(({ method }) => method === 'POST')).toEqual([]);
   });
 });

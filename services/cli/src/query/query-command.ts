@@ -7,7 +7,7 @@ import { readAgentList } from '../environment/agent-list.js';
 import { wholeId } from '../environment/short-ids.js';
 import { parseOutput } from '../terminal/listing.js';
 import { findQuestion, readQuestionFile, sourceNote } from '../questions/library.js';
-import { type ParamType, parseQueryParams, type QueryParams, readParam } from '../questions/query-params.js';
+import { collect, type ParamType, parseQueryParams, type QueryParams, readParam } from '../questions/query-params.js';
 import { parseQuestion, type Question } from '../questions/question-file.js';
 import { ask, askDetached, type Ask } from './ask.js';
 import { excelOption, OUTPUTS } from './results.js';
@@ -102,6 +102,7 @@ function addQueryOptions(command: Command): void {
 /** Asks what the words of the command line say. */
 async function runQuery(env: CommandEnv, sql: string | undefined, options: QueryOptions): Promise<void> {
   const { output, excel } = excelOption(parseOutput(options.output, OUTPUTS), options.excel);
+  refuseUnused(options);
   const question =
     options.retry === undefined
       ? { ...buildAsk(await readQuestion(sql, options, env), options), ...(await namedAgents(options, env)) }
@@ -113,6 +114,16 @@ async function runQuery(env: CommandEnv, sql: string | undefined, options: Query
   env.exit(await ask(env, question, { output, excel, quiet: options.quiet === true, ...until }));
 }
 
+/** An option that nobody reads would ask other endpoints than was meant, or show something else. @throws CliError */
+function refuseUnused({ outcome, retry, detach, until, excel, output }: QueryOptions): void {
+  if (outcome !== undefined && retry === undefined)
+    throw usageError('--outcome says which endpoints --retry asks again; without it everybody would be asked');
+  if (detach !== true) return;
+  if (until !== undefined) throw usageError('--detach shows no result, so there is no --until');
+  if (excel === true || output !== 'table')
+    throw usageError('--detach prints an id alone, so there is no form of rows');
+}
+
 /** Of `--agents`; a question's own target does not narrow them further. */
 async function namedAgents(
   { agents, target, file }: QueryOptions,
@@ -122,10 +133,6 @@ async function namedAgents(
   if (target !== undefined) throw usageError('only one of --target and --agents can say which endpoints');
   if (agents === '-' && file === '-') throw usageError('only one of --agents and --file can be standard input');
   return { agents: await readAgentList(env, agents), selector: '' };
-}
-
-function collect(word: string, before: readonly string[]): string[] {
-  return [...before, word];
 }
 
 async function readQuestion(
@@ -179,9 +186,12 @@ function buildAsk(question: Question, options: QueryOptions): Ask {
 }
 
 function buildRetry(retryOf: string, sql: string | undefined, options: QueryOptions): Ask {
-  const { target, agents, group, reduce, file, outcome, timeout, wait } = options;
-  if ([sql, target, agents, group, reduce, file].some((one) => one !== undefined))
-    throw usageError('--retry asks the same question; leave out SQL, --file, --target, --agents, --group and --reduce');
+  const { target, agents, group, reduce, file, param, outcome, timeout, wait, standing } = options;
+  if ([sql, target, agents, group, reduce, file, param[0]].some((one) => one !== undefined))
+    throw usageError(
+      '--retry asks the same question; leave out SQL, --file, --target, --agents, --group, --reduce and --param',
+    );
+  if (standing === true) throw usageError('--retry asks endpoints that are known, so there is no --standing');
   return {
     retryOf,
     ...(outcome === undefined ? {} : { outcome: outcome.split(',').map(readOutcome) }),

@@ -1,4 +1,4 @@
-import { isAnswer, ledgerComplete, LIMITS, OUTCOMES } from '@muster/protocol';
+import { isAnswer, isUnfinished, ledgerComplete, LIMITS, OUTCOMES } from '@muster/protocol';
 import { EXIT, type ExitCode } from '../terminal/cli-error.js';
 import type { FailureJson, QueryJson, WarningJson } from '@muster/api-contract';
 import { escapeControls } from '../terminal/escape.js';
@@ -7,8 +7,9 @@ import { numberText } from '../terminal/listing.js';
 import { elapsedText } from '../terminal/time-text.js';
 
 const NAMED = 10;
+const REASONS = 10;
 
-/** The ledger in words, and below it the first endpoints that did not answer; there may be thousands. */
+/** The ledger in words, and below it why endpoints did not answer; there may be thousands. */
 export function renderSummary(
   query: QueryJson,
   { failures, warnings }: { readonly failures: readonly FailureJson[]; readonly warnings: readonly WarningJson[] },
@@ -33,18 +34,34 @@ export function renderSummary(
     );
   let text = `${lines.join('\n')}\n`;
   if (failures.length > 0) {
-    const rows = failures
-      .slice(0, NAMED)
-      .map(({ host, agentId, num, outcome, message }) => [host ?? `#${num}`, agentId ?? '', outcome, message]);
-    text += `Did not answer:\n${renderTable({ headers: ['host', 'agent', 'outcome', 'why'], width, style }, rows)}`;
-    if (failures.length > NAMED)
-      text += style.dim(`… and ${numberText(failures.length - NAMED)} more; --output json names all of them\n`);
+    const reasons = byReason(failures);
+    const headers = ['endpoints', 'outcome', 'code', 'why'];
+    text += `Did not answer:\n${renderTable({ headers, numeric: new Set([0]), width, style }, reasons.slice(0, REASONS))}`;
+    if (reasons.length > REASONS) text += style.dim(`… and ${numberText(reasons.length - REASONS)} more reasons\n`);
+    text += style.dim(`muster queries endpoints ${query.id} names them\n`);
     if (failures.some(({ code }) => code === 'over_time') && (query.budget?.ms ?? 0) < LIMITS.budgetMaxMs)
       text += style.dim(
         'Out of time: constrain an indexed column (muster tables NAME), or give it more at low priority (--budget 10m).\n',
       );
   }
   return text + warningsText(query, warnings, style, width);
+}
+
+/** Failures counted by outcome and code, the most frequent first. The text is that of the first; of a single endpoint it comes with the name. */
+function byReason(failures: readonly FailureJson[]): string[][] {
+  const reasons = new Map<string, FailureJson[]>();
+  for (const failure of failures) {
+    const key = `${failure.outcome} ${failure.code}`;
+    const known = reasons.get(key);
+    if (known === undefined) reasons.set(key, [failure]);
+    else known.push(failure);
+  }
+  return [...reasons.values()]
+    .toSorted((a, b) => b.length - a.length)
+    .map((same) => {
+      const { host, num, outcome, code, message } = same[0] as FailureJson;
+      return [numberText(same.length), outcome, code, same.length === 1 ? `${host ?? `#${num}`}: ${message}` : message];
+    });
 }
 
 /** What answers lack: rows that are printed look whole. */
@@ -97,12 +114,12 @@ function nobody({ offline, scope }: QueryJson): string {
     : `${where}; ${numberText(offline)} enrolled ${offline === 1 ? 'one is' : 'ones are'} offline.`;
 }
 
-/** What endpoints say of a search that they did not finish (docs/failure-modes.md). */
-const UNFINISHED: ReadonlySet<string> = new Set(['over_time', 'over_rows', 'over_bytes']);
-
-/** 0 when every endpoint answered to the end and everything was kept, else 3. */
-export function exitCodeOf({ state, ledger, truncated }: QueryJson, warnings: readonly WarningJson[] = []): ExitCode {
-  const isFinished = !warnings.some(({ code }) => UNFINISHED.has(code));
+/** 0 when every endpoint answered to the end and everything was kept, else 3. A server of the version before says what was not finished in warnings alone. */
+export function exitCodeOf(
+  { state, ledger, truncated, unfinished = 0 }: Pick<QueryJson, 'state' | 'ledger' | 'truncated' | 'unfinished'>,
+  warnings: readonly WarningJson[] = [],
+): ExitCode {
+  const isFinished = unfinished === 0 && !warnings.some(({ code }) => isUnfinished(code));
   const isComplete = isFinished && ledgerComplete(ledger) && (ledger.away ?? 0) === 0;
   return state === 'complete' && isComplete && truncated === undefined ? EXIT.complete : EXIT.partial;
 }

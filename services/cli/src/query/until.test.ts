@@ -51,10 +51,17 @@ describe('a viewer has enough', () => {
     expect(seen.enough).toBe(0);
   });
 
-  test('when nobody has ended for so long, counted from the first that did', () => {
+  test('when nobody has ended for so long, also where nobody has at all', () => {
+    const silent = monitor('10s-quiet');
+    silent.see({ targeted: 3, waiting: 3 });
+    jest.advanceTimersByTime(9_000);
+    silent.see({ targeted: 3, waiting: 3 });
+    expect(silent.seen.enough).toBe(0);
+    jest.advanceTimersByTime(1_000);
+    expect(silent.seen.enough).toBe(1);
     const { see, seen } = monitor('10s-quiet');
     see({ targeted: 3, waiting: 3 });
-    jest.advanceTimersByTime(60_000);
+    jest.advanceTimersByTime(9_000);
     see({ targeted: 3, waiting: 2, answered: 1 });
     jest.advanceTimersByTime(9_000);
     see({ targeted: 3, waiting: 1, answered: 2 });

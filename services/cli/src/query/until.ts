@@ -4,7 +4,7 @@ import { usageError } from '../terminal/cli-error.js';
 
 /**
  * When a viewer has seen enough. `share`: this part of the endpoints in scope has answered or failed. `count`: so many have answered.
- * `quiet`: none has for so long.
+ * `quiet`: none has for so long, be it that nobody has at all.
  */
 export type Until =
   | { readonly kind: 'share'; readonly share: number }
@@ -47,7 +47,7 @@ export class EnoughMonitor {
     this.#seen = { asked, ended };
     const until = this.#until;
     if (until.kind === 'count') return answered + empty >= until.count ? this.#onEnough() : undefined;
-    if (until.kind === 'quiet') return hasChanged && ended > 0 ? this.#in(until.quietMs) : undefined;
+    if (until.kind === 'quiet') return hasChanged ? this.#in(until.quietMs) : undefined;
     if (asked === 0 || ended < until.share * asked) return this.stop();
     if (!isSteady || this.#timer === undefined) this.#in(STEADY_MS);
   }

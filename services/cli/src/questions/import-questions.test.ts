@@ -71,6 +71,27 @@ spec:
   ]);
 });
 
+test.each([
+  ['a list at the top', '- name: Open ports\n  query: SELECT 1\n  platform: linux\n  interval: 60\n'],
+  [
+    'the list of a GitOps file',
+    'queries:\n  - name: Open ports\n    query: SELECT 1\n    platform: linux\n    interval: 60\n',
+  ],
+])("Fleet's queries as %s", (_, text) => {
+  const { files, notes } = imported('fleet.yml', text);
+  expect(files).toMatchObject({ 'open-ports': { target: 'os=linux' } });
+  expect(notes).toEqual(['Open ports: has no use for interval']);
+});
+
+test.each([
+  ['[]', 'has no queries'],
+  ['- one\n', '"one" is no query, and was left out'],
+  ['- query: SELECT 1\n', 'an entry without a name is no query with a name, and was left out'],
+  ['just text', '"just text" is no query, and was left out'],
+])('what gives no question says so: %j', (text, note) => {
+  expect(imported('fleet.yml', text)).toMatchObject({ notes: [note] });
+});
+
 test('SQL below comments', () => {
   const text =
     '-- Unexpected things\n--\n-- references:\n--   * https://example.com/x\n-- platform: linux\n-- tags: a b\nSELECT 1;\n';

@@ -90,7 +90,7 @@ function fromOsquery(text: string, notes: string[]): Draft[] {
   }));
 }
 
-/** Fleet's documents of kind `query`. */
+/** Fleet's YAML, of one or several documents. */
 function fromFleet(text: string, notes: string[]): Draft[] {
   const read = readYaml(text);
   if (!read.ok) {
@@ -98,21 +98,40 @@ function fromFleet(text: string, notes: string[]): Draft[] {
     throw new Error(`line ${fault?.line ?? 1}: ${fault?.message ?? 'is no YAML'}`);
   }
   const drafts: Draft[] = [];
-  for (const { value } of read.documents) {
-    if (!isMembers(value)) continue;
-    const { kind, spec } = value;
-    const name = isMembers(spec) ? spec['name'] : undefined;
-    if (kind !== 'query' || !isMembers(spec) || typeof name !== 'string') {
-      notes.push(`a document of kind ${JSON.stringify(kind)} is no query with a name, and was left out`);
-      continue;
-    }
-    drafts.push({
+  for (const { value } of read.documents) drafts.push(...fleetDrafts(value, notes));
+  if (drafts.length === 0 && notes.length === 0) notes.push('has no queries');
+  return drafts;
+}
+
+const FLEET_MEMBERS = ['name', 'query', 'description', 'platform', 'tags'];
+
+/** A document of kind `query`; or, as in Fleet's GitOps files, a list of queries, at the top or as `queries`. */
+function fleetDrafts(value: unknown, notes: string[]): Draft[] {
+  if (Array.isArray(value)) return value.flatMap((one: unknown) => fleetDrafts(one, notes));
+  if (!isMembers(value)) {
+    if (value !== null && value !== undefined) notes.push(`${JSON.stringify(value)} is no query, and was left out`);
+    return [];
+  }
+  const { kind, queries } = value;
+  if (kind === undefined && Array.isArray(queries)) {
+    const others = unmappedOf(value, ['queries']);
+    if (others.length > 0) notes.push(`has no use for ${others.join(', ')} of the whole file`);
+    return fleetDrafts(queries, notes);
+  }
+  const spec = kind === undefined ? value : value['spec'];
+  const name = isMembers(spec) ? spec['name'] : undefined;
+  if ((kind !== undefined && kind !== 'query') || !isMembers(spec) || typeof name !== 'string') {
+    const what = kind === undefined ? 'an entry without a name' : `a document of kind ${JSON.stringify(kind)}`;
+    notes.push(`${what} is no query with a name, and was left out`);
+    return [];
+  }
+  return [
+    {
       ...{ name, sql: spec['query'], description: spec['description'] },
       ...{ platform: spec['platform'], tags: spec['tags'] },
-      unmapped: unmappedOf(spec, ['name', 'query', 'description', 'platform', 'tags']),
-    });
-  }
-  return drafts;
+      unmapped: unmappedOf(spec, FLEET_MEMBERS),
+    },
+  ];
 }
 
 /** SQL below comments, of which `platform:` and `tags:` mean something. */

@@ -39,6 +39,11 @@ export function parseQueryParams(
   return Object.fromEntries(params);
 }
 
+/** For an option that may be given several times. */
+export function collect(word: string, before: readonly string[]): string[] {
+  return [...before, word];
+}
+
 /** The text of a value of this type. @throws CliError when it is none */
 export function readParam(name: string, type: ParamType, text: string): SqlParameterJson {
   switch (type) {

@@ -32,6 +32,8 @@ SELECT port FROM listening_ports
 
 test('plain SQL, and prose in comments, are left unchanged', () => {
   expect(parseQuestion('SELECT 1')).toEqual({ sql: 'SELECT 1', body: 'SELECT 1' });
+  const block = "/* Copyright: nobody\n   see https://example.com */\nSELECT '/* target: x */'";
+  expect(parseQuestion(block)).toEqual({ sql: block, body: block });
   const text = '-- target practice\n-- grouping is off\n-- at 10:30, as of today\nSELECT 1';
   expect(parseQuestion(text)).toEqual({
     sql: text,
@@ -57,6 +59,10 @@ test.each([
   ['-- version: three\nSELECT 1', 'is no version'],
   ['-- target:\nSELECT 1', '"target:" and nothing after it'],
   ['-- group\n-- group\nSELECT 1', '"group" twice'],
+  ['/* target: os=linux */\nSELECT 1', 'in a block comment'],
+  ['/*\n * Ports\n * tagret: os=linux\n */\nSELECT 1', 'in a block comment'],
+  ['SELECT 1 /* target os=linux */', 'in a block comment'],
+  ['SELECT 1 -- target: os=linux', 'below the first line of SQL'],
 ])('%j is refused', (text, message) => {
   expect(() => parseQuestion(text)).toThrow(message);
 });

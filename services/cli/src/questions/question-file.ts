@@ -1,6 +1,7 @@
 import type { SqlParameterJson } from '@muster/api-contract';
 import { isSqlParameterName } from '@muster/protocol/vocabulary';
 import { nearest } from '../terminal/nearest.js';
+import { sqlPieces } from '../sql/sql-pieces.js';
 import { usageError } from '../terminal/cli-error.js';
 import { isParamType, PARAM_TYPES, type ParamType } from './query-params.js';
 
@@ -88,7 +89,7 @@ export function parseQuestion(text: string): Question {
     if (found.has(header.name)) throw usageError(`the file says "${header.name}" twice`);
     found.set(header.name, header.value);
   }
-  refuseLateHeaders(lines.slice(first));
+  refuseLateHeaders(lines.slice(first).join('\n'));
   const description = [found.get('description') ?? '', ...prose].filter((one) => one !== '').join(' ');
   return {
     ...{ sql: text, body: lines.slice(first).join('\n').trim() },
@@ -128,12 +129,26 @@ function isHeader(name: string): name is Header {
 /** These change nothing of what is asked: inside of SQL they are comments. */
 const PROSE_BELOW: ReadonlySet<string> = new Set(['description', 'version']);
 
-/** Below the first line of SQL nobody would read them. */
-function refuseLateHeaders(lines: readonly string[]): void {
-  for (const line of lines) {
-    const name = HEADER.exec(line.trim())?.[1]?.toLowerCase();
-    if (name !== undefined && isHeader(name) && !PROSE_BELOW.has(name))
-      throw usageError(`"${line.trim()}" is below the first line of SQL`, 'headers stand above it');
+/** Nobody would read them there: below the first line of SQL, behind SQL in a line, and between the marks of a block comment. */
+function refuseLateHeaders(sql: string): void {
+  for (const { kind, text } of sqlPieces(sql)) {
+    if (kind === 'line_comment') {
+      const name = HEADER.exec(text.trim())?.[1]?.toLowerCase();
+      if (name !== undefined && isHeader(name) && !PROSE_BELOW.has(name))
+        throw usageError(`"${text.trim()}" is below the first line of SQL`, 'headers stand above it');
+    }
+    if (kind === 'block_comment') refuseBlockHeaders(text);
+  }
+}
+
+function refuseBlockHeaders(comment: string): void {
+  const lines = comment.replace(/^\/\*+|\*+\/$/g, '').split('\n');
+  for (const line of lines.map((one) => one.replace(/^[\s*]+/, '').trim())) {
+    const word = HEADER.exec(`-- ${line}`)?.[1]?.toLowerCase();
+    const meant = word === undefined ? undefined : nearest(word, HEADERS);
+    const isMeant = word !== undefined && (isHeader(word) || meant !== undefined) && !PROSE_BELOW.has(word);
+    if (isMeant || UNMARKED.test(`-- ${line}`))
+      throw usageError(`"${line}" is in a block comment, where nobody reads it`, `write it above the SQL: -- ${line}`);
   }
 }
 

@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { serverWords } from '../completion/dynamic.js';
 import type { CommandEnv } from '../environment/command-env.js';
 import { ask, type Ask } from '../query/ask.js';
+import { splitStatements } from '../sql/sql-pieces.js';
 import { printTableInfo } from '../query/table-info.js';
 import { ClosedPipe } from '../terminal/terminal.js';
 import { usageError } from '../terminal/cli-error.js';
@@ -75,10 +76,9 @@ class Shell {
       await this.#shown(() => this.#command(line.trim()));
       return '';
     }
-    const sql = `${before}${line}\n`;
-    if (!/;\s*$/.test(sql)) return sql.trim() === '' ? '' : sql;
-    await this.#statement(sql);
-    return '';
+    const { statements, rest } = splitStatements(`${before}${line}\n`);
+    for (const sql of statements) await this.#statement(sql);
+    return rest.trim() === '' ? '' : rest;
   }
 
   #statement(sql: string): Promise<void> {
@@ -86,7 +86,7 @@ class Shell {
     return this.#shown(async () => {
       const startedMs = performance.now();
       const question: Ask = {
-        sql: sql.trim().replace(/;$/, ''),
+        sql: sql.trim(),
         selector: target,
         mode: group ? 'group' : 'raw',
         ...(timeout === undefined ? {} : { timeout }),

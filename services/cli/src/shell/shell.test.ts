@@ -42,6 +42,21 @@ describe('muster shell', () => {
     expect(code).toBe(0);
   });
 
+  test('a semicolon ends a statement wherever it stands, but not inside of a text or a comment', async () => {
+    await typed(
+      "SELECT 1; SELECT ';",
+      "still' AS text -- no end; here",
+      '; SELECT [a;b] /* ; */ FROM "t;"',
+      ';;',
+      '-- nothing;',
+    );
+    expect(asked().map((body) => (body as { sql: string }).sql)).toEqual([
+      'SELECT 1',
+      "SELECT ';\nstill' AS text -- no end; here",
+      'SELECT [a;b] /* ; */ FROM "t;"',
+    ]);
+  });
+
   test('settings change how it asks; \\x and \\timing are on until they are off', async () => {
     const { out, err } = await typed(
       '.target env=prod',

@@ -10,8 +10,15 @@ export interface BeganOptions {
 
 /** The filters as the API takes them. @throws CliError */
 export function beganQuery({ operator, since, until }: BeganOptions, nowMs = Date.now()) {
+  return { operator, ...timeQuery({ since, until }, nowMs) };
+}
+
+/** `--since` and `--until` as the API takes them. @throws CliError */
+export function timeQuery(
+  { since, until }: { readonly since?: string | undefined; readonly until?: string | undefined },
+  nowMs = Date.now(),
+) {
   return {
-    operator,
     since: since === undefined ? undefined : moment('--since', since, nowMs),
     until: until === undefined ? undefined : moment('--until', until, nowMs),
   };

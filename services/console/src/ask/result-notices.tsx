@@ -13,7 +13,7 @@ export function ResultNotices({ rows }: { rows: Snapshot }) {
       {phase === 'refused' && problem !== undefined && (
         <Notice tone="danger">
           {problem.code === 'not_found'
-            ? 'This question is not known: it is older than a week, or it was asked elsewhere.'
+            ? 'This question is not known: it is older than the server keeps them (30 days unless set otherwise), or it was asked elsewhere.'
             : visible(problem.detail)}
         </Notice>
       )}

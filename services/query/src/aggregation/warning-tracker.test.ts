@@ -13,3 +13,15 @@ test('every endpoint is counted, and the first thousands are kept with their tex
   expect(pieces.reduce((sum, length) => sum + length, 0)).toBe(5_000);
   expect(Math.max(...pieces)).toBeLessThan(400);
 });
+
+test('endpoints that did not finish a search are counted apart, also beyond what is kept with its text', () => {
+  const tracker = new WarningTracker();
+  expect(tracker.counts).toEqual({});
+  tracker.add(Array.from({ length: 6_000 }, (_, num): AnswerWarning => [num, 'unreadable', 1, 'm']));
+  tracker.add([
+    [6_001, 'over_time', 1, 'not finished'],
+    [6_001, 'unreadable', 1, 'm'],
+    [6_002, 'over_rows', 1, 'not finished'],
+  ]);
+  expect(tracker.counts).toEqual({ warned: 6_002, unfinished: 2 });
+});

@@ -299,7 +299,7 @@ export class RunningQuery {
       ledger: ledger.snapshot(),
       offline,
       rows,
-      ...(warnings.endpoints > 0 ? { warned: warnings.endpoints } : {}),
+      ...warnings.counts,
     };
     return truncated === undefined ? record : { ...record, truncated };
   }

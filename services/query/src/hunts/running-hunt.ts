@@ -324,7 +324,7 @@ export class RunningHunt {
       ledger: counted,
       offline: ledger.away ?? 0,
       rows,
-      ...(warnings.endpoints > 0 ? { warned: warnings.endpoints } : {}),
+      ...warnings.counts,
       ...(faults.length === 0 ? {} : { truncated: faults.join('; ') }),
     };
   }

@@ -5,9 +5,11 @@ import {
   isOrgId,
   isQueryId,
   LIMITS,
+  parseSelector,
   SCAN_COLUMNS,
   type SqlParameter,
   sqlParametersFault,
+  usesHealth,
 } from '@muster/protocol';
 import type { PackReference } from '@muster/records';
 import { checkTableAccess } from '@muster/tables';
@@ -92,15 +94,26 @@ function checkShape(draft: QueryDraft): void {
   if (draft.id !== undefined && !isQueryId(draft.id))
     throw new AppError('bad_request', 'the id is not one of a query', { details: { field: 'id' } });
   if (draft.among !== undefined && !(draft.among instanceof Uint8Array && draft.among.length <= MAX_AMONG_BYTES))
-    throw new AppError(
-      'bad_selector',
-      'health selects too many endpoints here and there; select fewer by other labels',
-      {
-        details: { field: 'selector', offset: 0 },
-      },
-    );
+    throw tooManyNamed(draft);
   if (!isOrgId(draft.org))
     throw new AppError('bad_request', 'the org is not a valid name', { details: { field: 'org' } });
+}
+
+/** A set of endpoints comes from a retry, from ids, or from `health` in the selector. */
+function tooManyNamed({ retryOf, selector }: QueryDraft): AppError {
+  const parsed = typeof selector === 'string' ? parseSelector(selector) : undefined;
+  if (retryOf !== undefined)
+    return new AppError(
+      'bad_request',
+      `too many endpoints of query ${retryOf} here and there have no answer to ask them alone; give some outcomes, or ask the question anew`,
+      { details: { field: 'retryOf' } },
+    );
+  if (parsed?.ok !== true || !usesHealth(parsed.selector))
+    return new AppError('bad_request', 'too many endpoints here and there are named; name fewer, or select by labels', {
+      details: { field: 'agents' },
+    });
+  const message = 'health selects too many endpoints here and there; select fewer by other labels';
+  return new AppError('bad_selector', message, { details: { field: 'selector', offset: 0 } });
 }
 
 function checkBudget(budget: QueryDraft['budget']): void {

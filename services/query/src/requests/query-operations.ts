@@ -4,6 +4,7 @@ import { AppError, type OrgId, type CoordinatorId, type QueryId } from '@muster/
 import type { Logger } from '@muster/runtime';
 import type { CoordinatorMonitor, InterruptResult, StoredQuery } from '@muster/service-base';
 import type { RunningQuery } from '../coordinator/running-query.js';
+import type { QueryRecord } from '@muster/records';
 import type { QueryRecordStore } from '../results/query-record-store.js';
 import type { Reductions } from '../sql/reductions.js';
 import type { SqlCompiler } from '../sql/sql-compiler.js';
@@ -49,7 +50,15 @@ export class QueryOperations {
   }
 
   /** @throws AppError `not_found` and what {@link Reductions.reduce} throws. */
-  async reduce({ org, id, sql, parameters = [], operator = '', job }: Request<'reduce'>): Promise<QueryReply> {
+  async reduce({
+    org,
+    id,
+    sql,
+    parameters = [],
+    earlier = [],
+    operator = '',
+    job,
+  }: Request<'reduce'>): Promise<QueryReply> {
     const { compiler, reductions } = this.#options;
     const { signal, done } = this.#stoppable(job);
     try {
@@ -60,11 +69,27 @@ export class QueryOperations {
       await compiler.compileReduce(sql, shape, { owner: `${org}/${operator}`, parameters });
       return {
         t: 'reduced',
-        ...(await reductions.reduce(record, sql, { owner: { org, operator }, signal, parameters })),
+        ...(await reductions.reduce(record, sql, {
+          ...{ owner: { org, operator }, signal, parameters },
+          earlier: await this.#earlierOf(record, earlier),
+        })),
+        ...(earlier.length === 0 ? {} : { queries: earlier.length + 1 }),
       };
     } finally {
       done();
     }
+  }
+
+  /** @throws AppError `not_found`, `conflict`: their rows have other columns. */
+  async #earlierOf({ org, columns, mode }: QueryRecord, ids: readonly QueryId[]): Promise<QueryRecord[]> {
+    const records: QueryRecord[] = [];
+    for (const id of ids) {
+      const { record } = await this.#find(org, id);
+      if (record.mode !== mode || record.columns.join('\0') !== columns.join('\0'))
+        throw new AppError('conflict', `the rows of query ${id} have other columns`);
+      records.push(record);
+    }
+    return records;
   }
 
   /** Ends a reduction, if it is one of this service. */

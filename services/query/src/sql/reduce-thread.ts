@@ -10,8 +10,8 @@ export type ReduceRequest =
       readonly block: Uint8Array;
       readonly names: readonly (readonly [num: number, agentId: string, host: string])[];
     }
-  /** With `more` they count together with the next block that has none. */
-  | { readonly t: 'groups'; readonly block: Uint8Array; readonly more: boolean }
+  /** Of one of the queries. With `more` they count together with the next block that has none. */
+  | { readonly t: 'groups'; readonly query: number; readonly block: Uint8Array; readonly more: boolean }
   | {
       readonly t: 'run';
       readonly sql: string;

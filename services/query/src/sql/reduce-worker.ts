@@ -3,13 +3,19 @@ import { readAnswerBlock, readGroupBlock } from '@muster/records';
 import { createReducer, type Reducer } from '@muster/tables';
 import type { ReduceReply, ReduceRequest } from './reduce-thread.js';
 
+interface Group {
+  readonly endpoints: number;
+  readonly row: Uint8Array;
+}
+
 /**
- * One reduction: takes a query's blocks in the order of its result stream, then runs one statement over them. Groups are collected
+ * One reduction: takes the blocks of a query, and of those that it asks again, in the order of their result streams, then runs one statement over them. Groups are collected
  * first, since a later version of a group replaces the earlier one.
  */
 class Reduction {
   readonly #reducer: Reducer;
-  readonly #groups = new Map<number, { endpoints: number; row: Uint8Array }>();
+  /** By query, then by index. */
+  readonly #groups: Map<number, Group>[] = [];
   /** Blocks of groups that do not count yet. */
   readonly #toCome: Uint8Array[] = [];
 
@@ -30,19 +36,32 @@ class Reduction {
       }
       case 'groups':
         this.#toCome.push(request.block);
-        if (!request.more) for (const block of this.#toCome.splice(0)) this.#addGroups(block);
+        if (!request.more) for (const block of this.#toCome.splice(0)) this.#addGroups(request.query, block);
         return { t: 'taken' };
       case 'run':
         return this.#run(request);
     }
   }
 
-  #addGroups(block: Uint8Array): void {
-    for (const { index, endpoints, row } of readGroupBlock(block)) this.#groups.set(index, { endpoints, row });
+  #addGroups(query: number, block: Uint8Array): void {
+    const groups = (this.#groups[query] ??= new Map());
+    for (const { index, endpoints, row } of readGroupBlock(block)) groups.set(index, { endpoints, row });
+  }
+
+  /** Equal rows of several queries are one: an endpoint is asked again only where it gave no answer. */
+  #allGroups(): Iterable<Group> {
+    const queries = this.#groups.filter((groups) => groups !== undefined);
+    if (queries.length <= 1) return queries[0]?.values() ?? [];
+    const merged = new Map<string, Group>();
+    for (const { endpoints, row } of queries.flatMap((groups) => [...groups.values()])) {
+      const key = Buffer.from(row).toString('latin1');
+      merged.set(key, { row, endpoints: endpoints + (merged.get(key)?.endpoints ?? 0) });
+    }
+    return merged.values();
   }
 
   #run({ sql, parameters, limits }: ReduceRequest & { t: 'run' }): ReduceReply {
-    for (const { endpoints, row } of this.#groups.values()) {
+    for (const { endpoints, row } of this.#allGroups()) {
       const inserted = this.#reducer.insertGroup(endpoints, row);
       if (!inserted.ok) return { t: 'failed', message: inserted.message };
     }

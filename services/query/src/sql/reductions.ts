@@ -4,6 +4,7 @@ import { AppError, decodeRow, forEachRow, type SqlParameter, type SqlValue } fro
 import { readAnswerBlock, type QueryRecord, type ResultEvent } from '@muster/records';
 import { type Clock, type Logger, LATENCY_BUCKETS, type Metrics } from '@muster/runtime';
 import { readWholeResults } from '@muster/service-base';
+import type { QueryRecordStore } from '../results/query-record-store.js';
 import { compileProblem } from './sql-compiler.js';
 import { ReduceSlots, type ReduceOwner, type ReduceSlotLimits } from './reduce-slots.js';
 import { ReduceThread, type ReduceReply, type ReduceRequest } from './reduce-thread.js';
@@ -11,6 +12,7 @@ import { ReduceThread, type ReduceReply, type ReduceRequest } from './reduce-thr
 export interface ReductionsOptions {
   readonly streams: StreamStore;
   readonly directory: Pick<Directory, 'byNum'>;
+  readonly records: Pick<QueryRecordStore, 'get'>;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: ReduceMetrics;
@@ -27,6 +29,8 @@ export interface ReduceCall {
   readonly owner: ReduceOwner;
   /** Values for the `:name` of the statement. */
   readonly parameters?: readonly SqlParameter[] | undefined;
+  /** Queries that it asks again: their rows count too. */
+  readonly earlier?: readonly QueryRecord[];
   /** Aborted when nobody waits for it any more. */
   readonly signal?: AbortSignal;
   /** The query's own reduce statement. It waits for its turn, however many wait. */
@@ -42,6 +46,7 @@ export interface Reduced {
 
 interface ReduceRun {
   readonly query: QueryRecord;
+  readonly earlier: readonly QueryRecord[];
   readonly sql: string;
   readonly parameters: readonly SqlParameter[];
   readonly signal: AbortSignal;
@@ -81,17 +86,20 @@ export class Reductions {
    * `too_many_queries`: too many wait already.
    */
   async reduce(query: QueryRecord, sql: string, call: ReduceCall): Promise<Reduced> {
-    const { owner, signal, isOwn = false, parameters = [] } = call;
+    const { owner, signal, isOwn = false, parameters = [], earlier = [] } = call;
     const end = this.#open(signal);
     try {
       const leave = await this.#slots.enter(owner, { isOwn, signal: end.signal });
-      return await this.#timed({ query, sql, parameters }, end).finally(leave);
+      return await this.#timed({ query, earlier, sql, parameters }, end).finally(leave);
     } finally {
       this.#ends.delete(end);
     }
   }
 
-  async #timed(what: Pick<ReduceRun, 'query' | 'sql' | 'parameters'>, end: AbortController): Promise<Reduced> {
+  async #timed(
+    what: Pick<ReduceRun, 'query' | 'earlier' | 'sql' | 'parameters'>,
+    end: AbortController,
+  ): Promise<Reduced> {
     const { clock, metrics, limits } = this.#options;
     const { signal } = end;
     if (signal.aborted) throw new AppError('reduce_failed', String(signal.reason));
@@ -133,13 +141,28 @@ export class Reductions {
     try {
       return {
         t: 'reduced',
-        ...(await this.reduce(query, query.reduce ?? '', { owner: query, isOwn: true, parameters: query.parameters })),
+        ...(await this.reduce(query, query.reduce ?? '', {
+          ...{ owner: query, isOwn: true, parameters: query.parameters },
+          earlier: await this.#askedAgainBy(query),
+        })),
       };
     } catch (error) {
       this.#options.logger.warn('reduce failed', { query: query.id, err: error });
       const message = AppError.is(error) ? error.message : 'the reduce step failed';
       return { t: 'reduced', columns: [], rows: [], truncated: false, error: message };
     }
+  }
+
+  /** A retry is a part of the answer: its reduce step has the rows of the queries that it asks again too. @throws AppError `not_found` */
+  async #askedAgainBy({ org, retryOf }: QueryRecord): Promise<QueryRecord[]> {
+    const earlier: QueryRecord[] = [];
+    for (let id = retryOf; id !== undefined; id = earlier[0]?.retryOf) {
+      const stored = await this.#options.records.get(org, id);
+      if (stored === undefined)
+        throw new AppError('not_found', `query ${id}, which this one asks again, is not kept any more`);
+      earlier.unshift(stored.record);
+    }
+    return earlier;
   }
 
   start(): void {
@@ -165,22 +188,27 @@ export class Reductions {
     return thread;
   }
 
-  async #run(thread: ReduceThread, { query, sql, parameters, signal, started }: ReduceRun): Promise<ReduceReply> {
+  async #run(
+    thread: ReduceThread,
+    { query, earlier, sql, parameters, signal, started }: ReduceRun,
+  ): Promise<ReduceReply> {
     const { heapBytes } = this.#options.limits;
     const opened = await thread.send({ t: 'open', shape: { form: query.mode, columns: query.columns }, heapBytes });
     if (opened.t !== 'taken') return opened;
     started();
-    for await (const { event } of readWholeResults(this.#options.streams, query, { signal })) {
-      const request = this.#requestFor(event);
-      if (request === undefined) continue;
-      const reply = await thread.send(request);
-      if (reply.t !== 'taken') return reply;
+    for (const [index, record] of [...earlier, query].entries()) {
+      for await (const { event } of readWholeResults(this.#options.streams, record, { signal })) {
+        const request = this.#requestFor(event, index);
+        if (request === undefined) continue;
+        const reply = await thread.send(request);
+        if (reply.t !== 'taken') return reply;
+      }
     }
     return thread.send({ t: 'run', sql, parameters, limits: { ...STATEMENT_LIMITS, ms: this.#options.limits.ms } });
   }
 
-  #requestFor(event: ResultEvent): ReduceRequest | undefined {
-    if (event.t === 'groups') return { t: 'groups', block: event.groups, more: event.more === true };
+  #requestFor(event: ResultEvent, query: number): ReduceRequest | undefined {
+    if (event.t === 'groups') return { t: 'groups', query, block: event.groups, more: event.more === true };
     if (event.t !== 'rows') return undefined;
     const names: (readonly [number, string, string])[] = [];
     for (const { num } of readAnswerBlock(event.answers)) {

@@ -46,6 +46,8 @@ export interface DatabaseOptions {
   readonly knowsTable: (name: string) => boolean;
   readonly valueBytes: number;
   readonly heapBytes: number;
+  /** Called while a statement runs, each time the clock is looked at: about every 10 µs, and at each row that a table gathers. */
+  readonly onLook?: (() => void) | undefined;
 }
 
 /**
@@ -92,6 +94,7 @@ export class GuardedDatabase implements HookHost {
   }
 
   expired(): boolean {
+    this.#options.onLook?.();
     if (this.#deadline !== Infinity && performance.now() > this.#deadline) this.#timedOut = true;
     return this.#timedOut;
   }

@@ -58,6 +58,8 @@ export interface SqlEngineOptions {
   readonly platform?: string;
   /** Heap of SQLite in this thread in bytes, default 48 MiB. It can only be lowered later. */
   readonly heapBytes?: number;
+  /** Called often while a statement runs. It may block, on the time of the statement, and must be cheap. */
+  readonly onLook?: () => void;
 }
 
 /** Fits the largest value of a row, and intermediate values of functions. */
@@ -89,6 +91,7 @@ export class SqlEngine implements TableHost {
       knowsTable: (name) => names.has(name),
       valueBytes: VALUE_BYTES,
       heapBytes: options.heapBytes ?? HEAP_BYTES,
+      onLook: options.onLook,
     });
     this.scope = new StatementScope(this.#database, DEFAULT_LIMITS.bytes);
     this.#moduleIds = options.tables.map((table) => runtime.tables.register(this.#database.db, table, this));

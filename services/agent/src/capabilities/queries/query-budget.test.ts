@@ -13,7 +13,24 @@ const progressOf = ({ body }: { readonly body: Uint8Array }) => {
   if (!decoded.ok) throw new Error(decoded.fault);
   return decoded.body;
 };
-const stateOf = (pid: number): string | undefined => /\) (\w)/.exec(readFileSync(`/proc/${pid}/stat`, 'utf8'))?.[1];
+/** In ticks (proc_pid_stat(5), fields 14 and 15). */
+const ticksOf = (pid: number): number => {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return Number(fields[11]) + Number(fields[12]);
+};
+/** A process that computes takes about thirty of them in this time, also where it shares its processor with another one. */
+const LOOK_MS = 600;
+/** Whether it computes: the share of a look in which it did. */
+const computes = async (pid: number): Promise<boolean> => {
+  const before = ticksOf(pid);
+  await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+  return ticksOf(pid) - before > 3;
+};
+const saidBy =
+  ({ sent }: ReturnType<typeof createAgent>) =>
+  (ref: number) =>
+    sent.filter((one) => one.ref === ref && one.type === FRAME.progress);
 
 describe('a query with a budget of its own, at low priority', () => {
   test('what it has found when its time is over is its answer, with a warning that it was not finished', async () => {
@@ -85,10 +102,12 @@ describe('a query with a budget of its own, at low priority', () => {
   test('it stands still while others need the machine, can be cancelled then, and says how long it stood', async () => {
     let share = 1;
     const agent = createAgent({ env: {}, load: { othersShare: () => share, onBattery: () => false } });
-    agent.ask(1, rowsThenForever(1), ['x'], low(60_000));
+    const said = saidBy(agent);
+    agent.ask(1, rowsThenForever(1), ['x'], { ...low(600_000), remainingMs: 600_000, progressMs: 1_000 });
     agent.ask(2, rowsThenForever(1), ['x'], low(3_500));
     const [first = 0] = agent.workerPids();
-    while (stateOf(first) !== 'T') await new Promise((resolve) => setTimeout(resolve, 20));
+    await agent.until(() => said(1).some((one) => progressOf(one).paused));
+    while (await computes(first));
     agent.cancel(1);
     await agent.until(() => !agent.workerPids().includes(first));
     const { frames } = await agent.outcome(2);
@@ -101,7 +120,7 @@ describe('a query with a budget of its own, at low priority', () => {
   test('where the gateway takes it, it says how far it is at a bounded rate, until it has its answer', async () => {
     let share = 0;
     const agent = createAgent({ env: {}, load: { othersShare: () => share, onBattery: () => false } });
-    const said = (ref: number) => agent.sent.filter((one) => one.ref === ref && one.type === FRAME.progress);
+    const said = saidBy(agent);
     const fromMs = performance.now();
     agent.ask(1, rowsThenForever(1), ['x'], { ...low(60_000), progressMs: 1_000 });
     // It waits for the first one, and has nothing to say.
@@ -154,13 +173,13 @@ describe('a query with a budget of its own, at low priority', () => {
   test('it goes on when they do not', async () => {
     let share = 1;
     const agent = createAgent({ env: {}, load: { othersShare: () => share, onBattery: () => false } });
-    agent.ask(1, 'SELECT n FROM numbers LIMIT 2', ['n'], low(60_000));
-    agent.ask(2, rowsThenForever(1), ['x'], low(60_000));
-    await agent.outcome(1);
+    const said = saidBy(agent);
+    agent.ask(2, rowsThenForever(1), ['x'], { ...low(600_000), remainingMs: 600_000, progressMs: 1_000 });
+    await agent.until(() => said(2).some((one) => progressOf(one).paused));
     const [worker = 0] = agent.workerPids().slice(-1);
-    while (stateOf(worker) !== 'T') await new Promise((resolve) => setTimeout(resolve, 20));
+    while (await computes(worker));
     share = 0.1;
-    while (stateOf(worker) === 'T') await new Promise((resolve) => setTimeout(resolve, 20));
+    while (!(await computes(worker)));
     agent.cancel(2);
   });
 });
