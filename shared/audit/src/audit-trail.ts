@@ -2,7 +2,7 @@ import type { StreamStore } from '@muster/bus';
 import type { OrgId } from '@muster/protocol';
 import { encodeRecord, type AuditRecord } from '@muster/records';
 import { TokenBucket, type Clock, type Logger } from '@muster/runtime';
-import { ChainWriter } from './chain-writer.js';
+import { ChainWriter, type Settled } from './chain-writer.js';
 import type { JournalMark } from './journal-mark.js';
 import type { EntryRecord } from './journal-records.js';
 
@@ -65,7 +65,14 @@ export class AuditTrail {
     this.#rateLimit = new TokenBucket({ ...limit, clock: options.clock });
   }
 
-  record(record: NewAuditRecord): void {
+  /**
+   * What was done is `essential`: its record is kept also where there is room for nothing new. Refusals and failures are not: there is no bound
+   * to them, and they would use the reserve up.
+   */
+  record(
+    record: NewAuditRecord,
+    { essential = record.outcome === 'allowed' }: { readonly essential?: boolean } = {},
+  ): void {
     const complete = normalised({ ...record, atMs: this.#options.clock.now() });
     if (this.#stopping.signal.aborted) this.#lost(complete, new Error('the trail was stopped'));
     else if (this.#pending >= this.#maxPending) {
@@ -73,10 +80,11 @@ export class AuditTrail {
     } else if (encodeRecord(complete).length > MAX_RECORD_BYTES) this.#lost(complete, new Error('too large to store'));
     else {
       this.#pending += 1;
-      this.#chain(record.org).add(complete, (stored, failed) => {
+      const settled: Settled = (stored, failed) => {
         this.#pending -= 1;
         if (failed !== undefined) this.#lost(stored, failed);
-      });
+      };
+      this.#chain(record.org).add(complete, settled, { essential });
     }
   }
 
@@ -87,7 +95,9 @@ export class AuditTrail {
   recordEntry(record: EntryRecord): Promise<Error | undefined> {
     const complete = bounded(normalised(record));
     if (this.#stopping.signal.aborted) return Promise.resolve(new Error('the trail was stopped'));
-    return new Promise((resolve) => this.#chain(record.org).add(complete, (_record, failed) => resolve(failed)));
+    return new Promise((resolve) =>
+      this.#chain(record.org).add(complete, (_record, failed) => resolve(failed), { essential: true }),
+    );
   }
 
   /** Up to which journal entry the org's chain has records. */

@@ -10,7 +10,7 @@ export { interruptOrphan, INTERRUPTED, type InterruptDeps, type InterruptResult 
 export { OrphanReaper, type OrphanReaperOptions } from './queries/orphan-reaper.js';
 export { isBeginning, isStillKept, readResults, readWholeResults, type StoredEvent } from './queries/read-results.js';
 export { storeQueryRecord, type StoredQuery, type StoreResult } from './queries/stored-query.js';
-export { isStorageFull, writeFailure } from './write-failure.js';
+export { writeFailure } from './write-failure.js';
 export { problemReply, type ProblemReply } from './problem-reply.js';
 export { sendReply, type ReplyTerms } from './send-reply.js';
 export { serviceVersion } from './service-version.js';

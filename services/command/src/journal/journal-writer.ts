@@ -1,9 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import type { StreamStore } from '@muster/bus';
+import { isStorageFull, type StreamStore } from '@muster/bus';
 import type { CommandId, OrgId } from '@muster/protocol';
 import { encodeJournalEntry, STREAM_SUBJECTS, type JournalEntry } from '@muster/records';
 import { fullJitter, sleep, type Clock } from '@muster/runtime';
-import { isStorageFull } from '@muster/service-base';
 import type { JournalLag } from './journal-lag.js';
 import type { JournalMetrics } from './journal-metrics.js';
 
