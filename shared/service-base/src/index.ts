@@ -1,6 +1,8 @@
 export { listenerFaults, listenerFields, serviceFields, tlsFiles, type ServiceConfig } from './common-fields.js';
 export { FollowedCertificate, type FollowedCertificateOptions } from './followed-certificate.js';
 export { ClockSkew } from './clock-skew.js';
+export { PeerClocks } from './peer-clocks.js';
+export { SteadyClock } from './steady-clock.js';
 export { connectService, type ServiceBase } from './connect-service.js';
 export type { StreamBounds } from './stream-definitions.js';
 export { connectionsThatFit } from './descriptor-limit.js';
