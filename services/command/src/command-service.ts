@@ -62,7 +62,7 @@ export function createCommandService(deps: CommandServiceDeps): CommandService {
   const { broker, registry, logger, tracer, keys, seal, config, fallbackPolicy = OPEN_POLICY } = deps;
   const { bus, streams } = broker;
   const instance = newCommandServiceId();
-  const peers = new PeerClocks({ bus, clock: deps.clock, self: instance });
+  const peers = new PeerClocks({ bus, clock: deps.clock, self: instance, kinds: ['gateway', 'command'] });
   const clock = new SteadyClock({
     ...{ clock: deps.clock, peers, logger },
     onSet: (byMs) => reconciler.timeSet(byMs),
@@ -115,6 +115,7 @@ export function createCommandService(deps: CommandServiceDeps): CommandService {
   });
   const requests = new CommandRequestHandler({
     ...{ bus, instance, clock, logger, tracer, metrics: metrics.requests, audit },
+    heartbeatClock: deps.clock,
     ...{ projection, submissions, keys, policy },
     management: new ManageCommands({ ...journal, clock, directory, routes, trees, keys, policy }),
     waiters: new CompletionWaiters({ projection, clock }),

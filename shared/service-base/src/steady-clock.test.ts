@@ -32,7 +32,7 @@ afterEach(() => {
 
 async function open(): Promise<void> {
   const { bus } = broker.connect();
-  peers = new PeerClocks({ bus, clock: machine, self: 'self' });
+  peers = new PeerClocks({ bus, clock: machine, self: 'self', kinds: ['gateway', 'query', 'command'] });
   clock = new SteadyClock({ clock: machine, peers, logger: silentLogger, onSet: (byMs) => void sets.push(byMs) });
   peers.start();
   clock.start();

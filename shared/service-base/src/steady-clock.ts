@@ -6,7 +6,7 @@ export interface SteadyClockOptions {
   readonly peers: Pick<PeerClocks, 'offsetsMs'>;
   readonly logger: Logger;
   /** The time was set, by so much: times that were noted before are off by it. */
-  readonly onSet: (byMs: number) => void;
+  readonly onSet?: (byMs: number) => void;
 }
 
 /** What a clock is slewed by at once is less. Clocks that are no farther apart agree. */
@@ -115,7 +115,7 @@ export class SteadyClock implements Clock {
     this.#doubt = undefined;
     this.#options.logger.warn('the time was set', { byMs, why });
     this.now();
-    this.#options.onSet(byMs);
+    this.#options.onSet?.(byMs);
   }
 
   /** Both clocks at one moment. */
