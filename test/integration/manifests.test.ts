@@ -215,7 +215,9 @@ test('results, and the idempotency records, fit the store of each NATS server, a
     expect(store).toBeGreaterThan(1.2 * reserved);
     // GB of NATS are powers of two.
     for (const service of ['gateway', 'query', 'command', 'telemetry', 'posture', 'api'])
-      expect(environment(only(serviceOf(variant, service)), of(variant))['MUSTER_STORAGE_LIMIT']).toBe(`${storeText}GiB`);
+      expect(environment(only(serviceOf(variant, service)), of(variant))['MUSTER_STORAGE_LIMIT']).toBe(
+        `${storeText}GiB`,
+      );
   }
 });
 

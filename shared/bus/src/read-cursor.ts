@@ -151,7 +151,10 @@ export class ReadCursor implements CatchUp {
     if (!this.isSkipping || received >= this.announced) return 'complete';
     if (this.gaps >= MAX_GAPS) {
       const brought = `${received} of ${this.announced}`;
-      throw new StreamError('stalled', `stream ${this.stream} brought ${brought} newest entries, ${MAX_GAPS} times again`);
+      throw new StreamError(
+        'stalled',
+        `stream ${this.stream} brought ${brought} newest entries, ${MAX_GAPS} times again`,
+      );
     }
     this.gaps += 1;
     this.next = undefined;

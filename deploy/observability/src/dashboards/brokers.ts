@@ -70,7 +70,8 @@ const storage: RowSpec = {
   panels: [
     {
       title: 'How full',
-      description: 'Share of its limit that JetStream has used; unknown where services were not told the limit (MUSTER_STORAGE_LIMIT).',
+      description:
+        'Share of its limit that JetStream has used; unknown where services were not told the limit (MUSTER_STORAGE_LIMIT).',
       unit: units.PercentUnit,
       max: 1,
       thresholds: { at: [0.8, 0.95] },

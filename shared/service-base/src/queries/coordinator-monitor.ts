@@ -101,7 +101,6 @@ export class CoordinatorMonitor {
 
   #forget(): void {
     const nowMs = this.#clock.monotonic();
-    for (const [coordinator, { atMs }] of this.#heard)
-      if (nowMs - atMs > FORGET_MS) this.#heard.delete(coordinator);
+    for (const [coordinator, { atMs }] of this.#heard) if (nowMs - atMs > FORGET_MS) this.#heard.delete(coordinator);
   }
 }
