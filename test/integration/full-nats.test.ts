@@ -1,3 +1,4 @@
+import { randomBytes, randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { ApiProblem, runQuery } from '@muster/api-client';
 import type { CommandJson, QueryJson } from '@muster/api-contract';
@@ -14,6 +15,10 @@ const ALARM = 0.8;
 /** Services ask every 15 s how full their brokers are; twice that on a busy machine. */
 const METRIC_WITHIN_MS = 45_000;
 const SQL = 'SELECT hostname FROM system_info';
+/** Of `MUSTER_RESERVE`. */
+const RESERVE_BYTES = 4 * 1024 * 1024;
+const REFUSALS = 200;
+const JSON_BODY = { 'content-type': 'application/json' };
 /** A problem is an answer here. */
 const ONCE = { retry: { attempts: 1 } };
 
@@ -68,6 +73,38 @@ describe('a NATS at its max_file_store, while everything runs', () => {
     }
     return undefined;
   };
+  /** Requests that are refused, each with a record of what was asked and most with a key. Returns how many bytes their audit records would have. */
+  const refuseMuch = async (): Promise<number> => {
+    const text = `${SQL} -- ${'x'.repeat(50_000)}`;
+    const ask = async (sql: string): Promise<unknown> => {
+      const input = { body: { sql, timeout: '10m' }, idempotencyKey: randomUUID(), ...ONCE };
+      return harness.api.call('POST /v1/queries', input).catch((error: unknown) => error);
+    };
+    const url = `${harness.stack.gateways[0]!.url.replace(/^ws/, 'http')}/v1/enroll`;
+    const guess = () => fetch(url, { method: 'POST', headers: JSON_BODY, body: JSON.stringify(wrongClaim()) });
+    let bytes = 0;
+    for (let refused = 0; refused < REFUSALS; refused += 10) {
+      const answers = await Promise.all(Array.from({ length: 10 }, (_, i) => ask(i % 2 === 0 ? text : `no ${text}`)));
+      for (const answer of answers) {
+        expect(['storage_full', 'sql_error']).toContain((answer as ApiProblem).problem?.code);
+        bytes += text.length;
+      }
+      await (await guess()).arrayBuffer();
+    }
+    return bytes;
+  };
+  const wrongClaim = () => {
+    const word = randomBytes(32).toString('base64url');
+    const { facts } = fleet.agents[0]!.machine;
+    return { org: harness.stack.org, publicKey: word, timestampMs: Date.now(), proof: word, facts };
+  };
+  const lostRecords = async (): Promise<number> => {
+    const texts = harness.stack.apis.map(async ({ healthUrl }) => (await fetch(`${healthUrl}/metrics`)).text());
+    const counts = (await Promise.all(texts)).map((text) =>
+      Number(/^muster_api_audit_lost_total (\S+)$/m.exec(text)?.[1]),
+    );
+    return counts.reduce((sum, count) => sum + count, 0);
+  };
   /** Whether the chain is whole and has everything that is in the journal. */
   async function isAudited(): Promise<boolean> {
     const { code, stdout } = await muster(harness, ['audit', 'verify', '-o', 'json']);
@@ -110,6 +147,11 @@ describe('a NATS at its max_file_store, while everything runs', () => {
         problem: { code: 'storage_full', carriedOut: false, detail: expect.stringMatching(/storage .* is full/) },
       });
     }
+
+    // However much is refused, by callers that are known and by strangers: none of it uses the reserve, which what follows needs.
+    const records = await refuseMuch();
+    expect(records).toBeGreaterThan(2 * RESERVE_BYTES);
+    expect(await lostRecords()).toBeGreaterThan(REFUSALS);
 
     // Reading goes on.
     expect(await rows(kept.id)).toEqual(keptRows);

@@ -201,18 +201,30 @@ test('no manifest holds a secret, and every Secret that is named is one that `np
   }
 });
 
-test('results, and the idempotency records, fit the store of each NATS server', () => {
+test('results, and the idempotency records, fit the store of each NATS server, and services are told how much it may store', () => {
   for (const variant of ['trial', 'production', 'ci']) {
     const config = of(variant).find(
       ({ kind, metadata }) => kind === 'ConfigMap' && metadata.name === 'muster-nats',
     )!.data!;
-    const store = Number(/max_file_store: (\d+)GB/.exec(config['nats.conf']!)![1]) * 1e9;
+    const [, storeText] = /max_file_store: (\d+)GB/.exec(config['nats.conf']!)!;
+    const store = Number(storeText) * 1e9;
     const env = environment(only(serviceOf(variant, 'query')), of(variant));
     const bytes = (text = ''): number =>
       Number.parseInt(text, 10) * ({ GiB: 2 ** 30, MiB: 2 ** 20 }[text.replace(/\d+/, '')] ?? Number.NaN);
     const reserved = bytes(env['MUSTER_STREAM_RESULTS_BYTES']) + bytes(env['MUSTER_STREAM_IDEMPOTENCY_BYTES']);
     expect(store).toBeGreaterThan(1.2 * reserved);
+    // GB of NATS are powers of two.
+    for (const service of ['gateway', 'query', 'command', 'telemetry', 'posture', 'api'])
+      expect(environment(only(serviceOf(variant, service)), of(variant))['MUSTER_STORAGE_LIMIT']).toBe(
+        `${storeText}GiB`,
+      );
   }
+});
+
+test('the services of deploy/compose are told how much each NATS server may store', () => {
+  const text = (name: string): string => readFileSync(`${ROOT}deploy/compose/${name}`, 'utf8');
+  const [, store] = /max_file_store: (\d+)GB/.exec(text('nats.conf'))!;
+  expect(/^  MUSTER_STORAGE_LIMIT: (\S+)$/m.exec(text('compose.yaml'))?.[1]).toBe(`${store}GiB`);
 });
 
 test('the agent of the cluster’s nodes takes its settings, and may read but not act', async () => {

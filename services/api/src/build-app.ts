@@ -2,7 +2,7 @@ import { AuditTrail } from '@muster/audit';
 import { Directory, DirectoryWriter } from '@muster/directory';
 import { PresenceDoubt } from '@muster/registry';
 import type { Component } from '@muster/runtime';
-import { CoordinatorMonitor, interruptOrphan, OrphanReaper } from '@muster/service-base';
+import { CoordinatorMonitor, interruptOrphan, OrphanReaper, PeerClocks, SteadyClock } from '@muster/service-base';
 import { STREAMS } from '@muster/records';
 import type { Express } from 'express';
 import { FleetCounter } from './agents/fleet-counter.js';
@@ -119,21 +119,23 @@ export function buildApp(options: AppOptions): Api {
     openStreams,
     ...upstream,
   });
+  const peers = new PeerClocks({ bus: options.broker.bus, clock, self: '', kinds: ['gateway', 'command'] });
+  const steady = new SteadyClock({ clock, peers, logger });
   const retention = new IdentityRetention({
-    ...{ directory, streams, presence, audit, clock, logger },
+    ...{ directory, streams, presence, audit, clock: steady, logger },
     writer: new DirectoryWriter({ streams }),
     metrics: options.metrics,
     unusedMs: options.unusedIdentityMs,
   });
   const results = new ResultRetention({
-    ...{ queries, streams, audit, clock, logger, metrics: options.metrics },
+    ...{ queries, streams, audit, clock: steady, logger, metrics: options.metrics },
     policy: options.retention ?? new RetentionPolicy([], STREAMS.results.maxAgeMs),
   });
   const views = [directory, tokens, signIn.store, queries, questions, webhooks.webhooks];
   const gate = new StandstillGate({ views, clock, logger });
   const calls = new RunningCalls(options.broker.bus);
   const pipeline = createPipeline(options, {
-    ...{ authenticator: signIn.authenticator, reauthentication, audit, calls, metrics },
+    ...{ authenticator: signIn.authenticator, reauthentication, audit, calls, metrics, steady },
   });
   return {
     app: createApp({
@@ -152,6 +154,8 @@ export function buildApp(options: AppOptions): Api {
         queries,
         broker,
         ...createReaper(options, queries, broker),
+        peerClocks: peers,
+        steadyClock: steady,
         retention,
         resultRetention: results,
         calls,
@@ -205,13 +209,14 @@ interface PipelineStores {
   readonly authenticator: SessionAuthenticator;
   readonly reauthentication: Reauthentication;
   readonly audit: AuditTrail;
+  readonly steady: SteadyClock;
   readonly calls: RunningCalls;
   readonly metrics: HttpMetrics;
 }
 
 function createPipeline(
   options: AppOptions,
-  { authenticator, reauthentication, audit, calls, metrics }: PipelineStores,
+  { authenticator, reauthentication, audit, calls, metrics, steady }: PipelineStores,
 ): RequestPipeline {
   const { clock, tracer, platformOrg, requestRate, requestBurst } = options;
   return new RequestPipeline({
@@ -221,7 +226,7 @@ function createPipeline(
     requests: new Shares(options.requestBounds),
     failureLimits: new RateLimits({ clock, perSecond: 0.5, burst: 20 }),
     audit,
-    idempotency: new Idempotency({ streams: options.broker.streams, calls, clock }),
+    idempotency: new Idempotency({ streams: options.broker.streams, calls, clock: steady }),
     metrics,
     tracer,
     clock,

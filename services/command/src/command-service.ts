@@ -6,7 +6,7 @@ import { SUBJECTS, type CommandServiceHeartbeat } from '@muster/messages';
 import { newCommandServiceId, type CommandServiceId } from '@muster/protocol';
 import { PresenceDoubt, type Registry } from '@muster/registry';
 import { FollowedFile, type Clock, type Logger, type Metrics, type Component, type Tracer } from '@muster/runtime';
-import { LiveInstances } from '@muster/service-base';
+import { LiveInstances, PeerClocks, SteadyClock } from '@muster/service-base';
 import type { CommandConfig } from './config.js';
 import { DeliverySender } from './deliveries/delivery-sender.js';
 import { Routes, FreshRoutes } from './deliveries/routes.js';
@@ -59,9 +59,14 @@ export interface CommandService {
 
 /** One instance of the command service over connected brokers. Its streams must exist. */
 export function createCommandService(deps: CommandServiceDeps): CommandService {
-  const { broker, registry, clock, logger, tracer, keys, seal, config, fallbackPolicy = OPEN_POLICY } = deps;
+  const { broker, registry, logger, tracer, keys, seal, config, fallbackPolicy = OPEN_POLICY } = deps;
   const { bus, streams } = broker;
   const instance = newCommandServiceId();
+  const peers = new PeerClocks({ bus, clock: deps.clock, self: instance, kinds: ['gateway', 'command'] });
+  const clock = new SteadyClock({
+    ...{ clock: deps.clock, peers, logger },
+    onSet: (byMs) => reconciler.timeSet(byMs),
+  });
   const lag = new JournalLag(clock);
   const metrics = createCommandMetrics(deps.metrics, {
     open: () => projection.openCount,
@@ -110,6 +115,7 @@ export function createCommandService(deps: CommandServiceDeps): CommandService {
   });
   const requests = new CommandRequestHandler({
     ...{ bus, instance, clock, logger, tracer, metrics: metrics.requests, audit },
+    heartbeatClock: deps.clock,
     ...{ projection, submissions, keys, policy },
     management: new ManageCommands({ ...journal, clock, directory, routes, trees, keys, policy }),
     waiters: new CompletionWaiters({ projection, clock }),
@@ -118,7 +124,8 @@ export function createCommandService(deps: CommandServiceDeps): CommandService {
 
   const keepTimes = new KeepTimes(writer, clock);
   const services: LiveInstances<CommandServiceHeartbeat> = new LiveInstances({
-    ...{ bus, instance, clock, subject: SUBJECTS.commandHeartbeats, kind: 'command_beat' as const },
+    // What the clock of the machine says, for others to compare with.
+    ...{ bus, instance, clock: deps.clock, subject: SUBJECTS.commandHeartbeats, kind: 'command_beat' as const },
     details: () => ({ keys: keyList(), ...keepTimes.own() }),
     onHeartbeat: (heartbeat) => keepTimes.heard(heartbeat),
     onChange: () => {
@@ -131,7 +138,7 @@ export function createCommandService(deps: CommandServiceDeps): CommandService {
     ...{ bus, clock, logger, tracer, metrics: metrics.reconcile, projection, services, freshRoutes },
     steps: new ReconcileSteps({
       ...{ ...journal, clock, logger, directory, routes, deliveries },
-      hearsSinceMs: () => Math.max(services.hearsSinceMs, keepTimes.sinceMs),
+      hearsForMs: () => Math.min(services.hearsForMs, keepTimes.forMs, clock.steadyForMs),
     }),
     forgetTree: (id) => trees.drop(id),
   });
@@ -152,6 +159,8 @@ export function createCommandService(deps: CommandServiceDeps): CommandService {
   return {
     instance,
     components: [
+      ['clocks of others', peers],
+      ['clock', clock],
       ['presence', doubt],
       ['audit trail', { stop: (signal) => trail.stop(signal) }],
       ['directory', directory],

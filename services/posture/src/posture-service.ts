@@ -4,7 +4,7 @@ import { SUBJECTS, type PostureHeartbeat } from '@muster/messages';
 import { newPostureServiceId, type PostureServiceId } from '@muster/protocol';
 import { STREAM_SUBJECTS, type ExceptionRecord, type ScheduleRecord } from '@muster/records';
 import type { Clock, Component, Logger, Metrics } from '@muster/runtime';
-import { LiveInstances } from '@muster/service-base';
+import { LiveInstances, PeerClocks, SteadyClock } from '@muster/service-base';
 import { DecisionStore } from './decisions/decision-store.js';
 import { ExceptionRequests } from './decisions/exception-requests.js';
 import { FeedLibrary } from './feeds/feed-library.js';
@@ -43,9 +43,11 @@ export interface PostureService {
 
 /** One instance of the posture service over a connected broker. Its streams must exist. It keeps nothing that a stream does not have. */
 export function createPostureService(deps: PostureServiceDeps): PostureService {
-  const { broker, clock, logger, compiler = new PackCompiler() } = deps;
+  const { broker, logger, compiler = new PackCompiler() } = deps;
   const { bus, streams } = broker;
   const instance = newPostureServiceId();
+  const peers = new PeerClocks({ bus, clock: deps.clock, self: instance, kinds: ['query', 'posture'] });
+  const clock = new SteadyClock({ clock: deps.clock, peers, logger });
   const packs = new PackLibrary({ streams, logger });
   const scans = new ScanLibrary({ streams, logger });
   const directory = new Directory({ streams, logger });
@@ -79,7 +81,8 @@ export function createPostureService(deps: PostureServiceDeps): PostureService {
     vulnerabilities: new VulnerabilityRequests({ scans: vulnerabilities, queries, clock }),
   });
   const requests = new PostureRequestHandler({
-    ...{ bus, instance, clock, logger, metrics: metrics.requests, requests: handled },
+    // Its heartbeats tell what the clock of the machine says, and the terms of requests are by that.
+    ...{ bus, instance, clock: deps.clock, logger, metrics: metrics.requests, requests: handled },
     views: new KnownViews({ packs, scans, schedules, exceptions, feeds, vulnerabilities }),
   });
   const scheduler = new Scheduler({
@@ -88,7 +91,7 @@ export function createPostureService(deps: PostureServiceDeps): PostureService {
     startedAt: (org, scan) => reader.startedAt(org, scan),
   });
   const instances = new LiveInstances<PostureHeartbeat>({
-    ...{ bus, clock, instance, subject: SUBJECTS.postureHeartbeats, kind: 'posture_beat' as const },
+    ...{ bus, clock: deps.clock, instance, subject: SUBJECTS.postureHeartbeats, kind: 'posture_beat' as const },
     details: () => ({}),
     onChange: () => undefined,
   });
@@ -99,6 +102,8 @@ export function createPostureService(deps: PostureServiceDeps): PostureService {
   return {
     instance,
     components: [
+      ['clocks of others', peers],
+      ['clock', clock],
       ['pack compiler', compiler],
       ['packs', packs],
       ['scans', scans],

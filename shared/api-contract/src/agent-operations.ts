@@ -161,6 +161,7 @@ export const agentOperations = defineOperations('agents', {
     params: agentIdParameter,
     body: z.strictObject({ reason: label(500) }),
     idempotent: true,
+    ends: true,
     answers: { 200: jsonAnswer('The agent, revoked. It was already, if the time is older.', agentSchema) },
     problems: ['not_found', ...BODY_PROBLEMS],
   },

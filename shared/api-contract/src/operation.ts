@@ -39,6 +39,8 @@ export interface OperationContract {
    * query per id, and a repeat has the id of the first attempt. A repeat of these need not wait for an API process that may have died.
    */
   readonly idempotent?: boolean | 'passed_on' | 'query_id';
+  /** It only ends something. It goes on where there is no room for anything new. */
+  readonly ends?: true;
   /** Answers to calls that succeed, by status. */
   readonly answers: Readonly<Record<number, AnswerDescription>>;
   /** Problem codes besides those of {@link COMMON_PROBLEMS}. Absent: the operation never fails. */

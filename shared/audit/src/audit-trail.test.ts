@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import type { AppendOptions, AppendResult, StreamStore } from '@muster/bus';
+import { StreamError, type AppendOptions, type AppendResult, type StreamStore } from '@muster/bus';
 import { MemoryBroker, type MemoryConnection } from '@muster/bus/memory';
 import type { OrgId } from '@muster/protocol';
 import {
@@ -131,6 +131,33 @@ describe('an audit trail', () => {
       expect(verifyChain(all).faults).toEqual([]);
     }
     expect(lost.value).toBe(0);
+  });
+
+  it('uses the reserve of the storage for what was done, and never for what was refused or failed', async () => {
+    const full = new StreamError('storage_full', 'no room');
+    const streams: StreamStore = {
+      ...withAnswers((result) => result),
+      append: (subject, data, options) =>
+        options?.essential === true
+          ? connection.streams.append(subject, data, options)
+          : Promise.resolve({ kind: 'unavailable', maybeStored: false, cause: full }),
+    };
+    // Time stands still: what is refused is not tried again, and nothing waits behind it.
+    const trail = open({ streams, clock: new FakeClock() });
+    const refused = Array.from({ length: 20 }, (_, i): NewAuditRecord => ({ ...did(`no${i}`), outcome: 'refused' }));
+    for (const record of refused) trail.record(record);
+    trail.record(did('done'));
+    trail.recordRateLimited({ ...did('stranger'), outcome: 'refused' });
+    trail.record({ ...did('broken'), outcome: 'failed' });
+    trail.record(did('watched'), { essential: false });
+    trail.record(did('ended'));
+    await trail.flush();
+    expect(await subjects(connection.streams)).toEqual(['done', 'ended']);
+    // Each of the others is counted, and whole in the log.
+    expect(lost.value).toBe(23);
+    expect(logged).toHaveLength(23);
+    expect(logged.at(-1)).toMatchObject({ record: { subject: 'watched' }, err: full });
+    await trail.stop();
   });
 
   it('retries a record that may have been stored and was not', async () => {

@@ -65,28 +65,36 @@ export class AuditTrail {
     this.#rateLimit = new TokenBucket({ ...limit, clock: options.clock });
   }
 
-  record(record: NewAuditRecord): void {
-    this.#add(record, (stored, failed) => failed !== undefined && this.#lost(stored, failed));
+  /**
+   * What was done is `essential`: its record is kept also where there is room for nothing new. Refusals and failures are not: there is no bound
+   * to them, and they would use the reserve up.
+   */
+  record(
+    record: NewAuditRecord,
+    { essential = record.outcome === 'allowed' }: { readonly essential?: boolean } = {},
+  ): void {
+    this.#add(record, (stored, failed) => failed !== undefined && this.#lost(stored, failed), essential);
   }
 
   /**
    * For what cannot be undone: the record comes first. Resolves with why it could not be stored; then nothing may be done, and no record is lost.
    */
   recordFirst(record: NewAuditRecord): Promise<Error | undefined> {
-    return new Promise((resolve) => this.#add(record, (_stored, failed) => resolve(failed)));
+    return new Promise((resolve) => this.#add(record, (_stored, failed) => resolve(failed), true));
   }
 
-  #add(record: NewAuditRecord, settled: Settled): void {
+  #add(record: NewAuditRecord, settled: Settled, essential: boolean): void {
     const complete = normalised({ ...record, atMs: this.#options.clock.now() });
     if (this.#stopping.signal.aborted) settled(complete, new Error('the trail was stopped'));
     else if (this.#pending >= this.#maxPending) settled(complete, new Error('too many audit records are pending'));
     else if (encodeRecord(complete).length > MAX_RECORD_BYTES) settled(complete, new Error('too large to store'));
     else {
       this.#pending += 1;
-      this.#chain(record.org).add(complete, (stored, failed) => {
+      const done: Settled = (stored, failed) => {
         this.#pending -= 1;
         settled(stored, failed);
-      });
+      };
+      this.#chain(record.org).add(complete, done, { essential });
     }
   }
 
@@ -97,7 +105,9 @@ export class AuditTrail {
   recordEntry(record: EntryRecord): Promise<Error | undefined> {
     const complete = bounded(normalised(record));
     if (this.#stopping.signal.aborted) return Promise.resolve(new Error('the trail was stopped'));
-    return new Promise((resolve) => this.#chain(record.org).add(complete, (_record, failed) => resolve(failed)));
+    return new Promise((resolve) =>
+      this.#chain(record.org).add(complete, (_record, failed) => resolve(failed), { essential: true }),
+    );
   }
 
   /** Up to which journal entry the org's chain has records. */

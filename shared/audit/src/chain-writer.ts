@@ -1,4 +1,4 @@
-import type { StreamStore } from '@muster/bus';
+import { isStorageFull, type StreamStore } from '@muster/bus';
 import type { OrgId } from '@muster/protocol';
 import {
   auditHash,
@@ -28,6 +28,7 @@ export type Settled = (record: AuditRecord, lost: Error | undefined) => void;
 interface Waiting {
   readonly record: AuditRecord;
   readonly settled: Settled;
+  readonly essential: boolean;
   readonly sinceMs: number;
 }
 
@@ -70,9 +71,12 @@ export class ChainWriter {
     this.mark = new JournalMark(options.streams, this.#subject);
   }
 
-  /** A record of a journal entry at or before the mark is in the chain already, and is not appended again. */
-  add(record: AuditRecord, settled: Settled): void {
-    this.#queue.push({ record, settled, sinceMs: this.#options.clock.monotonic() });
+  /**
+   * A record of a journal entry at or before the mark is in the chain already, and is not appended again. What is not `essential` uses nothing
+   * of the storage's reserve, and is given up at once where there is no other room: what comes after it must not wait.
+   */
+  add(record: AuditRecord, settled: Settled, { essential }: { readonly essential: boolean }): void {
+    this.#queue.push({ record, settled, essential, sinceMs: this.#options.clock.monotonic() });
     this.#writing ??= this.#write();
   }
 
@@ -86,7 +90,7 @@ export class ChainWriter {
     for (let run = 1; ; run += 1) {
       const waiting = this.#queue.shift();
       if (waiting === undefined) break;
-      waiting.settled(waiting.record, await this.#store(waiting.record, waiting.sinceMs + retryForMs));
+      waiting.settled(waiting.record, await this.#store(waiting, waiting.sinceMs + retryForMs));
       if (run % RUN === 0) await sleep(clock, REST_MS, stopping);
     }
     // In the same turn as the check of the queue: a record that is added afterwards starts a new run.
@@ -94,15 +98,15 @@ export class ChainWriter {
   }
 
   /** Tries until the record is stored or its time is over. Returns why it could not be stored. */
-  async #store(record: AuditRecord, untilMs: number): Promise<Error | undefined> {
+  async #store({ record, essential }: Waiting, untilMs: number): Promise<Error | undefined> {
     const { clock, stopping } = this.#options;
     const [conflicts, outages] = [fullJitter(CONFLICT_WAIT), fullJitter(OUTAGE_WAIT)];
-    const attempt: Attempt = { record, mayBeStored: false };
+    const attempt: Attempt = { record, essential, mayBeStored: false };
     const position = journalPosition(record);
     while (!stopping.aborted) {
       const failed = await this.#try(attempt, position).catch(asError);
       if (failed === undefined) return undefined;
-      if (clock.monotonic() >= untilMs) return this.#giveUp(failed);
+      if (clock.monotonic() >= untilMs || (!essential && isStorageFull(failed))) return this.#giveUp(failed);
       await sleep(clock, (failed === 'conflict' ? conflicts : outages).next(), stopping);
     }
     return this.#giveUp(new Error('the process stopped before it was stored'));
@@ -114,7 +118,7 @@ export class ChainWriter {
     const data = encodeRecord({ ...attempt.record, prev: head.hash });
     const result = await this.#options.streams.append(this.#subject, data, {
       expectLastSubjectSeq: head.seq,
-      essential: true,
+      ...(attempt.essential ? { essential: true } : {}),
     });
     switch (result.kind) {
       case 'appended':
@@ -166,6 +170,7 @@ export class ChainWriter {
 
 interface Attempt {
   readonly record: AuditRecord;
+  readonly essential: boolean;
   mayBeStored: boolean;
 }
 

@@ -9,4 +9,4 @@ export { readInTime } from './read-in-time.js';
 export { SequenceWaiters } from './sequence-waiters.js';
 export { untilCurrent } from './until-current.js';
 export type * from './stream-store.js';
-export { StreamError } from './stream-store.js';
+export { isStorageFull, StreamError } from './stream-store.js';

@@ -51,10 +51,6 @@ export function noRoom(subject: string, why: string): AppendResult {
   return { kind: 'unavailable', maybeStored: false, cause };
 }
 
-export function isFull(cause: Error): boolean {
-  return cause instanceof StreamError && cause.code === 'storage_full';
-}
-
 export function unavailable(maybeStored: boolean, text: string, cause?: unknown): AppendResult {
   return { kind: 'unavailable', maybeStored, cause: new Error(text, { cause }) };
 }

@@ -9,6 +9,7 @@ import {
 } from '@nats-io/jetstream';
 import { nanos } from '@nats-io/transport-node';
 import {
+  isStorageFull,
   StreamError,
   type AppendOptions,
   type AppendResult,
@@ -20,7 +21,7 @@ import {
   type ReadOptions,
   type StreamDefinition,
 } from './stream-store.js';
-import { acknowledged, appendHeaders, forgotten, isFull, noRoom, unavailable, type Conditions } from './nats-append.js';
+import { acknowledged, appendHeaders, forgotten, noRoom, unavailable, type Conditions } from './nats-append.js';
 import { EntryIterator } from './entry-iterator.js';
 import { asStreamError } from './nats-stream-error.js';
 import { isNoResponders, isTimeout, lost, type NatsLink } from './nats-link.js';
@@ -109,7 +110,7 @@ export class NatsStreamStore implements StreamStore {
       return noRoom(subject, 'only its reserve is left');
     }
     const result = await this.appendOnce(subject, data, options);
-    if (result.kind !== 'unavailable' || !isFull(result.cause)) return result;
+    if (result.kind !== 'unavailable' || !isStorageFull(result.cause)) return result;
     this.reserve.isShort = true;
     if (!essential) return result;
     await this.reserve.release();

@@ -2,7 +2,7 @@ import type { StreamInfo } from '@nats-io/jetstream';
 import type { Idle } from './nats-pull.js';
 import { StreamError, type CatchUp, type Entry, type ReadOptions } from './stream-store.js';
 
-/** A gap that is there each time is no accident of the server: those entries were removed while they were read. */
+/** Entries may be removed while they are read. Where so many consumers in a row bring fewer than they had, it is not known what lacks. */
 const MAX_GAPS = 3;
 /** A reader whose consumers so often in a row bring nothing more has stalled. One that gets further may wait as long as it takes. */
 const MAX_STALLS = 3;
@@ -114,7 +114,10 @@ export class ReadCursor implements CatchUp {
     return last < 0 ? entries.length : last + 1;
   }
 
-  /** What the last of some entries says after `received` deliveries of this consumer. */
+  /**
+   * What the last of some entries says after `received` deliveries of this consumer.
+   * @throws StreamError `stalled` when one consumer after the other brings fewer of the newest entries than it had.
+   */
   judge(last: Entry, received: number): Judgement {
     if (last.seq < this.goal) return 'more';
     return this.isSkipping && last.pending > 0 && received < this.announced ? 'more' : this.passed(received);
@@ -145,7 +148,14 @@ export class ReadCursor implements CatchUp {
 
   /** The consumer has passed the goal. One that picks entries has to have brought as many as there were. */
   private passed(received: number): Judgement {
-    if (!this.isSkipping || received >= this.announced || this.gaps >= MAX_GAPS) return 'complete';
+    if (!this.isSkipping || received >= this.announced) return 'complete';
+    if (this.gaps >= MAX_GAPS) {
+      const brought = `${received} of ${this.announced}`;
+      throw new StreamError(
+        'stalled',
+        `stream ${this.stream} brought ${brought} newest entries, ${MAX_GAPS} times again`,
+      );
+    }
     this.gaps += 1;
     this.next = undefined;
     this.done = 0;

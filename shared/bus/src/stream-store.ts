@@ -197,3 +197,8 @@ export class StreamError extends Error {
     this.code = code;
   }
 }
+
+/** Whether an append failed because the broker has no room for it. */
+export function isStorageFull(cause: unknown): boolean {
+  return cause instanceof Error && cause.name === StreamError.name && (cause as StreamError).code === 'storage_full';
+}

@@ -21,7 +21,7 @@ export const natsFields = {
 
 /** The bounds of the streams, for `streamDefinitions`. Beyond them the oldest entries go. */
 export const streamFields = {
-  /** What JetStream may store (its `max_file_store`). Not needed where the NATS account has a limit. */
+  /** What JetStream may store on each server (its `max_file_store`). Not needed where the NATS account has a limit. */
   storageLimitBytes: field.bytes('MUSTER_STORAGE_LIMIT', { optional: true, min: 1 }),
   streamResultsBytes: field.bytes('MUSTER_STREAM_RESULTS_BYTES', { default: results.maxBytes, ...MIN_STREAM }),
   streamResultsAgeMs: field.durationMs('MUSTER_STREAM_RESULTS_AGE', { default: results.maxAgeMs, ...AGE }),

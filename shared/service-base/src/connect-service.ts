@@ -126,7 +126,8 @@ export async function connectService(
   });
   const progress = setInterval(() => dependencies.logProgress(logger), PROGRESS_MS);
   runner.defer('progress', () => clearInterval(progress));
-  const watch = { streams: broker.streams, registry, limitBytes: config.storageLimitBytes };
+  const { storageLimitBytes: limitBytes, streamReplicas: replicas } = config;
+  const watch = { streams: broker.streams, registry, limitBytes, replicas };
   runner.go('storage watch', new StorageWatch({ ...watch, clock: systemClock, logger, metrics }));
   runner.go('broker latency', new BrokerLatency({ bus: broker.bus, clock: systemClock, metrics }));
   return { broker, authority, registry, secrets, clock: systemClock, logger, metrics, tracer };

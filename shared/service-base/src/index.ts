@@ -1,6 +1,8 @@
 export { listenerFaults, listenerFields, serviceFields, tlsFiles, type ServiceConfig } from './common-fields.js';
 export { FollowedCertificate, type FollowedCertificateOptions } from './followed-certificate.js';
 export { ClockSkew } from './clock-skew.js';
+export { PeerClocks } from './peer-clocks.js';
+export { SteadyClock } from './steady-clock.js';
 export { connectService, type ServiceBase } from './connect-service.js';
 export type { StreamBounds } from './stream-definitions.js';
 export { connectionsThatFit } from './descriptor-limit.js';
@@ -10,7 +12,7 @@ export { interruptOrphan, INTERRUPTED, type InterruptDeps, type InterruptResult 
 export { OrphanReaper, type OrphanReaperOptions } from './queries/orphan-reaper.js';
 export { isBeginning, isStillKept, readResults, readWholeResults, type StoredEvent } from './queries/read-results.js';
 export { storeQueryRecord, type StoredQuery, type StoreResult } from './queries/stored-query.js';
-export { isStorageFull, writeFailure } from './write-failure.js';
+export { writeFailure } from './write-failure.js';
 export { problemReply, type ProblemReply } from './problem-reply.js';
 export { sendReply, type ReplyTerms } from './send-reply.js';
 export { serviceVersion } from './service-version.js';

@@ -50,10 +50,9 @@ export class LiveInstances<H extends InstanceMessage> {
   #unwatch: (() => void) | undefined;
   #timer: Timer | undefined;
   #stopping = false;
-  /** The last heartbeat of its own that came back, monotonic, and since when they do. */
+  /** The last heartbeat of its own that came back, and since when they do, monotonic. */
   #echoMs = Number.NEGATIVE_INFINITY;
-  #hearsSinceMs = 0;
-  #hearsSinceMonotonicMs = Number.POSITIVE_INFINITY;
+  #hearsSinceMs = Number.POSITIVE_INFINITY;
   /** When its last heartbeats were sent, on both clocks. */
   #sent: { readonly nowMs: number; readonly sentMs: number }[] = [];
   /** When the last one that came back had been sent, monotonic. */
@@ -93,16 +92,10 @@ export class LiveInstances<H extends InstanceMessage> {
     return this.#heardMs.size + (this.#stopping ? 0 : 1);
   }
 
-  /** Since when messages get through without a gap; now, when they do not. */
-  get hearsSinceMs(): number {
-    const { clock } = this.#options;
-    return clock.monotonic() - this.#echoMs > GONE_MS ? clock.now() : this.#hearsSinceMs;
-  }
-
   /** For how long messages get through without a gap; 0 when they do not. */
   get hearsForMs(): number {
     const nowMs = this.#options.clock.monotonic();
-    return nowMs - this.#echoMs > GONE_MS ? 0 : nowMs - this.#hearsSinceMonotonicMs;
+    return nowMs - this.#echoMs > GONE_MS ? 0 : nowMs - this.#hearsSinceMs;
   }
 
   /**
@@ -150,8 +143,7 @@ export class LiveInstances<H extends InstanceMessage> {
     const sent = this.#sent.find((one) => one.nowMs === heartbeat.nowMs);
     if (sent !== undefined) this.#echoSentMs = sent.sentMs;
     if (!wasDeaf) return;
-    this.#hearsSinceMs = clock.now();
-    this.#hearsSinceMonotonicMs = nowMs;
+    this.#hearsSinceMs = nowMs;
     onHearing?.();
   }
 

@@ -1,6 +1,6 @@
-import type { RequestResult } from '@muster/bus';
+import { isStorageFull, type RequestResult } from '@muster/bus';
 import { AppError, ERROR_CODES, type ErrorCode } from '@muster/protocol';
-import { isStorageFull, writeFailure } from './write-failure.js';
+import { writeFailure } from './write-failure.js';
 
 export interface ServiceName {
   /** For messages to people: `query service`. */

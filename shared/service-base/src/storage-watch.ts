@@ -6,8 +6,10 @@ import type { Clock, Logger, Metrics } from '@muster/runtime';
 interface StorageWatchOptions {
   readonly streams: Pick<StreamStore, 'storage'>;
   readonly registry: Pick<Registry, 'memory'>;
-  /** Where the broker does not tell its limit. */
+  /** What each server of the broker may store, where the broker does not tell what all of them may. */
   readonly limitBytes: number | undefined;
+  /** How many servers have what is stored: the broker counts all of their copies. */
+  readonly replicas?: number | undefined;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: Metrics;
@@ -23,7 +25,7 @@ export class StorageWatch {
   readonly #nearlyFull = new Set<string>();
   #timer: ReturnType<Clock['setTimeout']> | undefined;
   #stopped = false;
-  #usedBytes = 0;
+  #usedBytes: number | undefined;
   #brokerShare: number | undefined;
   #registryShare: number | undefined;
   #streams: ReadonlyMap<string, number> = new Map();
@@ -37,8 +39,8 @@ export class StorageWatch {
         name: `muster_${metrics.service}_${name}`,
         help,
         collect: (one) => {
-          const value = read();
-          if (value !== undefined) one.set(value);
+          // What is not known is no number: 0 would say that there is room.
+          one.set(read() ?? Number.NaN);
         },
       });
     };
@@ -92,13 +94,13 @@ export class StorageWatch {
   }
 
   async #look(): Promise<void> {
-    const { streams, registry, limitBytes, clock, logger } = this.#options;
+    const { streams, registry, limitBytes, replicas = 1, clock, logger } = this.#options;
     try {
       const [storage, memory] = await Promise.all([streams.storage(), registry.memory()]);
       this.#usedBytes = storage.usedBytes;
       this.#streams = storage.streams;
       this.#bounds = storage.bounds;
-      const limit = storage.limitBytes ?? limitBytes;
+      const limit = storage.limitBytes ?? (limitBytes === undefined ? undefined : limitBytes * replicas);
       this.#brokerShare = limit === undefined ? undefined : storage.usedBytes / limit;
       this.#warn('the storage of nats', this.#brokerShare);
       if (memory.kind === 'memory' && memory.limitBytes !== undefined) {

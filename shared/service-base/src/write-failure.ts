@@ -1,4 +1,4 @@
-import { StreamError } from '@muster/bus';
+import { isStorageFull } from '@muster/bus';
 import { AppError } from '@muster/protocol';
 
 const FULL_RETRY_MS = 30_000;
@@ -14,8 +14,4 @@ export function writeFailure(
     details: { ...details, carriedOut: false, retryAfterMs: FULL_RETRY_MS },
     cause,
   });
-}
-
-export function isStorageFull(cause: unknown): boolean {
-  return cause instanceof Error && cause.name === StreamError.name && (cause as StreamError).code === 'storage_full';
 }

@@ -84,6 +84,10 @@ function templateSettings(document: Document, marks: Marks): void {
       [
         'MUSTER_NATS_URL: {{ .Values.brokers.natsUrl | quote }}',
         'MUSTER_REDIS_URL: {{ .Values.brokers.redisUrl | quote }}',
+        '{{- if .Values.nats.enabled }}',
+        // GB of NATS are powers of two.
+        `MUSTER_STORAGE_LIMIT: {{ regexReplaceAll "([KMGT])B$" .Values.nats.maxFileStore "\${1}iB" | quote }}`,
+        '{{- end }}',
         '{{- range $name, $value := .Values.settings }}',
         '{{ $name }}: {{ $value | quote }}',
         '{{- end }}',

@@ -29,7 +29,9 @@ export function valuesOf(manifests: readonly Manifest[], known: Values = {}): Va
     manifests.find((one) => one.kind === kind && one.metadata.name === name);
   const data = (name: string): Readonly<Record<string, string>> => find('ConfigMap', name)?.data ?? {};
   const all = workloads(manifests);
-  const { MUSTER_NATS_URL: natsUrl, MUSTER_REDIS_URL: redisUrl, ...settings } = data('muster-common');
+  // The template makes the limit from `nats.maxFileStore`.
+  const common = data('muster-common');
+  const { MUSTER_NATS_URL: natsUrl, MUSTER_REDIS_URL: redisUrl, MUSTER_STORAGE_LIMIT: _limit, ...settings } = common;
   const values: Values = {
     image: { ...imageOf(all), pullPolicy: 'IfNotPresent', pullSecrets: [] },
     org: data('muster-settings')['org'],

@@ -111,7 +111,7 @@ export class Caller {
     const scope = { org: ORG, operator: 'op', operatorName: 'Op', sql: 'SELECT 1', selector: '', bound: '' };
     const { form: mode, timeoutMs, isHunt, atMs } = asked;
     const wait = isHunt ? { waitUntilMs: Math.floor(atMs) + timeoutMs } : {};
-    const call = { org: ORG, principalId: 'op', key, request: [key], onceBy: 'query_id' as const };
+    const call = { org: ORG, principalId: 'op', key, request: [key], onceBy: 'query_id' as const, ends: false };
     const answer = await api.idempotency.run(call, async (id) => {
       asked.id = id;
       asked.ids.add(id);

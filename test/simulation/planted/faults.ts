@@ -193,8 +193,8 @@ export const PLANTED: readonly PlantedFault[] = [
     edits: [
       {
         file: 'services/command/dist/command-service.js',
-        is: 'hearsSinceMs: () => Math.max(services.hearsSinceMs, keepTimes.sinceMs)',
-        was: 'hearsSinceMs: () => 0',
+        is: 'hearsForMs: () => Math.min(services.hearsForMs, keepTimes.forMs, clock.steadyForMs)',
+        was: 'hearsForMs: () => Number.POSITIVE_INFINITY',
       },
     ],
   },

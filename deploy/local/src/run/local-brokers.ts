@@ -10,11 +10,14 @@ import {
 } from '../brokers/index.js';
 import { ensureBrokerLogins } from '../stack/broker-logins.js';
 import type { RunOptions } from './run-options.js';
+import { storeLimitBytes } from './store-limit.js';
 
 /** The brokers of a local stack. Those that it did not start have no handle. */
 export interface LocalBrokers {
   readonly natsUrl: string;
   readonly redisUrl: string;
+  /** What the NATS that was started may store. */
+  readonly storageLimitBytes: number | undefined;
   readonly nats: NatsHandle | undefined;
   readonly redis: BrokerHandle | undefined;
   stop(): Promise<void>;
@@ -30,8 +33,11 @@ export async function startLocalBrokers(
   const { nats: natsLogin, redis: login } = await ensureBrokerLogins(join(options.folder, 'keys'));
   const access = natsAccess(natsLogin);
   // One after the other: both may have to be installed, and the system's package manager takes one at a time.
+  const maxStoreBytes = options.natsUrl === undefined ? await storeLimitBytes(dataDir('nats')) : undefined;
   const nats =
-    options.natsUrl === undefined ? await startNats({ dataDir: dataDir('nats'), logger, access }) : undefined;
+    maxStoreBytes === undefined
+      ? undefined
+      : await startNats({ dataDir: dataDir('nats'), logger, access, maxStoreBytes });
   try {
     const redis =
       options.redisUrl === undefined ? await startRedis({ dataDir: dataDir('redis'), logger, login }) : undefined;
@@ -43,6 +49,7 @@ export async function startLocalBrokers(
     return {
       natsUrl: options.natsUrl ?? nats?.url ?? '',
       redisUrl: options.redisUrl ?? redis?.url ?? '',
+      storageLimitBytes: maxStoreBytes,
       nats,
       redis,
       stop: async () => {

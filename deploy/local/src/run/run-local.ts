@@ -103,7 +103,7 @@ class LocalRun {
       if (text.endsWith('is back') && this.#stack !== undefined) void this.#publish();
     };
     this.#brokers = await startLocalBrokers(this.#options, logger, onEvent);
-    const { natsUrl, redisUrl } = this.#brokers;
+    const { natsUrl, redisUrl, storageLimitBytes } = this.#brokers;
     this.#prometheusPort = await prometheusPort(this.#options.observe);
     const written = writingTo(this.#prometheusPort, settings);
     const shape = { gateways, agent, logLevel, settings: written, restart: true };
@@ -118,6 +118,7 @@ class LocalRun {
       redisUrl,
       redisRights,
       signsKept,
+      storageLimitBytes,
       postures: 1,
       ...shape,
       onEvent,

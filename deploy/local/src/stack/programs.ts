@@ -25,6 +25,8 @@ export interface StackSetting {
   /** By kind of program. */
   readonly nats: (kind: ProgramKind) => BrokerAddress;
   readonly redis: (kind: ProgramKind) => BrokerAddress;
+  /** What NATS may store, where that is known. */
+  readonly storageLimitBytes?: number;
   readonly secrets: StackSecrets;
   /** Without it all programs use plain HTTP and WebSocket on loopback. */
   readonly tls?: CertificateFiles;
@@ -85,12 +87,16 @@ function inherited(): Record<string, string> {
   );
 }
 
-const brokers = (kind: ProgramKind, { nats, redis, secrets }: StackSetting): Record<string, string> => ({
-  ...brokerSettings('NATS', nats(kind)),
-  ...brokerSettings('REDIS', redis(kind)),
-  MUSTER_RECORD_PUBLIC_KEYS_FILE: secrets.recordPublicKeysPath,
+const brokers = (kind: ProgramKind, setting: StackSetting): Record<string, string> => ({
+  ...storage(setting),
+  ...brokerSettings('NATS', setting.nats(kind)),
+  ...brokerSettings('REDIS', setting.redis(kind)),
+  MUSTER_RECORD_PUBLIC_KEYS_FILE: setting.secrets.recordPublicKeysPath,
   MUSTER_UNSIGNED_RECORDS: 'refuse',
 });
+
+const storage = ({ storageLimitBytes }: StackSetting): Record<string, string> =>
+  storageLimitBytes === undefined ? {} : { MUSTER_STORAGE_LIMIT: String(storageLimitBytes) };
 
 function brokerSettings(broker: string, { url, user, passwordPath, rights }: BrokerAddress): Record<string, string> {
   return {
@@ -110,7 +116,7 @@ function consoleSettings({ services }: StackSetting): Record<string, string> {
 }
 
 const ENVIRONMENTS: Readonly<Record<ProgramKind, (setting: StackSetting) => Record<string, string>>> = {
-  setup: ({ nats }) => brokerSettings('NATS', nats('setup')),
+  setup: (setting) => ({ ...storage(setting), ...brokerSettings('NATS', setting.nats('setup')) }),
   gateway: (setting) => ({
     ...brokers('gateway', setting),
     ...serverTls(setting),

@@ -11,6 +11,8 @@ export interface StackOptions {
   readonly redisRights?: 'own' | 'all';
   /** Whether NATS has records of a version that did not sign them; they are signed before anything starts. */
   readonly signsKept?: boolean;
+  /** What NATS may store, where that is known. */
+  readonly storageLimitBytes?: number | undefined;
   /** How many of each. Default: 1 of each service, and no agent. */
   readonly gateways?: number;
   readonly queries?: number;

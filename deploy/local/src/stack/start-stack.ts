@@ -50,6 +50,7 @@ async function prepare(options: StackOptions): Promise<StackSetting> {
     env,
     ...(tls ? { tls: await ensureCertificates(join(folder, 'tls')) } : {}),
     ...(nodeArgs ? { nodeArgs } : {}),
+    ...(options.storageLimitBytes === undefined ? {} : { storageLimitBytes: options.storageLimitBytes }),
     ...(options.services === undefined ? {} : { services: options.services }),
   };
 }

@@ -14,6 +14,15 @@ export function sumBy(gauge: string, ...labels: readonly string[]): PanelQuery {
   return { expr: `sum${by} (${selector(gauge)})`, legend };
 }
 
+/** A share whose limit may not be known: then there is no curve, and its legend says so. */
+export function shareBy(gauge: string, label: string): readonly PanelQuery[] {
+  const share = maxBy(gauge, label);
+  return [
+    { expr: `${share.expr} >= 0`, legend: share.legend },
+    { expr: `${share.expr} unless ${share.expr} >= 0`, legend: `unknown ${share.legend}` },
+  ];
+}
+
 /** The highest value of a gauge by these labels. */
 export function maxBy(gauge: string, ...labels: readonly string[]): PanelQuery {
   return {

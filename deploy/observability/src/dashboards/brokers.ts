@@ -1,6 +1,6 @@
 import * as units from '@grafana/grafana-foundation-sdk/units';
 import type { DashboardSpec, RowSpec } from '../build/dashboard.js';
-import { maxBy, ofEach, quantiles, rateBy } from '../build/queries.js';
+import { maxBy, ofEach, quantiles, rateBy, shareBy } from '../build/queries.js';
 
 const nats: RowSpec = {
   title: 'NATS',
@@ -70,11 +70,12 @@ const storage: RowSpec = {
   panels: [
     {
       title: 'How full',
-      description: 'Share of its limit that JetStream has used; 0 where the limit is not known (MUSTER_STORAGE_LIMIT).',
+      description:
+        'Share of its limit that JetStream has used; unknown where services were not told the limit (MUSTER_STORAGE_LIMIT).',
       unit: units.PercentUnit,
       max: 1,
       thresholds: { at: [0.8, 0.95] },
-      queries: [maxBy(ofEach('broker_storage_fill_ratio'), 'job')],
+      queries: shareBy(ofEach('broker_storage_fill_ratio'), 'job'),
       alert: 'MusterStorageNearlyFull',
     },
     {
@@ -143,11 +144,11 @@ const redis: RowSpec = {
     {
       title: 'How full',
       description:
-        'Share of its limit that Redis has used; at 100 % no session is registered. 0 where it has no limit.',
+        'Share of its limit that Redis has used; at 100 % no session is registered. Unknown where it has no limit.',
       unit: units.PercentUnit,
       max: 1,
       thresholds: { at: [0.8, 0.95] },
-      queries: [maxBy(ofEach('registry_memory_fill_ratio'), 'job')],
+      queries: shareBy(ofEach('registry_memory_fill_ratio'), 'job'),
       alert: 'MusterRegistryNearlyFull',
     },
   ],

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import type { AppendResult, StreamStore } from '@muster/bus';
+import { StreamError, type AppendResult, type StreamStore } from '@muster/bus';
 import { MemoryBroker, type MemoryConnection } from '@muster/bus/memory';
 import { AppError, type OrgId, type QueryId } from '@muster/protocol';
 import { STREAMS } from '@muster/records';
@@ -9,9 +9,19 @@ import { json, type JsonAnswer } from './operation.js';
 import { RunningCalls } from './running-calls.js';
 
 const CALL: IdempotentCall = {
-  ...{ org: 'acme' as OrgId, principalId: 'token:ann', key: 'k', request: ['createToken'], onceBy: 'process' },
+  ...{
+    org: 'acme' as OrgId,
+    principalId: 'token:ann',
+    key: 'k',
+    request: ['createToken'],
+    onceBy: 'process',
+    ends: false,
+  },
 };
 const LOST: AppendResult = { kind: 'unavailable', maybeStored: true, cause: new Error('no acknowledgement') };
+const NO_ROOM: AppendResult = {
+  ...{ kind: 'unavailable', maybeStored: false, cause: new StreamError('storage_full', 'no room') },
+};
 
 let broker: MemoryBroker;
 let clock: FakeClock;
@@ -26,8 +36,8 @@ afterEach(() => {
   for (const { calls } of processes) calls.stop();
 });
 
-/** What happens to an append: it is stored and acknowledged, stored without, or neither; `late`: stored by `release`. */
-type Fate = 'kept' | 'unacknowledged' | 'lost' | 'late';
+/** What happens to an append: it is stored and acknowledged, stored without, or neither; `late`: stored by `release`; `full`: only what is essential is. */
+type Fate = 'kept' | 'unacknowledged' | 'lost' | 'late' | 'full';
 
 class ApiProcess {
   readonly connection: MemoryConnection = broker.connect();
@@ -59,7 +69,9 @@ class ApiProcess {
 
   async #append(...entry: Parameters<StreamStore['append']>): Promise<AppendResult> {
     const store = () => this.connection.streams.append(...entry);
-    if (this.fate === 'kept') return store();
+    const [, , options] = entry;
+    if (this.fate === 'kept' || (this.fate === 'full' && options?.essential === true)) return store();
+    if (this.fate === 'full') return NO_ROOM;
     if (this.fate === 'unacknowledged') await store();
     if (this.fate === 'late') this.#late.push(store);
     return LOST;
@@ -103,6 +115,38 @@ describe('whoever was told no may come again at once with the same key', () => {
     const [repeat] = await Promise.all([codeOf(other.run(perform)), one.release()]);
     expect(repeat).toBe(JSON.stringify({ n: 1 }));
     expect(performed).toBe(1);
+  });
+});
+
+describe('where the storage has room for nothing new', () => {
+  test('a call that makes something is refused before it runs, one that ends something runs, and what was done is kept', async () => {
+    const api = new ApiProcess();
+    api.fate = 'full';
+    expect(await codeOf(api.run(perform))).toBe('storage_full');
+    expect(performed).toBe(0);
+    const ends = { key: 'end', ends: true };
+    for (let i = 0; i < 2; i += 1) expect(await codeOf(api.run(perform, ends))).toBe(JSON.stringify({ n: 1 }));
+    api.fate = 'kept';
+    const filled = api.run(
+      () => {
+        api.fate = 'full';
+        return perform();
+      },
+      { key: 'before' },
+    );
+    expect(await codeOf(filled)).toBe(JSON.stringify({ n: 2 }));
+    expect(await codeOf(api.run(perform, { key: 'before' }))).toBe(JSON.stringify({ n: 2 }));
+  });
+
+  test('a call that was refused can be repeated, though no refusal was kept', async () => {
+    const api = new ApiProcess();
+    const refused = api.run(() => {
+      api.fate = 'full';
+      return Promise.reject(new AppError('storage_full', 'no'));
+    });
+    expect(await codeOf(refused)).toBe('storage_full');
+    api.fate = 'kept';
+    expect(await codeOf(api.run(perform))).toBe(JSON.stringify({ n: 1 }));
   });
 });
 

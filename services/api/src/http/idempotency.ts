@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { StreamStore } from '@muster/bus';
+import { isStorageFull, type AppendResult, type StreamStore } from '@muster/bus';
 import { AppError, decodeCbor, encodeCbor, newQueryId, type OrgId, type QueryId } from '@muster/protocol';
 import { STREAM_SUBJECTS, STREAMS } from '@muster/records';
 import { sleep, type Clock } from '@muster/runtime';
@@ -42,6 +42,8 @@ export interface IdempotentCall {
    * `query_id`: the query service, per id, so a repeat may run when nothing is known of an earlier one. `process`: nobody else.
    */
   readonly onceBy: 'service' | 'query_id' | 'process';
+  /** It ends something, so it is kept that it began also where there is no room for anything new. */
+  readonly ends: boolean;
 }
 
 interface Reservation {
@@ -90,7 +92,7 @@ export class Idempotency {
       } catch (error) {
         const free: KeptAnswer = { state: 'free', fingerprint, atMs: this.#clock.now() };
         // A refusal of one service says nothing of another that was asked too and may still begin: a repeat has the same id.
-        await this.#keep(subject, call.onceBy === 'query_id' ? { ...free, queryId } : free, seq);
+        await this.#keep(subject, call.onceBy === 'query_id' ? { ...free, queryId } : free, seq, call.ends);
         throw error;
       }
       const done = this.#done(fingerprint, answer);
@@ -115,9 +117,12 @@ export class Idempotency {
     let queryId = newQueryId(atMs);
     let after = 0;
     for (let round = 0; round < ROUNDS; round += 1) {
-      const seq = await this.#append(subject, { state: 'running', fingerprint, atMs, by, queryId }, after);
-      if (seq !== undefined) return { seq, queryId };
+      const running: KeptAnswer = { state: 'running', fingerprint, atMs, by, queryId };
+      const appended = await this.#append(subject, running, after, call.ends);
+      if (appended.kind === 'appended') return { seq: appended.seq, queryId };
       const entry = await this.#last(subject);
+      // A kept answer is given also where there is no room to begin anything.
+      if (appended.kind === 'unavailable' && entry?.kept.state !== 'done') throw nothingDone(appended.cause);
       if (entry === undefined) continue;
       const { kept } = entry;
       if (kept.fingerprint !== fingerprint) {
@@ -153,9 +158,13 @@ export class Idempotency {
     };
   }
 
-  /** Whether it is kept, here or by who took the key since. A failure is no error: the call was made, and must not look failed. */
-  async #keep(subject: string, kept: KeptAnswer, expectLastSubjectSeq: number): Promise<boolean> {
-    const result = await this.#streams.append(subject, encodeCbor(kept), { expectLastSubjectSeq, essential: true });
+  /**
+   * Whether it is kept, here or by who took the key since. A failure is no error: the call was made, and must not look failed. What was done is
+   * essential. That something failed is not: the entry of its beginning says enough once the call has ended.
+   */
+  async #keep(subject: string, kept: KeptAnswer, expectLastSubjectSeq: number, essential = true): Promise<boolean> {
+    const options = { expectLastSubjectSeq, ...(essential ? ({ essential } as const) : {}) };
+    const result = await this.#streams.append(subject, encodeCbor(kept), options);
     return result.kind !== 'unavailable';
   }
 
@@ -165,11 +174,16 @@ export class Idempotency {
     while (!(await this.#keep(subject, kept, expectLastSubjectSeq)) && this.#clock.monotonic() < untilMs);
   }
 
-  async #append(subject: string, kept: KeptAnswer, expectLastSubjectSeq: number): Promise<number | undefined> {
-    // Essential, because a cancel may have a key too. What is new is refused by those who keep it.
-    const result = await this.#streams.append(subject, encodeCbor(kept), { expectLastSubjectSeq, essential: true });
-    if (result.kind === 'unavailable') throw nothingDone(result.cause);
-    return result.kind === 'appended' ? result.seq : undefined;
+  async #append(
+    subject: string,
+    kept: KeptAnswer,
+    expectLastSubjectSeq: number,
+    essential: boolean,
+  ): Promise<AppendResult> {
+    const options = { expectLastSubjectSeq, ...(essential ? ({ essential } as const) : {}) };
+    const result = await this.#streams.append(subject, encodeCbor(kept), options);
+    if (result.kind === 'unavailable' && !isStorageFull(result.cause)) throw nothingDone(result.cause);
+    return result;
   }
 
   async #last(subject: string): Promise<{ readonly seq: number; readonly kept: KeptAnswer } | undefined> {

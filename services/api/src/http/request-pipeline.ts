@@ -121,7 +121,7 @@ export class RequestPipeline {
     const perform = (queryId?: QueryId) => operation.handle({ ...call, queryId } as never);
     if (key === undefined) return await perform();
     const of = [operation.id, request.originalUrl, canonicalJson(body ?? null)];
-    const identity = { ...caller, key, request: of, onceBy: onceBy(operation) };
+    const identity = { ...caller, key, request: of, onceBy: onceBy(operation), ends: operation.ends === true };
     // Sound: an operation that takes idempotency keys answers with JSON, never with a stream.
     const answer = await this.#parts.idempotency.run(
       identity,
@@ -226,7 +226,7 @@ export class RequestPipeline {
     const { audit } = this.#parts;
     const record = this.#auditRecord(operation, response, { principal, note }, outcome);
     if (principal === undefined || outcome.code === 'rate_limited') audit.recordRateLimited(record);
-    else audit.record(record);
+    else audit.record(record, { essential: isChange(operation, outcome, note) });
   }
 
   async #noteFirst(operation: Operation, response: Response, draft: AuditDraft): Promise<void> {
@@ -270,6 +270,11 @@ interface AuditDraft {
   recorded: boolean;
   /** Why somebody who signs in was refused. */
   refusal: string | undefined;
+}
+
+/** Whether the record is of a change that was made. Others use nothing of the storage's reserve. */
+function isChange({ method }: Operation, { outcome }: Outcome, note: AuditNote | undefined): boolean {
+  return outcome === 'allowed' && method !== 'get' && note?.details?.['replayed'] !== true;
 }
 
 function withTables(note: AuditNote | undefined, { details }: AppError): AuditNote {

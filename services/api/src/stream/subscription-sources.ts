@@ -1,6 +1,6 @@
 import { operations, type Subscription } from '@muster/api-contract';
 import { leastRole, roleAllows, type Permission } from '@muster/identity';
-import type { AuditTrail } from '@muster/audit';
+import type { AuditTrail, NewAuditRecord } from '@muster/audit';
 import type { StreamStore } from '@muster/bus';
 import type { Directory } from '@muster/directory';
 import { AppError, parseSelector, type QueryId, type Selector } from '@muster/protocol';
@@ -106,11 +106,12 @@ export class SubscriptionSources {
     const { past, minutes, layout, after = 0 } = subscription;
     const { agentId } = await findAgent(this.#parts, principal, subscription.agentId);
     const { org, id, name, sessionId } = principal;
-    audit.record({
+    const record: NewAuditRecord = {
       ...{ org, actor: id, actorName: name, action: operations.streamAgentMetrics.action, subject: agentId, from },
       ...{ outcome: 'allowed', ...(sessionId === undefined ? {} : { details: { session: sessionId } }) },
       ...(principal.selector === undefined ? {} : { scope: principal.selector }),
-    });
+    };
+    audit.record(record, { essential: false });
     return metricsEvents({
       ...{ hub: watches, clock, agentId, layout, scratch: this.#scratch, ...run },
       ...{ pastMs: past, minutesMs: minutes, afterMs: after },

@@ -34,7 +34,7 @@ export class CommandAudit {
     const isProblem = reply.t === 'problem';
     const command = reply.t === 'command' ? reply.command : undefined;
     const subject = command?.record.id ?? ('id' in request ? request.id : undefined);
-    this.#trail.record({
+    const record: NewAuditRecord = {
       ...by(caller),
       org,
       action: ACTIONS[request.t],
@@ -55,7 +55,9 @@ export class CommandAudit {
         ...(reply.t === 'command' && reply.repeated ? { repeated: true } : {}),
         ...(isProblem ? { message: reply.message } : {}),
       },
-    });
+    };
+    // Nothing was done, however often it is asked.
+    this.#trail.record(record, { essential: false });
   }
 
   delivered(command: OpenCommand, targets: number, gateways: number, broadcast: boolean): void {

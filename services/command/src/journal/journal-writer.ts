@@ -1,9 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import type { StreamStore } from '@muster/bus';
+import { isStorageFull, type StreamStore } from '@muster/bus';
 import type { CommandId, OrgId } from '@muster/protocol';
 import { encodeJournalEntry, STREAM_SUBJECTS, type JournalEntry } from '@muster/records';
 import { fullJitter, sleep, type Clock } from '@muster/runtime';
-import { isStorageFull } from '@muster/service-base';
 import type { JournalLag } from './journal-lag.js';
 import type { JournalMetrics } from './journal-metrics.js';
 
@@ -43,15 +42,19 @@ function isEssential({ t }: JournalEntry): boolean {
 export class JournalWriter {
   readonly #options: JournalWriterOptions;
   #isAway = false;
-  #keepsSinceMs = 0;
+  /** Monotonic. */
+  #keepsSinceMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: JournalWriterOptions) {
     this.#options = options;
   }
 
-  /** Since when what is reported can be kept, as far as this process has tried: when an entry last failed that ends something, or the first one after that was taken. */
-  get keepsSinceMs(): number {
-    return this.#keepsSinceMs;
+  /**
+   * For how long what is reported can be kept, as far as this process has tried: since an entry last failed that ends something, or the first
+   * one after that was taken. `Infinity` when none failed.
+   */
+  get keepsForMs(): number {
+    return this.#options.clock.monotonic() - this.#keepsSinceMs;
   }
 
   /** Does not throw when the broker fails. */
@@ -97,7 +100,7 @@ export class JournalWriter {
   }
 
   #note(isAway: boolean): void {
-    if (isAway || this.#isAway) this.#keepsSinceMs = this.#options.clock.now();
+    if (isAway || this.#isAway) this.#keepsSinceMs = this.#options.clock.monotonic();
     this.#isAway = isAway;
   }
 }

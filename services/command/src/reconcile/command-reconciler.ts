@@ -89,6 +89,12 @@ export class CommandReconciler {
     for (const reconciled of this.#commands.values()) reconciled.resume(atMs);
   }
 
+  /** The time was set by so much. Nothing is overdue by that: endpoints are heard first. */
+  timeSet(byMs: number): void {
+    for (const reconciled of this.#commands.values()) reconciled.timeSet(byMs);
+    this.hearsAgain();
+  }
+
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#options.clock.clear(this.#timer);

@@ -23,8 +23,8 @@ export interface ReconcileStepsOptions {
   readonly routes: Pick<Routes, 'of'>;
   readonly deliveries: Pick<DeliverySender, 'deliver' | 'cancel'>;
   readonly audit: Pick<CommandAudit, 'delivered'>;
-  /** Since when this service hears what is sent over the broker, and can keep it in the journal. */
-  readonly hearsSinceMs: () => number;
+  /** For how long this service hears what is sent over the broker, can keep it in the journal, and knows the time. */
+  readonly hearsForMs: () => number;
 }
 
 /** The reconciler tries again, so an append is not retried for long. */
@@ -81,7 +81,7 @@ export class ReconcileSteps {
 
   /** Checks what depends on the time: expiry, missing reports, the next wave of a rollout. */
   async check(reconciled: ReconciledCommand): Promise<void> {
-    const { clock } = this.#options;
+    const { clock, hearsForMs } = this.#options;
     const { fold, record } = reconciled.command;
     const nowMs = clock.now();
     reconciled.checkMs = nextCheck(reconciled.command, nowMs);
@@ -90,7 +90,7 @@ export class ReconcileSteps {
         await this.#giveUp(reconciled, 'not_approved', 'nobody approved it before it expired');
       return;
     }
-    const due = overdue(fold, nowMs, { sinceMs: this.#options.hearsSinceMs(), arrivedMs: reconciled.arrivedMs });
+    const due = overdue(fold, nowMs, { sinceMs: nowMs - hearsForMs(), arrivedMs: reconciled.arrivedMs });
     const silent = [...due.silent, ...(await this.#silent(reconciled, due.late))];
     const changes = changesOf({ ...due, silent });
     if (changes.length > 0) {

@@ -72,6 +72,16 @@ export class ReconciledCommand {
     return Math.min(this.checkMs, this.retryMs, this.lookMs);
   }
 
+  /** The time was set by so much: what was noted, and what is planned, is as far away as it was. */
+  timeSet(byMs: number): void {
+    this.checkMs += byMs;
+    this.retryMs += byMs;
+    this.lookMs += byMs;
+    this.awayLookMs += byMs;
+    this.#resumedMs += byMs;
+    for (const [target, atMs] of this.arrivedMs) this.arrivedMs.set(target, atMs + byMs);
+  }
+
   /** What the endpoints know is not known here: they are offered everything that is open, once. */
   resume(atMs: number): void {
     this.#resumedMs = atMs;

@@ -28,6 +28,8 @@ export interface CommandRequestHandlerOptions {
   readonly bus: Bus;
   readonly instance: CommandServiceId;
   readonly clock: Clock;
+  /** The one that the heartbeats tell: the terms of requests are by it. */
+  readonly heartbeatClock: Pick<Clock, 'now'>;
   readonly logger: Logger;
   readonly metrics: RequestMetrics;
   readonly tracer: Tracer;
@@ -139,14 +141,14 @@ export class CommandRequestHandler {
   }
 
   async #answer(message: BusMessage): Promise<void> {
-    const { bus, metrics, clock, logger, audit, seal, tracer } = this.#options;
+    const { bus, metrics, clock, heartbeatClock, logger, audit, seal, tracer } = this.#options;
     const startedMs = clock.monotonic();
     let request: (CommandRequest & RequestTerms) | undefined;
     let reply: CommandReply;
     let span = NO_SPAN;
     try {
       request = openRequest(message.data, seal, clock.now());
-      if (isExpired(request, clock.now())) return this.#drop(message, request, 'expired');
+      if (isExpired(request, heartbeatClock.now())) return this.#drop(message, request, 'expired');
       if (this.#draining) return this.#drop(message, request, 'draining');
       if (!isComplete(request)) throw new AppError('bad_request', 'the request is not whole');
       if (KINDS.has(request.t)) span = tracer.part(`command ${request.t}`, request.traceparent, REQUEST_SPAN);

@@ -69,6 +69,7 @@ describe('a request to one command service', () => {
         bus,
         instance,
         clock: harness.clock,
+        heartbeatClock: harness.clock,
         logger: silentLogger,
         tracer: NO_TRACER,
         metrics: requestMetrics(createMetrics('command')),

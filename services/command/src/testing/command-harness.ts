@@ -28,7 +28,7 @@ import {
   type JournalEntry,
   decodeRecord,
 } from '@muster/records';
-import { createMetrics, NO_TRACER, silentLogger, type Logger } from '@muster/runtime';
+import { createMetrics, NO_TRACER, silentLogger, type Clock, type Timer, type Logger } from '@muster/runtime';
 import { FakeClock } from '@muster/runtime/testing';
 import { MemoryRegistry } from '@muster/testkit';
 import { createCommandService } from '../command-service.js';
@@ -71,6 +71,37 @@ export interface HarnessOptions {
   readonly logger?: Logger;
 }
 
+/** The clock of another machine: time passes alike, and it says something else. */
+class SkewedClock implements Clock {
+  readonly #clock: Clock;
+  readonly #aheadMs: () => number;
+
+  constructor(clock: Clock, aheadMs: () => number) {
+    this.#clock = clock;
+    this.#aheadMs = aheadMs;
+  }
+
+  now(): number {
+    return this.#clock.now() + this.#aheadMs();
+  }
+
+  monotonic(): number {
+    return this.#clock.monotonic();
+  }
+
+  setTimeout(run: () => void, delayMs: number): Timer {
+    return this.#clock.setTimeout(run, delayMs);
+  }
+
+  setInterval(run: () => void, everyMs: number): Timer {
+    return this.#clock.setInterval(run, everyMs);
+  }
+
+  clear(timer: Timer | undefined): void {
+    this.#clock.clear(timer);
+  }
+}
+
 /** Command services over a broker in memory, with fake agents, gateways and clock. */
 export class CommandHarness {
   readonly broker = new MemoryBroker();
@@ -96,11 +127,18 @@ export class CommandHarness {
     await this.connection.stop();
   }
 
-  async service(): Promise<HarnessService> {
+  /** `aheadMs`: how far the wall clock of its machine is ahead of the others. */
+  async service({ aheadMs = () => 0 }: { readonly aheadMs?: () => number } = {}): Promise<HarnessService> {
     const { keys, policyFile, wrap = (broker) => broker, logger = silentLogger } = this.#options;
     const connection = this.broker.connect();
     const { instance, components } = createCommandService({
-      ...{ registry: this.registry, clock: this.clock, logger, metrics: createMetrics('command'), tracer: NO_TRACER },
+      ...{
+        registry: this.registry,
+        clock: new SkewedClock(this.clock, aheadMs),
+        logger,
+        metrics: createMetrics('command'),
+        tracer: NO_TRACER,
+      },
       broker: { ...wrap(connection), stop: () => connection.stop() },
       keys: new CommandKeys(keys.signing, keys.list),
       config: { policyFile, keepEnded: 1_000, journalPatienceMs: 2_000 },

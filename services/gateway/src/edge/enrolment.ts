@@ -10,9 +10,9 @@ import {
   type NamedKey,
 } from '@muster/identity';
 import type { EnrolmentSecretBounds } from '@muster/messages';
+import { isStorageFull } from '@muster/bus';
 import { factsSchema, isOrgId, labelFaults, type AgentId, type Facts, type Labels, type OrgId } from '@muster/protocol';
 import type { Clock, Logger, Metrics } from '@muster/runtime';
-import { isStorageFull } from '@muster/service-base';
 import type { OperatorOverrides } from '../foundation/operator-overrides.js';
 import type { DenialAuditor } from '../sessions/admission/denial-auditor.js';
 import { factsDigest } from '../sessions/admission/facts-digest.js';

@@ -102,10 +102,10 @@ export class GatewayFailureDetector {
       held.heard(heartbeat);
       this.heard(heartbeat.gateway);
     });
-    hearing.listen(() => void this.#readLeases());
+    hearing.listen(() => this.#look());
     this.#timer = clock.setInterval(() => {
       this.#forgetSilent();
-      void this.#readLeases();
+      this.#look();
     }, LOOK_MS);
   }
 
@@ -214,14 +214,21 @@ export class GatewayFailureDetector {
     return hearing.forMs !== undefined && this.#readMs >= clock.monotonic() - hearing.forMs;
   }
 
+  /** Tries again at the next look when the leases cannot be read. */
+  #look(): void {
+    void this.#readLeases().catch((error: unknown) => {
+      this.#options.logger.warn('the leases of gateways cannot be read', { err: error });
+    });
+  }
+
   /** Reads the leases once each time that this process begins to hear: of who lives, and of who lived a moment ago. */
   async #readLeases(): Promise<void> {
     const { registry, clock, hearing } = this.#options;
     if (hearing.forMs === undefined || this.#hasReadLeases || this.#isReading) return;
     this.#isReading = true;
     const startedMs = clock.monotonic();
-    const [live, lapsed] = await Promise.all([registry.gateways(), registry.lease.lapsed(LOST_MS)]);
-    this.#isReading = false;
+    const both = Promise.all([registry.gateways(), registry.lease.lapsed(LOST_MS)]);
+    const [live, lapsed] = await both.finally(() => (this.#isReading = false));
     if (live.kind !== 'gateways' || lapsed.kind !== 'gateways') return;
     this.#readMs = startedMs;
     for (const { gatewayId, remainingMs } of [...live.gateways, ...lapsed.gateways]) {

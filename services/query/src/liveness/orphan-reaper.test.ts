@@ -38,13 +38,14 @@ afterEach(async () => {
   if (harness.clock.pendingTimers > 0) throw new Error(`${harness.clock.pendingTimers} timers were left`);
 });
 
-const heartbeat = (coordinator: CoordinatorId): void => {
+const heartbeat = (coordinator: CoordinatorId, nowMs?: number): void => {
   const message: CoordinatorHeartbeat = {
     t: 'owner_beat',
     owner: coordinator,
     queries: [],
     operators: [],
     stopping: false,
+    ...(nowMs === undefined ? {} : { nowMs }),
   };
   harness.connection.bus.publish(SUBJECTS.coordinatorHeartbeats, encodeBusMessage(message));
 };
@@ -136,6 +137,28 @@ describe('orphan reaper', () => {
     await harness.pass(300);
     expect(interrupted).toEqual([]);
     await harness.pass(1_000);
+    expect(interrupted).toEqual([record.id]);
+  });
+
+  test.each([
+    ['behind', -3_000],
+    ['ahead', 3_600_000],
+  ])('judges a deadline by the clock of the coordinator that set it, with its own %s', async (_, offMs) => {
+    await harness.pass(10_000);
+    const coordinator = newCoordinatorId();
+    // The clock of this process is off by so much against the coordinator's.
+    const theirs = (): number => harness.clock.now() - offMs;
+    const record = harness.record({ owner: coordinator, deadlineMs: theirs() + 10_000 });
+    running.push({ record, seq: 1 });
+    for (let i = 0; i < 8; i += 1) {
+      heartbeat(coordinator, theirs());
+      await harness.pass(1_000);
+    }
+    // Not heard for 1.9 s and without an answer, a moment before the deadline.
+    heartbeat(coordinator, theirs());
+    await harness.pass(1_900);
+    expect(interrupted).toEqual([]);
+    await harness.pass(1_500);
     expect(interrupted).toEqual([record.id]);
   });
 

@@ -9,6 +9,7 @@ interface Pending extends Timer {
 /** A clock for tests: time stands still until `advance` moves it, and timers fire in the order of their due times. */
 export class FakeClock implements Clock {
   #nowMs: number;
+  #skewMs = 0;
   readonly #startMs: number;
   readonly #pending = new Set<Pending>();
 
@@ -23,7 +24,7 @@ export class FakeClock implements Clock {
   }
 
   now(): number {
-    return this.#nowMs;
+    return this.#nowMs + this.#skewMs;
   }
 
   monotonic(): number {
@@ -40,6 +41,11 @@ export class FakeClock implements Clock {
 
   clear(timer: Timer | undefined): void {
     if (timer !== undefined) this.#pending.delete(timer as Pending);
+  }
+
+  /** Sets the wall clock, and no other. */
+  jump(byMs: number): void {
+    this.#skewMs += byMs;
   }
 
   /** Moves time on and fires, at its own moment each, everything that falls due on the way, also what those timers start. */

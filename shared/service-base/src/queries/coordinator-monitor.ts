@@ -13,11 +13,19 @@ import type { Clock } from '@muster/runtime';
 const FORGET_MS = 600_000;
 const PING_TIMEOUT_MS = 700;
 
-/** Listens to the heartbeats of coordinators: knows which of them have gone silent. */
+/** What a coordinator last said. */
+interface Heard {
+  /** On the monotonic clock of this process. */
+  readonly atMs: number;
+  /** Its wall clock against that monotonic clock, from its last heartbeat with a time. */
+  readonly offsetMs: number | undefined;
+}
+
+/** Listens to the heartbeats of coordinators: knows which of them have gone silent, and what their clocks say. */
 export class CoordinatorMonitor {
   readonly #bus: Bus;
   readonly #clock: Clock;
-  readonly #heardMs = new Map<CoordinatorId, number>();
+  readonly #heard = new Map<CoordinatorId, Heard>();
   #subscription: BusSubscription | undefined;
 
   readonly #onHeard: (coordinator: CoordinatorId) => void;
@@ -37,8 +45,8 @@ export class CoordinatorMonitor {
     this.#subscription = this.#bus.subscribe(SUBJECTS.coordinatorHeartbeats, ({ data }) => {
       const heartbeat = decodeBusMessage<CoordinatorHeartbeat>(data, 'owner_beat');
       if (heartbeat === undefined) return;
-      if (!this.#heardMs.has(heartbeat.owner)) this.#forget();
-      this.#heard(heartbeat.owner);
+      if (!this.#heard.has(heartbeat.owner)) this.#forget();
+      this.#note(heartbeat.owner, heartbeat.nowMs);
       this.#onHeard(heartbeat.owner);
     });
   }
@@ -49,8 +57,17 @@ export class CoordinatorMonitor {
 
   /** Time since a coordinator was last heard; `Infinity` when it never was. */
   silenceMs(coordinator: CoordinatorId): number {
-    const heardMs = this.#heardMs.get(coordinator);
-    return heardMs === undefined ? Number.POSITIVE_INFINITY : this.#clock.monotonic() - heardMs;
+    const heard = this.#heard.get(coordinator);
+    return heard === undefined ? Number.POSITIVE_INFINITY : this.#clock.monotonic() - heard.atMs;
+  }
+
+  /**
+   * What the wall clock of a coordinator says now: deadlines of its queries are by that clock, and the one of this process may be off. For a
+   * coordinator that was never heard it is the clock of the one that was heard last, and only where none was that of this process.
+   */
+  nowMs(coordinator: CoordinatorId): number {
+    const offsetMs = this.#heard.get(coordinator)?.offsetMs ?? this.#newestOffsetMs();
+    return offsetMs === undefined ? this.#clock.now() : this.#clock.monotonic() + offsetMs;
   }
 
   /**
@@ -65,17 +82,25 @@ export class CoordinatorMonitor {
     if (result.kind === 'disconnected') return true;
     if (result.kind === 'timeout') return this.silenceMs(coordinator) < PING_TIMEOUT_MS || !(await passedOn);
     if (result.kind !== 'reply' || decodeBusMessage<GatewayReply>(result.data, 'ok') === undefined) return false;
-    this.#heard(coordinator);
+    this.#note(coordinator);
     return true;
   }
 
-  #heard(coordinator: CoordinatorId): void {
-    this.#heardMs.set(coordinator, this.#clock.monotonic());
+  #note(coordinator: CoordinatorId, nowMs?: number): void {
+    const atMs = this.#clock.monotonic();
+    const offsetMs = nowMs === undefined ? this.#heard.get(coordinator)?.offsetMs : nowMs - atMs;
+    this.#heard.set(coordinator, { atMs, offsetMs });
+  }
+
+  #newestOffsetMs(): number | undefined {
+    let newest: Heard | undefined;
+    for (const heard of this.#heard.values())
+      if (heard.offsetMs !== undefined && (newest === undefined || heard.atMs > newest.atMs)) newest = heard;
+    return newest?.offsetMs;
   }
 
   #forget(): void {
     const nowMs = this.#clock.monotonic();
-    for (const [coordinator, heardMs] of this.#heardMs)
-      if (nowMs - heardMs > FORGET_MS) this.#heardMs.delete(coordinator);
+    for (const [coordinator, { atMs }] of this.#heard) if (nowMs - atMs > FORGET_MS) this.#heard.delete(coordinator);
   }
 }

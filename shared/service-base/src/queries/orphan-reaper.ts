@@ -9,7 +9,7 @@ export interface OrphanReaperOptions {
   readonly hears: () => boolean;
   readonly clock: Clock;
   readonly logger: Logger;
-  readonly monitor: Pick<CoordinatorMonitor, 'silenceMs' | 'isAlive'>;
+  readonly monitor: Pick<CoordinatorMonitor, 'silenceMs' | 'nowMs' | 'isAlive'>;
   /** Queries whose record says that they run. */
   readonly running: () => Iterable<StoredQuery>;
   /** The coordinator in this process, and which queries it runs. */
@@ -75,11 +75,11 @@ export class OrphanReaper {
   }
 
   #isSuspect({ record: { owner, deadlineMs } }: StoredQuery, seenForMs: number): boolean {
-    const { own, monitor, clock, silenceMs: patienceMs = SILENCE_MS } = this.#options;
+    const { own, monitor, silenceMs: patienceMs = SILENCE_MS } = this.#options;
     if (owner === own?.coordinatorId) return seenForMs >= OWN_MS;
     const silenceMs = monitor.silenceMs(owner);
     if (Math.min(silenceMs, seenForMs) >= patienceMs) return true;
-    const isOverdue = clock.now() >= deadlineMs + OVERDUE_MS;
+    const isOverdue = monitor.nowMs(owner) >= deadlineMs + OVERDUE_MS;
     return isOverdue && seenForMs >= RECONNECT_MS && silenceMs >= HEARD_MS;
   }
 
