@@ -73,6 +73,11 @@ export class NatsConnection {
     this.#world.moments.happened(moment, this.#process);
   }
 
+  /** A handler of this process threw: a bug in what is simulated. */
+  handlerThrew(error: unknown, subject: string): void {
+    this.#world.handlerThrew(error, subject);
+  }
+
   /** Resolves at the next loss of the connection. */
   lost(): { readonly promise: Promise<'lost'>; readonly done: () => void } {
     let tell: () => void = () => undefined;

@@ -16,6 +16,7 @@ import { keepSchedules } from '../nodes/scheduled-scans.js';
 import { QueryNode } from '../nodes/query-node.js';
 import { violations, type Violation } from '../properties/violations.js';
 import { replaceGlobals } from '../world/replace-globals.js';
+import { STANDSTILL, StandstillError } from '../world/program-errors.js';
 import { EPOCH_MS, World, type TimelineEntry } from '../world/world.js';
 import { SETTLED_MS } from '../plans/make-plan.js';
 import type { Plan } from '../plans/plan.js';
@@ -36,20 +37,34 @@ const CALM_MS = 6_000;
 
 let identities: Promise<readonly Identity[]> | undefined;
 const MOST_ENDPOINTS = 16;
+/** What watches over a process starts it again so soon after a crash. */
+const RESTART_MS = 1_000;
 
 /** Runs one history to its end and judges it. Histories run one after the other: the globals of this process are the world's meanwhile. */
 export async function runHistory(plan: Plan): Promise<History> {
   const known = await (identities ??= makeIdentities(MOST_ENDPOINTS));
   const world = new World(plan.seed);
   const restore = replaceGlobals(world);
+  // Node calls it within the event in which nobody has handled it.
+  const rejected = (error: unknown): void => world.crash(error);
+  process.on('unhandledRejection', rejected);
   try {
-    return await live(world, plan, known);
+    return told(world, await live(world, plan, known));
+  } catch (error) {
+    if (!(error instanceof StandstillError)) throw error;
+    return told(world, [{ property: STANDSTILL, what: `${error.who}: ${error.message}` }]);
   } finally {
+    process.off('unhandledRejection', rejected);
     restore();
   }
 }
 
-async function live(world: World, plan: Plan, known: readonly Identity[]): Promise<History> {
+function told({ timeline, events, nowMs }: World, found: readonly Violation[]): History {
+  return { violations: found, timeline, events, virtualMs: nowMs - EPOCH_MS };
+}
+
+/** Returns what did not hold. */
+async function live(world: World, plan: Plan, known: readonly Identity[]): Promise<readonly Violation[]> {
   const brokers: Brokers = { nats: new NatsServer(world), redis: new RedisServer(world) };
   for (const definition of Object.values(STREAMS)) brokers.nats.store.ensure(definition);
   await enrol(world, brokers, { identities: known.slice(0, plan.endpoints.length), plan });
@@ -70,6 +85,16 @@ async function live(world: World, plan: Plan, known: readonly Identity[]): Promi
   for (const node of nodes) node.start();
   const caller = new Caller(world, { apis, endpoints });
   const services = new Map(nodes.map((node) => [node.process.name, node]));
+  const supervisor = world.process('supervisor');
+  world.onCrash = (crashed) => {
+    const node = services.get(crashed.name);
+    if (node === undefined) return;
+    world.schedule(supervisor, RESTART_MS, () => {
+      if (crashed.state !== 'down') return;
+      crashed.revive();
+      node.start();
+    });
+  };
   const faults = new Faults(world, { brokers, services });
   for (const fault of plan.faults) faults.plan(fault);
   const later = (atMs: number, run: () => Promise<void>): void =>
@@ -81,7 +106,8 @@ async function live(world: World, plan: Plan, known: readonly Identity[]): Promi
   const judge = async (): Promise<Violation[]> => {
     const found = await brokers.redis.registry.lookup(endpoints.map(({ identity }) => identity.agentId));
     const presence = found.kind === 'found' ? found.agents : undefined;
-    return violations(caller, { endpoints, nats: brokers.nats, faults: faults.log, nowMs: world.nowMs, presence });
+    const { errors, nowMs } = world;
+    return violations(caller, { endpoints, nats: brokers.nats, faults: faults.log, nowMs, presence, errors });
   };
   const askedMs = Math.max(
     SETTLED_MS,
@@ -100,12 +126,7 @@ async function live(world: World, plan: Plan, known: readonly Identity[]): Promi
     if (isLate || (world.nowMs >= EPOCH_MS + sinceMs + CALM_MS && caller.isDone && (await judge()).length === 0)) break;
     await world.run(world.nowMs + 1_000);
   }
-  return {
-    violations: await judge(),
-    timeline: world.timeline,
-    events: world.events,
-    virtualMs: world.nowMs - EPOCH_MS,
-  };
+  return judge();
 }
 
 /** Writes the identities of all endpoints, as enrolment does, which of them were told to poll, and the schedules that there are. */

@@ -8,18 +8,18 @@ const WORKER = fileURLToPath(new URL('./worker.js', import.meta.url));
 export interface SeedsOptions extends Omit<Job, 'seed'> {
   readonly first: number;
   readonly count: number;
-  /** How many processes; 1: in this one. */
+  /** How many processes; 0: in this one, for a debugger. */
   readonly workers: number;
 }
 
 /** What came of each seed, in their order, whichever process was quicker. A history replaces the globals of its process, so each runs one. */
 export async function* runSeeds({ first, count, workers, ...job }: SeedsOptions): AsyncGenerator<Outcome> {
   const seeds = Array.from({ length: count }, (_, index) => first + index);
-  if (workers === 1) {
+  if (workers === 0) {
     for (const seed of seeds) yield await runSeed({ seed, ...job });
     return;
   }
-  const children = Array.from({ length: workers }, () => fork(WORKER));
+  const children = new Set(Array.from({ length: workers }, () => fork(WORKER)));
   const running = new Map<number, Promise<Outcome>>();
   try {
     const idle = [...children];
@@ -27,9 +27,14 @@ export async function* runSeeds({ first, count, workers, ...job }: SeedsOptions)
     const run = async (seed: number): Promise<Outcome> => {
       const child = idle.pop() ?? (await new Promise<ChildProcess>((resolve) => waiting.push(resolve)));
       const outcome = await ask(child, { seed, ...job });
+      const free = child.connected ? child : fork(WORKER);
+      if (free !== child) {
+        children.delete(child);
+        children.add(free);
+      }
       const next = waiting.shift();
-      if (next === undefined) idle.push(child);
-      else next(child);
+      if (next === undefined) idle.push(free);
+      else next(free);
       return outcome;
     };
     for (const seed of seeds) {
@@ -41,7 +46,7 @@ export async function* runSeeds({ first, count, workers, ...job }: SeedsOptions)
   } finally {
     // What still runs is not waited for when one history was enough.
     for (const outcome of running.values()) outcome.catch(() => undefined);
-    await Promise.all(children.map(ended));
+    await Promise.all([...children].map(ended));
   }
 }
 
@@ -61,9 +66,14 @@ async function ended(child: ChildProcess): Promise<void> {
   await exit;
 }
 
+/** A process that ends meanwhile has said why, or could not. */
 function ask(child: ChildProcess, job: Job): Promise<Outcome> {
-  return new Promise((resolve, reject) => {
-    const lost = (code: number | null): void => reject(new Error(`the process of seed ${job.seed} ended with ${code}`));
+  const { seed } = job;
+  return new Promise((resolve) => {
+    const lost = (code: number | null, signal: string | null): void => {
+      const text = `seed ${seed}\nFAILED: its process ended by ${signal ?? `itself, with ${code}`}\n`;
+      resolve({ seed, isBroken: true, events: 0, virtualMs: 0, text });
+    };
     child.once('exit', lost);
     child.once('message', (outcome) => {
       child.off('exit', lost);

@@ -1,7 +1,10 @@
+import { errorText } from '../world/program-errors.js';
 import { makePlan } from '../plans/make-plan.js';
 import { report } from './report.js';
-import { runHistory } from './run-history.js';
+import { runHistory, type History } from './run-history.js';
 import { shrink } from './shrink.js';
+import { watchStandstill } from './watch-standstill.js';
+import type { Plan } from '../plans/plan.js';
 
 /** What came of the history of one seed. */
 export interface Outcome {
@@ -17,16 +20,34 @@ export interface Job {
   readonly seed: number;
   readonly shrinks: boolean;
   readonly reports: boolean;
+  /** How much processor time one history may take; afterwards it counts as one that never ends. */
+  readonly mostMs: number;
 }
 
-export async function runSeed({ seed, shrinks, reports }: Job): Promise<Outcome> {
+let begins: ((seed: number) => void) | undefined;
+
+export async function runSeed(job: Job): Promise<Outcome> {
+  const { seed } = job;
+  begins ??= watchStandstill(job.mostMs);
+  try {
+    return await run(job, (plan) => {
+      begins?.(seed);
+      return runHistory(plan);
+    });
+  } catch (error) {
+    // A mistake of the simulation, of which the others know nothing.
+    return { seed, isBroken: true, events: 0, virtualMs: 0, text: `seed ${seed}\nFAILED: ${errorText(error)}\n` };
+  }
+}
+
+async function run({ seed, shrinks, reports }: Job, live: (plan: Plan) => Promise<History>): Promise<Outcome> {
   const plan = makePlan(seed);
-  const history = await runHistory(plan);
+  const history = await live(plan);
   const { events, virtualMs, violations } = history;
   const isBroken = violations.length > 0;
   const told = { seed, isBroken, events, virtualMs };
   if (!isBroken && !reports) return told;
-  const shown = isBroken && shrinks ? await shrink({ plan, history }) : { plan, history };
+  const shown = isBroken && shrinks ? await shrink({ plan, history }, live) : { plan, history };
   return { ...told, text: `seed ${seed}\n${report(shown.plan, shown.history)}\n` };
 }
 

@@ -2,6 +2,7 @@ import type { Timer } from '@muster/runtime';
 import { drain } from './drain.js';
 import { EventQueue, type QueuedEvent } from './event-queue.js';
 import { Moments } from './moments.js';
+import { errorText, framesOf, StandstillError, type ProgramError } from './program-errors.js';
 import { Random } from './random.js';
 
 /** Taken before anything is replaced. */
@@ -10,8 +11,15 @@ interface WorldEvent extends QueuedEvent {
   readonly process: SimulatedProcess;
   readonly incarnation: number;
   readonly run: () => void;
+  /** Who made it, when the world looks for what keeps it from going on. */
+  readonly from: Error | undefined;
   cancelled: boolean;
 }
+
+/** More happens within a millisecond only where nobody waits for anything: at most 1,500 events do in the fixed histories. */
+const MOST_AT_ONCE = 20_000;
+/** When it begins to look who makes them. */
+const MANY_AT_ONCE = 19_000;
 
 /** What the world notes for people: who did what, and when. */
 export interface TimelineEntry {
@@ -38,8 +46,14 @@ export class World {
   current: SimulatedProcess;
   /** How many events have happened. */
   events = 0;
+  /** What programs did that none may do. */
+  readonly errors: ProgramError[] = [];
+  /** Called when a process has crashed; who runs it starts it again. */
+  onCrash: (process: SimulatedProcess) => void = () => undefined;
   readonly #queue = new EventQueue<WorldEvent>();
   #order = 0;
+  /** How much has happened in the millisecond that began then. */
+  readonly #atOnce = { sinceMs: 0, events: 0 };
 
   constructor(seed: number) {
     this.random = new Random(seed, 1);
@@ -58,6 +72,7 @@ export class World {
       process,
       incarnation: process.incarnation,
       run,
+      from: this.#atOnce.events > MANY_AT_ONCE ? new Error('scheduled') : undefined,
       cancelled: false,
     };
     this.#queue.push(event);
@@ -73,7 +88,27 @@ export class World {
     this.timeline.push({ atMs: this.nowMs - EPOCH_MS, who: who.name, what });
   }
 
-  /** Lets events happen until this moment, or until `isOver`. */
+  /** A program threw what it does not handle, or rejected a promise for which nobody waits: as in production its process ends. */
+  crash(error: unknown, process: SimulatedProcess = this.current): void {
+    const what = errorText(error);
+    this.errors.push({ property: 'no process ends by an error that nobody handles', who: process.name, what });
+    this.note(`crashes: ${what}`, process);
+    process.kill();
+    this.onCrash(process);
+  }
+
+  /** A handler of a message threw; what called it goes on. */
+  handlerThrew(error: unknown, subject: string): void {
+    const what = `${subject}: ${errorText(error)}`;
+    this.errors.push({ property: 'no handler of messages throws', who: this.current.name, what });
+    this.note(`throws at a message on ${what}`);
+  }
+
+  /**
+   * Lets events happen until this moment, or until `isOver`.
+   *
+   * @throws StandstillError when time does not go on.
+   */
   run(untilMs: number, isOver: () => boolean = () => false): Promise<void> {
     return new Promise((resolve, reject) => {
       // Not from within a promise: what waits for promises would not run between two events then.
@@ -100,11 +135,26 @@ export class World {
       this.#queue.pop();
       if (this.#happens(next)) {
         this.current = next.process;
-        next.run();
+        this.#count(next);
+        try {
+          next.run();
+        } catch (error) {
+          this.crash(error);
+        }
         drain();
         this.current = outside;
       }
     }
+  }
+
+  #count({ process, from }: WorldEvent): void {
+    const atOnce = this.#atOnce;
+    if (this.nowMs >= atOnce.sinceMs + 1) Object.assign(atOnce, { sinceMs: this.nowMs, events: 0 });
+    atOnce.events += 1;
+    if (atOnce.events <= MOST_AT_ONCE) return;
+    const what = `${MOST_AT_ONCE} events within a millisecond; the next one is made ${framesOf(from ?? new Error())}`;
+    this.note(`works without waiting: ${what}`, process);
+    throw new StandstillError(process.name, what);
   }
 
   /** Whether it happens now: not when its process is gone, and later when that stands still. */
