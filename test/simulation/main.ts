@@ -10,7 +10,7 @@ Runs the real services in a simulated world, with faults by seed, and judges wha
   --seed N        the first seed; default: by the time of day
   --histories M   how many, each with the next seed; default 1
   --workers W     in how many processes; 0: in this one; default: one for each core
-  --most-ms MS    how much processor time one history may take before it counts as one that never ends; default 60000
+  --most-ms MS    how much processor time one history may take before it counts as one that never ends; default 20000
   --no-shrink     do not look for the smallest history that still breaks a promise
   --keep-going    go on after a history that breaks a promise
   --timeline      print what happened, also where every promise held
@@ -21,7 +21,7 @@ const { values } = parseArgs({
     seed: { type: 'string' },
     histories: { type: 'string', default: '1' },
     workers: { type: 'string' },
-    'most-ms': { type: 'string', default: '60000' },
+    'most-ms': { type: 'string', default: '20000' },
     'keep-going': { type: 'boolean', default: false },
     'no-shrink': { type: 'boolean', default: false },
     timeline: { type: 'boolean', default: false },

@@ -21,17 +21,17 @@ export async function* runSeeds({ first, count, workers, ...job }: SeedsOptions)
   }
   const children = new Set(Array.from({ length: workers }, () => fork(WORKER)));
   const running = new Map<number, Promise<Outcome>>();
+  let isOver = false;
   try {
     const idle = [...children];
     const waiting: ((child: ChildProcess) => void)[] = [];
     const run = async (seed: number): Promise<Outcome> => {
       const child = idle.pop() ?? (await new Promise<ChildProcess>((resolve) => waiting.push(resolve)));
       const outcome = await ask(child, { seed, ...job });
-      const free = child.connected ? child : fork(WORKER);
-      if (free !== child) {
-        children.delete(child);
-        children.add(free);
-      }
+      if (isOver) return outcome;
+      const free = hasEnded(child) ? fork(WORKER) : child;
+      children.delete(child);
+      children.add(free);
       const next = waiting.shift();
       if (next === undefined) idle.push(free);
       else next(free);
@@ -44,6 +44,7 @@ export async function* runSeeds({ first, count, workers, ...job }: SeedsOptions)
     }
     while (running.size > 0) yield* oldest(running);
   } finally {
+    isOver = true;
     // What still runs is not waited for when one history was enough.
     for (const outcome of running.values()) outcome.catch(() => undefined);
     await Promise.all([...children].map(ended));
@@ -60,11 +61,13 @@ async function* oldest(running: Map<number, Promise<Outcome>>): AsyncGenerator<O
 
 /** Lets it go, rather than killing it: at its exit a process writes which code has run, where it is asked to. */
 async function ended(child: ChildProcess): Promise<void> {
-  if (!child.connected) return;
+  if (hasEnded(child)) return;
   const exit = once(child, 'exit');
-  child.disconnect();
+  if (child.connected) child.disconnect();
   await exit;
 }
+
+const hasEnded = ({ exitCode, signalCode }: ChildProcess): boolean => exitCode !== null || signalCode !== null;
 
 /** A process that ends meanwhile has said why, or could not. */
 function ask(child: ChildProcess, job: Job): Promise<Outcome> {

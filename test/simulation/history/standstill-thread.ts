@@ -11,6 +11,7 @@ export interface Watched {
 }
 
 const LOOK_MS = 250;
+const MOST_STEPS = 50;
 const { progress, mostMs } = workerData as Watched;
 let seen = { histories: -1, atMs: 0 };
 
@@ -29,8 +30,11 @@ function tellWhere(): void {
   session.connectToMainThread();
   const files = new Map<string, string>();
   session.on('Debugger.scriptParsed', ({ params: { scriptId, url } }) => files.set(scriptId, url));
+  let stepsLeft = MOST_STEPS;
   session.on('Debugger.paused', ({ params: { callFrames } }) => {
     const frames = callFrames.map((frame) => `    at ${frameText(frame, files)}`);
+    // Between two promises nothing of ours runs.
+    if (!frames.some(isOfProduct) && (stepsLeft -= 1) > 0) return session.post('Debugger.stepInto');
     const told = `  promises wait for one another, or a loop for nothing, for more than ${mostMs} ms of processor time:`;
     writeSync(1, [`seed ${progress[0]}`, `NOT TRUE: ${STANDSTILL}`, told, ...frames, ''].join('\n'));
     process.kill(process.pid, 'SIGKILL');
@@ -38,6 +42,8 @@ function tellWhere(): void {
   session.post('Debugger.enable');
   session.post('Debugger.pause');
 }
+
+const isOfProduct = (frame: string): boolean => /\((services|shared)\//.test(frame);
 
 function frameText(frame: Debugger.CallFrame, files: ReadonlyMap<string, string>): string {
   const { scriptId, lineNumber } = frame.location;

@@ -8,7 +8,7 @@ import type { Watched } from './standstill-thread.js';
 export function watchStandstill(mostMs: number): (seed: number) => void {
   const progress = new Int32Array(new SharedArrayBuffer(8));
   const workerData: Watched = { progress, mostMs };
-  new Worker(new URL('./standstill-thread.js', import.meta.url), { workerData }).unref();
+  new Worker(new URL('./standstill-thread.js', import.meta.url), { workerData, execArgv: [] }).unref();
   return (seed) => {
     progress[0] = seed;
     Atomics.add(progress, 1, 1);
