@@ -107,7 +107,7 @@ async function live(world: World, plan: Plan, known: readonly Identity[]): Promi
     const found = await brokers.redis.registry.lookup(endpoints.map(({ identity }) => identity.agentId));
     const presence = found.kind === 'found' ? found.agents : undefined;
     const { errors, nowMs } = world;
-    return violations(caller, { endpoints, nats: brokers.nats, faults: faults.log, nowMs, presence, errors });
+    return violations(caller, { gateways, endpoints, nats: brokers.nats, faults: faults.log, nowMs, presence, errors });
   };
   const askedMs = Math.max(
     SETTLED_MS,

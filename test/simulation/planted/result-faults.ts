@@ -20,4 +20,8 @@ export const RESULT_FAULTS: readonly PlantedFault[] = [
       },
     ],
   },
+  {
+    name: 'a gateway that stood still past its lease goes on with the sessions that it had',
+    edits: [{ file: 'services/gateway/dist/sessions/session-manager.js', is: "this.endAll('fenced');", was: '' }],
+  },
 ];

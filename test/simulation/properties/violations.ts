@@ -1,6 +1,7 @@
 import type { NatsServer } from '../brokers/nats-server.js';
 import type { Caller } from '../nodes/caller.js';
 import type { Endpoint } from '../nodes/endpoint.js';
+import type { GatewayNode } from '../nodes/gateway-node.js';
 import type { Presence } from '@muster/registry';
 import type { ProgramError } from '../world/program-errors.js';
 import { AUDIT_PROPERTIES } from './audit-properties.js';
@@ -9,7 +10,7 @@ import type { FaultLog } from './fault-log.js';
 import { QUERY_PROPERTIES } from './query-properties.js';
 import { ROW_PROPERTIES } from './row-properties.js';
 import { allSchedules, SCAN_PROPERTIES, scansOf, SCHEDULE_PROPERTIES } from './scan-properties.js';
-import { SESSION_PROPERTIES } from './session-properties.js';
+import { GATEWAY_PROPERTIES, SESSION_PROPERTIES } from './session-properties.js';
 
 /** A promise that did not hold. */
 export interface Violation {
@@ -19,6 +20,7 @@ export interface Violation {
 
 export interface Facts {
   readonly endpoints: readonly Endpoint[];
+  readonly gateways: readonly GatewayNode[];
   readonly nats: NatsServer;
   readonly faults: FaultLog;
   readonly nowMs: number;
@@ -41,6 +43,7 @@ export function violations({ asked, ordered }: Pick<Caller, 'asked' | 'ordered'>
       broken(SCHEDULE_PROPERTIES, schedule, { facts, name: schedule.name }),
     ),
     ...scansOf(facts.nats).flatMap((scan) => broken(SCAN_PROPERTIES, scan, { facts, name: scan.id })),
+    ...facts.gateways.flatMap((gateway) => broken(GATEWAY_PROPERTIES, gateway, { facts, name: gateway.process.name })),
     ...facts.endpoints.flatMap((endpoint) =>
       broken(SESSION_PROPERTIES, endpoint, { facts, name: endpoint.process.name }),
     ),

@@ -28,6 +28,9 @@ export interface TimelineEntry {
   readonly what: string;
 }
 
+/** Of gateways, with what they need to notice that it is over. */
+const LEASE_MS = 15_500;
+
 /** Virtual time begins here. */
 export const EPOCH_MS = 1_750_000_000_000;
 
@@ -186,6 +189,9 @@ export class SimulatedProcess {
   readonly stalledUntilMs = { in: 0, out: 0 };
   /** When it was killed, or lost its connections. */
   readonly leftAtMs: number[] = [];
+  /** How often it stood still in this life for longer than the lease of a gateway, by its own clock. */
+  longStandstills = 0;
+  #frozenAtMs = 0;
   /** What is to happen when it goes on. */
   readonly held: (() => void)[] = [];
   readonly #world: World;
@@ -239,12 +245,14 @@ export class SimulatedProcess {
   freeze(): void {
     if (this.state !== 'up') return;
     this.state = 'frozen';
+    this.#frozenAtMs = this.monotonicMs;
     this.#world.note('stands still', this);
   }
 
   thaw(): void {
     if (this.state !== 'frozen') return;
     this.state = 'up';
+    if (this.monotonicMs - this.#frozenAtMs > LEASE_MS) this.longStandstills += 1;
     this.#world.note(`goes on, with ${this.held.length} events behind`, this);
     for (const run of this.held.splice(0)) this.#world.schedule(this, 0, run);
   }
