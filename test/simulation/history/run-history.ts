@@ -29,6 +29,11 @@ export interface History {
   readonly virtualMs: number;
 }
 
+interface Told {
+  /** The timeline has who said what to whom, from the first moment at which something may be asked. */
+  readonly tellsMessages?: boolean;
+}
+
 const POLLS = { mode: 'poll', reason: 'test', by: 'op' } as const;
 /** Once faults have stopped, everything ends within this. */
 const QUIET_MS = 60_000;
@@ -41,7 +46,7 @@ const MOST_ENDPOINTS = 16;
 const RESTART_MS = 1_000;
 
 /** Runs one history to its end and judges it. Histories run one after the other: the globals of this process are the world's meanwhile. */
-export async function runHistory(plan: Plan): Promise<History> {
+export async function runHistory(plan: Plan, { tellsMessages = false }: Told = {}): Promise<History> {
   const known = await (identities ??= makeIdentities(MOST_ENDPOINTS));
   const world = new World(plan.seed);
   const restore = replaceGlobals(world);
@@ -49,7 +54,7 @@ export async function runHistory(plan: Plan): Promise<History> {
   const rejected = (error: unknown): void => world.crash(error);
   process.on('unhandledRejection', rejected);
   try {
-    return told(world, await live(world, plan, known));
+    return told(world, await live(world, plan, { known, tellsMessages }));
   } catch (error) {
     if (!(error instanceof StandstillError)) throw error;
     return told(world, [{ property: STANDSTILL, what: `${error.who}: ${error.message}` }]);
@@ -64,7 +69,11 @@ function told({ timeline, events, nowMs }: World, found: readonly Violation[]): 
 }
 
 /** Returns what did not hold. */
-async function live(world: World, plan: Plan, known: readonly Identity[]): Promise<readonly Violation[]> {
+async function live(
+  world: World,
+  plan: Plan,
+  { known, tellsMessages }: Required<Told> & { readonly known: readonly Identity[] },
+): Promise<readonly Violation[]> {
   const brokers: Brokers = { nats: new NatsServer(world), redis: new RedisServer(world) };
   for (const definition of Object.values(STREAMS)) brokers.nats.store.ensure(definition);
   await enrol(world, brokers, { identities: known.slice(0, plan.endpoints.length), plan });
@@ -99,7 +108,10 @@ async function live(world: World, plan: Plan, known: readonly Identity[]): Promi
   for (const fault of plan.faults) faults.plan(fault);
   const later = (atMs: number, run: () => Promise<void>): void =>
     void world.schedule(caller.process, EPOCH_MS + atMs - world.nowMs, () => void run());
-  later(SETTLED_MS, async () => world.moments.begin());
+  later(SETTLED_MS, async () => {
+    world.moments.begin();
+    world.tellsMessages = tellsMessages;
+  });
   for (const question of plan.questions) later(question.atMs, () => caller.ask(question));
   for (const order of plan.orders) later(order.atMs, () => caller.order(order));
   for (const move of plan.moves) later(move.atMs, () => caller.move(move));

@@ -1,10 +1,9 @@
 import { errorText } from '../world/program-errors.js';
 import { makePlan } from '../plans/make-plan.js';
 import { report } from './report.js';
-import { runHistory, type History } from './run-history.js';
+import { runHistory } from './run-history.js';
 import { shrink } from './shrink.js';
 import { watchStandstill } from './watch-standstill.js';
-import type { Plan } from '../plans/plan.js';
 
 /** What came of the history of one seed. */
 export interface Outcome {
@@ -30,9 +29,9 @@ export async function runSeed(job: Job): Promise<Outcome> {
   const { seed } = job;
   begins ??= watchStandstill(job.mostMs);
   try {
-    return await run(job, (plan) => {
+    return await run(job, (plan, tells) => {
       begins?.(seed);
-      return runHistory(plan);
+      return runHistory(plan, tells);
     });
   } catch (error) {
     // A mistake of the simulation, of which the others know nothing.
@@ -40,7 +39,7 @@ export async function runSeed(job: Job): Promise<Outcome> {
   }
 }
 
-async function run({ seed, shrinks, reports }: Job, live: (plan: Plan) => Promise<History>): Promise<Outcome> {
+async function run({ seed, shrinks, reports }: Job, live: typeof runHistory): Promise<Outcome> {
   const plan = makePlan(seed);
   const history = await live(plan);
   const { events, virtualMs, violations } = history;
@@ -48,7 +47,9 @@ async function run({ seed, shrinks, reports }: Job, live: (plan: Plan) => Promis
   const told = { seed, isBroken, events, virtualMs };
   if (!isBroken && !reports) return told;
   const shown = isBroken && shrinks ? await shrink({ plan, history }, live) : { plan, history };
-  return { ...told, text: `seed ${seed}\n${report(shown.plan, shown.history)}\n` };
+  // The same history once more: to tell its messages takes as long again.
+  const whole = await live(shown.plan, { tellsMessages: true });
+  return { ...told, text: `seed ${seed}\n${report(shown.plan, whole)}\n` };
 }
 
 /** As a process of its own: one job after the other. */

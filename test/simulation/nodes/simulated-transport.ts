@@ -4,6 +4,7 @@ import type { HttpReply, HttpRequest } from '@muster/gateway/http-message';
 import type { Transport, TransportHandlers, UpgradeDecision } from '@muster/gateway/transport';
 import { CLOSE, decodeHeader, FRAME, SUBPROTOCOL, type ByteCounts } from '@muster/protocol';
 import { Channel } from '../world/channel.js';
+import { frameText } from '../world/message-text.js';
 import type { SimulatedProcess, World } from '../world/world.js';
 
 /** What an endpoint hears on its connection. */
@@ -162,7 +163,7 @@ export class SimulatedTransport implements Transport {
   #endpointSide(channel: Channel, side: GatewaySide): Omit<EndpointConnection, 'close'> {
     const { connections } = this.#handlers;
     return {
-      send: (frame) => channel.toServer(() => side.isOpen && connections.received(side, frame, true)),
+      send: (frame) => channel.toServer(() => side.isOpen && connections.received(side, frame, true), frameText(frame)),
       ping: () =>
         channel.toServer(() => {
           if (!side.isOpen) return;
@@ -196,7 +197,7 @@ class GatewaySide implements Connection {
     if (!this.isOpen || !this.#channel.isOpen) return 'closed';
     this.#seen.sent(frame);
     const copy = new Uint8Array(frame);
-    this.#channel.toClient(() => this.#endpoint.received(copy));
+    this.#channel.toClient(() => this.#endpoint.received(copy), frameText(copy));
     return 'sent';
   }
 

@@ -42,6 +42,8 @@ export const EPOCH_MS = 1_750_000_000_000;
 export class World {
   readonly random: Random;
   readonly timeline: TimelineEntry[] = [];
+  /** The timeline tells who said what to whom, and what was lost. */
+  tellsMessages = false;
   /** What faults wait for. */
   readonly moments = new Moments<SimulatedProcess>();
   nowMs = EPOCH_MS;
