@@ -9,7 +9,7 @@ function search(name: string, ...more: readonly string[]) {
   return searchFault({
     index,
     isHandOver: false,
-    options: ['--seed', '1', '--histories', '3', '--no-shrink', ...more],
+    options: ['--seed', '1', '--histories', '1', '--workers', '1', '--no-shrink', ...more],
   });
 }
 

@@ -16,7 +16,7 @@ interface WorldEvent extends QueuedEvent {
   cancelled: boolean;
 }
 
-/** More happens within a millisecond only where nobody waits for anything: at most 1,500 events do in the fixed histories. */
+/** More happens within a millisecond only where nobody waits for anything. */
 const MOST_AT_ONCE = 20_000;
 /** When it begins to look who makes them. */
 const MANY_AT_ONCE = 19_000;
