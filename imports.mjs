@@ -112,6 +112,14 @@ export const SIMULATED = {
     'src/packs/pack-library.ts',
     ...['src/packs/pack-compiler.ts', 'src/feeds', 'src/vulnerabilities', 'src/main.ts', 'src/run.ts', 'src/config.ts'],
   ],
+  'services/api': [
+    // HTTP, and what only it calls.
+    ...['app-options', 'main', 'run', 'config', 'http/operation', 'http/viewers', 'http/request-pipeline'],
+    ...['http/client-connection', 'http/drain-writer', 'http/problems', 'http/write-lines', 'http/unclear-requests'],
+    ...['http/server', 'posture/scan-result-operations', 'posture/pack-operations'],
+  ]
+    .map((file) => `src/${file}.ts`)
+    .concat(['src/console', 'src/webhooks', 'src/audit', 'src/oidc']),
   'services/gateway': [
     'src/edge/transport',
     // It compresses only for agents that take gzip; those of the world do not.
@@ -152,6 +160,21 @@ export const ESCAPES = {
     ],
     ...['http', 'https', 'http2', 'timers', 'timers/promises', 'zlib', 'readline', 'inspector'],
   ].map((name) => `node:${name}`),
+  /** Of `node:crypto`: what the world does not replace, and what it would have to wait for. */
+  crypto: [
+    ...[
+      'default',
+      'webcrypto',
+      'subtle',
+      'randomInt',
+      'randomFill',
+      'randomFillSync',
+      'generateKey',
+      'generateKeySync',
+    ],
+    ...['generateKeyPair', 'generateKeyPairSync', 'generatePrime', 'generatePrimeSync', 'createDiffieHellman'],
+    ...['createECDH', 'diffieHellman', 'scrypt', 'pbkdf2', 'hkdf', 'checkPrime'],
+  ],
   globals: ['fetch', 'WebSocket', 'XMLHttpRequest', 'EventSource', 'Worker', 'BroadcastChannel', 'MessageChannel'],
   properties: [
     { object: 'process', property: 'hrtime' },

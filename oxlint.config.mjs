@@ -97,7 +97,10 @@ function simulated(folder, outside) {
   const message =
     'This code runs in the simulated world (test/simulation): use a port, or name the file in SIMULATED of imports.mjs.';
   const packages = PACKAGES[folder];
-  const inside = boundary(folder, [`${folder}/src/**`], packages, [{ group: ESCAPES.modules, message }]);
+  const inside = boundary(folder, [`${folder}/src/**`], packages, [
+    { group: ESCAPES.modules, message },
+    { group: ['node:crypto', 'crypto'], importNames: ESCAPES.crypto, message },
+  ]);
   inside.rules['no-restricted-globals'] = ['error', ...ESCAPES.globals.map((name) => ({ name, message }))];
   inside.rules['no-restricted-properties'] = ['error', ...ESCAPES.properties.map((each) => ({ ...each, message }))];
   const files = outside.flatMap((path) => (path.endsWith('.ts') ? [`${folder}/${path}`] : [`${folder}/${path}/**`]));

@@ -4,12 +4,13 @@ import { parseArgs } from 'node:util';
 import { measured } from './covered/measure.js';
 import { runSeeds } from './history/run-seeds.js';
 
-const USAGE = `npm run simulate:faults -- [--seed N] [--histories M] [--workers W] [--keep-going] [--no-shrink] [--timeline] [--coverage]
+const USAGE = `npm run simulate:faults -- [--seed N] [--histories M] [--workers W] [--most-ms MS] [--keep-going] [--no-shrink] [--timeline] [--coverage]
 
 Runs the real services in a simulated world, with faults by seed, and judges what callers were told.
   --seed N        the first seed; default: by the time of day
   --histories M   how many, each with the next seed; default 1
-  --workers W     in how many processes; default: one for each core
+  --workers W     in how many processes; 0: in this one; default: one for each core
+  --most-ms MS    how much processor time one history may take before it counts as one that never ends; default 20000
   --no-shrink     do not look for the smallest history that still breaks a promise
   --keep-going    go on after a history that breaks a promise
   --timeline      print what happened, also where every promise held
@@ -20,6 +21,7 @@ const { values } = parseArgs({
     seed: { type: 'string' },
     histories: { type: 'string', default: '1' },
     workers: { type: 'string' },
+    'most-ms': { type: 'string', default: '20000' },
     'keep-going': { type: 'boolean', default: false },
     'no-shrink': { type: 'boolean', default: false },
     timeline: { type: 'boolean', default: false },
@@ -37,16 +39,19 @@ if (values.help) {
   const first = values.seed === undefined ? Date.now() % 1_000_000_000 : Number(values.seed);
   const count = Number(values.histories);
   const workers = values.workers === undefined ? Math.min(count, availableParallelism()) : Number(values.workers);
-  if ([first, count, workers].some((each) => !Number.isSafeInteger(each)) || count < 1 || workers < 1) {
+  const mostMs = Number(values['most-ms']);
+  const isWhole = [first, count, workers, mostMs].every((each) => Number.isSafeInteger(each));
+  if (!isWhole || count < 1 || workers < 0) {
     console.error(USAGE);
     process.exitCode = 2;
-  } else process.exitCode = (await simulate({ first, count, workers })) > 0 ? 1 : 0;
+  } else process.exitCode = (await simulate({ first, count, workers, mostMs })) > 0 ? 1 : 0;
 }
 
 interface Range {
   readonly first: number;
   readonly count: number;
   readonly workers: number;
+  readonly mostMs: number;
 }
 
 /** Returns how many histories broke a promise. */

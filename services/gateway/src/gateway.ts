@@ -24,6 +24,7 @@ import type { Transport, TransportHandlers, TransportOptions } from './edge/tran
 import type { Capability } from './foundation/capability.js';
 import { EnrolledIdentities } from './foundation/enrolled-identities.js';
 import { GatewayIdentity } from './foundation/gateway-identity.js';
+import { LeaseClock } from './foundation/lease-clock.js';
 import { GatewayInbox } from './foundation/gateway-inbox.js';
 import { IdentityView } from './foundation/identity-view.js';
 import { OperatorOverrides } from './foundation/operator-overrides.js';
@@ -93,7 +94,19 @@ export async function createGateway(deps: GatewayDeps): Promise<Gateway> {
   const inbox = new GatewayInbox({ bus, identity, logger });
   inbox.on('traffic', () => traffic.report());
   const hub = new Hub(traffic.frames);
-  const base = { ...service, bus, hub, identity, inbox, overrides, identities, directory, auditor, issuer };
+  const base = {
+    ...service,
+    clock: new LeaseClock(clock, identity),
+    bus,
+    hub,
+    identity,
+    inbox,
+    overrides,
+    identities,
+    directory,
+    auditor,
+    issuer,
+  };
 
   // Capabilities
   const capabilities: readonly Capability[] = [

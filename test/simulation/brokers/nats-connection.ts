@@ -1,6 +1,7 @@
 import type { PublishResult } from '@muster/bus';
 import { SUBJECTS } from '@muster/messages';
 import { Channel } from '../world/channel.js';
+import { busText, type MessageText } from '../world/message-text.js';
 import { ProcessClock } from '../world/process-clock.js';
 import type { SimulatedProcess, World } from '../world/world.js';
 import type { NatsServer, RoutedMessage, ServerConnection, ServerSubscription } from './nats-server.js';
@@ -73,6 +74,11 @@ export class NatsConnection {
     this.#world.moments.happened(moment, this.#process);
   }
 
+  /** A handler of this process threw: a bug in what is simulated. */
+  handlerThrew(error: unknown, subject: string): void {
+    this.#world.handlerThrew(error, subject);
+  }
+
   /** Resolves at the next loss of the connection. */
   lost(): { readonly promise: Promise<'lost'>; readonly done: () => void } {
     let tell: () => void = () => undefined;
@@ -101,7 +107,7 @@ export class NatsConnection {
     const link = this.#link;
     if (link === undefined) return 'dropped';
     const message = { subject, data: new Uint8Array(data), replyTo };
-    link.channel.toServer(() => this.#server.route(link.server, message));
+    link.channel.toServer(() => this.#server.route(link.server, message), told(subject, data));
     this.happened(momentOf(subject));
     return 'sent';
   }
@@ -111,7 +117,7 @@ export class NatsConnection {
     const link = this.#link;
     if (link === undefined) return 'dropped';
     const copy = new Uint8Array(data);
-    link.channel.toServer(() => this.#server.answer(inbox, copy));
+    link.channel.toServer(() => this.#server.answer(inbox, copy), told('an inbox', data));
     return 'sent';
   }
 
@@ -140,11 +146,14 @@ export class NatsConnection {
     const known: ServerSubscription = {
       ...{ subject, queue },
       deliver: (message) =>
-        link.channel.toClient(() => {
-          if (!this.#subscriptions.has(subscription)) return;
-          subscription.receive(message);
-          if (isUpdate(message.subject)) this.happened('update heard');
-        }),
+        link.channel.toClient(
+          () => {
+            if (!this.#subscriptions.has(subscription)) return;
+            subscription.receive(message);
+            if (isUpdate(message.subject)) this.happened('update heard');
+          },
+          told(message.subject, message.data),
+        ),
     };
     this.#atServer.set(subscription, known);
     link.channel.toServer(() => this.#server.subscribe(link.server, known));
@@ -161,11 +170,14 @@ export class NatsConnection {
     const known: ServerConnection = {
       ...{ channel, subscriptions: new Set() },
       answered: (inbox, data) => {
-        channel.toClient(() => {
-          const take = this.#waiting.get(inbox);
-          this.#waiting.delete(inbox);
-          take?.(data);
-        });
+        channel.toClient(
+          () => {
+            const take = this.#waiting.get(inbox);
+            this.#waiting.delete(inbox);
+            take?.(data);
+          },
+          this.#waiting.has(inbox) ? told('its inbox', data) : undefined,
+        );
       },
     };
     channel.toServer(() => {
@@ -222,4 +234,10 @@ function momentOf(subject: string): string | undefined {
   if (isUpdate(subject)) return 'update sent';
   if (subject.startsWith(SUBJECTS.commandReports)) return 'reports sent';
   return /\.gateways?\.(.*\.)?commands$/.test(subject) ? 'delivery sent' : undefined;
+}
+
+/** Heartbeats come all the time, and tell a reader nothing. */
+function told(subject: string, data: Uint8Array | undefined): MessageText | undefined {
+  if (data === undefined) return () => 'nobody listens';
+  return /heartbeat|beat/.test(subject) ? undefined : busText(subject, data);
 }

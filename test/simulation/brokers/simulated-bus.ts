@@ -7,10 +7,9 @@ const MAX_PAYLOAD_BYTES = 1024 * 1024;
 /** {@link Bus} over a simulated connection. */
 export class SimulatedBus implements Bus {
   readonly maxPayloadBytes = MAX_PAYLOAD_BYTES;
-  /** What handlers threw: a bug in what is simulated. */
-  readonly faults: unknown[] = [];
   readonly #connection: NatsConnection;
   #dropped = 0;
+  #handlerErrors = 0;
 
   constructor(connection: NatsConnection) {
     this.#connection = connection;
@@ -76,7 +75,7 @@ export class SimulatedBus implements Bus {
   stats(): BusStats {
     const none = { messagesOut: 0, bytesOut: 0, messagesIn: 0, bytesIn: 0, refused: 0 };
     const reconnects = Math.max(0, this.#connection.connects - 1);
-    return { ...none, reconnects, dropped: this.#dropped, handlerErrors: this.faults.length };
+    return { ...none, reconnects, dropped: this.#dropped, handlerErrors: this.#handlerErrors };
   }
 
   #counted(result: PublishResult): PublishResult {
@@ -92,7 +91,8 @@ export class SimulatedBus implements Bus {
     try {
       handler({ subject, data, ...reply });
     } catch (error) {
-      this.faults.push(error);
+      this.#handlerErrors += 1;
+      this.#connection.handlerThrew(error, subject);
     }
   }
 }

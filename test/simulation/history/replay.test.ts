@@ -13,7 +13,7 @@ const PATIENCE_MS = 1_200_000;
 function simulate(args: readonly string[], node: readonly string[] = [], env: Readonly<Record<string, string>> = {}) {
   const { status, stdout, stderr } = spawnSync(process.execPath, [...node, MAIN, ...args], {
     env: { ...process.env, NODE_OPTIONS: '', ...env },
-    encoding: 'utf8',
+    ...{ encoding: 'utf8', timeout: PATIENCE_MS, maxBuffer: 64 * 1024 * 1024 },
   });
   return { status, stderr, stdout };
 }
@@ -25,6 +25,8 @@ describe('histories of a simulated world', () => {
   it('are the same to the byte for the same seed', () => {
     const [first, second] = [0, 1].map(() => simulate(['--seed', '4711', '--histories', '3', '--timeline']));
     expect(first?.stdout).toContain('What happened');
+    // Who said what to whom.
+    expect(first?.stdout).toMatch(/gateway-\d +→ e\d: query$/m);
     expect(untimed(second?.stdout ?? '')).toBe(untimed(first?.stdout ?? ''));
   });
 

@@ -16,6 +16,7 @@ import { keepSchedules } from '../nodes/scheduled-scans.js';
 import { QueryNode } from '../nodes/query-node.js';
 import { violations, type Violation } from '../properties/violations.js';
 import { replaceGlobals } from '../world/replace-globals.js';
+import { STANDSTILL, StandstillError } from '../world/program-errors.js';
 import { EPOCH_MS, World, type TimelineEntry } from '../world/world.js';
 import { SETTLED_MS } from '../plans/make-plan.js';
 import type { Plan } from '../plans/plan.js';
@@ -28,6 +29,11 @@ export interface History {
   readonly virtualMs: number;
 }
 
+interface Told {
+  /** The timeline has who said what to whom, from the first moment at which something may be asked. */
+  readonly tellsMessages?: boolean;
+}
+
 const POLLS = { mode: 'poll', reason: 'test', by: 'op' } as const;
 /** Once faults have stopped, everything ends within this. */
 const QUIET_MS = 60_000;
@@ -36,20 +42,38 @@ const CALM_MS = 6_000;
 
 let identities: Promise<readonly Identity[]> | undefined;
 const MOST_ENDPOINTS = 16;
+/** What watches over a process starts it again so soon after a crash. */
+const RESTART_MS = 1_000;
 
 /** Runs one history to its end and judges it. Histories run one after the other: the globals of this process are the world's meanwhile. */
-export async function runHistory(plan: Plan): Promise<History> {
+export async function runHistory(plan: Plan, { tellsMessages = false }: Told = {}): Promise<History> {
   const known = await (identities ??= makeIdentities(MOST_ENDPOINTS));
   const world = new World(plan.seed);
   const restore = replaceGlobals(world);
+  // Node calls it within the event in which nobody has handled it.
+  const rejected = (error: unknown): void => world.crash(error);
+  process.on('unhandledRejection', rejected);
   try {
-    return await live(world, plan, known);
+    return told(world, await live(world, plan, { known, tellsMessages }));
+  } catch (error) {
+    if (!(error instanceof StandstillError)) throw error;
+    return told(world, [{ property: STANDSTILL, what: `${error.who}: ${error.message}` }]);
   } finally {
+    process.off('unhandledRejection', rejected);
     restore();
   }
 }
 
-async function live(world: World, plan: Plan, known: readonly Identity[]): Promise<History> {
+function told({ timeline, events, nowMs }: World, found: readonly Violation[]): History {
+  return { violations: found, timeline, events, virtualMs: nowMs - EPOCH_MS };
+}
+
+/** Returns what did not hold. */
+async function live(
+  world: World,
+  plan: Plan,
+  { known, tellsMessages }: Required<Told> & { readonly known: readonly Identity[] },
+): Promise<readonly Violation[]> {
   const brokers: Brokers = { nats: new NatsServer(world), redis: new RedisServer(world) };
   for (const definition of Object.values(STREAMS)) brokers.nats.store.ensure(definition);
   await enrol(world, brokers, { identities: known.slice(0, plan.endpoints.length), plan });
@@ -70,18 +94,32 @@ async function live(world: World, plan: Plan, known: readonly Identity[]): Promi
   for (const node of nodes) node.start();
   const caller = new Caller(world, { apis, endpoints });
   const services = new Map(nodes.map((node) => [node.process.name, node]));
+  const supervisor = world.process('supervisor');
+  world.onCrash = (crashed) => {
+    const node = services.get(crashed.name);
+    if (node === undefined) return;
+    world.schedule(supervisor, RESTART_MS, () => {
+      if (crashed.state !== 'down') return;
+      crashed.revive();
+      node.start();
+    });
+  };
   const faults = new Faults(world, { brokers, services });
   for (const fault of plan.faults) faults.plan(fault);
   const later = (atMs: number, run: () => Promise<void>): void =>
     void world.schedule(caller.process, EPOCH_MS + atMs - world.nowMs, () => void run());
-  later(SETTLED_MS, async () => world.moments.begin());
+  later(SETTLED_MS, async () => {
+    world.moments.begin();
+    world.tellsMessages = tellsMessages;
+  });
   for (const question of plan.questions) later(question.atMs, () => caller.ask(question));
   for (const order of plan.orders) later(order.atMs, () => caller.order(order));
   for (const move of plan.moves) later(move.atMs, () => caller.move(move));
   const judge = async (): Promise<Violation[]> => {
     const found = await brokers.redis.registry.lookup(endpoints.map(({ identity }) => identity.agentId));
     const presence = found.kind === 'found' ? found.agents : undefined;
-    return violations(caller, { endpoints, nats: brokers.nats, faults: faults.log, nowMs: world.nowMs, presence });
+    const { errors, nowMs } = world;
+    return violations(caller, { gateways, endpoints, nats: brokers.nats, faults: faults.log, nowMs, presence, errors });
   };
   const askedMs = Math.max(
     SETTLED_MS,
@@ -100,12 +138,7 @@ async function live(world: World, plan: Plan, known: readonly Identity[]): Promi
     if (isLate || (world.nowMs >= EPOCH_MS + sinceMs + CALM_MS && caller.isDone && (await judge()).length === 0)) break;
     await world.run(world.nowMs + 1_000);
   }
-  return {
-    violations: await judge(),
-    timeline: world.timeline,
-    events: world.events,
-    virtualMs: world.nowMs - EPOCH_MS,
-  };
+  return judge();
 }
 
 /** Writes the identities of all endpoints, as enrolment does, which of them were told to poll, and the schedules that there are. */

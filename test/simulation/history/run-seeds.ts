@@ -8,28 +8,33 @@ const WORKER = fileURLToPath(new URL('./worker.js', import.meta.url));
 export interface SeedsOptions extends Omit<Job, 'seed'> {
   readonly first: number;
   readonly count: number;
-  /** How many processes; 1: in this one. */
+  /** How many processes; 0: in this one, for a debugger. */
   readonly workers: number;
 }
 
 /** What came of each seed, in their order, whichever process was quicker. A history replaces the globals of its process, so each runs one. */
 export async function* runSeeds({ first, count, workers, ...job }: SeedsOptions): AsyncGenerator<Outcome> {
   const seeds = Array.from({ length: count }, (_, index) => first + index);
-  if (workers === 1) {
+  if (workers === 0) {
     for (const seed of seeds) yield await runSeed({ seed, ...job });
     return;
   }
-  const children = Array.from({ length: workers }, () => fork(WORKER));
+  const children = new Set(Array.from({ length: workers }, () => fork(WORKER)));
   const running = new Map<number, Promise<Outcome>>();
+  let isOver = false;
   try {
     const idle = [...children];
     const waiting: ((child: ChildProcess) => void)[] = [];
     const run = async (seed: number): Promise<Outcome> => {
       const child = idle.pop() ?? (await new Promise<ChildProcess>((resolve) => waiting.push(resolve)));
       const outcome = await ask(child, { seed, ...job });
+      if (isOver) return outcome;
+      const free = hasEnded(child) ? fork(WORKER) : child;
+      children.delete(child);
+      children.add(free);
       const next = waiting.shift();
-      if (next === undefined) idle.push(child);
-      else next(child);
+      if (next === undefined) idle.push(free);
+      else next(free);
       return outcome;
     };
     for (const seed of seeds) {
@@ -39,9 +44,10 @@ export async function* runSeeds({ first, count, workers, ...job }: SeedsOptions)
     }
     while (running.size > 0) yield* oldest(running);
   } finally {
+    isOver = true;
     // What still runs is not waited for when one history was enough.
     for (const outcome of running.values()) outcome.catch(() => undefined);
-    await Promise.all(children.map(ended));
+    await Promise.all([...children].map(ended));
   }
 }
 
@@ -55,15 +61,22 @@ async function* oldest(running: Map<number, Promise<Outcome>>): AsyncGenerator<O
 
 /** Lets it go, rather than killing it: at its exit a process writes which code has run, where it is asked to. */
 async function ended(child: ChildProcess): Promise<void> {
-  if (!child.connected) return;
+  if (hasEnded(child)) return;
   const exit = once(child, 'exit');
-  child.disconnect();
+  if (child.connected) child.disconnect();
   await exit;
 }
 
+const hasEnded = ({ exitCode, signalCode }: ChildProcess): boolean => exitCode !== null || signalCode !== null;
+
+/** A process that ends meanwhile has said why, or could not. */
 function ask(child: ChildProcess, job: Job): Promise<Outcome> {
-  return new Promise((resolve, reject) => {
-    const lost = (code: number | null): void => reject(new Error(`the process of seed ${job.seed} ended with ${code}`));
+  const { seed } = job;
+  return new Promise((resolve) => {
+    const lost = (code: number | null, signal: string | null): void => {
+      const text = `seed ${seed}\nFAILED: its process ended by ${signal ?? `itself, with ${code}`}\n`;
+      resolve({ seed, isBroken: true, events: 0, virtualMs: 0, text });
+    };
     child.once('exit', lost);
     child.once('message', (outcome) => {
       child.off('exit', lost);

@@ -1,6 +1,6 @@
 import type { Violation } from '../properties/violations.js';
 import type { Plan } from '../plans/plan.js';
-import { runHistory, type History } from './run-history.js';
+import type { History } from './run-history.js';
 
 export interface Shrunk {
   readonly plan: Plan;
@@ -14,7 +14,7 @@ const ATTEMPTS = 200;
  * The smallest plan found that still breaks the same promise: without one fault, question, endpoint or node after the other, as long as
  * anything can be left out.
  */
-export async function shrink(found: Shrunk): Promise<Shrunk> {
+export async function shrink(found: Shrunk, run: (plan: Plan) => Promise<History>): Promise<Shrunk> {
   const broken = new Set(found.history.violations.map(({ property }) => property));
   const isSame = ({ violations }: History): boolean =>
     violations.some(({ property }: Violation) => broken.has(property));
@@ -24,7 +24,7 @@ export async function shrink(found: Shrunk): Promise<Shrunk> {
     again = false;
     for (const plan of smaller(best.plan)) {
       if ((left -= 1) < 0) return best;
-      const history = await runHistory(plan);
+      const history = await run(plan);
       if (!isSame(history)) continue;
       best = { plan, history };
       again = true;

@@ -115,6 +115,13 @@ export class Endpoint {
     });
   }
 
+  /** What it answers: a row that all have, one that it shares with its neighbour, twice, and one of its own. */
+  get rows(): Uint8Array {
+    const { num } = this.identity;
+    const values = this.manner === 'rows' ? [0, 100 + (num >> 1), 100 + (num >> 1), 200 + num] : [];
+    return new Uint8Array(Buffer.concat(values.map((value) => encodeCbor([value]))));
+  }
+
   /** Of its session, or of the last one. */
   get epoch(): number | undefined {
     return this.#epoch;
@@ -348,8 +355,7 @@ export class Endpoint {
 
   #answer(ref: number): Uint8Array {
     if (this.manner === 'error') return this.#failed(ref);
-    const rows = this.manner === 'empty' ? new Uint8Array(0) : encodeCbor([this.identity.num]);
-    return encodeFrame(FRAME.rows, ref, rows, FLAG_FINAL);
+    return encodeFrame(FRAME.rows, ref, this.rows, FLAG_FINAL);
   }
 
   /** The outcome of the one check that there is: it fails where others have rows. */

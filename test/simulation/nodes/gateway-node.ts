@@ -21,6 +21,8 @@ const CONFIG = (() => {
 /** A gateway: the parts of production, on simulated brokers and sockets. */
 export class GatewayNode {
   readonly process: SimulatedProcess;
+  /** What it sent in sessions whose lease was over. */
+  readonly late: string[] = [];
   readonly #world: World;
   readonly #brokers: Brokers;
   #transport: SimulatedTransport | undefined;
@@ -47,7 +49,7 @@ export class GatewayNode {
       config: CONFIG,
       life: { draining: () => false, ready: () => true },
       openTransport: (_options, handlers) => {
-        this.#transport = new SimulatedTransport(this.#world, this.process, handlers);
+        this.#transport = new SimulatedTransport(this.#world, this, handlers);
         return Promise.resolve(this.#transport);
       },
     });

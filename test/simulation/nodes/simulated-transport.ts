@@ -2,8 +2,9 @@ import type { Connection, SendResult } from '@muster/gateway/connection';
 import type { HandshakeContext } from '@muster/gateway/handshake-context';
 import type { HttpReply, HttpRequest } from '@muster/gateway/http-message';
 import type { Transport, TransportHandlers, UpgradeDecision } from '@muster/gateway/transport';
-import { CLOSE, SUBPROTOCOL, type ByteCounts } from '@muster/protocol';
+import { CLOSE, decodeHeader, FRAME, SUBPROTOCOL, type ByteCounts } from '@muster/protocol';
 import { Channel } from '../world/channel.js';
+import { frameText } from '../world/message-text.js';
 import type { SimulatedProcess, World } from '../world/world.js';
 
 /** What an endpoint hears on its connection. */
@@ -35,13 +36,20 @@ const ANSWER_MS = 15_000;
 export class SimulatedTransport implements Transport {
   readonly process: SimulatedProcess;
   isListening = false;
+  /** What it sent in sessions that it no longer had: their lease was over. */
+  readonly late: string[];
   readonly #world: World;
   readonly #handlers: TransportHandlers<HandshakeContext>;
   readonly #open = new Set<Channel>();
 
-  constructor(world: World, process: SimulatedProcess, handlers: TransportHandlers<HandshakeContext>) {
+  constructor(
+    world: World,
+    { process, late }: { readonly process: SimulatedProcess; readonly late: string[] },
+    handlers: TransportHandlers<HandshakeContext>,
+  ) {
     this.#world = world;
     this.process = process;
+    this.late = late;
     this.#handlers = handlers;
   }
 
@@ -89,8 +97,11 @@ export class SimulatedTransport implements Transport {
         channel.toClient(() => endpoint.refused());
         return channel.end();
       }
-      const side = new GatewaySide(channel, endpoint, (told) => {
-        code = told;
+      const side = new GatewaySide(channel, endpoint, {
+        closed: (told) => {
+          code = told;
+        },
+        sent: this.#judge(endpoint.process.name),
       });
       connection = side;
       const close = (): void => {
@@ -99,6 +110,20 @@ export class SimulatedTransport implements Transport {
       };
       channel.toClient(() => endpoint.opened({ ...this.#endpointSide(channel, side), close }));
       this.#handlers.connections.opened(side, decision.context);
+    };
+  }
+
+  /** Sees what is sent on a connection. From WELCOME on it is a session, until its gateway stands still past its lease. */
+  #judge(endpoint: string): (frame: Uint8Array) => void {
+    let standstills: number | undefined;
+    return (frame) => {
+      const type = decodeHeader(frame)?.type;
+      if (type === FRAME.welcome) standstills = this.process.longStandstills;
+      // That it is over may be said.
+      if (type === FRAME.error || standstills === undefined || standstills === this.process.longStandstills) return;
+      this.late.push(
+        `${this.process.name} sent ${endpoint} a frame of type ${type} in a session from before it stood still`,
+      );
     };
   }
 
@@ -138,7 +163,7 @@ export class SimulatedTransport implements Transport {
   #endpointSide(channel: Channel, side: GatewaySide): Omit<EndpointConnection, 'close'> {
     const { connections } = this.#handlers;
     return {
-      send: (frame) => channel.toServer(() => side.isOpen && connections.received(side, frame, true)),
+      send: (frame) => channel.toServer(() => side.isOpen && connections.received(side, frame, true), frameText(frame)),
       ping: () =>
         channel.toServer(() => {
           if (!side.isOpen) return;
@@ -156,18 +181,23 @@ class GatewaySide implements Connection {
   isOpen = true;
   readonly #channel: Channel;
   readonly #endpoint: EndpointSide;
-  readonly #onClose: (code: number) => void;
+  readonly #seen: { readonly closed: (code: number) => void; readonly sent: (frame: Uint8Array) => void };
 
-  constructor(channel: Channel, endpoint: EndpointSide, onClose: (code: number) => void) {
+  constructor(
+    channel: Channel,
+    endpoint: EndpointSide,
+    seen: { readonly closed: (code: number) => void; readonly sent: (frame: Uint8Array) => void },
+  ) {
     this.#channel = channel;
     this.#endpoint = endpoint;
-    this.#onClose = onClose;
+    this.#seen = seen;
   }
 
   send(frame: Uint8Array): SendResult {
     if (!this.isOpen || !this.#channel.isOpen) return 'closed';
+    this.#seen.sent(frame);
     const copy = new Uint8Array(frame);
-    this.#channel.toClient(() => this.#endpoint.received(copy));
+    this.#channel.toClient(() => this.#endpoint.received(copy), frameText(copy));
     return 'sent';
   }
 
@@ -186,7 +216,7 @@ class GatewaySide implements Connection {
   close(code: number): void {
     if (!this.isOpen) return;
     this.isOpen = false;
-    this.#onClose(code);
+    this.#seen.closed(code);
     this.#channel.end();
   }
 

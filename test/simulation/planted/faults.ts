@@ -1,17 +1,6 @@
-/** In this file (below `services/` or `shared/`, as it was built), `is` becomes `was`. */
-export interface Edit {
-  readonly file: string;
-  readonly is: string;
-  readonly was: string;
-}
-
-/** A fault that is put into the product while its modules are loaded. */
-export interface PlantedFault {
-  readonly name: string;
-  readonly edits: readonly Edit[];
-  /** It is looked for by the exhaustive search of sessions that move, not in histories. */
-  readonly isHandOver?: true;
-}
+import type { PlantedFault } from './planted-fault.js';
+import { PROGRAM_FAULTS } from './program-faults.js';
+import { RESULT_FAULTS } from './result-faults.js';
 
 const RUNNING_QUERY = 'services/query/dist/coordinator/running-query.js';
 const COORDINATOR = 'services/query/dist/coordinator/query-coordinator.js';
@@ -359,4 +348,6 @@ export const PLANTED: readonly PlantedFault[] = [
       },
     ],
   },
+  ...RESULT_FAULTS,
+  ...PROGRAM_FAULTS,
 ];

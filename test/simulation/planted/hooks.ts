@@ -1,5 +1,5 @@
 import type { InitializeHook, LoadHook } from 'node:module';
-import type { PlantedFault } from './faults.js';
+import type { PlantedFault } from './planted-fault.js';
 
 let planted: PlantedFault | undefined;
 

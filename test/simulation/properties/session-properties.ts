@@ -4,6 +4,7 @@ import { decodeRecord, STREAM_SUBJECTS, STREAMS, type ModeOverrideRecord } from 
 import type { Presence } from '@muster/registry';
 import type { NatsServer } from '../brokers/nats-server.js';
 import type { Endpoint } from '../nodes/endpoint.js';
+import type { GatewayNode } from '../nodes/gateway-node.js';
 import { ORG } from '../nodes/identities.js';
 import type { FaultLog } from './fault-log.js';
 
@@ -65,6 +66,12 @@ export const SESSION_PROPERTIES = {
     return nowMs > sessionSinceMs ? `it took ${Math.round(lateMs)} ms to change to ${told}` : undefined;
   },
 } as const satisfies Record<string, (endpoint: Endpoint, facts: SessionFacts) => string | undefined>;
+
+/** The promises of sessions at every moment, of what a gateway sends over Live. */
+export const GATEWAY_PROPERTIES = {
+  // Its endpoints may be elsewhere by then: it has given all up before it says anything in a session again.
+  'no session belongs to two gateways after its lease': ({ late }: GatewayNode) => late[0],
+} as const satisfies Record<string, (gateway: GatewayNode) => string | undefined>;
 
 /** The last decision on the channel of an endpoint, and when it was kept. */
 function lastOverride(nats: NatsServer, agentId: AgentId) {

@@ -1,3 +1,4 @@
+import type { MessageText } from './message-text.js';
 import type { SimulatedProcess, World } from './world.js';
 
 /** One end of a {@link Channel}. */
@@ -24,6 +25,8 @@ export class Channel {
   readonly #ends: Readonly<Record<Side, ChannelEnd>>;
   /** When the last message towards this side arrives. */
   readonly #lastMs: Record<Side, number> = { client: 0, server: 0 };
+  /** What the timeline is to tell of. */
+  readonly #underWay: Readonly<Record<Side, Set<MessageText>>> = { client: new Set(), server: new Set() };
   #generation = 0;
   #isOpen = true;
 
@@ -37,12 +40,13 @@ export class Channel {
     return this.#isOpen;
   }
 
-  toServer(run: () => void): void {
-    this.#send('server', run);
+  /** With a text the timeline tells that it was heard, or lost. */
+  toServer(run: () => void, text?: MessageText): void {
+    this.#send('server', run, text);
   }
 
-  toClient(run: () => void): void {
-    this.#send('client', run);
+  toClient(run: () => void, text?: MessageText): void {
+    this.#send('client', run, text);
   }
 
   /** Ends it for both in order: what was sent arrives. */
@@ -61,17 +65,38 @@ export class Channel {
     if (loses) this.#generation += 1;
     for (const side of ['client', 'server'] as const) {
       const { process, onEnd } = this.#ends[side];
+      if (process.state === 'down' || loses) this.#tellLost(side);
       if (process.state === 'down') continue;
       this.#world.schedule(process, this.#arrivalMs(side) - this.#world.nowMs, onEnd);
     }
   }
 
-  #send(side: Side, run: () => void): void {
-    if (!this.#isOpen) return;
+  #send(side: Side, run: () => void, text?: MessageText): void {
+    const told = this.#world.tellsMessages ? text : undefined;
+    if (!this.#isOpen) {
+      if (told !== undefined) this.#note(side, `lost, the connection is over: ${told()}`);
+      return;
+    }
     const generation = this.#generation;
+    if (told !== undefined) this.#underWay[side].add(told);
     this.#world.schedule(this.#ends[side].process, this.#arrivalMs(side) - this.#world.nowMs, () => {
-      if (generation === this.#generation) run();
+      if (generation !== this.#generation) return;
+      if (told !== undefined) {
+        this.#underWay[side].delete(told);
+        this.#note(side, told());
+      }
+      run();
     });
+  }
+
+  #tellLost(side: Side): void {
+    for (const text of this.#underWay[side]) this.#note(side, `lost on its way: ${text()}`);
+    this.#underWay[side].clear();
+  }
+
+  #note(to: Side, what: string): void {
+    const from = this.#ends[to === 'client' ? 'server' : 'client'].process;
+    this.#world.note(`→ ${this.#ends[to].process.name}: ${what}`, from);
   }
 
   #arrivalMs(side: Side): number {

@@ -2,6 +2,7 @@ import type { Timer } from '@muster/runtime';
 import { drain } from './drain.js';
 import { EventQueue, type QueuedEvent } from './event-queue.js';
 import { Moments } from './moments.js';
+import { errorText, framesOf, StandstillError, type ProgramError } from './program-errors.js';
 import { Random } from './random.js';
 
 /** Taken before anything is replaced. */
@@ -10,8 +11,15 @@ interface WorldEvent extends QueuedEvent {
   readonly process: SimulatedProcess;
   readonly incarnation: number;
   readonly run: () => void;
+  /** Who made it, when the world looks for what keeps it from going on. */
+  readonly from: Error | undefined;
   cancelled: boolean;
 }
+
+/** More happens within a millisecond only where nobody waits for anything. */
+const MOST_AT_ONCE = 20_000;
+/** When it begins to look who makes them. */
+const MANY_AT_ONCE = 19_000;
 
 /** What the world notes for people: who did what, and when. */
 export interface TimelineEntry {
@@ -19,6 +27,9 @@ export interface TimelineEntry {
   readonly who: string;
   readonly what: string;
 }
+
+/** Of gateways, with what they need to notice that it is over. */
+const LEASE_MS = 15_500;
 
 /** Virtual time begins here. */
 export const EPOCH_MS = 1_750_000_000_000;
@@ -31,6 +42,8 @@ export const EPOCH_MS = 1_750_000_000_000;
 export class World {
   readonly random: Random;
   readonly timeline: TimelineEntry[] = [];
+  /** The timeline tells who said what to whom, and what was lost. */
+  tellsMessages = false;
   /** What faults wait for. */
   readonly moments = new Moments<SimulatedProcess>();
   nowMs = EPOCH_MS;
@@ -38,8 +51,14 @@ export class World {
   current: SimulatedProcess;
   /** How many events have happened. */
   events = 0;
+  /** What programs did that none may do. */
+  readonly errors: ProgramError[] = [];
+  /** Called when a process has crashed; who runs it starts it again. */
+  onCrash: (process: SimulatedProcess) => void = () => undefined;
   readonly #queue = new EventQueue<WorldEvent>();
   #order = 0;
+  /** How much has happened in the millisecond that began then. */
+  readonly #atOnce = { sinceMs: 0, events: 0 };
 
   constructor(seed: number) {
     this.random = new Random(seed, 1);
@@ -58,6 +77,7 @@ export class World {
       process,
       incarnation: process.incarnation,
       run,
+      from: this.#atOnce.events > MANY_AT_ONCE ? new Error('scheduled') : undefined,
       cancelled: false,
     };
     this.#queue.push(event);
@@ -73,7 +93,27 @@ export class World {
     this.timeline.push({ atMs: this.nowMs - EPOCH_MS, who: who.name, what });
   }
 
-  /** Lets events happen until this moment, or until `isOver`. */
+  /** A program threw what it does not handle, or rejected a promise for which nobody waits: as in production its process ends. */
+  crash(error: unknown, process: SimulatedProcess = this.current): void {
+    const what = errorText(error);
+    this.errors.push({ property: 'no process ends by an error that nobody handles', who: process.name, what });
+    this.note(`crashes: ${what}`, process);
+    process.kill();
+    this.onCrash(process);
+  }
+
+  /** A handler of a message threw; what called it goes on. */
+  handlerThrew(error: unknown, subject: string): void {
+    const what = `${subject}: ${errorText(error)}`;
+    this.errors.push({ property: 'no handler of messages throws', who: this.current.name, what });
+    this.note(`throws at a message on ${what}`);
+  }
+
+  /**
+   * Lets events happen until this moment, or until `isOver`.
+   *
+   * @throws StandstillError when time does not go on.
+   */
   run(untilMs: number, isOver: () => boolean = () => false): Promise<void> {
     return new Promise((resolve, reject) => {
       // Not from within a promise: what waits for promises would not run between two events then.
@@ -100,11 +140,26 @@ export class World {
       this.#queue.pop();
       if (this.#happens(next)) {
         this.current = next.process;
-        next.run();
+        this.#count(next);
+        try {
+          next.run();
+        } catch (error) {
+          this.crash(error);
+        }
         drain();
         this.current = outside;
       }
     }
+  }
+
+  #count({ process, from }: WorldEvent): void {
+    const atOnce = this.#atOnce;
+    if (this.nowMs >= atOnce.sinceMs + 1) Object.assign(atOnce, { sinceMs: this.nowMs, events: 0 });
+    atOnce.events += 1;
+    if (atOnce.events <= MOST_AT_ONCE) return;
+    const what = `${MOST_AT_ONCE} events within a millisecond; the next one is made ${framesOf(from ?? new Error())}`;
+    this.note(`works without waiting: ${what}`, process);
+    throw new StandstillError(process.name, what);
   }
 
   /** Whether it happens now: not when its process is gone, and later when that stands still. */
@@ -136,6 +191,9 @@ export class SimulatedProcess {
   readonly stalledUntilMs = { in: 0, out: 0 };
   /** When it was killed, or lost its connections. */
   readonly leftAtMs: number[] = [];
+  /** How often it stood still in this life for longer than the lease of a gateway, by its own clock. */
+  longStandstills = 0;
+  #frozenAtMs = 0;
   /** What is to happen when it goes on. */
   readonly held: (() => void)[] = [];
   readonly #world: World;
@@ -189,12 +247,14 @@ export class SimulatedProcess {
   freeze(): void {
     if (this.state !== 'up') return;
     this.state = 'frozen';
+    this.#frozenAtMs = this.monotonicMs;
     this.#world.note('stands still', this);
   }
 
   thaw(): void {
     if (this.state !== 'frozen') return;
     this.state = 'up';
+    if (this.monotonicMs - this.#frozenAtMs > LEASE_MS) this.longStandstills += 1;
     this.#world.note(`goes on, with ${this.held.length} events behind`, this);
     for (const run of this.held.splice(0)) this.#world.schedule(this, 0, run);
   }
