@@ -1,6 +1,7 @@
 /**
- * Who may import whom: the only copy of the table. `oxlint.config.mjs` makes lint rules of it, `test/integration/import-graph.test.ts` checks it
- * against the real imports, and the table in `docs/decisions/import-boundaries.md` is checked against it too.
+ * Who may import whom: the only copy of the table. `oxlint.config.mjs` makes lint rules of it,
+ * `test/integration/import-graph.test.ts` checks it against the real imports, and the table in
+ * `docs/decisions/import-boundaries.md` is checked against it too.
  */
 
 const LIBRARIES = [
@@ -22,8 +23,8 @@ const LIBRARIES = [
 ];
 
 /**
- * Folder of a package → the packages of this project that its product code may import. Types count as well. A name with a slash allows one entry point of
- * a package only: `api-contract` takes those that need nothing of Node.
+ * Folder of a package → the packages of this project that its product code may import. Types count as well. A name with
+ * a slash allows one entry point of a package only: `api-contract` takes those that need nothing of Node.
  */
 export const PACKAGES = {
   'shared/protocol': [],
@@ -101,8 +102,9 @@ export const DRIVERS = {
 };
 
 /**
- * What runs in the simulated world (`test/simulation`): its histories are decided by their seeds only if this code reaches time, chance and I/O by
- * ports, or by globals that the world replaces. Folder → the files and folders in it that the world replaces as a whole, or never runs.
+ * What runs in the simulated world (`test/simulation`): its histories are decided by their seeds only if this code
+ * reaches time, chance and I/O by ports, or by globals that the world replaces. Folder → the files and folders in it
+ * that the world replaces as a whole, or never runs.
  */
 export const SIMULATED = {
   'services/query': ['src/sql', 'src/main.ts', 'src/run.ts', 'src/config.ts'],
@@ -186,8 +188,8 @@ export const ESCAPES = {
 };
 
 /**
- * Floors inside a package: folder → the folders of the same package that it may import. Where a package is not listed, any direction is fine as
- * long as the graph of its folders has no circle.
+ * Floors inside a package: folder → the folders of the same package that it may import. Where a package is not listed,
+ * any direction is fine as long as the graph of its folders has no circle.
  */
 export const FLOORS = {
   'services/gateway': {

@@ -69,7 +69,10 @@ export default {
   ],
 };
 
-/** The rule for one folder. A later override replaces an earlier one for the same file, so each has the whole list. Without `packages`, all are allowed. */
+/**
+ * The rule for one folder. A later override replaces an earlier one for the same file, so each has the whole list.
+ * Without `packages`, all are allowed.
+ */
 function boundary(folder, files, packages, more = []) {
   const allowed = packages?.flatMap((name) => [
     `!@muster/${name}`,

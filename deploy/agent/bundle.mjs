@@ -1,6 +1,7 @@
 /**
- * `npm run bundle:agent`: the agent as one file that needs only Node 20, `dist/agent/muster-agent.cjs`, and as a single executable for the platform this runs
- * on (`--executable`). Reads the compiled packages, so `npm run build` comes first. `--out DIR` writes elsewhere.
+ * `npm run bundle:agent`: the agent as one file that needs only Node 20, `dist/agent/muster-agent.cjs`, and as a single
+ * executable for the platform this runs on (`--executable`). Reads the compiled packages, so `npm run build` comes
+ * first. `--out DIR` writes elsewhere.
  */
 import { execFileSync } from 'node:child_process';
 import { chmodSync, copyFileSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';

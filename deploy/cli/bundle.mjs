@@ -1,7 +1,8 @@
 /**
- * `npm run bundle:cli`: the command line outside of this checkout. Writes `dist/cli/package`, which `npm pack` or `npm install -g` takes, with `muster.mjs` in it, one
- * file that needs only Node 20; and with `--executable` a single executable for the platform this runs on. Reads the compiled packages, so `npm run build`
- * comes first. `--out DIR` writes elsewhere.
+ * `npm run bundle:cli`: the command line outside of this checkout. Writes `dist/cli/package`, which `npm pack` or `npm
+ * install -g` takes, with `muster.mjs` in it, one file that needs only Node 20; and with `--executable` a single
+ * executable for the platform this runs on. Reads the compiled packages, so `npm run build` comes first. `--out DIR`
+ * writes elsewhere.
  */
 import { execFileSync } from 'node:child_process';
 import { chmodSync, copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';

@@ -1,6 +1,6 @@
 /**
- * `npm run cli-reference`: writes `docs/cli-reference.md` and `docs/muster.1` from the commands themselves. Reads the compiled packages. With
- * `--check` it writes nothing, and ends with 1 where a file is not current.
+ * `npm run cli-reference`: writes `docs/cli-reference.md` and `docs/muster.1` from the commands themselves. Reads the
+ * compiled packages. With `--check` it writes nothing, and ends with 1 where a file is not current.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,6 +1,7 @@
 /**
- * `node deploy/images/bundle.mjs [--out DIR] [--arch amd64|arm64] [--abi 137] [--json] [PROGRAM…]`: each program as a folder that needs only Node,
- * `DIR/PROGRAM/`. Reads the compiled packages, so `npm run build` comes first. The same inputs give the same bytes.
+ * `node deploy/images/bundle.mjs [--out DIR] [--arch amd64|arm64] [--abi 137] [--json] [PROGRAM…]`: each program as a
+ * folder that needs only Node, `DIR/PROGRAM/`. Reads the compiled packages, so `npm run build` comes first. The same
+ * inputs give the same bytes.
  *
  *   package.json              name and version
  *   dist/bin/main.js          the program; chunks and worker threads beside it

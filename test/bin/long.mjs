@@ -1,5 +1,6 @@
 /**
- * `npm run test:long`: the long variants of tests (`*.long.test.ts`), one file after the other. `npm run test:long -- fleet hunts`: these files only.
+ * `npm run test:long`: the long variants of tests (`*.long.test.ts`), one file after the other. `npm run test:long --
+ * fleet hunts`: these files only.
  */
 import { build, ensureInstalled, requireNode } from '../../deploy/local/bin/workspace.mjs';
 import { jest } from './jest.mjs';

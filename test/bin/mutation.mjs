@@ -1,10 +1,12 @@
 /**
- * `npm run mutation -- NAME`: changes one expression after another in the compiled code of a package and looks whether a test fails. Prints each change that no
- * test noticed, and the part that tests noticed; ends with 1 when that is below the goal. `../mutation/targets.mjs` has the names.
+ * `npm run mutation -- NAME`: changes one expression after another in the compiled code of a package and looks whether
+ * a test fails. Prints each change that no test noticed, and the part that tests noticed; ends with 1 when that is
+ * below the goal. `../mutation/targets.mjs` has the names.
  *
  * With `--quick` it leaves out what runs while a module is loaded (tables, schemas): each of those changes needs a process of its own.
  *
- * It works in a copy, so that an interrupted run leaves nothing behind in the tree. The tester is installed in its own folder at the first run.
+ * It works in a copy, so that an interrupted run leaves nothing behind in the tree. The tester is installed in its own
+ * folder at the first run.
  */
 import { spawnSync } from 'node:child_process';
 import {

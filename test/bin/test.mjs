@@ -1,10 +1,14 @@
 /**
- * The tests of this package in three runs: those that share the machine well, three at a time, as each waits half of the time; those that wait nearly
- * always, three at a time; and those that judge times or keep both cores busy, one after the other. With arguments: jest with those arguments, once.
+ * The tests of this package in three runs: those that share the machine well, three at a time, as each waits half of
+ * the time; those that wait nearly always, three at a time; and those that judge times or keep both cores busy, one
+ * after the other. With arguments: jest with those arguments, once.
  */
 import { jest } from './jest.mjs';
 
-/** Test files that wait most of the time, for leases, drains and what stands still: beside each other they have the machine to themselves. */
+/**
+ * Test files that wait most of the time, for leases, drains and what stands still: beside each other they have the
+ * machine to themselves.
+ */
 const WAITING = paths('chaos/agents/agent-round', 'integration/(frozen|frozen-views|hand-over|watching)');
 /** Test files that run alone: bounds of a few seconds, counts of bytes, or load for both cores. */
 const ALONE = paths(

@@ -5,8 +5,8 @@ import { choose, seriousFaults, type Parts } from './console-browser.js';
 
 const MARK = '86397';
 /**
- * A check that a process of the test fails, and an action that mends it; and what a hostile endpoint could say as evidence. It names the process:
- * where the path of any other one cannot be read, "there is none" is no verdict.
+ * A check that a process of the test fails, and an action that mends it; and what a hostile endpoint could say as
+ * evidence. It names the process: where the path of any other one cannot be read, "there is none" is no verdict.
  */
 const packFor = (pid: number | undefined): string => `kind: muster/pack
 format: 1

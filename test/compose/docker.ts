@@ -10,9 +10,10 @@ import { must, runCommand, type Ran } from '../kit/manifests/run-command.js';
 const COMPOSE = 'usr/libexec/docker/cli-plugins/docker-compose';
 
 /**
- * A Docker engine of the test's own: images and volumes below one folder, its socket in a temporary one. Nothing of an engine that the machine has is
- * seen or touched. It changes no packet filter of this machine, so
- * containers reach each other and this machine, and nothing beyond. (It needs iptables nevertheless: for names, within the network of each container.)
+ * A Docker engine of the test's own: images and volumes below one folder, its socket in a temporary one. Nothing of an
+ * engine that the machine has is seen or touched. It changes no packet filter of this machine, so containers reach each
+ * other and this machine, and nothing beyond. (It needs iptables nevertheless: for names, within the network of each
+ * container.)
  */
 export class Docker implements ImageStore {
   readonly folder: string;

@@ -9,8 +9,9 @@ import { Composition, NATS } from './composition.js';
 import { Docker } from './docker.js';
 
 /**
- * `npm run test:compose`: deploy/compose as its README says, with an engine of its own. Ends with 0 when all steps passed, with 1 after a failure, and
- * with 2 where this machine cannot run containers: then nothing was tested. `--no-build`: the images are those of the run before.
+ * `npm run test:compose`: deploy/compose as its README says, with an engine of its own. Ends with 0 when all steps
+ * passed, with 1 after a failure, and with 2 where this machine cannot run containers: then nothing was tested.
+ * `--no-build`: the images are those of the run before.
  *
  * Of Grafana no image can be had where tests run, so its profile is left out.
  */

@@ -8,8 +8,9 @@ import type { Engine } from './engine.js';
  * Rendered manifests as pods of `podman play kube`, one pod per workload, on one network. A pod has the name of its Service, so that names
  * resolve as they do in a cluster; ports are those of the containers, because podman has no Services.
  *
- * Not taken from the manifests, because podman knows no such thing, or knows it wrongly: probes, preStop, autoscalers, budgets, policies, spread, claims (a
- * folder of the container instead), Secrets as such with their file modes, and ports, which it would open on this machine.
+ * Not taken from the manifests, because podman knows no such thing, or knows it wrongly: probes, preStop, autoscalers,
+ * budgets, policies, spread, claims (a folder of the container instead), Secrets as such with their file modes, and
+ * ports, which it would open on this machine.
  */
 export class Cluster {
   readonly #engine: Engine;

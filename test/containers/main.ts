@@ -11,8 +11,9 @@ import { Steps } from '../kit/steps.js';
 import { BASE_IMAGE, BROKER_IMAGES, standInForBase, standInForBroker } from './stand-ins.js';
 
 /**
- * `npm run test:containers`: images are built, and the whole system runs in containers from the manifests of k8s/overlays/ci. Ends with 0 when all
- * steps passed, with 1 after a failure, and with 2 where this machine cannot run containers: then nothing was tested.
+ * `npm run test:containers`: images are built, and the whole system runs in containers from the manifests of
+ * k8s/overlays/ci. Ends with 0 when all steps passed, with 1 after a failure, and with 2 where this machine cannot run
+ * containers: then nothing was tested.
  */
 const SERVICES = ['gateway', 'query', 'command', 'telemetry', 'posture', 'api'];
 const LIMITED = [

@@ -25,8 +25,8 @@ export interface ImageStore {
 }
 
 /**
- * Images that cannot be pulled here, made under the names that Dockerfile and manifests have: from Debian's packages and from the npm package that
- * carries Node. What is tested with them is the project's part, not theirs.
+ * Images that cannot be pulled here, made under the names that Dockerfile and manifests have: from Debian's packages
+ * and from the npm package that carries Node. What is tested with them is the project's part, not theirs.
  */
 export const BASE_IMAGE = 'gcr.io/distroless/nodejs24-debian13:nonroot';
 
@@ -107,7 +107,10 @@ export async function standInForBroker(
   await importImage(store, root, { image, entrypoint });
 }
 
-/** Packages of Debian 13 with all that they need, extracted only, as an archive. From the source that this machine installs packages from. */
+/**
+ * Packages of Debian 13 with all that they need, extracted only, as an archive. From the source that this machine
+ * installs packages from.
+ */
 export async function debianFiles(archive: string, packages: string): Promise<void> {
   const sources = '/etc/apt/sources.list.d/debian.sources';
   const source = /^URIs:\s*(\S+)/m.exec(readFileSync(sources, 'utf8'))?.[1];

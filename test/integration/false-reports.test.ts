@@ -120,7 +120,10 @@ async function againAndAgain({ hostile: { agentId, session } }: Pair): Promise<v
   expect((await audited(agentId, id)).details).not.toHaveProperty('claim');
 }
 
-/** Agents with valid credentials report what is not so. Everything but the agents is real. The pairs mostly wait, so they share the services. */
+/**
+ * Agents with valid credentials report what is not so. Everything but the agents is real. The pairs mostly wait, so
+ * they share the services.
+ */
 describe('reports of hostile agents', () => {
   test.concurrent.each(PAIRS)(
     '%s over %s: those about no command cost nothing, those about the command of another are unconfirmed claims, refusals settle with time',

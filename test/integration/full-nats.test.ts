@@ -61,7 +61,10 @@ describe('a NATS at its max_file_store, while everything runs', () => {
       body: { action: 'dns.flush', params: {}, target: { selector: '' } },
       ...ONCE,
     });
-  /** Why it is refused. Records that replace larger ones make a little room at any moment, and one may be taken with it: it is filled again. */
+  /**
+   * Why it is refused. Records that replace larger ones make a little room at any moment, and one may be taken with it:
+   * it is filled again.
+   */
   const refusal = async (run: () => Promise<unknown>): Promise<unknown> => {
     for (let attempt = 0; attempt < 10; attempt += 1) {
       await filler.fill();
@@ -73,7 +76,10 @@ describe('a NATS at its max_file_store, while everything runs', () => {
     }
     return undefined;
   };
-  /** Requests that are refused, each with a record of what was asked and most with a key. Returns how many bytes their audit records would have. */
+  /**
+   * Requests that are refused, each with a record of what was asked and most with a key. Returns how many bytes their
+   * audit records would have.
+   */
   const refuseMuch = async (): Promise<number> => {
     const text = `${SQL} -- ${'x'.repeat(50_000)}`;
     const ask = async (sql: string): Promise<unknown> => {

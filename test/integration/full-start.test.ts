@@ -16,8 +16,8 @@ const START_WITHIN_MS = 5_000;
 /** Where others use the same caches and cores, the same work takes up to twice the processor time. */
 const PROCESSOR_MS = 10_000;
 /**
- * Other tests run beside this one: how many programs want each core. The average of a minute lags behind by up to half. A quiet machine has no
- * excuse; on any, the processor time of the service is judged.
+ * Other tests run beside this one: how many programs want each core. The average of a minute lags behind by up to half.
+ * A quiet machine has no excuse; on any, the processor time of the service is judged.
  */
 const busy = (): number => Math.max(1, (1.5 * (loadavg()[0] ?? 0)) / availableParallelism());
 const NONE = { gateways: 0, queries: 0, commands: 0, telemetries: 0, postures: 0, apis: 0 };

@@ -28,7 +28,10 @@ beforeAll(async () => {
 });
 afterAll(() => harness.close());
 
-/** An agent that leaves its old session at the moment at which the next one is ready, with questions in flight, as docs/protocol.md §12 says. */
+/**
+ * An agent that leaves its old session at the moment at which the next one is ready, with questions in flight, as
+ * docs/protocol.md §12 says.
+ */
 describe.each([
   ['live', 'uws'],
   ['live', 'ws'],

@@ -64,7 +64,8 @@ describe.each(['live', 'poll', 'mixed'] as const)('a retry while endpoints move 
     const { id } = await harness.api.call('POST /v1/queries', { body: retried });
     let isOver = false;
     const end = ended(id).finally(() => (isOver = true));
-    // Each goes to the next gateway, opens there before it leaves, and again, while it works on its answer. Those that poll do so by themselves.
+    // Each goes to the next gateway, opens there before it leaves, and again, while it works on its answer. Those that
+    // poll do so by themselves.
     for (let moves = 0; moves < 3 && !isOver; moves += 1) {
       const before = new Map(moving.agents.map((agent) => [agent, agent.epoch]));
       for (const agent of moving.agents) if (agent.mode === 'live') agent.reconnectAfter(0);

@@ -12,7 +12,10 @@ export interface FastPrometheusOptions {
   readonly port?: number;
 }
 
-/** A real Prometheus that scrapes every second. Its rules are evaluated every second instead of every minute; what has to last for minutes has to last for seconds. */
+/**
+ * A real Prometheus that scrapes every second. Its rules are evaluated every second instead of every minute; what has
+ * to last for minutes has to last for seconds.
+ */
 export class FastPrometheus {
   readonly #handle: Awaited<ReturnType<typeof startPrometheus>>;
 

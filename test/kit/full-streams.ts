@@ -50,8 +50,8 @@ export async function fillStreams({ bus, streams }: Broker, sizes: StreamSizes):
 }
 
 /**
- * Without waiting for acknowledgements, which would take minutes; the counts are compared at the end. And without a turn of the event loop between
- * them, because the client would write each to its socket alone.
+ * Without waiting for acknowledgements, which would take minutes; the counts are compared at the end. And without a
+ * turn of the event loop between them, because the client would write each to its socket alone.
  */
 async function publishAll(bus: Broker['bus'], entries: Iterable<Stored>): Promise<{ count: number; newest: string }> {
   let count = 0;

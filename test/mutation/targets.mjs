@@ -1,6 +1,6 @@
 /**
- * What is mutated, by name: the folder of the package, its compiled files that are changed, and the test files that have to notice. Tests that start
- * brokers are left out where the same guards are visible without.
+ * What is mutated, by name: the folder of the package, its compiled files that are changed, and the test files that
+ * have to notice. Tests that start brokers are left out where the same guards are visible without.
  */
 export const TARGETS = {
   protocol: { folder: 'shared/protocol', mutate: ['**/*.js'], tests: ['**/*.test.js'] },

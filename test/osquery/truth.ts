@@ -22,7 +22,10 @@ export async function boxObstacle(): Promise<string | undefined> {
   }
 }
 
-/** Asks osqueryi and Muster beside each other on a machine that is held still: namespaces of their own with files, a network and processes that nobody changes. */
+/**
+ * Asks osqueryi and Muster beside each other on a machine that is held still: namespaces of their own with files, a
+ * network and processes that nobody changes.
+ */
 export async function askInBox(osqueryi: string, { cases, expressions }: BoxInput): Promise<BoxOutput> {
   const folder = mkdtempSync(join(tmpdir(), 'muster-truth-'));
   try {

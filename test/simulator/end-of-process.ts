@@ -4,8 +4,9 @@ import { watchParent } from '@muster/runtime/program';
 const GRACE_MS = 5_000;
 
 /**
- * Calls `end` once, when this process is told to end, or when who started it is gone, even by SIGKILL: the process that forked it, npm, or the
- * one that `MUSTER_PARENT_PID` names. A fleet that goes on without them fights for its keys with the next one.
+ * Calls `end` once, when this process is told to end, or when who started it is gone, even by SIGKILL: the process that
+ * forked it, npm, or the one that `MUSTER_PARENT_PID` names. A fleet that goes on without them fights for its keys with
+ * the next one.
  */
 export function onEndOfProcess(end: () => void): void {
   let hasEnded = false;

@@ -72,7 +72,10 @@ function statusLine({ stats }: Fleet): string {
   ].join(' | ');
 }
 
-/** Starts one child process per range of agents. They end when this process does. When one fails the others end too: a fleet without some of its agents is none. */
+/**
+ * Starts one child process per range of agents. They end when this process does. When one fails the others end too: a
+ * fleet without some of its agents is none.
+ */
 async function spread(args: readonly string[], { processes, fleet, oracleFile }: CommandLine): Promise<number> {
   const share = Math.ceil(fleet.agents / processes);
   const children = Array.from({ length: Math.ceil(fleet.agents / share) }, (_, i) => {

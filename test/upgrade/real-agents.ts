@@ -18,8 +18,9 @@ export interface Crossing {
 }
 
 /**
- * Real agents of both versions at a gateway of each, upgraded and rolled back in place with their data: each keeps its identity, answers, and runs each order
- * once. The other services are of the version before until the gateway is new, and new from then on.
+ * Real agents of both versions at a gateway of each, upgraded and rolled back in place with their data: each keeps its
+ * identity, answers, and runs each order once. The other services are of the version before until the gateway is new,
+ * and new from then on.
  * @throws Error that says what did not hold.
  */
 export async function crossRealAgents(from: string, onCrossing: (crossing: Crossing) => void): Promise<number> {

@@ -1,6 +1,7 @@
 /**
- * Jest reporter. Writes the numbers of passed, failed and skipped tests, which failed and why, and the seconds of each file to the package's `.jest/counts.json` (or `.jest/NAME.json`
- * by `MUSTER_TEST_COUNTS`), for the last lines of `npm test`. Fails a run that leaves handles open, instead of letting it hang.
+ * Jest reporter. Writes the numbers of passed, failed and skipped tests, which failed and why, and the seconds of each
+ * file to the package's `.jest/counts.json` (or `.jest/NAME.json` by `MUSTER_TEST_COUNTS`), for the last lines of `npm
+ * test`. Fails a run that leaves handles open, instead of letting it hang.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';

@@ -2,8 +2,8 @@
  * `npm test`: works from a fresh clone. Installs, builds, lints, runs each package's tests, then those across programs. The last line is
  * `N passed, N failed`, summed over all test runs. Runs from turbo's cache count too: the counts are among the cached outputs.
  *
- * Few test files that failed run once more, each alone. Where all pass then, the run passes and names them as flaky: a bug, but no reason to hold
- * a change. `npm test -- --once` runs nothing again.
+ * Few test files that failed run once more, each alone. Where all pass then, the run passes and names them as flaky: a
+ * bug, but no reason to hold a change. `npm test -- --once` runs nothing again.
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';

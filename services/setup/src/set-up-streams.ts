@@ -17,8 +17,8 @@ const RETRY_MS = 500;
 const RESERVED_AT_MOST = 0.8;
 
 /**
- * Makes the streams that are missing, changes those that differ, and fills the reserve. It tries until NATS has them: a cluster elects its leaders, or
- * somebody gives it more room. What it waits for is logged.
+ * Makes the streams that are missing, changes those that differ, and fills the reserve. It tries until NATS has them: a
+ * cluster elects its leaders, or somebody gives it more room. What it waits for is logged.
  * @throws StreamError when the time is over, or at once where a stream has a format that this version does not read.
  */
 export async function setUpStreams(

@@ -23,8 +23,8 @@ export class EndpointRemoval {
   }
 
   /**
-   * It sends nothing any more. Its silence is a matter of health, unless its session ended in order, and it stays until that is recorded. Returns whether it is
-   * gone.
+   * It sends nothing any more. Its silence is a matter of health, unless its session ended in order, and it stays until
+   * that is recorded. Returns whether it is gone.
    */
   expired(slot: number): boolean {
     const { table, health, samples } = this.#options;

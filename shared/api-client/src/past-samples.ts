@@ -3,7 +3,10 @@ import type { MetricsEventJson, ScaledHostSeriesJson } from '@muster/api-contrac
 type EventOf<K extends MetricsEventJson['event']> = Extract<MetricsEventJson, { readonly event: K }>;
 type Column = EventOf<'past'>['columns'][number];
 
-/** The samples or minutes of a `past` event as the events that `layout=samples` sends, oldest first. `series`: of the last `series` event. */
+/**
+ * The samples or minutes of a `past` event as the events that `layout=samples` sends, oldest first. `series`: of the
+ * last `series` event.
+ */
 export function* pastSamples(
   { kind, at, stepsMs, columns }: EventOf<'past'>,
   series: readonly ScaledHostSeriesJson[],

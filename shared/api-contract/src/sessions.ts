@@ -10,8 +10,8 @@ import { defineOperations, jsonAnswer, type Json } from './operation.js';
 export const CONSOLE_HEADER = 'muster-request';
 
 /**
- * Whose session a call is meant for, as {@link personText} writes it. Tabs of a browser share its cookie: where somebody else has signed in since,
- * such a call is refused with `other_person`.
+ * Whose session a call is meant for, as {@link personText} writes it. Tabs of a browser share its cookie: where
+ * somebody else has signed in since, such a call is refused with `other_person`.
  */
 export const PERSON_HEADER = 'muster-person';
 

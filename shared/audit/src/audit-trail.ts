@@ -66,8 +66,8 @@ export class AuditTrail {
   }
 
   /**
-   * What was done is `essential`: its record is kept also where there is room for nothing new. Refusals and failures are not: there is no bound
-   * to them, and they would use the reserve up.
+   * What was done is `essential`: its record is kept also where there is room for nothing new. Refusals and failures
+   * are not: there is no bound to them, and they would use the reserve up.
    */
   record(
     record: NewAuditRecord,
@@ -77,7 +77,8 @@ export class AuditTrail {
   }
 
   /**
-   * For what cannot be undone: the record comes first. Resolves with why it could not be stored; then nothing may be done, and no record is lost.
+   * For what cannot be undone: the record comes first. Resolves with why it could not be stored; then nothing may be
+   * done, and no record is lost.
    */
   recordFirst(record: NewAuditRecord): Promise<Error | undefined> {
     return new Promise((resolve) => this.#add(record, (_stored, failed) => resolve(failed), true));
@@ -99,8 +100,8 @@ export class AuditTrail {
   }
 
   /**
-   * Appends the record of a journal entry, once, whoever tries; call it in the order of the journal. Resolves with why it could not be stored:
-   * it is not lost then, because it can be made again from the journal.
+   * Appends the record of a journal entry, once, whoever tries; call it in the order of the journal. Resolves with why
+   * it could not be stored: it is not lost then, because it can be made again from the journal.
    */
   recordEntry(record: EntryRecord): Promise<Error | undefined> {
     const complete = bounded(normalised(record));

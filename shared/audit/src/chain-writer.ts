@@ -72,8 +72,9 @@ export class ChainWriter {
   }
 
   /**
-   * A record of a journal entry at or before the mark is in the chain already, and is not appended again. What is not `essential` uses nothing
-   * of the storage's reserve, and is given up at once where there is no other room: what comes after it must not wait.
+   * A record of a journal entry at or before the mark is in the chain already, and is not appended again. What is not
+   * `essential` uses nothing of the storage's reserve, and is given up at once where there is no other room: what comes
+   * after it must not wait.
    */
   add(record: AuditRecord, settled: Settled, { essential }: { readonly essential: boolean }): void {
     this.#queue.push({ record, settled, essential, sinceMs: this.#options.clock.monotonic() });

@@ -5,8 +5,9 @@ const FIRST_WINDOW = 256;
 const WIDER = 4;
 
 /**
- * Up to which journal entry the chain has records. They are appended in the order of the journal, so the newest one of them tells. Whoever appends
- * one has looked at all records before it: compare-and-set on the chain then makes it exact, also when two processes do it at once.
+ * Up to which journal entry the chain has records. They are appended in the order of the journal, so the newest one of
+ * them tells. Whoever appends one has looked at all records before it: compare-and-set on the chain then makes it
+ * exact, also when two processes do it at once.
  */
 export class JournalMark {
   readonly #streams: StreamStore;

@@ -13,8 +13,8 @@ const ZERO = 0x30;
 
 /**
  * Reads the deliveries of one consumer. Their reply subjects say what they are:
- * `$JS.ACK.<stream>.<consumer>.<tries>.<stream seq>.<delivery>.<time>.<pending>`. With a domain and an account before the stream, and a random
- * token at the end, it has twelve parts.
+ * `$JS.ACK.<stream>.<consumer>.<tries>.<stream seq>.<delivery>.<time>.<pending>`. With a domain and an account before
+ * the stream, and a random token at the end, it has twelve parts.
  *
  * A start reads hundreds of thousands of them, which differ in their numbers alone: only those are read, without making texts of them.
  */

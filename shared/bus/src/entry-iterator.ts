@@ -1,8 +1,8 @@
 import type { Entry } from './stream-store.js';
 
 /**
- * The entries of batches, one by one. An entry that is there costs one promise; another generator around the batches would make several for each,
- * which is a fifth of a start that reads 200,000.
+ * The entries of batches, one by one. An entry that is there costs one promise; another generator around the batches
+ * would make several for each, which is a fifth of a start that reads 200,000.
  */
 export class EntryIterator implements AsyncIterator<Entry, void, undefined> {
   readonly #batches: AsyncGenerator<readonly Entry[], void, undefined>;

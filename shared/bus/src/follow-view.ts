@@ -32,9 +32,10 @@ const RETRY_MS = 1_000;
 const BATCH = 1_000;
 
 /**
- * Keeps a view of a stream's newest entry per subject: calls `apply` for each entry, resolves when all that is stored now has
- * been applied, and then follows new entries. It waits while the broker is away or brings only a part of what it has, and ends with the broker's
- * connection. @throws StreamError when there is no such stream, or the connection was ended, before the view has caught up.
+ * Keeps a view of a stream's newest entry per subject: calls `apply` for each entry, resolves when all that is stored
+ * now has been applied, and then follows new entries. It waits while the broker is away or brings only a part of what
+ * it has, and ends with the broker's connection. @throws StreamError when there is no such stream, or the connection
+ * was ended, before the view has caught up.
  */
 export async function followView(streams: StreamStore, options: ViewOptions): Promise<FollowedView> {
   const stopping = new AbortController();

@@ -3,8 +3,9 @@ import type { NatsConnection } from '@nats-io/transport-node';
 import { StreamError } from './stream-store.js';
 
 /**
- * Whether the server stores what is beyond the limit of an account before it refuses and removes it, as nats-server did before 2.10. By then the older
- * entry of a stream with one entry per subject is gone, and the subject has forgotten which of its entries is the newest (`findNewest`).
+ * Whether the server stores what is beyond the limit of an account before it refuses and removes it, as nats-server did
+ * before 2.10. By then the older entry of a stream with one entry per subject is gone, and the subject has forgotten
+ * which of its entries is the newest (`findNewest`).
  */
 export function losesBeyondLimit({ info }: Pick<NatsConnection, 'info'>): boolean {
   const [, major = 0, minor = 0] = /^(\d+)\.(\d+)\./.exec(info?.version ?? '')?.map(Number) ?? [];

@@ -7,9 +7,10 @@ export interface Newest {
 }
 
 /**
- * Finds the newest entry of a subject that nats-server 2.9 says it does not have. That server stores what is beyond the limit of an account,
- * refuses it and removes it again; from then on it takes the removed entry for the newest of its subject, until another one is stored. The entries before it are
- * there, and whether one exists from a sequence on can be asked: so they are searched by halves.
+ * Finds the newest entry of a subject that nats-server 2.9 says it does not have. That server stores what is beyond the
+ * limit of an account, refuses it and removes it again; from then on it takes the removed entry for the newest of its
+ * subject, until another one is stored. The entries before it are there, and whether one exists from a sequence on can
+ * be asked: so they are searched by halves.
  */
 export async function findNewest(
   { streams }: JetStreamManager,

@@ -140,8 +140,8 @@ export class NatsPull {
   }
 
   /**
-   * Statuses of a pull (nats-server, consumer.go): 100 heartbeat, 408 the time of the request is over, others: it ended. None but the heartbeat
-   * says how far the server has looked, so none of them is the end.
+   * Statuses of a pull (nats-server, consumer.go): 100 heartbeat, 408 the time of the request is over, others: it
+   * ended. None but the heartbeat says how far the server has looked, so none of them is the end.
    */
   private receiveStatus(message: Msg): void {
     const { headers } = message;

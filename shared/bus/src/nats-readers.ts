@@ -7,11 +7,13 @@ import { asStreamError } from './nats-stream-error.js';
 import { StreamError } from './stream-store.js';
 
 /**
- * How a connection comes to the entries of streams. `make`: it makes consumers and pulls them. `ask`: it asks one that serves to do so. `serve`: by
- * itself, and for those who ask, but of these streams only, and only to inboxes that begin so.
+ * How a connection comes to the entries of streams. `make`: it makes consumers and pulls them. `ask`: it asks one that
+ * serves to do so. `serve`: by itself, and for those who ask, but of these streams only, and only to inboxes that begin
+ * so.
  *
- * Who may make consumers can have the broker send any stored entry to any subject (`deliver_subject`), and so can who may pull (the reply subject of
- * the request). Either is the right to write everywhere. So those with few rights ask for both, and what they ask for goes to their inboxes alone.
+ * Who may make consumers can have the broker send any stored entry to any subject (`deliver_subject`), and so can who
+ * may pull (the reply subject of the request). Either is the right to write everywhere. So those with few rights ask
+ * for both, and what they ask for goes to their inboxes alone.
  */
 export type Readers = 'make' | 'ask' | Serving;
 

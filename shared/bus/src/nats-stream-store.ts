@@ -142,8 +142,8 @@ export class NatsStreamStore implements StreamStore {
   }
 
   /**
-   * A server that has forgotten the newest entry of a subject refuses every append that names it. Then the sequence of the whole stream is named
-   * in its place: when that holds, nothing was stored since the newest entry was looked up.
+   * A server that has forgotten the newest entry of a subject refuses every append that names it. Then the sequence of
+   * the whole stream is named in its place: when that holds, nothing was stored since the newest entry was looked up.
    */
   private async appendAfterForgotten(
     subject: string,

@@ -14,8 +14,9 @@ type Streams = JetStreamManager['streams'];
 type OnEnsured = (stream: string, changes: readonly string[]) => void;
 
 /**
- * Creates a stream, or changes what differs; what `wanted` does not have stays as it is. It asks first what there is: nats-server 2.9 refuses to make a stream that exists already where
- * there is no room for its reserved bytes a second time.
+ * Creates a stream, or changes what differs; what `wanted` does not have stays as it is. It asks first what there is:
+ * nats-server 2.9 refuses to make a stream that exists already where there is no room for its reserved bytes a second
+ * time.
  */
 export async function ensureStream(
   streams: Streams,
@@ -55,8 +56,8 @@ export async function refuseOtherFormats(streams: Streams, definitions: readonly
 }
 
 /**
- * Finds a stream that `muster-setup` makes. Its bounds are that one's own to set. What programs rely on has to be there: they read their subjects,
- * and an acknowledgement means as many copies as are configured.
+ * Finds a stream that `muster-setup` makes. Its bounds are that one's own to set. What programs rely on has to be
+ * there: they read their subjects, and an acknowledgement means as many copies as are configured.
  * @throws StreamError `no_stream` when it is missing, `invalid` when it is another one than wanted; both say which.
  */
 export async function expectStream(

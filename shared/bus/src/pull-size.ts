@@ -9,8 +9,8 @@ const FIRST_COUNT = 8;
  * How many entries a reader asks for: as many as make 4 MB when they are as large as the largest of the last request, and at most
  * twice as many as before.
  *
- * nats-server has a bound by bytes too, but must not be asked for it: the consumer of the newest entry per subject loses the entry that does
- * not fit (2.9), and the others count it twice as pending.
+ * nats-server has a bound by bytes too, but must not be asked for it: the consumer of the newest entry per subject
+ * loses the entry that does not fit (2.9), and the others count it twice as pending.
  */
 export class PullSize {
   private readonly most: number;

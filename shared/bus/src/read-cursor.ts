@@ -15,9 +15,10 @@ type Judgement = 'complete' | 'more' | 'gap';
 /**
  * Where a reader is, over all its consumers, and the proof that it has read what was stored at the start.
  *
- * The proof is a sequence: that of the newest entry, among those that are wanted, at the start. It was read, or the server has looked further and
- * says so. The server's counts of what is pending prove nothing: nats-server 2.9 counts too few for a filter with wildcards that begins
- * within the stream. They tell people how far a reader is, and a consumer that picks entries whether it left some out.
+ * The proof is a sequence: that of the newest entry, among those that are wanted, at the start. It was read, or the
+ * server has looked further and says so. The server's counts of what is pending prove nothing: nats-server 2.9 counts
+ * too few for a filter with wildcards that begins within the stream. They tell people how far a reader is, and a
+ * consumer that picks entries whether it left some out.
  */
 export class ReadCursor implements CatchUp {
   readonly stream: string;

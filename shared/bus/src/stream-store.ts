@@ -17,8 +17,9 @@ export interface StreamStore {
    * tell. Idempotent, safe to call from several processes at once.
    * While the broker cannot be asked it tries again, for `timeoutMs`; default 15,000.
    * Nothing is changed when one of them has a format that this version does not read.
-   * @throws StreamError `invalid` when the broker refuses a definition, `unavailable` when it cannot be asked; `newer_format`, `older_format`.
-   * Of a definition that is `expected`: `no_stream` when it is missing, `invalid` when it has not what this one relies on.
+   * @throws StreamError `invalid` when the broker refuses a definition, `unavailable` when it cannot be asked;
+   * `newer_format`, `older_format`. Of a definition that is `expected`: `no_stream` when it is missing, `invalid` when
+   * it has not what this one relies on.
    */
   ensure(streams: readonly StreamDefinition[], options?: EnsureOptions): Promise<void>;
 

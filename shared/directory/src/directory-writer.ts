@@ -77,9 +77,10 @@ export class DirectoryWriter {
   }
 
   /**
-   * Takes an identity away, unless it has changed: its record becomes one that says so, which every view hears, and the rest is purged.
-   * A revocation stays, unless it is the reason. Who removes what is `over_limit` is a gateway, and may not purge: views forget the rest, and
-   * `forgetRemoved` takes it away. Safe to call from several processes at once: one of them succeeds.
+   * Takes an identity away, unless it has changed: its record becomes one that says so, which every view hears, and the
+   * rest is purged. A revocation stays, unless it is the reason. Who removes what is `over_limit` is a gateway, and may
+   * not purge: views forget the rest, and `forgetRemoved` takes it away. Safe to call from several processes at once:
+   * one of them succeeds.
    */
   async remove(
     { org, agentId, num, secret }: RemovableIdentity,

@@ -2,8 +2,8 @@
 export type MetricKind = 'counter' | 'gauge';
 
 /**
- * `standard`: a few files, read every second while somebody watches. `detailed`: dearer, read every five seconds while somebody watches; samples
- * in between repeat the last value, which costs no bytes.
+ * `standard`: a few files, read every second while somebody watches. `detailed`: dearer, read every five seconds while
+ * somebody watches; samples in between repeat the last value, which costs no bytes.
  */
 export type MetricSet = 'standard' | 'detailed';
 
@@ -58,8 +58,8 @@ const TCP_STATES = [
 ];
 
 /**
- * The series that a host has once. Their index is their number on the wire: new ones are added at the end, none is removed, and an endpoint that
- * cannot measure one leaves it absent.
+ * The series that a host has once. Their index is their number on the wire: new ones are added at the end, none is
+ * removed, and an endpoint that cannot measure one leaves it absent.
  */
 export const HOST_METRICS: readonly HostMetric[] = [
   // All time in which the processors were not idle and did not wait for a disk, since the last sample, as a share of all processors.

@@ -32,8 +32,8 @@ export function decodeHistory(bytes: Uint8Array): HistoryPiece {
 }
 
 /**
- * The samples of a piece since then, as a piece; `undefined` when all are older. What is kept of it is copied as it is encoded, but for a new keyframe. Throws
- * `MalformedBytes`.
+ * The samples of a piece since then, as a piece; `undefined` when all are older. What is kept of it is copied as it is
+ * encoded, but for a new keyframe. Throws `MalformedBytes`.
  */
 export function cutHistory(piece: Uint8Array, sinceMs: number): Uint8Array | undefined {
   const cursor = new HistoryCursor(piece);

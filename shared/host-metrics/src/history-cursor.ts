@@ -5,7 +5,10 @@ import { applyChanges } from './sample-codec.js';
 import type { Sample, Shape } from './sample.js';
 import { unzigzag } from './varint.js';
 
-/** Walks over the samples of a piece of history. Its values are one vector that changes with each step, so that a walk makes no object for each sample. */
+/**
+ * Walks over the samples of a piece of history. Its values are one vector that changes with each step, so that a walk
+ * makes no object for each sample.
+ */
 export class HistoryCursor {
   readonly kind: HistoryKind;
   readonly shape: Shape;

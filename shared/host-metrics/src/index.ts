@@ -1,4 +1,7 @@
-/** What endpoints measure of themselves: names, units, and the encoding of samples. Imports nothing of Node, so that a browser can use it. */
+/**
+ * What endpoints measure of themselves: names, units, and the encoding of samples. Imports nothing of Node, so that a
+ * browser can use it.
+ */
 export * from './catalogue.js';
 export * from './sample.js';
 export * from './sample-codec.js';

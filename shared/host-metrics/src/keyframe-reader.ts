@@ -7,8 +7,8 @@ import type { Sample, Shape } from './sample.js';
 const MAX_SHAPES = 32;
 
 /**
- * Reads keyframes as `decodeKeyframe` does, many of them one after another: those with the same instances get the same `Shape` object, whatever endpoint they
- * are of, and their names are compared and not decoded.
+ * Reads keyframes as `decodeKeyframe` does, many of them one after another: those with the same instances get the same
+ * `Shape` object, whatever endpoint they are of, and their names are compared and not decoded.
  */
 export class KeyframeReader {
   #scanner: SampleScanner | undefined;

@@ -4,8 +4,8 @@ import { makeShape, type Sample, type Shape } from './sample.js';
 import { MAX_INTEGER, unzigzag, zigzag } from './varint.js';
 
 /**
- * Two encodings of a sample. A **keyframe** is complete. A **delta** says what is different from the last keyframe of the session, so that one that
- * is lost costs nothing but itself.
+ * Two encodings of a sample. A **keyframe** is complete. A **delta** says what is different from the last keyframe of
+ * the session, so that one that is lost costs nothing but itself.
  *
  *     keyframe = seq, at, values, groups            delta = seq, keyframe's seq, zigzag(at − keyframe's at), changes
  *     values   = count, count × cell                changes = until the end: skip, cell

@@ -8,8 +8,9 @@ import { unzigzag } from './varint.js';
 const MAX_UNKNOWN = 1_024;
 
 /**
- * Reads samples one after another into the same vector, and leaves the names of instances as bytes: for a reader of many samples a second that
- * needs few values of each. The values are the same as those of `decodeKeyframe` and `decodeDelta`.
+ * Reads samples one after another into the same vector, and leaves the names of instances as bytes: for a reader of
+ * many samples a second that needs few values of each. The values are the same as those of `decodeKeyframe` and
+ * `decodeDelta`.
  */
 export class SampleScanner {
   /** Valid until the next `scan`; only the first `length` belong to the sample. */

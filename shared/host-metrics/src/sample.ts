@@ -1,6 +1,9 @@
 import { GROUP_METRICS, GROUPS, HOST_METRICS, type Group, type HostMetric } from './catalogue.js';
 
-/** Which instances of each group a sample has; it decides where their values are. Two samples with the same `Shape` object have the same layout. */
+/**
+ * Which instances of each group a sample has; it decides where their values are. Two samples with the same `Shape`
+ * object have the same layout.
+ */
 export interface Shape {
   readonly names: Readonly<Record<Group, readonly string[]>>;
   /** Where the first value of the first instance of a group is. */
@@ -19,8 +22,9 @@ export interface Sample {
   /** Integers in the scale of their metric; `NaN` is absent. First {@link HOST_METRICS}, then group by group, instance by instance. */
   readonly values: Float64Array;
   /**
-   * Of a sample that was decoded: where in `values` the values of its keyframe are, in the order of the keyframe; −1 for what this version does not
-   * know. Absent where the sender has the same catalogue. Deltas count in the order of the keyframe.
+   * Of a sample that was decoded: where in `values` the values of its keyframe are, in the order of the keyframe; −1
+   * for what this version does not know. Absent where the sender has the same catalogue. Deltas count in the order of
+   * the keyframe.
    */
   readonly positions?: Int32Array;
 }

@@ -42,7 +42,10 @@ export class AgentTokenVerifier {
     this.#keys = importKeys(jwks.keys);
   }
 
-  /** Believes the keys of this document, and no others, from now on. Throws a `TypeError` for an invalid key, and goes on with those before. */
+  /**
+   * Believes the keys of this document, and no others, from now on. Throws a `TypeError` for an invalid key, and goes
+   * on with those before.
+   */
   renew(jwks: PublicJwks): void {
     this.#keys = importKeys(jwks.keys);
   }

@@ -3,7 +3,10 @@ import { importKeys, type NamedKey } from './command-keys.js';
 import { openJws, signJws, type JwsFault } from './compact-jws.js';
 import type { PrivateJwks } from './signing-jwks.js';
 
-/** The newest record of an org's audit chain at a moment. Kept in a second place, it shows later that records were cut off or written anew. */
+/**
+ * The newest record of an org's audit chain at a moment. Kept in a second place, it shows later that records were cut
+ * off or written anew.
+ */
 export interface AuditHead {
   readonly org: string;
   /** Its sequence in the stream. */
@@ -27,7 +30,10 @@ export function signAuditHead({ org, seq, hash, at }: AuditHead, { keys: [jwk] }
   return signJws({ iss: 'muster', org, seq, hash, at }, { key, kid: jwk.kid, typ: AUDIT_HEAD_TYPE });
 }
 
-/** Reads what {@link signAuditHead} has signed with one of these keys. Throws a `TypeError` for an invalid key; never because of the text. */
+/**
+ * Reads what {@link signAuditHead} has signed with one of these keys. Throws a `TypeError` for an invalid key; never
+ * because of the text.
+ */
 export function openAuditHead(jws: string, keys: readonly NamedKey[]): OpenedAuditHead {
   const known = importKeys(keys);
   const opened = openJws(jws, {

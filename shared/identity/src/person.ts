@@ -3,8 +3,8 @@
  *
  *     origin ──makes──▶ token (a person) ──makes──▶ token (the same person) ──makes──▶ …
  *
- * The origin is a subject of the identity provider, which is the person as well, or the bootstrap token. That one is no person's: each token
- * that was made with it directly is a person of its own.
+ * The origin is a subject of the identity provider, which is the person as well, or the bootstrap token. That one is no
+ * person's: each token that was made with it directly is a person of its own.
  */
 export interface Standing {
   /** Equal for all credentials of one person. */

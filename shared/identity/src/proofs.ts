@@ -70,8 +70,9 @@ export interface ConnectClaim extends Pick<HelloClaim, 'agentId' | 'token'> {
 }
 
 /**
- * The bytes signed in a request to connect: UTF-8 of `muster.v1 connect`, agent id, milliseconds since 1970 and base64url(SHA-256(token)),
- * with a line feed between. It gives no session, which only the answer to a challenge does: it tells the owner of a token from who stole it.
+ * The bytes signed in a request to connect: UTF-8 of `muster.v1 connect`, agent id, milliseconds since 1970 and
+ * base64url(SHA-256(token)), with a line feed between. It gives no session, which only the answer to a challenge does:
+ * it tells the owner of a token from who stole it.
  */
 function connectProofMessage({ agentId, token, timestampMs }: ConnectClaim): Buffer {
   const tokenHash = createHash('sha256').update(token).digest('base64url');

@@ -18,8 +18,9 @@ export type OpenedRecord =
   | { readonly ok: false; readonly reason: RecordFault; readonly data?: Uint8Array };
 
 /**
- * Signs kept records that decide what somebody may do: tokens, revocations, labels and modes that operators set. The signature (Ed25519) is a member of the
- * record. It covers the subject, so that no record can be moved to another agent or org, and the record in deterministic CBOR.
+ * Signs kept records that decide what somebody may do: tokens, revocations, labels and modes that operators set. The
+ * signature (Ed25519) is a member of the record. It covers the subject, so that no record can be moved to another agent
+ * or org, and the record in deterministic CBOR.
  */
 export class RecordSigner {
   #signing: { readonly kid: string; readonly key: KeyObject };

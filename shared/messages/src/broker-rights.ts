@@ -1,7 +1,10 @@
 import { BROKER_SUBJECTS, RESERVE_STREAM, STREAM_SUBJECTS, STREAMS } from '@muster/records';
 import { SUBJECTS } from './subjects.js';
 
-/** The users of NATS: one for each kind of service, one for the program that makes the streams and restores them, one for the program that backs them up. */
+/**
+ * The users of NATS: one for each kind of service, one for the program that makes the streams and restores them, one
+ * for the program that backs them up.
+ */
 export type BrokerUser = 'gateway' | 'query' | 'command' | 'telemetry' | 'posture' | 'api' | 'setup' | 'backup';
 
 /** What one user may do at NATS, and nothing else. */
@@ -18,9 +21,9 @@ export interface BrokerRights {
   /** Streams of which it takes single records away. */
   readonly removes: readonly string[];
   /**
-   * `consumers`: of its own streams, and of those that gateways ask for, and it pulls them. `streams`: it makes and changes them. Each of these is the
-   * right to have JetStream write to any subject, so gateways have none of them. `snapshots`: it reads its streams whole, to an inbox of its own or to any
-   * other subject.
+   * `consumers`: of its own streams, and of those that gateways ask for, and it pulls them. `streams`: it makes and
+   * changes them. Each of these is the right to have JetStream write to any subject, so gateways have none of them.
+   * `snapshots`: it reads its streams whole, to an inbox of its own or to any other subject.
    */
   readonly makes?: 'consumers' | 'streams' | 'snapshots';
 }
@@ -203,8 +206,9 @@ export interface BrokerPermissions {
 }
 
 /**
- * The subjects of one user, those of JetStream's own requests among them. `toolsToo`: it may answer `tools` as well, the user without limits of a local
- * stack. There is no `allow_responses`: with it whoever sends a request to himself may publish on any subject.
+ * The subjects of one user, those of JetStream's own requests among them. `toolsToo`: it may answer `tools` as well,
+ * the user without limits of a local stack. There is no `allow_responses`: with it whoever sends a request to himself
+ * may publish on any subject.
  */
 export function brokerPermissions(user: BrokerUser, toolsToo = false): BrokerPermissions {
   const { publishes, subscribes, answers, appends, streams, makes } = BROKER_RIGHTS[user];

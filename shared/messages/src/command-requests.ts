@@ -81,8 +81,9 @@ export type CommandRequest =
       readonly reason?: string;
     }
   /**
-   * Vouches for a pack of checks. Needs the role admin; journals nothing. Where the policy asks for a second person the first request has a proposal as answer,
-   * which is signed; with it, the request of another admin has the pack signed with both names.
+   * Vouches for a pack of checks. Needs the role admin; journals nothing. Where the policy asks for a second person the
+   * first request has a proposal as answer, which is signed; with it, the request of another admin has the pack signed
+   * with both names.
    */
   | {
       readonly t: 'sign_pack';

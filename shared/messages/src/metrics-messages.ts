@@ -1,8 +1,9 @@
 import type { AgentId, GatewayId, OrgId, TelemetryServiceId } from '@muster/protocol';
 
 /**
- * What gateways, telemetry services and the API say to each other about host metrics. Bodies of frames pass gateways unread. The bus delivers at
- * most once: a delta that is lost costs one sample; a keyframe that is lost is asked for again.
+ * What gateways, telemetry services and the API say to each other about host metrics. Bodies of frames pass gateways
+ * unread. The bus delivers at most once: a delta that is lost costs one sample; a keyframe that is lost is asked for
+ * again.
  */
 
 /** Gateway → the telemetry service that owns a partition: what endpoints of that partition sent. */
@@ -13,8 +14,9 @@ export interface SampleBatch {
 }
 
 /**
- * One frame: KEYFRAME, DELTA or PROCESSES. `num` is the number of the endpoint's identity in its org, `epoch` that of the session, `atMs` the
- * gateway's clock when it was measured. `everyMs`: samples come so often, or at polls that are so far apart. `ageMs`: how old it was when it came, absent for
+ * One frame: KEYFRAME, DELTA or PROCESSES. `num` is the number of the endpoint's identity in its org, `epoch` that of
+ * the session, `atMs` the gateway's clock when it was measured. `everyMs`: samples come so often, or at polls that are
+ * so far apart. `ageMs`: how old it was when it came, absent for
  * 0. Gateways of the version before say the time when it came, and not `ageMs`.
  */
 export type SampleItem = readonly [
@@ -37,8 +39,8 @@ export interface SessionsEnded {
 }
 
 /**
- * Telemetry service → all gateways: send the last keyframe of these endpoints again, or of all in these partitions. The last delta follows each. The
- * agent of an endpoint in `agents` of which none is kept is asked for one.
+ * Telemetry service → all gateways: send the last keyframe of these endpoints again, or of all in these partitions. The
+ * last delta follows each. The agent of an endpoint in `agents` of which none is kept is asked for one.
  */
 export interface KeyframesWanted {
   readonly t: 'keyframes_wanted';
@@ -56,8 +58,8 @@ export interface KeyframesSent {
 }
 
 /**
- * API → all gateways, every {@link WATCH_RENEWAL_MS} and whenever the list changes: the endpoints that viewers of this process watch. A gateway
- * forgets what was not renewed for {@link WATCH_LEASE_MS}.
+ * API → all gateways, every {@link WATCH_RENEWAL_MS} and whenever the list changes: the endpoints that viewers of this
+ * process watch. A gateway forgets what was not renewed for {@link WATCH_LEASE_MS}.
  */
 export interface WatchRenewal {
   readonly t: 'watch';
@@ -76,8 +78,9 @@ export const WATCH_RENEWAL_MS = 2_000;
 export const WATCH_LEASE_MS = 7_000;
 
 /**
- * Gateway → viewers of one endpoint: frames in the order in which they came (KEYFRAME, DELTA, PROCESSES). When a process begins to watch, the last
- * keyframe and the last delta come again for all of them, with the times at which they came first.
+ * Gateway → viewers of one endpoint: frames in the order in which they came (KEYFRAME, DELTA, PROCESSES). When a
+ * process begins to watch, the last keyframe and the last delta come again for all of them, with the times at which
+ * they came first.
  */
 export interface WatchFrames {
   readonly t: 'watch_frames';

@@ -15,8 +15,9 @@ import type { VulnerabilityReply, VulnerabilityRequest } from './vulnerability-r
 /** Goes with a request that changes something. */
 export interface ChangeTerms {
   /**
-   * Made for one call of the API, the same for each instance that is asked: when another one did it and was not heard, who is asked next finds this id
-   * in the record and answers as that one would have. Absent: an API of the version before asks.
+   * Made for one call of the API, the same for each instance that is asked: when another one did it and was not heard,
+   * who is asked next finds this id in the record and answers as that one would have. Absent: an API of the version
+   * before asks.
    */
   readonly changeId?: string;
 }

@@ -12,7 +12,10 @@ export interface StartQuery {
   readonly operatorName: string;
   readonly sql: string;
   readonly selector: string;
-  /** A number set: only these endpoints. It stands for what `selector` requires of `health`, and is there only where it requires something. */
+  /**
+   * A number set: only these endpoints. It stands for what `selector` requires of `health`, and is there only where it
+   * requires something.
+   */
   readonly among?: Uint8Array;
   /** The operator's own selector, joined to `selector` by AND. */
   readonly bound: string;

@@ -2,9 +2,10 @@ import type { AgentId, ErrorCode, OrgId, TelemetryServiceId } from '@muster/prot
 import type { FailingRule, HealthState } from '@muster/records';
 
 /**
- * Requests of the API to telemetry services, and the replies. Each service answers for the partitions that it owns. The API asks all that it
- * hears (`SUBJECTS.telemetryService`) and joins their replies: it is exact when their `partitions` are all there are, each once, and none is
- * `filling`. For one endpoint it asks the owner of its partition (`SUBJECTS.latestMetrics`).
+ * Requests of the API to telemetry services, and the replies. Each service answers for the partitions that it owns. The
+ * API asks all that it hears (`SUBJECTS.telemetryService`) and joins their replies: it is exact when their `partitions`
+ * are all there are, each once, and none is `filling`. For one endpoint it asks the owner of its partition
+ * (`SUBJECTS.latestMetrics`).
  */
 export type TelemetryRequest =
   | { readonly t: 'latest_metrics'; readonly org: OrgId; readonly agentId: AgentId }
@@ -37,7 +38,10 @@ export interface FleetScope {
 export const TOP_VITALS = ['cpu', 'memory', 'disk', 'load', 'disk_io', 'network'] as const;
 export type TopVital = (typeof TOP_VITALS)[number];
 
-/** Numbers of one endpoint; what is not known is left out. Units as in {@link TOP_VITALS}; shares from 0 to 1; `clock` in seconds ahead; `agent` in processors. */
+/**
+ * Numbers of one endpoint; what is not known is left out. Units as in {@link TOP_VITALS}; shares from 0 to 1; `clock`
+ * in seconds ahead; `agent` in processors.
+ */
 export type EndpointVitals = Readonly<Partial<Record<TopVital | 'clock' | 'agent', number>>>;
 
 /** Which part of the fleet a reply is about. */
@@ -85,7 +89,10 @@ export interface Distribution {
 export interface FleetMetrics extends Coverage {
   readonly t: 'fleet_metrics';
   readonly groups: readonly {
-    /** The value of the label, `none` where an endpoint has none, `other` where it is not one that is counted; empty where no label was asked for. */
+    /**
+     * The value of the label, `none` where an endpoint has none, `other` where it is not one that is counted; empty
+     * where no label was asked for.
+     */
     readonly value: string;
     readonly endpoints: number;
     readonly vitals: Readonly<Record<string, Distribution>>;

@@ -1,4 +1,7 @@
-/** What a message carries of a trace: of one query or command, never of a frame. It is part of the body, because headers of NATS are slow. */
+/**
+ * What a message carries of a trace: of one query or command, never of a frame. It is part of the body, because headers
+ * of NATS are slow.
+ */
 export interface Traced {
   /** W3C Trace Context, version 00. Absent: nothing is recorded. */
   readonly traceparent?: string;

@@ -1,6 +1,6 @@
 /**
- * The pack format: checks in YAML, what their answers mean, and what differs between two packs. Needs nothing of Node, so that browsers use it too.
- * `@muster/packs/lint` compiles the SQL, `@muster/packs/import` reads other formats.
+ * The pack format: checks in YAML, what their answers mean, and what differs between two packs. Needs nothing of Node,
+ * so that browsers use it too. `@muster/packs/lint` compiles the SQL, `@muster/packs/import` reads other formats.
  */
 export { type Check, type Pack, PACK_LIMITS, SEVERITIES, type Severity } from './format/pack-schema.js';
 export { CHECK_OUTCOMES, type CheckOutcome } from '@muster/protocol/vocabulary';

@@ -79,8 +79,8 @@ export class ByteReader {
   }
 
   /**
-   * A number that may be absent, and then is `NaN`: 0 is absent, all else one more than the number, signed (zigzag: 0, −1, 1, −2 …). Throws as
-   * {@link varint}.
+   * A number that may be absent, and then is `NaN`: 0 is absent, all else one more than the number, signed (zigzag: 0,
+   * −1, 1, −2 …). Throws as {@link varint}.
    */
   cell(): number {
     const first = this.#byte();

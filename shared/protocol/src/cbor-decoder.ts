@@ -7,16 +7,16 @@ const KNOWN_TEXTS = 1_024;
 const floats = new DataView(new ArrayBuffer(8));
 
 /**
- * Short texts that were read a moment ago, by some of their bytes. Records of one kind have the same keys and many of the same values; to make
- * these texts, and to make them comparable, is two thirds of the cost of reading a small record. Values have a place of their own, because those
- * that differ push out others.
+ * Short texts that were read a moment ago, by some of their bytes. Records of one kind have the same keys and many of
+ * the same values; to make these texts, and to make them comparable, is two thirds of the cost of reading a small
+ * record. Values have a place of their own, because those that differ push out others.
  */
 const knownKeys: (string | undefined)[] = Array.from({ length: KNOWN_TEXTS });
 const knownValues: (string | undefined)[] = Array.from({ length: KNOWN_TEXTS });
 
 /**
- * Reads one CBOR item (RFC 8949) of definite length: numbers, text, bytes, arrays, maps with text keys, true, false, null. It gives the values that
- * cborg gives, in less than half the time; `cbor-decoder.test.ts` compares the two.
+ * Reads one CBOR item (RFC 8949) of definite length: numbers, text, bytes, arrays, maps with text keys, true, false,
+ * null. It gives the values that cborg gives, in less than half the time; `cbor-decoder.test.ts` compares the two.
  * @throws Error on everything else: tags, indefinite lengths, `undefined`, a repeated key, cut input, depth over 128.
  */
 export class CborDecoder {

@@ -35,8 +35,9 @@ const knownKeys = new Map<string, Key>();
 let spare: Buffer | undefined;
 
 /**
- * Writes one value as CBOR (RFC 8949): null, booleans, numbers, `bigint` of 64 bits, texts, bytes (any view of a buffer), arrays, and objects as maps. It writes the bytes that cborg
- * writes, in a fifth of the time; `cbor-encoder.test.ts` compares the two. They must stay the same: what is signed is encoded again to be verified.
+ * Writes one value as CBOR (RFC 8949): null, booleans, numbers, `bigint` of 64 bits, texts, bytes (any view of a
+ * buffer), arrays, and objects as maps. It writes the bytes that cborg writes, in a fifth of the time;
+ * `cbor-encoder.test.ts` compares the two. They must stay the same: what is signed is encoded again to be verified.
  * @throws Error on everything else.
  */
 export class CborEncoder {

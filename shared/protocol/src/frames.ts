@@ -38,7 +38,10 @@ export const FLAG_FINAL = 0x01;
 
 export const HEADER_BYTES = 8;
 
-/** The header: type, flags, two zero bytes, and the gateway's handle of a query or of a request for history (big-endian; 0 for other frames). */
+/**
+ * The header: type, flags, two zero bytes, and the gateway's handle of a query or of a request for history (big-endian;
+ * 0 for other frames).
+ */
 export interface Header {
   readonly type: FrameType;
   readonly flags: number;

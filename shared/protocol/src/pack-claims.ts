@@ -9,7 +9,10 @@ export const PACK_PROPOSAL_TYPE = 'muster-pack-proposal+jws';
 /** How long a proposal waits for the second person. */
 export const PACK_PROPOSAL_MS = 7 * 24 * 3_600_000;
 
-/** What the signature of a pack covers: the JWS payload, JSON. `hash` is that of the checks, so the checks themselves need not be sent along. */
+/**
+ * What the signature of a pack covers: the JWS payload, JSON. `hash` is that of the checks, so the checks themselves
+ * need not be sent along.
+ */
 export const packClaimsSchema = z.object({
   iss: z.literal('muster'),
   org: z.string(),

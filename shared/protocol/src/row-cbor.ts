@@ -9,8 +9,8 @@ const EMPTY_TEXT = Uint8Array.of(0x60);
 const FIRST_BYTES = 4 * 1024;
 
 /**
- * CBOR (RFC 8949) with rows that stay the bytes that their endpoint sent: integers of 64 bits, blobs and floats as they were. The counterpart of
- * `RowJsonWriter`.
+ * CBOR (RFC 8949) with rows that stay the bytes that their endpoint sent: integers of 64 bits, blobs and floats as they
+ * were. The counterpart of `RowJsonWriter`.
  */
 export class RowCborWriter {
   #out = new ByteWriter(FIRST_BYTES);
@@ -40,9 +40,9 @@ export class RowCborWriter {
   }
 
   /**
-   * Appends the row that starts at `at` and returns the offset after it. With `keys`, which are encoded texts, it becomes a map. Text that is no
-   * UTF-8 is mended with U+FFFD: one endpoint must not make the whole unreadable. Throws `RangeError` where no row starts, or one with another
-   * number of values, and writes nothing of it.
+   * Appends the row that starts at `at` and returns the offset after it. With `keys`, which are encoded texts, it
+   * becomes a map. Text that is no UTF-8 is mended with U+FFFD: one endpoint must not make the whole unreadable. Throws
+   * `RangeError` where no row starts, or one with another number of values, and writes nothing of it.
    */
   row(rows: Uint8Array, at: number, keys?: readonly Uint8Array[]): number {
     const isRow = readHead(rows, at);

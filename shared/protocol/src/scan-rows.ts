@@ -4,8 +4,8 @@ import { LIMITS } from './limits.js';
 import { decodeRows } from './rows.js';
 
 /**
- * The answer of an endpoint to a pack: one row for each check, in the sequence of the pack. `check` is its index from 0. `evidence` is JSON, the rows
- * that made it fail.
+ * The answer of an endpoint to a pack: one row for each check, in the sequence of the pack. `check` is its index from
+ * 0. `evidence` is JSON, the rows that made it fail.
  */
 export const SCAN_COLUMNS = ['check', 'outcome', 'reason', 'evidence'] as const;
 
@@ -34,7 +34,8 @@ export function readScanRow(row: readonly unknown[]): ScanRow | undefined {
 }
 
 /**
- * Why these rows are no whole answer to a pack of so many checks, or `undefined`. What an endpoint leaves out, says twice or makes up must not be counted.
+ * Why these rows are no whole answer to a pack of so many checks, or `undefined`. What an endpoint leaves out, says
+ * twice or makes up must not be counted.
  */
 export function scanAnswerFault(rows: Uint8Array, checks: number): string | undefined {
   const decoded = decodeRows(rows, SCAN_COLUMNS.length);

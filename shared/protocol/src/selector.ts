@@ -31,8 +31,9 @@ class SelectorFault extends Error {
 }
 
 /**
- * Parses Kubernetes label-selector syntax: `os=linux,env in (prod,staging),!quarantined,cores>4`. As there, `!=` and `notin` also hold
- * where the label is absent. Unlike there, `*` in a value stands for any text: `host=app-*`. The fault names the character at which the text stopped making sense.
+ * Parses Kubernetes label-selector syntax: `os=linux,env in (prod,staging),!quarantined,cores>4`. As there, `!=` and
+ * `notin` also hold where the label is absent. Unlike there, `*` in a value stands for any text: `host=app-*`. The
+ * fault names the character at which the text stopped making sense.
  */
 export function parseSelector(text: string): ParsedSelector {
   if (text.length > LIMITS.selectorBytes)
@@ -235,8 +236,8 @@ export function healthRequirements(selector: Selector): Selector {
 const HEALTH = 'health';
 
 /**
- * The selector of a request, joined with the one that bounds its operator. With `isHealthKnown` the result lacks the requirements on `health`: a set of
- * endpoints stands for them. Without it they are refused, and in a bound always.
+ * The selector of a request, joined with the one that bounds its operator. With `isHealthKnown` the result lacks the
+ * requirements on `health`: a set of endpoints stands for them. Without it they are refused, and in a bound always.
  * @throws AppError `bad_selector`; its details name the faulty one, `selector` or `bound`, and the offset in it.
  */
 export function boundedSelector(

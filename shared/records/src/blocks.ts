@@ -37,8 +37,8 @@ export function* readAnswerBlock(bytes: Uint8Array): Generator<Answer> {
 }
 
 /**
- * Walks an answer block without an object for each answer: its rows are the bytes from `start` to before `end`. Throws `RangeError` when it is
- * cut off.
+ * Walks an answer block without an object for each answer: its rows are the bytes from `start` to before `end`. Throws
+ * `RangeError` when it is cut off.
  */
 export function forEachAnswer(bytes: Uint8Array, see: (num: number, start: number, end: number) => void): void {
   const reader = new ByteReader(bytes);

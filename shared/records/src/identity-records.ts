@@ -30,8 +30,8 @@ export interface EnrolledRecord {
 export interface RemovedIdentity {
   readonly atMs: number;
   /**
-   * `never_live`: no agent ever opened a session with it. `revoked`: it was revoked, and its last token has expired. `over_limit`: it came at
-   * the same moment as others, to another gateway, and was one too many.
+   * `never_live`: no agent ever opened a session with it. `revoked`: it was revoked, and its last token has expired.
+   * `over_limit`: it came at the same moment as others, to another gateway, and was one too many.
    */
   readonly why: 'never_live' | 'revoked' | 'over_limit';
   /** The number that it had. */

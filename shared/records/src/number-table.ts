@@ -4,8 +4,9 @@ const PAGE = 1 << PAGE_SHIFT;
 const NEAR_PAGES = 1 << 17;
 
 /**
- * A small integer for each of many agent numbers: a map without objects. The integers are in one array, in pages of 128 neighbouring numbers:
- * four bytes each where numbers are dense, half a kilobyte for one that has no neighbours, so who fills it bounds the numbers. 0 means that there is none.
+ * A small integer for each of many agent numbers: a map without objects. The integers are in one array, in pages of 128
+ * neighbouring numbers: four bytes each where numbers are dense, half a kilobyte for one that has no neighbours, so who
+ * fills it bounds the numbers. 0 means that there is none.
  */
 export class NumberTable {
   /** Where a page begins; 0 is no page. The first page of the array stays empty. */
@@ -42,7 +43,10 @@ export class NumberTable {
     else if (value === 0) this.#size -= 1;
   }
 
-  /** Each number that has an integer, neighbours in rising order. It may be changed or removed meanwhile; of those that are added, some are seen. */
+  /**
+   * Each number that has an integer, neighbours in rising order. It may be changed or removed meanwhile; of those that
+   * are added, some are seen.
+   */
   forEach(see: (num: number, value: number) => void): void {
     const seePage = (page: number, start: number): void => {
       for (let i = 0; i < PAGE; i += 1) {

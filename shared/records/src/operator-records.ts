@@ -49,8 +49,9 @@ export interface SessionRecord {
   readonly createdAtMs: number;
   readonly usedAtMs: number;
   /**
-   * When its owner last proved who they are: by a token, or to the provider, which may have been long before the session; 0 where the provider
-   * does not say. Of a link: its maker. Absent in records of older versions, where `createdAtMs` counts.
+   * When its owner last proved who they are: by a token, or to the provider, which may have been long before the
+   * session; 0 where the provider does not say. Of a link: its maker. Absent in records of older versions, where
+   * `createdAtMs` counts.
    */
   readonly authenticatedAtMs?: number;
   /** The secret before the owner signed in again, and what it counts for: calls that were under way at that moment. */

@@ -34,7 +34,10 @@ export interface Working {
 /** running → complete (all settled or deadline) | cancelled | interrupted (its coordinator died). */
 export type QueryState = 'running' | 'complete' | 'cancelled' | 'interrupted';
 
-/** What makes a query a hunt: it waits for absent endpoints until its deadline, and changes its coordinator instead of being interrupted. */
+/**
+ * What makes a query a hunt: it waits for absent endpoints until its deadline, and changes its coordinator instead of
+ * being interrupted.
+ */
 export interface HuntTerms {
   /** The last number of an agent that it asks: those that enrolled later are not. Absent in a standing hunt. */
   readonly through?: number;
@@ -78,7 +81,10 @@ export interface QueryRecord {
   readonly retryOf?: QueryId;
   /** Only a hunt has it; its `deadlineMs` is the end of the wait. */
   readonly hunt?: HuntTerms;
-  /** Of a hunt whose statement is no pack: how many endpoints had rows when that was last written, the first time at once. Absent: none, or an older service wrote it. */
+  /**
+   * Of a hunt whose statement is no pack: how many endpoints had rows when that was last written, the first time at
+   * once. Absent: none, or an older service wrote it.
+   */
   readonly found?: { readonly endpoints: number; readonly atMs: number };
   readonly owner: CoordinatorId;
   readonly state: QueryState;

@@ -31,7 +31,10 @@ type PostureRecord =
   | ScheduleRecord
   | ExceptionRecord;
 
-/** Names the request that a record is of, the same at each instance that it reaches: who finds it has been asked before. Absent: an API of the version before asked. */
+/**
+ * Names the request that a record is of, the same at each instance that it reaches: who finds it has been asked before.
+ * Absent: an API of the version before asked.
+ */
 interface OfChange {
   readonly changeId?: string;
 }
@@ -62,7 +65,10 @@ export interface ProposedPack extends Pick<
   /** SHA-256 of the text before it was compressed. */
   readonly digest: string;
   readonly why: string;
-  /** What another person, or for `rejected` the same one, said to it. One that is approved waits until it is applied, and can be approved again only. */
+  /**
+   * What another person, or for `rejected` the same one, said to it. One that is approved waits until it is applied,
+   * and can be approved again only.
+   */
   readonly decided?: OfChange & {
     readonly as: 'approved' | 'rejected';
     readonly by: { readonly id: string; readonly name: string };

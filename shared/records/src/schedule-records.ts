@@ -20,8 +20,8 @@ export interface Firing {
 }
 
 /**
- * A schedule; the last version of its subject counts. Posture services write it too, each on the condition that it is the one they have read: who advances
- * `next` may start the scan, and nobody else.
+ * A schedule; the last version of its subject counts. Posture services write it too, each on the condition that it is
+ * the one they have read: who advances `next` may start the scan, and nobody else.
  */
 export interface ScheduleRecord {
   readonly kind: 'schedule';
@@ -48,11 +48,14 @@ export interface ScheduleRecord {
   readonly deleted?: true;
   /** Of the last requests that changed it, newest first: who finds its own has been asked before. Absent: none named its change. */
   readonly changeIds?: readonly string[];
-  /** The next moment, and when its scan starts: jitter included. Absent while it is paused, and where the expression names none any more. */
+  /**
+   * The next moment, and when its scan starts: jitter included. Absent while it is paused, and where the expression
+   * names none any more.
+   */
   readonly next?: { readonly dueMs: number; readonly atMs: number };
   /**
-   * A scan that an instance is starting. When it is older than a while, that instance is gone, or could not start it: another one may start the scan with
-   * the same id, so that there is one at most.
+   * A scan that an instance is starting. When it is older than a while, that instance is gone, or could not start it:
+   * another one may start the scan with the same id, so that there is one at most.
    */
   readonly claim?: {
     readonly dueMs: number;

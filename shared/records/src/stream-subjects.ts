@@ -215,8 +215,8 @@ export const DECISION_SUBJECTS: Readonly<Record<string, readonly string[]>> = {
 };
 
 /**
- * The stream of a record that decides what somebody may do: a token, a session, or what operators decided about an agent. APIs write and sign those. `undefined`
- * for all other records.
+ * The stream of a record that decides what somebody may do: a token, a session, or what operators decided about an
+ * agent. APIs write and sign those. `undefined` for all other records.
  */
 export function streamOfDecision(subject: string): string | undefined {
   if (subject.startsWith(TOKEN_PREFIX)) return STREAMS.operatorTokens.name;

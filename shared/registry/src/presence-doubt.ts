@@ -18,7 +18,8 @@ export interface PresenceDoubtOptions {
 /**
  * Whether the registry may take connected agents for gone:
  * - Gateways renew their leases only while the broker carries their messages. Leases lapse while it does not, and their sessions go on.
- * - The registry lost its data a moment ago, and gateways have not registered all sessions again. Until the first of them has, who may only read
+ * - The registry lost its data a moment ago, and gateways have not registered all sessions again. Until the first of
+ *   them has, who may only read
  *   finds no marker of its data.
  */
 export class PresenceDoubt {

@@ -91,7 +91,10 @@ export interface Leases {
   renew(lease: LeaseRenewal): Promise<RenewResult>;
   /** Ends the lease now; its entries stop being valid, and its agents count as last seen now. */
   drop(gatewayId: string): Promise<DropResult>;
-  /** The gateways whose lease ended within the last `withinMs` and was not dropped: they have not said goodbye. `remainingMs` is negative. */
+  /**
+   * The gateways whose lease ended within the last `withinMs` and was not dropped: they have not said goodbye.
+   * `remainingMs` is negative.
+   */
   lapsed(withinMs: number): Promise<GatewaysResult>;
 }
 

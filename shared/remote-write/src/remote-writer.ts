@@ -44,8 +44,9 @@ export interface RemoteWriterContext {
 /**
  * Writes samples of many endpoints to a store that takes Prometheus remote write.
  *
- * At least once, in the sequence of time for each series, from bounded memory: when the store is away, samples wait until the queues are full and then the
- * oldest make room. Everything that is not written is counted with its reason. No call waits.
+ * At least once, in the sequence of time for each series, from bounded memory: when the store is away, samples wait
+ * until the queues are full and then the oldest make room. Everything that is not written is counted with its reason.
+ * No call waits.
  */
 export class RemoteWriter implements Component {
   readonly #options: RemoteWriteOptions;
@@ -125,7 +126,10 @@ export class RemoteWriter implements Component {
     this.#sweep ??= this.#context.clock.setInterval(() => this.#series.sweep(), this.#series.sweepEveryMs);
   }
 
-  /** Sends what waits for at most `flushMs`, or until the signal is aborted, then drops the rest. Series do not end: another instance goes on with them. */
+  /**
+   * Sends what waits for at most `flushMs`, or until the signal is aborted, then drops the rest. Series do not end:
+   * another instance goes on with them.
+   */
   stop(signal: AbortSignal): Promise<void> {
     this.#stopping ??= this.#stop(signal);
     return this.#stopping;

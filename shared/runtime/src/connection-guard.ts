@@ -32,7 +32,8 @@ const LOG_INTERVAL_MS = 60_000;
 
 /**
  * Bounds the connections of an HTTP server, before TLS costs anything. The deadlines are the server's own
- * (`handshakeTimeout`, `headersTimeout`, `requestTimeout`, `keepAliveTimeout`); a peer that does not take its answer is cut after `timeout`.
+ * (`handshakeTimeout`, `headersTimeout`, `requestTimeout`, `keepAliveTimeout`); a peer that does not take its answer is
+ * cut after `timeout`.
  */
 export class ConnectionGuard {
   readonly #options: ConnectionGuardOptions;

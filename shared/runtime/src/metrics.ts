@@ -48,8 +48,8 @@ export interface Metrics {
   gauge<const L extends string = never>(options: MetricOptions<L> & { collect?: (gauge: Gauge<L>) => void }): Gauge<L>;
   histogram<const L extends string = never>(options: MetricOptions<L> & { buckets: readonly number[] }): Histogram<L>;
   /**
-   * How things are distributed at the moment of the scrape; `collect` tells. Written as a histogram, which the text format of Prometheus has;
-   * its buckets go down too, so no `rate` of them.
+   * How things are distributed at the moment of the scrape; `collect` tells. Written as a histogram, which the text
+   * format of Prometheus has; its buckets go down too, so no `rate` of them.
    */
   gaugeHistogram<const L extends string = never>(options: GaugeHistogramOptions<L>): void;
 }

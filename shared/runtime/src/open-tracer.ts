@@ -2,8 +2,9 @@ import type { Env } from './config.js';
 import { NO_TRACER, type Tracer, type TracerOptions } from './tracer.js';
 
 /**
- * The tracer that the standard variables of OpenTelemetry describe. Its libraries cost 16 MB and 0.3 s of processor time, so they are loaded only
- * where `OTEL_EXPORTER_OTLP_ENDPOINT` (or the one for traces alone) is set. A tracer that cannot be made does not keep a service from starting.
+ * The tracer that the standard variables of OpenTelemetry describe. Its libraries cost 16 MB and 0.3 s of processor
+ * time, so they are loaded only where `OTEL_EXPORTER_OTLP_ENDPOINT` (or the one for traces alone) is set. A tracer that
+ * cannot be made does not keep a service from starting.
  */
 export async function openTracer(env: Env, options: TracerOptions): Promise<Tracer> {
   const { logger } = options;

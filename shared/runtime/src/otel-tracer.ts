@@ -16,8 +16,8 @@ const LIMITS = { attributeValueLengthLimit: 256, attributeCountLimit: 32, eventC
 const KINDS = { server: SpanKind.SERVER, producer: SpanKind.PRODUCER, consumer: SpanKind.CONSUMER };
 
 /**
- * The tracer over the SDK of OpenTelemetry. The SDK and its exporter read their variables themselves (endpoint, headers, time limits, sampler,
- * resource), from the environment of the process.
+ * The tracer over the SDK of OpenTelemetry. The SDK and its exporter read their variables themselves (endpoint,
+ * headers, time limits, sampler, resource), from the environment of the process.
  */
 export function createOtelTracer({ logger, metrics }: TracerOptions): Tracer {
   diag.setLogger(diagnosticLogger(logger), { logLevel: DiagLogLevel.ERROR, suppressOverrideMessage: true });

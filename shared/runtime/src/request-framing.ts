@@ -13,8 +13,8 @@ const HOST = /^[\w.~%:[\]-]+$/;
 const LENGTH = /^\d{1,15}$/;
 
 /**
- * What is wrong with a request whose end, or whose receiver, a proxy may see elsewhere than its server does (RFC 9112 §3.2, §6.1, §6.3). The
- * connection must be closed after such a request, and nothing behind it is a request.
+ * What is wrong with a request whose end, or whose receiver, a proxy may see elsewhere than its server does (RFC 9112
+ * §3.2, §6.1, §6.3). The connection must be closed after such a request, and nothing behind it is a request.
  */
 export function framingFault({ hosts, length, coding }: RequestFraming): string | undefined {
   const [host = ''] = hosts;

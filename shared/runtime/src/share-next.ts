@@ -1,6 +1,6 @@
 /**
- * Callers share one run of `look`, but none that began before they asked: who asks while one is under way shares the next one. So any number of
- * callers costs one run at a time, and what they are told is not older than their question.
+ * Callers share one run of `look`, but none that began before they asked: who asks while one is under way shares the
+ * next one. So any number of callers costs one run at a time, and what they are told is not older than their question.
  */
 export function shareNext<T>(look: () => Promise<T>): () => Promise<T> {
   let underWay: Promise<T> | undefined;

@@ -1,8 +1,9 @@
 import type { Component } from './component.js';
 
 /**
- * Starts components that do not need each other at the same time, as one: they wait for different things. Stops them in reverse order. When one
- * does not start, the others are stopped once they have started, and the failure is passed on. For components that need no drain.
+ * Starts components that do not need each other at the same time, as one: they wait for different things. Stops them in
+ * reverse order. When one does not start, the others are stopped once they have started, and the failure is passed on.
+ * For components that need no drain.
  */
 export function together(components: readonly Omit<Component, 'drain' | 'ports'>[]): Component {
   const stop = async (started: readonly Component[], signal: AbortSignal): Promise<void> => {

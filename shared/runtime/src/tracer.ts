@@ -27,10 +27,14 @@ export interface Span {
   logger(logger: Logger): Logger;
 }
 
-/** Records what one query or command went through, for a collector of OpenTelemetry. There is no ambient context: parents are passed on as texts. */
+/**
+ * Records what one query or command went through, for a collector of OpenTelemetry. There is no ambient context:
+ * parents are passed on as texts.
+ */
 export interface Tracer {
   /**
-   * Begins a trace. With a valid `traceparent` of the caller it is a part of the caller's trace. The sampler decides whether it is recorded.
+   * Begins a trace. With a valid `traceparent` of the caller it is a part of the caller's trace. The sampler decides
+   * whether it is recorded.
    */
   begin(name: string, traceparent: string | undefined, options?: SpanOptions): Span;
   /** A part of the trace that a message or a record carries. Where none is carried, or it is not recorded, this is not recorded either. */

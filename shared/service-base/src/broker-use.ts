@@ -4,8 +4,9 @@ import type { ServiceConfig } from './common-fields.js';
 import { streamDefinitions } from './stream-definitions.js';
 
 /**
- * How a service uses NATS. Services that make consumers make readers for gateways too, whatever rights they have themselves: gateways with their own
- * rights ask for them. Any of them will do: where none runs, nobody writes what gateways read.
+ * How a service uses NATS. Services that make consumers make readers for gateways too, whatever rights they have
+ * themselves: gateways with their own rights ask for them. Any of them will do: where none runs, nobody writes what
+ * gateways read.
  */
 export function brokerUse(service: string, rights: ServiceConfig['natsRights']) {
   if (!isUser(service)) return {};

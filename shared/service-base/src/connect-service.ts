@@ -53,8 +53,8 @@ const EXPECT_MS = 100;
 const PROGRESS_MS = 5_000;
 
 /**
- * Starts the health server, then connects to broker and registry, and creates the streams or waits for them. What the service registers afterwards starts
- * later and stops earlier.
+ * Starts the health server, then connects to broker and registry, and creates the streams or waits for them. What the
+ * service registers afterwards starts later and stops earlier.
  *
  * It waits for the broker for ever, because a service that ends takes its health port with it: `/readyz` and the log say what it waits
  * for, also where the broker refuses it. It does not wait long for Redis: every service works without it, by broadcast.

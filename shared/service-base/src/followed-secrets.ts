@@ -44,15 +44,19 @@ interface Followed {
 }
 
 const CHECK_MS = 5_000;
-/** A file that changes is read once more after this time, and taken when it still is the same: one that is being written may be valid, and not whole. */
+/**
+ * A file that changes is read once more after this time, and taken when it still is the same: one that is being written
+ * may be valid, and not whole.
+ */
 const SETTLE_MS = 500;
 
 /**
- * The secrets of a service that come from files (`*_FILE`). Their files are read every five seconds, and what has changed is handed to its user, so that
- * keys are rotated without a restart. Content counts, not the time of the file: a changed symbolic link is seen too, as Kubernetes makes it.
+ * The secrets of a service that come from files (`*_FILE`). Their files are read every five seconds, and what has
+ * changed is handed to its user, so that keys are rotated without a restart. Content counts, not the time of the file:
+ * a changed symbolic link is seen too, as Kubernetes makes it.
  *
- * What cannot be read, is wrong, or does not fit to the secrets that belong to it, changes nothing: the last valid content stays in force. A
- * metric and the log say so, and the service stays ready.
+ * What cannot be read, is wrong, or does not fit to the secrets that belong to it, changes nothing: the last valid
+ * content stays in force. A metric and the log say so, and the service stays ready.
  */
 export class FollowedSecrets implements Component {
   readonly #options: FollowedSecretsOptions;
@@ -79,8 +83,9 @@ export class FollowedSecrets implements Component {
   }
 
   /**
-   * Hands the values of these secrets to `apply` after one of their files has changed, not for the first time. Those that are no files keep their values.
-   * What `apply` throws leaves all of them as they were; what it returns is logged.
+   * Hands the values of these secrets to `apply` after one of their files has changed, not for the first time. Those
+   * that are no files keep their values. What `apply` throws leaves all of them as they were; what it returns is
+   * logged.
    */
   follow<const S extends Secrets>(secrets: S, apply: (values: Values<S>) => LogFields | undefined): void {
     const entries = Object.entries(secrets).flatMap(([name, secret]) =>

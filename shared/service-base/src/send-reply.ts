@@ -15,8 +15,9 @@ export interface ReplyTerms {
 }
 
 /**
- * Encodes and sends the reply to a request; returns what was sent. Never throws: what cannot be encoded, and what is larger than the broker takes,
- * becomes a problem. Otherwise one large reply would end the process, and then each other one that is asked the same.
+ * Encodes and sends the reply to a request; returns what was sent. Never throws: what cannot be encoded, and what is
+ * larger than the broker takes, becomes a problem. Otherwise one large reply would end the process, and then each other
+ * one that is asked the same.
  */
 export function sendReply<R extends Encodable>(
   message: Pick<BusMessage, 'reply'>,

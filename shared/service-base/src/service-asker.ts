@@ -17,7 +17,10 @@ export interface AskOptions {
   readonly timeoutMs: number;
   /** How long the service may take to begin; default `timeoutMs`. */
   readonly beginMs?: number;
-  /** Gives up after so long while none of those that were asked is heard. Default `timeoutMs`: who stood still may do what was asked yet. */
+  /**
+   * Gives up after so long while none of those that were asked is heard. Default `timeoutMs`: who stood still may do
+   * what was asked yet.
+   */
   readonly silentMs?: number;
   /** Instances that are not asked. */
   readonly except?: readonly string[];

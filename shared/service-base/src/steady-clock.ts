@@ -22,8 +22,9 @@ const ALONE_MS = 300_000;
 const READ_MS = 20;
 
 /**
- * A wall clock that does not jump. What a service decides for good by the time (that something has expired, that nobody has reported) must not
- * hang on a clock that somebody has just set. So when the wall clock jumps against the monotonic one, the time goes on as before:
+ * A wall clock that does not jump. What a service decides for good by the time (that something has expired, that nobody
+ * has reported) must not hang on a clock that somebody has just set. So when the wall clock jumps against the monotonic
+ * one, the time goes on as before:
  *
  *     follows the wall clock ──it jumped──▶ in doubt: goes on by the monotonic clock
  *            ▲                                 │

@@ -13,7 +13,7 @@ async function ratio(
   const [clock, metrics] = [new FakeClock(), createMetrics('query')];
   watch = new StorageWatch({
     ...{ clock, metrics, logger: silentLogger, limitBytes: undefined, ...limits },
-    streams: { storage: () => Promise.resolve({ ...storage, streams: new Map() }) },
+    streams: { storage: () => Promise.resolve({ ...storage, streams: new Map(), bounds: new Map() }) },
     registry: { memory: () => Promise.resolve({ kind: 'memory', usedBytes: 1, limitBytes: undefined }) },
   });
   watch.start();

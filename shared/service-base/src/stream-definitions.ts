@@ -14,8 +14,8 @@ export interface StreamBounds {
 }
 
 /**
- * The streams with the bounds of this installation. Identities, commands and operator tokens have none that can be set: an entry of them that
- * counts is never dropped, so only the room of the broker bounds them.
+ * The streams with the bounds of this installation. Identities, commands and operator tokens have none that can be set:
+ * an entry of them that counts is never dropped, so only the room of the broker bounds them.
  */
 export function streamDefinitions(bounds: StreamBounds): readonly StreamDefinition[] {
   const all: readonly StreamDefinition[] = Object.values({

@@ -6,7 +6,10 @@ import { silentLogger } from '@muster/runtime/program';
 import type { BrokerSource, TestBrokers } from './test-brokers.js';
 import { request, type RequestOptions } from 'node:http';
 
-/** Starts NATS with JetStream and Redis, empty, on free loopback ports, with passwords that are in their URLs. Without a source: {@link chooseBrokerSource}. */
+/**
+ * Starts NATS with JetStream and Redis, empty, on free loopback ports, with passwords that are in their URLs. Without a
+ * source: {@link chooseBrokerSource}.
+ */
 export async function startBrokers(source?: BrokerSource): Promise<TestBrokers> {
   if ((source ?? (await chooseBrokerSource())) === 'binaries') return startBinaryBrokers();
   // Loaded only where it is used: it takes most of a second.

@@ -1,6 +1,7 @@
 /**
- * Which installed packages have known vulnerabilities, by OSV records. Three answers: vulnerable, not, not known. Matching is pure and knows no
- * endpoint: equal packages are looked at once. Versions are compared as the package manager does, on the source package where OSV names sources.
+ * Which installed packages have known vulnerabilities, by OSV records. Three answers: vulnerable, not, not known.
+ * Matching is pure and knows no endpoint: equal packages are looked at once. Versions are compared as the package
+ * manager does, on the source package where OSV names sources.
  */
 export { compareDebianVersions } from './versions/debian-version.js';
 export { compareRpmVersions } from './versions/rpm-version.js';

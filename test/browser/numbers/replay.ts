@@ -25,8 +25,8 @@ interface Recording {
 }
 
 /**
- * Serves the built console and plays it the stream of one question, so that the system that would answer does not compete for the processors.
- * Each kind of event is checked against the contract before anything is played.
+ * Serves the built console and plays it the stream of one question, so that the system that would answer does not
+ * compete for the processors. Each kind of event is checked against the contract before anything is played.
  */
 export class Replay {
   readonly #recording: Recording;

@@ -10,7 +10,10 @@ interface Numbers {
   readonly interactions: Spread;
   /** The processor time of the main thread within each interaction: what the page itself does for it. */
   readonly interactionWork: Spread;
-  /** The share of the time of its tasks in which the main thread had a processor: far below 1, other programs had it, and clocks tell of them. */
+  /**
+   * The share of the time of its tasks in which the main thread had a processor: far below 1, other programs had it,
+   * and clocks tell of them.
+   */
   readonly processorShare: number;
 }
 

@@ -11,8 +11,8 @@ const ALONE_BEFORE_PAIR = 2;
 const BROKERS: readonly Part[] = ['nats', 'redis'];
 
 /**
- * The faults of a round, without end: each part is killed and frozen in turn, Redis emptied and filled, NATS restarted, in an order that the seed
- * decides; pairs of any two strikes come between. The same seed gives the same faults.
+ * The faults of a round, without end: each part is killed and frozen in turn, Redis emptied and filled, NATS restarted,
+ * in an order that the seed decides; pairs of any two strikes come between. The same seed gives the same faults.
  */
 export function* schedule(seed: number): Generator<Fault, never> {
   let count = 0;

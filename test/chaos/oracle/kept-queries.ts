@@ -32,8 +32,8 @@ function membersOf(query: QueryJson, other: QueryJson): object {
 }
 
 /**
- * Each question runs once, and only while its caller waits for it. One that was interrupted before its caller heard of it is begun anew under the
- * same key.
+ * Each question runs once, and only while its caller waits for it. One that was interrupted before its caller heard of
+ * it is begun anew under the same key.
  */
 export function questionsRunForSomebody(
   observations: readonly QueryObservation[],

@@ -18,7 +18,10 @@ export function ledgersBalance({ ask, id = '', viewings }: QueryObservation, kep
     }));
 }
 
-/** Rows and ledger of a kept result describe one moment: who has rows is counted answered, and the other way round; who has none is listed. */
+/**
+ * Rows and ledger of a kept result describe one moment: who has rows is counted answered, and the other way round; who
+ * has none is listed.
+ */
 export function rowsAgreeWithLedger({ ask, id = '' }: QueryObservation, kept: KeptQuery): Violation[] {
   const { query, endpoints, agents = [], failures, wrong } = kept;
   const { ledger } = query;

@@ -12,9 +12,9 @@ const PROBE_EXPIRES_MS = 61_000;
 type Lack = string | undefined;
 
 /**
- * Waits until the whole system works: every program is ready, every endpoint has a session and is listed, one question is answered by all,
- * and one order is carried out. `onLack` hears what is lacking at each look. Returns what was lacking at the last one when that takes longer
- * than `withinMs`.
+ * Waits until the whole system works: every program is ready, every endpoint has a session and is listed, one question
+ * is answered by all, and one order is carried out. `onLack` hears what is lacking at each look. Returns what was
+ * lacking at the last one when that takes longer than `withinMs`.
  */
 export async function becomesWhole(
   system: ChaosSystem,

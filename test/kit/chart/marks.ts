@@ -1,8 +1,8 @@
 import { Pair, Scalar, type Document, type YAMLMap, type YAMLSeq } from 'yaml';
 
 /**
- * Template code within YAML that is still a document. Each piece of code stands there as a mark, which is replaced when the text is made: so
- * comments and layout of the source stay as they are.
+ * Template code within YAML that is still a document. Each piece of code stands there as a mark, which is replaced when
+ * the text is made: so comments and layout of the source stay as they are.
  *
  * In code, `%IN%` is the indentation of its line, and `%IN2%` two columns more.
  */

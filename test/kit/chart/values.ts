@@ -23,7 +23,10 @@ const POD: Values = {
   priorityClassName: '',
 };
 
-/** The values by which the chart makes these objects: what kustomize renders, read backwards. `known` has values of what is not among them. */
+/**
+ * The values by which the chart makes these objects: what kustomize renders, read backwards. `known` has values of what
+ * is not among them.
+ */
 export function valuesOf(manifests: readonly Manifest[], known: Values = {}): Values {
   const find = (kind: string, name: string): Manifest | undefined =>
     manifests.find((one) => one.kind === kind && one.metadata.name === name);

@@ -23,8 +23,8 @@ export async function render(path: string): Promise<Manifest[]> {
 }
 
 /**
- * The base with components. Kustomize takes relative paths alone, and nothing from outside: the folder is within `k8s/` for as long as it is
- * read.
+ * The base with components. Kustomize takes relative paths alone, and nothing from outside: the folder is within `k8s/`
+ * for as long as it is read.
  */
 export async function renderWith(components: readonly string[], more = ''): Promise<Manifest[]> {
   const name = `.test-${process.pid}-${[...components].join('-')}`;

@@ -18,8 +18,8 @@ interface Entry {
 }
 
 /**
- * A file of bbolt, version 2 (go.etcd.io/bbolt `page.go`, `db.go`): each bucket is one leaf, as many pages long as it needs. Written once, to be
- * read: trivy's database is such a file, and no library of npm writes one.
+ * A file of bbolt, version 2 (go.etcd.io/bbolt `page.go`, `db.go`): each bucket is one leaf, as many pages long as it
+ * needs. Written once, to be read: trivy's database is such a file, and no library of npm writes one.
  */
 export function boltFile(tree: BoltTree): Buffer {
   const pages: Buffer[] = [];

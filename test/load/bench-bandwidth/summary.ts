@@ -66,8 +66,8 @@ const FIFTH = 0.2;
 const IDLE_BYTES_PER_MINUTE = 100;
 
 /**
- * Agents of one name form a variant: idle time comes from the one in fast-forward, queries and commands from the one at real intervals, samples from the
- * one that sends some.
+ * Agents of one name form a variant: idle time comes from the one in fast-forward, queries and commands from the one at
+ * real intervals, samples from the one that sends some.
  */
 export function summarize({ agents }: Pick<BandwidthFigures, 'agents'>, workload: Workload): BandwidthSummary {
   const names = [...new Set(agents.map(({ name }) => name))];

@@ -35,7 +35,10 @@ function stepsOf(data: string): number {
   return data.slice(from, data.indexOf(']', from)).split(',').length;
 }
 
-/** Reads a chart: each viewer does that on a machine of its own, so that it is no part of the time. Returns that time. Throws when something is missing. */
+/**
+ * Reads a chart: each viewer does that on a machine of its own, so that it is no part of the time. Returns that time.
+ * Throws when something is missing.
+ */
 function checked({ ms, events }: Chart): number {
   let series = 0;
   for (const { name, data } of events) {
@@ -55,7 +58,10 @@ export interface WatchTimes {
   readonly atOnceCpu: CpuUse;
 }
 
-/** Of so many endpoints one after the other, then of all at once. Each was watched once before: simulated agents make their past when they are first asked for it. */
+/**
+ * Of so many endpoints one after the other, then of all at once. Each was watched once before: simulated agents make
+ * their past when they are first asked for it.
+ */
 export async function watchTimes(api: ApiAccess, agents: readonly string[], cpu: CpuMeter): Promise<WatchTimes> {
   for (const agentId of agents) checked(await fullChart(api, agentId, 'columns'));
   await delay(AGAIN_MS);

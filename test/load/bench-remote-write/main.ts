@@ -16,8 +16,9 @@ import {
 import { createMetrics, defineConfig, loadConfig, silentLogger, systemClock } from '@muster/runtime';
 
 /**
- * `bench:remote-write`: how many samples one process writes for each second of processor time, and what they cost in memory. The store is another process that
- * takes everything at once. Series look like those of real hosts: four labels of the endpoint, names of `system.*`.
+ * `bench:remote-write`: how many samples one process writes for each second of processor time, and what they cost in
+ * memory. The store is another process that takes everything at once. Series look like those of real hosts: four labels
+ * of the endpoint, names of `system.*`.
  */
 const { values: flags } = parseArgs({
   options: {

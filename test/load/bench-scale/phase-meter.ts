@@ -38,7 +38,10 @@ export class PhaseMeter {
     this.#idle = new Map([...usedBetween(before, sample(pids))].map(([role, ms]) => [role, ms / passedMs]));
   }
 
-  /** `run` once or several times; it returns how long it took, in milliseconds. `pids` are asked for before and after: a phase may start processes. */
+  /**
+   * `run` once or several times; it returns how long it took, in milliseconds. `pids` are asked for before and after: a
+   * phase may start processes.
+   */
   async measure(phase: Phase, pids: () => Pids, times: number, run: () => Promise<number>): Promise<void> {
     const [before, trafficBefore] = [sample(pids()), await natsTraffic(this.#monitorUrl)];
     const from = Date.now();

@@ -49,7 +49,8 @@ async function idleAgent(seconds: number): Promise<void> {
     // What starting has cost is over.
     await wait(10_000);
     const warming = await percentOf(pid, seconds);
-    // In its first minute threads of Node itself work beside the agent's own (which was not traced further): an idle agent is one that has run for some minutes.
+    // In its first minute threads of Node itself work beside the agent's own (which was not traced further): an idle
+    // agent is one that has run for some minutes.
     await wait(WARM_UP_MS);
     const percent = await percentOf(pid, seconds);
     const all = family(pid);

@@ -28,7 +28,10 @@ const rowOf = (num: number): Uint8Array => ROWS[num % DISTINCT] ?? NOTHING;
 
 type Content = { readonly answered: Uint8Array; readonly groups: Uint8Array } | { readonly answers: Uint8Array };
 
-/** A gateway as the query service sees it, of endpoints that are not there: all of them answer, spread over some time, with one row each. */
+/**
+ * A gateway as the query service sees it, of endpoints that are not there: all of them answer, spread over some time,
+ * with one row each.
+ */
 export class FalseGateway {
   readonly id = newGatewayId();
   readonly #bus: Bus;

@@ -11,7 +11,10 @@ interface Series {
   readonly points: readonly { readonly value: number; readonly run: KeptRun }[];
 }
 
-/** A small chart for each kept figure, run after run, with its limit as a dashed line. As SVG on a light card, so that it can be read on any background. */
+/**
+ * A small chart for each kept figure, run after run, with its limit as a dashed line. As SVG on a light card, so that
+ * it can be read on any background.
+ */
 export function drawHistory(runs: readonly KeptRun[]): string {
   const all = seriesOf(runs);
   const rows = Math.ceil(all.length / COLUMNS);

@@ -17,8 +17,9 @@ const MOST_EXPONENT = 1.2;
 const MOST_ERROR = 0.2;
 
 /**
- * Least squares of the relative distances, so that the small sizes count as much as the large ones. A line does not begin below zero: a part that
- * is negative would hide growth that is faster than linear. With one size the line goes through zero.
+ * Least squares of the relative distances, so that the small sizes count as much as the large ones. A line does not
+ * begin below zero: a part that is negative would hide growth that is faster than linear. With one size the line goes
+ * through zero.
  */
 export function fitLine(points: readonly Point[]): Fit {
   const usable = points.filter(([size, value]) => size > 0 && value > 0 && Number.isFinite(value));

@@ -2,9 +2,10 @@ import { openSync, readSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 /**
- * Loaded by `--import` into the processes whose event loop is measured: `main.js?folder=/tmp/x`. A timer is due every five milliseconds. The processor time
- * that this thread took between two of its calls is that of the turns of the event loop between them: a turn of 30 ms is seen as 30 ms or little more,
- * and a process that only waited for a processor is not seen at all. At its end the process writes all of them to `PID.json`.
+ * Loaded by `--import` into the processes whose event loop is measured: `main.js?folder=/tmp/x`. A timer is due every
+ * five milliseconds. The processor time that this thread took between two of its calls is that of the turns of the
+ * event loop between them: a turn of 30 ms is seen as 30 ms or little more, and a process that only waited for a
+ * processor is not seen at all. At its end the process writes all of them to `PID.json`.
  */
 const EVERY_MS = 5;
 /** An hour of them. */

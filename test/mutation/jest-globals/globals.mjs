@@ -1,6 +1,6 @@
 /**
- * What tests import from `@jest/globals`, on top of Mocha. Jest loads every module again for each run, which costs seconds for each changed expression;
- * Mocha keeps them, and a run costs milliseconds.
+ * What tests import from `@jest/globals`, on top of Mocha. Jest loads every module again for each run, which costs
+ * seconds for each changed expression; Mocha keeps them, and a run costs milliseconds.
  */
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';

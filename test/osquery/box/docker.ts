@@ -1,6 +1,9 @@
 import { createServer } from 'node:http';
 
-/** `docker.js SOCKET`: answers as Docker's Engine API does, from what an engine (27.0) answers for one container. It says when it listens. */
+/**
+ * `docker.js SOCKET`: answers as Docker's Engine API does, from what an engine (27.0) answers for one container. It
+ * says when it listens.
+ */
 const ID = '3f'.repeat(32);
 const IMAGE = 'b7'.repeat(32);
 const NETWORK = 'c1'.repeat(32);

@@ -11,8 +11,9 @@ import { layFiles } from './files.js';
 import { smbiosTable } from './firmware.js';
 
 /**
- * `main.js OSQUERYI FOLDER`, as the first process of a pid, mount and network namespace of its own: lays files and a network there, starts a process that
- * holds what is looked at, and asks Muster, osqueryi and Muster again. Cases and expressions come from standard input, the answers go to standard output.
+ * `main.js OSQUERYI FOLDER`, as the first process of a pid, mount and network namespace of its own: lays files and a
+ * network there, starts a process that holds what is looked at, and asks Muster, osqueryi and Muster again. Cases and
+ * expressions come from standard input, the answers go to standard output.
  */
 export interface BoxInput {
   readonly cases: readonly TableCase[];

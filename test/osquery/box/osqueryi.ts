@@ -24,7 +24,10 @@ export async function findOsqueryi(named = process.env['MUSTER_TEST_OSQUERYI']):
   }
 }
 
-/** The rows of each statement, all asked of one process. `undefined` for a statement that failed. @throws when it takes longer than `timeoutMs`. */
+/**
+ * The rows of each statement, all asked of one process. `undefined` for a statement that failed. @throws when it takes
+ * longer than `timeoutMs`.
+ */
 export async function askOsqueryi(
   program: string,
   statements: readonly string[],

@@ -3,7 +3,10 @@ import { join } from 'node:path';
 import { LinuxTables } from '@muster/agent/testing/local-tables';
 import { isForLinux, type PackQuery, readPack } from './read-pack.js';
 
-/** `compare:packs FOLDER…`: runs the Linux queries of packs (`*.conf`, `*.json`) and of files with one query (`*.sql`) on this machine, and prints which do not run. */
+/**
+ * `compare:packs FOLDER…`: runs the Linux queries of packs (`*.conf`, `*.json`) and of files with one query (`*.sql`)
+ * on this machine, and prints which do not run.
+ */
 const folders = process.argv.slice(2);
 if (folders.length === 0) throw new Error('compare:packs FOLDER…: folders with packs, or with files of SQL');
 const tables = await LinuxTables.open();

@@ -11,7 +11,10 @@ interface Pack {
   readonly queries?: Readonly<Record<string, { readonly query?: string; readonly platform?: string }>>;
 }
 
-/** The queries of a pack of osquery's: JSON, in which a line may be a comment (`#`, `//`) and may go on after a backslash. @throws for other texts. */
+/**
+ * The queries of a pack of osquery's: JSON, in which a line may be a comment (`#`, `//`) and may go on after a
+ * backslash. @throws for other texts.
+ */
 export function readPack(text: string): PackQuery[] {
   const json = text.replaceAll(/\\\r?\n\s*/g, ' ').replaceAll(/^\s*(?:#|\/\/).*$/gm, '');
   const { platform = 'any', queries = {} } = JSON.parse(json) as Pack;

@@ -12,7 +12,10 @@ export interface SeedsOptions extends Omit<Job, 'seed'> {
   readonly workers: number;
 }
 
-/** What came of each seed, in their order, whichever process was quicker. A history replaces the globals of its process, so each runs one. */
+/**
+ * What came of each seed, in their order, whichever process was quicker. A history replaces the globals of its process,
+ * so each runs one.
+ */
 export async function* runSeeds({ first, count, workers, ...job }: SeedsOptions): AsyncGenerator<Outcome> {
   const seeds = Array.from({ length: count }, (_, index) => first + index);
   if (workers === 0) {

@@ -25,8 +25,9 @@ const QUEUED_SHARE = 0.3;
 const REPEAT_MS = 1_500;
 
 /**
- * Commands on one endpoint: the start is on its disk before the action begins, the outcome before it is reported, and a report is repeated
- * until it is kept. An order may wait in a queue first, which a kill empties. `runs` has when each really began: nothing in it comes from a server.
+ * Commands on one endpoint: the start is on its disk before the action begins, the outcome before it is reported, and a
+ * report is repeated until it is kept. An order may wait in a queue first, which a kill empties. `runs` has when each
+ * really began: nothing in it comes from a server.
  */
 export class EndpointCommands {
   readonly runs = new Map<string, number[]>();

@@ -36,7 +36,10 @@ interface Batch {
   readonly body: Uint8Array;
 }
 
-/** A session over Poll as `docs/protocol.md` (section 10) has it: one request at a time, repeated unchanged until it is answered, at any gateway. */
+/**
+ * A session over Poll as `docs/protocol.md` (section 10) has it: one request at a time, repeated unchanged until it is
+ * answered, at any gateway.
+ */
 export class PollLink implements Link {
   readonly mode = 'poll';
   readonly #world: World;

@@ -26,7 +26,10 @@ checks:
 `;
 const PERSON = { id: 'op', name: 'Op' } as const;
 
-/** The pack that all schedules run, as it was applied when time began. Its signature is nothing that endpoints of a simulated world look at. */
+/**
+ * The pack that all schedules run, as it was applied when time began. Its signature is nothing that endpoints of a
+ * simulated world look at.
+ */
 const PACK: PackRecord = (() => {
   const read = readPack(TEXT);
   if (!read.ok) throw new Error(`not a pack: ${JSON.stringify(read)}`);
@@ -37,7 +40,10 @@ const PACK: PackRecord = (() => {
   return { id, version, title, ...signed, org: ORG, text, bytes, by: PERSON, atMs: EPOCH_MS };
 })();
 
-/** Keeps the pack and these schedules, as posture services do when people order it: the first moment is soon, then there is one each minute. */
+/**
+ * Keeps the pack and these schedules, as posture services do when people order it: the first moment is soon, then there
+ * is one each minute.
+ */
 export async function keepSchedules(streams: StreamStore, schedules: readonly SchedulePlan[]): Promise<void> {
   if (schedules.length === 0) return;
   await streams.append(STREAM_SUBJECTS.pack(ORG, PACK.id), encodePosture(PACK));

@@ -12,7 +12,10 @@ const MOMENTS = [
   'scan kept',
 ];
 
-/** Posture services, and schedules whose first moments come when other things happen too; what strikes the services then. In some histories. */
+/**
+ * Posture services, and schedules whose first moments come when other things happen too; what strikes the services
+ * then. In some histories.
+ */
 export function scans(random: Random, settledMs: number): Pick<Plan, 'postures' | 'schedules' | 'faults'> {
   if (random.chance(0.7)) return { postures: 0, schedules: [], faults: [] };
   const postures = 1 + random.int(2);

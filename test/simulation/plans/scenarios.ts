@@ -184,8 +184,9 @@ const streamsAway: Scenario = (random) => {
 };
 
 /**
- * An endpoint is gone while an order that it accepted waits in its queue. Often nobody is there to see that it comes back: command services
- * are gone or deaf meanwhile, or for less than a second just then, which is too short for a gateway to tell them of all its endpoints again.
+ * An endpoint is gone while an order that it accepted waits in its queue. Often nobody is there to see that it comes
+ * back: command services are gone or deaf meanwhile, or for less than a second just then, which is too short for a
+ * gateway to tell them of all its endpoints again.
  */
 const goneWhileOrderWaits: Scenario = (random, { commands }) => {
   const after = (afterMs: number) => ({ moment: 'order waits', nth, afterMs });

@@ -48,7 +48,10 @@ interface Decision {
   readonly what: string;
 }
 
-/** The entries that decided something: submissions, approvals, and those after which more targets have ended. Of repeated keys the first counts. */
+/**
+ * The entries that decided something: submissions, approvals, and those after which more targets have ended. Of
+ * repeated keys the first counts.
+ */
 function decisions(nats: NatsServer): Decision[] {
   const folds = new Map<string, CommandFold>();
   const keys = new Set<string>();

@@ -11,8 +11,9 @@ interface Kept {
 }
 
 /**
- * Identities from an earlier run for the same org and seed, of the file and of its parts. Leaves out those whose tokens expire within an hour. Where
- * two parts have an agent, because the fleet was spread otherwise before, the token that is valid longer counts.
+ * Identities from an earlier run for the same org and seed, of the file and of its parts. Leaves out those whose tokens
+ * expire within an hour. Where two parts have an agent, because the fleet was spread otherwise before, the token that
+ * is valid longer counts.
  */
 export function readIdentities(path: string, org: string, seed: number): Map<number, Identity> {
   const all = new Map<number, Identity>();
@@ -25,8 +26,8 @@ export function readIdentities(path: string, org: string, seed: number): Map<num
 }
 
 /**
- * Adds identities to the file, or to a part of it. Each of several processes has a part of its own, by the index of its first agent: none writes over
- * what another has written. Only the owner can read them: they are credentials.
+ * Adds identities to the file, or to a part of it. Each of several processes has a part of its own, by the index of its
+ * first agent: none writes over what another has written. Only the owner can read them: they are credentials.
  */
 export function writeIdentities(
   path: string,

@@ -20,8 +20,9 @@ export const NO_CHECKS: EndedAnswer = {
 const IMAGES = 40;
 
 /**
- * Packs on simulated machines: outcomes by the seed, 40 images of machines, and some evidence of each machine alone. Signatures are not verified here;
- * real agents do that. Every machine asks for the checks of a pack once, as a real one does.
+ * Packs on simulated machines: outcomes by the seed, 40 images of machines, and some evidence of each machine alone.
+ * Signatures are not verified here; real agents do that. Every machine asks for the checks of a pack once, as a real
+ * one does.
  */
 export class SimulatedPacks {
   readonly #behaviour: PackBehaviour;

@@ -38,7 +38,10 @@ export function natsAccess(login: BrokerLogin): NatsAccess {
   return { config: natsAuthorization({ users: passwords, tools: login }), login };
 }
 
-/** The users of a Redis: the one of the login, who may do everything, and each kind of service with its own rights and {@link servicePassword}. */
+/**
+ * The users of a Redis: the one of the login, who may do everything, and each kind of service with its own rights and
+ * {@link servicePassword}.
+ */
 export function redisAccess(login: BrokerLogin): string {
   const users = (Object.keys(REDIS_RIGHTS) as RedisUser[]).map((user) => [user, servicePassword(login, user)] as const);
   const others = login.user === 'default' ? '' : 'user default off\n';
@@ -46,7 +49,10 @@ export function redisAccess(login: BrokerLogin): string {
   return `user ${login.user} on >${login.password} ~* &* +@all\n${services}\n${others}`;
 }
 
-/** The password of a service at a NATS of {@link natsAccess} or a Redis of {@link redisAccess}. It follows from that of the tools, and not the other way round. */
+/**
+ * The password of a service at a NATS of {@link natsAccess} or a Redis of {@link redisAccess}. It follows from that of
+ * the tools, and not the other way round.
+ */
 export function servicePassword(tools: BrokerLogin, user: BrokerUser): string {
   return createHmac('sha256', tools.password).update(`muster nats ${user}`).digest('base64url');
 }

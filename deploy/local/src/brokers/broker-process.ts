@@ -165,7 +165,10 @@ async function ended(child: ChildProcess): Promise<void> {
   if (isRunning(child)) await once(child, 'exit');
 }
 
-/** A broker, or another server, that we started on this machine, and the URL for its clients, with a login where it needs one. Its data stays over a stop. */
+/**
+ * A broker, or another server, that we started on this machine, and the URL for its clients, with a login where it
+ * needs one. Its data stays over a stop.
+ */
 export type BrokerHandle = BrokerProcess & { readonly url: string; readonly port: number };
 
 /**

@@ -8,7 +8,10 @@ export async function prometheusPort(wanted: number | undefined): Promise<number
   return wanted === 0 ? await freePort() : wanted;
 }
 
-/** Settings by which telemetry services write the metrics of endpoints to the Prometheus at this port of the loopback interface, unless they write somewhere already. */
+/**
+ * Settings by which telemetry services write the metrics of endpoints to the Prometheus at this port of the loopback
+ * interface, unless they write somewhere already.
+ */
 export function writingTo(port: number | undefined, settings: ProgramSettings): ProgramSettings {
   if (port === undefined || settings.telemetry?.[URL_SETTING] !== undefined) return settings;
   const url = `http://127.0.0.1:${port}/api/v1/write`;

@@ -15,7 +15,10 @@ export interface RunOptions {
   /** Brokers that run already and are used instead of own ones. */
   readonly natsUrl?: string;
   readonly redisUrl?: string;
-  /** `own`, the default: each kind of service has its own user at NATS, with its own rights. A NATS that runs already is used with all rights. */
+  /**
+   * `own`, the default: each kind of service has its own user at NATS, with its own rights. A NATS that runs already is
+   * used with all rights.
+   */
   readonly natsRights: 'own' | 'all';
   readonly logLevel: string;
   /** The variables of the environment for single programs. */

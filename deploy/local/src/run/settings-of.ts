@@ -23,7 +23,10 @@ const NAMED: Readonly<Record<string, ProgramKind>> = {
   MUSTER_METRICS_POLICY_FILE: 'gateway',
 };
 
-/** The variables of `env` by kind of program, recognised by their prefix (`MUSTER_GATEWAY_…`) or their name. Those of OpenTelemetry go to every service. */
+/**
+ * The variables of `env` by kind of program, recognised by their prefix (`MUSTER_GATEWAY_…`) or their name. Those of
+ * OpenTelemetry go to every service.
+ */
 export function settingsOf(env: NodeJS.ProcessEnv): ProgramSettings {
   const settings: Partial<Record<ProgramKind, Record<string, string>>> = {};
   for (const kind of KINDS) {

@@ -27,8 +27,8 @@ export interface InstallationOptions {
 export type SecretTexts = Readonly<Record<string, Readonly<Record<string, string>>>>;
 
 /**
- * First-time secrets of an installation, as files in one folder that only its owner can read. What is there is kept, so it may be run again.
- * The private command root is among them and in no Secret: move it to where no server is.
+ * First-time secrets of an installation, as files in one folder that only its owner can read. What is there is kept, so
+ * it may be run again. The private command root is among them and in no Secret: move it to where no server is.
  */
 export async function ensureInstallation({ folder, org, names }: InstallationOptions): Promise<SecretTexts> {
   await mkdir(folder, { recursive: true, mode: 0o700 });
@@ -66,8 +66,8 @@ export async function ensureInstallation({ folder, org, names }: InstallationOpt
 }
 
 /**
- * Writes every Secret as a folder with a file per key, as a cluster mounts them: for compose. The folder above them lets only its owner in; what is
- * mounted out of it can be read by the user of a container.
+ * Writes every Secret as a folder with a file per key, as a cluster mounts them: for compose. The folder above them
+ * lets only its owner in; what is mounted out of it can be read by the user of a container.
  */
 export async function writeSecretFolders(folder: string, secrets: SecretTexts): Promise<void> {
   await mkdir(folder, { recursive: true, mode: 0o700 });

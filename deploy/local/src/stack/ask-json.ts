@@ -10,7 +10,10 @@ interface AskOptions {
   readonly body?: unknown;
 }
 
-/** Sends a GET, or a POST with a body, and parses the JSON answer, also of a status from 400. @throws Error without an answer in time, or when it is no JSON. */
+/**
+ * Sends a GET, or a POST with a body, and parses the JSON answer, also of a status from 400. @throws Error without an
+ * answer in time, or when it is no JSON.
+ */
 export function askJson(
   url: string,
   { ca, token, timeoutMs = 5_000, body }: AskOptions = {},

@@ -83,8 +83,8 @@ export class Child {
   }
 
   /**
-   * Resolves when the program has written its ready file. With `onSlow` it waits as long as the program runs, and passes on what the program
-   * logged last each time that it would have given up.
+   * Resolves when the program has written its ready file. With `onSlow` it waits as long as the program runs, and
+   * passes on what the program logged last each time that it would have given up.
    * @throws ChildError
    */
   async ready(onSlow?: (text: string) => void): Promise<Ready> {

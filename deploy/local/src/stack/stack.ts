@@ -7,7 +7,10 @@ export interface StackOptions {
   /** `own`: the URL is of a NATS of `natsAccess`, where each kind of service has a user with its own rights. Default `all`. */
   readonly natsRights?: 'own' | 'all';
   readonly redisUrl: string;
-  /** `own`: the URL is of a Redis that was started with a login, where each kind of service has a user with its own rights. Default `all`. */
+  /**
+   * `own`: the URL is of a Redis that was started with a login, where each kind of service has a user with its own
+   * rights. Default `all`.
+   */
   readonly redisRights?: 'own' | 'all';
   /** Whether NATS has records of a version that did not sign them; they are signed before anything starts. */
   readonly signsKept?: boolean;

@@ -19,8 +19,9 @@ const STOP_ORDER: readonly (readonly ProgramKind[])[] = [
 ];
 
 /**
- * Starts gateways, query, command, telemetry and posture services, APIs and agents as processes, with brokers that run already. Resolves when all are ready.
- * The caller stops the brokers. When one program does not start, the others are stopped again.
+ * Starts gateways, query, command, telemetry and posture services, APIs and agents as processes, with brokers that run
+ * already. Resolves when all are ready. The caller stops the brokers. When one program does not start, the others are
+ * stopped again.
  * @throws ChildError names the program and quotes the end of its log.
  */
 export async function startStack(options: StackOptions): Promise<Stack> {

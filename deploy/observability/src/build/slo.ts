@@ -17,8 +17,8 @@ export interface Slo {
 }
 
 /**
- * The windows of the Site Reliability Workbook (chapter 5): both the long and the short one must burn that many times faster than the budget
- * of 30 days allows. The short one ends the alert soon after the fault.
+ * The windows of the Site Reliability Workbook (chapter 5): both the long and the short one must burn that many times
+ * faster than the budget of 30 days allows. The short one ends the alert soon after the fault.
  */
 const BURN_RATES = [
   { factor: 14.4, long: '1h', short: '5m', severity: 'critical' },

@@ -53,7 +53,8 @@ export const queries: RuleGroup = {
     },
     {
       alert: 'MusterQueriesInterrupted',
-      // Those of a service that was killed are ended by another one or by an API, which count them apart. With no query service left only these remain.
+      // Those of a service that was killed are ended by another one or by an API, which count them apart. With no query
+      // service left only these remain.
       expr: `sum(
   increase(muster_query_ended_total{state=~"interrupted|lost"}[10m])
   or increase(muster_query_orphans_total{result="interrupted"}[10m])

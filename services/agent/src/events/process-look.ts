@@ -21,8 +21,8 @@ export class ProcessLook {
   }
 
   /**
-   * What is told of a thread or process. `undefined` when it has ended, or another one has its id: one that started after the event of `at`, in microseconds
-   * since the machine started.
+   * What is told of a thread or process. `undefined` when it has ended, or another one has its id: one that started
+   * after the event of `at`, in microseconds since the machine started.
    */
   ids(id: number, at: number): SeenProcess | undefined {
     const folder = `${this.#proc}/${id}`;

@@ -14,8 +14,8 @@ export interface PageEnd {
 }
 
 /**
- * Tells the events of one page of a ring buffer (`trace_pipe_raw`; the kernel's ring_buffer.h), of a little-endian machine. Times are nanoseconds by the clock of the
- * instance. `data` is a part of `page`, valid during the call only.
+ * Tells the events of one page of a ring buffer (`trace_pipe_raw`; the kernel's ring_buffer.h), of a little-endian
+ * machine. Times are nanoseconds by the clock of the instance. `data` is a part of `page`, valid during the call only.
  */
 export function readPage(
   page: Buffer,

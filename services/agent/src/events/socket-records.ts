@@ -11,7 +11,8 @@ const MAX_WAITING = 200;
  *   CLOSE ─▶ SYN_SENT (connect) ─▶ ESTABLISHED (succeeded), CLOSE (failed)
  *   SYN_RECV ─▶ ESTABLISHED (accept)      CLOSE ─▶ LISTEN (listen)      any other ─▶ CLOSE (close)
  *
- * Makes records of what sockets do. Only connect and listen are calls of a process: all else happens when a packet or a timer comes, whatever runs at that moment.
+ * Makes records of what sockets do. Only connect and listen are calls of a process: all else happens when a packet or a
+ * timer comes, whatever runs at that moment.
  */
 export class SocketRecords {
   readonly #sink: RecordSink;

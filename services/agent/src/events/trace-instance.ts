@@ -43,8 +43,9 @@ interface Cpu {
 }
 
 /**
- * A buffer of the kernel's own for this agent (tracefs, "instances"): nobody else's tracing is changed, and nobody else takes events out of it. It is read in the binary form:
- * in the text of `trace_pipe` a file name can look like another event. It goes on without its agent until somebody removes it.
+ * A buffer of the kernel's own for this agent (tracefs, "instances"): nobody else's tracing is changed, and nobody else
+ * takes events out of it. It is read in the binary form: in the text of `trace_pipe` a file name can look like another
+ * event. It goes on without its agent until somebody removes it.
  */
 export class TraceInstance {
   readonly #folder: string;

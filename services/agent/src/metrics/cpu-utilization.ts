@@ -6,7 +6,10 @@ const BUSY = modes('user', 'nice', 'system', 'interrupt', 'softirq', 'steal');
 const IDLE = modes('idle', 'iowait');
 export const UTILIZATION = hostMetric('system.cpu.utilization');
 
-/** The share of time in which processors were busy between two samples of one series of samples. Each series needs its own: one that is sent once a minute covers the minute. */
+/**
+ * The share of time in which processors were busy between two samples of one series of samples. Each series needs its
+ * own: one that is sent once a minute covers the minute.
+ */
 export class CpuUtilization {
   #busy = Number.NaN;
   #total = Number.NaN;

@@ -1,7 +1,10 @@
 import { uptime } from 'node:os';
 import type { Clock } from '@muster/runtime/program';
 
-/** Milliseconds since any moment, never going back. On Linux and Windows the time in which the machine slept counts; on macOS Node knows no such clock. */
+/**
+ * Milliseconds since any moment, never going back. On Linux and Windows the time in which the machine slept counts; on
+ * macOS Node knows no such clock.
+ */
 export function elapsedTime(clock: Pick<Clock, 'monotonic'>): () => number {
   return process.platform === 'darwin' ? () => clock.monotonic() : () => uptime() * 1_000;
 }

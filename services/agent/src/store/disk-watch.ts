@@ -13,8 +13,8 @@ const LOW_SHARE = 0.1;
 const LOW_BYTES = 512 * 1024 ** 2;
 
 /**
- * Logs when the file system of the data directory becomes nearly full: without room no command runs. Nothing is sent, because the table `mounts` tells the
- * same of a whole fleet.
+ * Logs when the file system of the data directory becomes nearly full: without room no command runs. Nothing is sent,
+ * because the table `mounts` tells the same of a whole fleet.
  */
 export class DiskWatch implements Component {
   readonly #options: DiskWatchOptions;

@@ -1,6 +1,6 @@
 /**
- * Stands in for the program that measures a machine: it answers a request with what the file of that name in the folder has, or does what it says after `!`. It appends each
- * request to the file `asked`.
+ * Stands in for the program that measures a machine: it answers a request with what the file of that name in the folder
+ * has, or does what it says after `!`. It appends each request to the file `asked`.
  */
 import { spawn } from 'node:child_process';
 import { appendFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs';

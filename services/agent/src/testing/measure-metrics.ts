@@ -32,7 +32,10 @@ const WATCH: MetricsBody = { everyMs: 60_000, watch: { everyMs: 1_000, forMs: 60
 /** The header of a frame, and that of a masked WebSocket message of this length. */
 const HEAD_BYTES = 8 + 8;
 
-/** Runs for a little more than twice `seconds`, at the pace of a real agent: what runs once a second finds its code and data gone from the caches. */
+/**
+ * Runs for a little more than twice `seconds`, at the pace of a real agent: what runs once a second finds its code and
+ * data gone from the caches.
+ */
 export async function measureMetrics(seconds: number): Promise<MetricsCost> {
   const clock = systemClock;
   const reader = openHostReader({ clock, workerPids: () => [], programEnv: undefined });

@@ -1,5 +1,6 @@
 /**
- * What the tools of macOS print, by their name, written after their manual pages and what is published of their output. No Mac has run them for this project.
+ * What the tools of macOS print, by their name, written after their manual pages and what is published of their output.
+ * No Mac has run them for this project.
  */
 export const IOREG = `+-o IOBlockStorageDriver  <class IOBlockStorageDriver, id 0x100000663, registered, matched, active, busy 0 (117 ms), retain 8>
   | {

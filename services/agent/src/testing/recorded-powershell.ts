@@ -1,9 +1,10 @@
 import { asciiJson } from '../actions/windows/powershell.js';
 
 /**
- * Answers of the sampling script, written after Microsoft's descriptions of the classes (Win32_PerfRawData_PerfDisk_PhysicalDisk, Win32_PerfRawData_PerfOS_Memory,
- * Win32_PerfRawData_PerfProc_Process, Win32_LogicalDisk, Win32_PageFileUsage, Win32_Battery, Win32_PerfRawData_Counters_ThermalZoneInformation) and of System.Net.NetworkInformation. No Windows
- * has given them.
+ * Answers of the sampling script, written after Microsoft's descriptions of the classes
+ * (Win32_PerfRawData_PerfDisk_PhysicalDisk, Win32_PerfRawData_PerfOS_Memory, Win32_PerfRawData_PerfProc_Process,
+ * Win32_LogicalDisk, Win32_PageFileUsage, Win32_Battery, Win32_PerfRawData_Counters_ThermalZoneInformation) and of
+ * System.Net.NetworkInformation. No Windows has given them.
  */
 export const STANDARD = asciiJson({
   disks: [

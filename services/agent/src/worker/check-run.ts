@@ -22,8 +22,8 @@ const START_TIMEOUT_MS = 20_000;
 const MAX_RESTARTS = 3;
 
 /**
- * The checks of one pack in a worker process of their own. There is an outcome of each check, whatever becomes of the process: a check that ends it or
- * hangs in it has an outcome that says so, and the next one runs in another process.
+ * The checks of one pack in a worker process of their own. There is an outcome of each check, whatever becomes of the
+ * process: a check that ends it or hangs in it has an outcome that says so, and the next one runs in another process.
  */
 export class CheckRun {
   readonly #options: CheckRunOptions;

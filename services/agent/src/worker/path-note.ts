@@ -8,7 +8,7 @@ export const NOTE_HEAD_BYTES = 8;
 /** A path has at most 4,096 bytes (PATH_MAX); what does not fit is cut. */
 export const NOTE_BYTES = 8_192;
 /** Behind the path is a byte that the agent writes: 1 while the process is to stand still. */
-export const PAUSE_AT = NOTE_BYTES;
+export const PAUSE_AT = 8_192;
 
 /** A file system does not answer: earlier work hangs at this path or above it, so it is not touched. */
 export class HungPathError extends Error {

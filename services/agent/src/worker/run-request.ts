@@ -40,7 +40,10 @@ export function runRequest(
 
 type Failed = Extract<ExecuteResult, { ok: false }>;
 
-/** What is said of an answer with the rows of a search that was not finished. One that found none until then has no answer: nothing is known. */
+/**
+ * What is said of an answer with the rows of a search that was not finished. One that found none until then has no
+ * answer: nothing is known.
+ */
 function endedEarly(result: Failed): { code: string; count: number; message: string } | undefined {
   if (result.code !== 'over_budget' || (result.kept ?? 0) === 0) return undefined;
   return {

@@ -13,9 +13,9 @@ export interface WorkerGateOptions {
 }
 
 /**
- * What a statement passes often while it runs. It is synchronous, so that no message reaches its process meanwhile: whether it is to stand still
- * is read from the note, and whether its agent has ended from the parent, which is another one then. A process that the system had stopped could
- * see neither; it would outlive an agent that was killed.
+ * What a statement passes often while it runs. It is synchronous, so that no message reaches its process meanwhile:
+ * whether it is to stand still is read from the note, and whether its agent has ended from the parent, which is another
+ * one then. A process that the system had stopped could see neither; it would outlive an agent that was killed.
  */
 export class WorkerGate {
   readonly #options: WorkerGateOptions;

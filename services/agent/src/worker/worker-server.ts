@@ -74,8 +74,8 @@ export function serveAgent({ note, openEngine, prepare, openActions }: WorkerSer
 }
 
 /**
- * What is in no hurry must not be felt. Only root could raise it again, so the agent ends this process afterwards. Called when the engine is
- * loaded: on a machine that is busy, one of low priority would not be ready in time.
+ * What is in no hurry must not be felt. Only root could raise it again, so the agent ends this process afterwards.
+ * Called when the engine is loaded: on a machine that is busy, one of low priority would not be ready in time.
  */
 function lowerPriority(nice: number): void {
   try {

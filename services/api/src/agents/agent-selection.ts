@@ -20,9 +20,9 @@ export interface Selection {
 const usesMode = (selector: Selector): boolean => selector.some(({ key }) => key === 'mode');
 
 /**
- * Agents must match both the bound of the principal and the selector.
- * Throws `no_telemetry_service` or `timeout` when they use `health` and it is not known of all endpoints.
- * Throws `registry_unavailable` when they use `mode` and nobody knows who is connected: `mode=live` would select nobody, and `mode!=poll` everybody.
+ * Agents must match both the bound of the principal and the selector. Throws `no_telemetry_service` or `timeout` when
+ * they use `health` and it is not known of all endpoints. Throws `registry_unavailable` when they use `mode` and nobody
+ * knows who is connected: `mode=live` would select nobody, and `mode!=poll` everybody.
  */
 export async function selectionOf(
   { presence, health }: SelectionParts,

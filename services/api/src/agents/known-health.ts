@@ -12,8 +12,9 @@ export interface KnownHealthOptions {
 export type HealthOf = (num: number) => string;
 
 /**
- * The built-in label `health`, as all telemetry services know it at the moment of asking. Where one of them does not answer nothing is told: an endpoint of
- * which nobody knows would be left out of a selection, or come into it, without a word.
+ * The built-in label `health`, as all telemetry services know it at the moment of asking. Where one of them does not
+ * answer nothing is told: an endpoint of which nobody knows would be left out of a selection, or come into it, without
+ * a word.
  */
 export class KnownHealth {
   readonly #options: KnownHealthOptions;
@@ -40,7 +41,8 @@ export class KnownHealth {
   }
 
   /**
-   * For services that do not know it: the endpoints that fulfil what a selector requires of `health`, as a number set; nothing where it requires nothing.
+   * For services that do not know it: the endpoints that fulfil what a selector requires of `health`, as a number set;
+   * nothing where it requires nothing.
    * @throws as {@link KnownHealth.of}
    */
   async among(org: OrgId, selector: string): Promise<{ readonly among?: Uint8Array }> {

@@ -25,8 +25,8 @@ export interface PresenceOptions {
 }
 
 /**
- * The connected agents, from the registry. Every answer can be `undefined`, which is never an error here: the registry is unreachable, or its
- * answer may leave out agents that are connected.
+ * The connected agents, from the registry. Every answer can be `undefined`, which is never an error here: the registry
+ * is unreachable, or its answer may leave out agents that are connected.
  */
 export class PresenceReader {
   readonly #registry: PresenceOptions['registry'];

@@ -20,9 +20,10 @@ export interface AuditHeadsOptions {
 type Line = AuditHead & { readonly jws?: string };
 
 /**
- * Puts the newest record of each org's audit chain down in a second place, at intervals and where it has changed: as a line of the log, and of a file where
- * one is set. A stream whose end was cut off, or that was written anew, does not have these records any more, and `muster audit verify --heads` says so.
- * Each API process does it: they are independent witnesses.
+ * Puts the newest record of each org's audit chain down in a second place, at intervals and where it has changed: as a
+ * line of the log, and of a file where one is set. A stream whose end was cut off, or that was written anew, does not
+ * have these records any more, and `muster audit verify --heads` says so. Each API process does it: they are
+ * independent witnesses.
  */
 export class AuditHeads implements Component {
   readonly #options: AuditHeadsOptions;

@@ -8,8 +8,8 @@ import { isoTime } from '../http/json-members.js';
 import type { Principal } from '../http/principal.js';
 
 /**
- * What changes or asks something, by the names of the audit record. Signing in and out never needs a recent sign-in, nor does reading, some of
- * which is in the audit record too.
+ * What changes or asks something, by the names of the audit record. Signing in and out never needs a recent sign-in,
+ * nor does reading, some of which is in the audit record too.
  */
 const OPERATIONS = (Object.values(operations) as readonly OperationContract[])
   .filter(({ method, action, audited }) => audited === true && method !== 'get' && !action.startsWith('session.'))

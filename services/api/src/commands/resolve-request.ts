@@ -41,8 +41,9 @@ interface BodyFault {
 const MAX_FAULTS = 20;
 
 /**
- * Checks a request against its action, and reads the rows of a query that it names. Collects the faults of parameters and rows.
- * Throws `unknown_action`, `bad_params`; for the rows of a query also `not_found`, `table_forbidden`, `conflict`, `bad_request`, `no_targets`.
+ * Checks a request against its action, and reads the rows of a query that it names. Collects the faults of parameters
+ * and rows. Throws `unknown_action`, `bad_params`; for the rows of a query also `not_found`, `table_forbidden`,
+ * `conflict`, `bad_request`, `no_targets`.
  */
 export async function resolveRequest(
   parts: ResolveParts,

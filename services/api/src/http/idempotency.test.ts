@@ -36,7 +36,10 @@ afterEach(() => {
   for (const { calls } of processes) calls.stop();
 });
 
-/** What happens to an append: it is stored and acknowledged, stored without, or neither; `late`: stored by `release`; `full`: only what is essential is. */
+/**
+ * What happens to an append: it is stored and acknowledged, stored without, or neither; `late`: stored by `release`;
+ * `full`: only what is essential is.
+ */
 type Fate = 'kept' | 'unacknowledged' | 'lost' | 'late' | 'full';
 
 class ApiProcess {

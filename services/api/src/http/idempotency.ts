@@ -38,8 +38,9 @@ export interface IdempotentCall {
   /** What must be equal in a repeat of the request. */
   readonly request: readonly string[];
   /**
-   * Who sees to it that the call has its effect once. `service`: the service behind it, per key, so a repeat may run beside an earlier call.
-   * `query_id`: the query service, per id, so a repeat may run when nothing is known of an earlier one. `process`: nobody else.
+   * Who sees to it that the call has its effect once. `service`: the service behind it, per key, so a repeat may run
+   * beside an earlier call. `query_id`: the query service, per id, so a repeat may run when nothing is known of an
+   * earlier one. `process`: nobody else.
    */
   readonly onceBy: 'service' | 'query_id' | 'process';
   /** It ends something, so it is kept that it began also where there is no room for anything new. */
@@ -159,8 +160,9 @@ export class Idempotency {
   }
 
   /**
-   * Whether it is kept, here or by who took the key since. A failure is no error: the call was made, and must not look failed. What was done is
-   * essential. That something failed is not: the entry of its beginning says enough once the call has ended.
+   * Whether it is kept, here or by who took the key since. A failure is no error: the call was made, and must not look
+   * failed. What was done is essential. That something failed is not: the entry of its beginning says enough once the
+   * call has ended.
    */
   async #keep(subject: string, kept: KeptAnswer, expectLastSubjectSeq: number, essential = true): Promise<boolean> {
     const options = { expectLastSubjectSeq, ...(essential ? ({ essential } as const) : {}) };

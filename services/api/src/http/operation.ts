@@ -28,7 +28,10 @@ export interface Call<P = Record<string, never>, Q = Record<string, never>, B = 
   readonly header: (name: string) => string | undefined;
   /** Adds to the audit record of this call. */
   readonly note: (note: AuditNote) => void;
-  /** Stores the audit record of this call now, before what cannot be undone. @throws AppError `broker_unavailable`: then nothing may be done. */
+  /**
+   * Stores the audit record of this call now, before what cannot be undone. @throws AppError `broker_unavailable`: then
+   * nothing may be done.
+   */
   readonly noteFirst: () => Promise<void>;
   /** Says who the caller of a public operation has proven to be, for the audit record. */
   readonly identified: (principal: Principal) => void;

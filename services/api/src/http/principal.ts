@@ -14,7 +14,10 @@ export interface Principal extends VerifiedPrincipal, Standing {
   readonly authenticatedAtMs?: number;
 }
 
-/** `undefined` when the selector cannot be parsed, or bounds by `health`, which nobody knows everywhere: the principal must not become unbounded by that. */
+/**
+ * `undefined` when the selector cannot be parsed, or bounds by `health`, which nobody knows everywhere: the principal
+ * must not become unbounded by that.
+ */
 export function withBound(principal: VerifiedPrincipal & Standing): Principal | undefined {
   if (principal.selector === undefined) return { ...principal, bound: [] };
   const parsed = parseSelector(principal.selector);

@@ -24,8 +24,8 @@ export class RateLimits {
   }
 
   /**
-   * What is left, as `RateLimit-Policy` and `RateLimit` (draft-ietf-httpapi-ratelimit-headers-10): quota `q` in a window of `w` seconds, `r`
-   * remaining, and all of it again in `t` seconds.
+   * What is left, as `RateLimit-Policy` and `RateLimit` (draft-ietf-httpapi-ratelimit-headers-10): quota `q` in a
+   * window of `w` seconds, `r` remaining, and all of it again in `t` seconds.
    */
   headers(key: string): Readonly<Record<'ratelimit-policy' | 'ratelimit', string>> {
     const { perSecond, burst } = this.#options;

@@ -358,7 +358,10 @@ async function send(answer: Answer, request: Request, response: Response, clock:
 const MIN_COMPRESSED = 1_024;
 const compress = promisify(gzip);
 
-/** Whole answers and downloads are compressed for callers that take it; streams are not, since they must not wait for a block to be full. */
+/**
+ * Whole answers and downloads are compressed for callers that take it; streams are not, since they must not wait for a
+ * block to be full.
+ */
 async function sendJson(text: string, request: Request, response: Response): Promise<void> {
   response.setHeader('content-type', 'application/json; charset=utf-8');
   response.vary('Accept-Encoding');

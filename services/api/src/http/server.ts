@@ -71,7 +71,10 @@ export class ApiServer {
     });
   }
 
-  /** Takes certificate and key from their files again, for connections from now on. Throws when they are not valid; the old ones stay then. */
+  /**
+   * Takes certificate and key from their files again, for connections from now on. Throws when they are not valid; the
+   * old ones stay then.
+   */
   renewCertificate(): void {
     const { tls } = this.#options;
     if (tls !== undefined && this.#server instanceof TlsServer) this.#server.setSecureContext(contextOf(tls));

@@ -15,12 +15,16 @@ export interface StandstillGateOptions {
 }
 
 const TICK_MS = 250;
-/** Without a tick for so long, this process stood still. A reader of the broker then asks anew, and has what was written meanwhile only later. */
+/**
+ * Without a tick for so long, this process stood still. A reader of the broker then asks anew, and has what was written
+ * meanwhile only later.
+ */
 const STANDSTILL_MS = 1_000;
 
 /**
- * Requests wait while this process does not know what others did while it stood still: a token that was revoked meanwhile must not be
- * accepted, nor something that was made be missing. Once the views are current they go on; as long as these cannot be read they are refused.
+ * Requests wait while this process does not know what others did while it stood still: a token that was revoked
+ * meanwhile must not be accepted, nor something that was made be missing. Once the views are current they go on; as
+ * long as these cannot be read they are refused.
  */
 export class StandstillGate {
   readonly #options: StandstillGateOptions;

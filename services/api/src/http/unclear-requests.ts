@@ -4,8 +4,8 @@ import { framingFault } from '@muster/runtime';
 import type { NextFunction, Request, Response } from 'express';
 
 /**
- * Refuses requests whose end or receiver a proxy may see elsewhere than this server does, and what comes behind them on the same connection.
- * The parser of Node.js refuses most of them before.
+ * Refuses requests whose end or receiver a proxy may see elsewhere than this server does, and what comes behind them on
+ * the same connection. The parser of Node.js refuses most of them before.
  */
 export function refuseUnclear() {
   const refused = new WeakSet<Socket>();

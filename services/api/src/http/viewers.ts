@@ -91,7 +91,10 @@ export class Viewers {
     this.#shares = new Shares(options.bounds);
   }
 
-  /** Throws `rate_limited` when the operator, the org or the process has all the streams that it may have, `draining` when the process stops. */
+  /**
+   * Throws `rate_limited` when the operator, the org or the process has all the streams that it may have, `draining`
+   * when the process stops.
+   */
   #admit(principal: View['principal']): void {
     if (this.#stopping) throw new AppError('draining', 'the server is stopping; connect again');
     const bound = this.#shares.reachedBy(principal);

@@ -12,8 +12,8 @@ const STALL_MS = 60_000;
 const BLOCK_LENGTH = 64 * 1_024;
 
 /**
- * Writes the lines of a download no faster than the reader takes them, compressed where it takes that. Unlike a stream of events it has an end that
- * does not wait for anybody, so that a line may wait for its block to be full.
+ * Writes the lines of a download no faster than the reader takes them, compressed where it takes that. Unlike a stream
+ * of events it has an end that does not wait for anybody, so that a line may wait for its block to be full.
  */
 export async function writeLines(
   answer: LinesAnswer,

@@ -25,8 +25,8 @@ const SET_BACK_MS = 10_000;
 const MAX_BYTES = 4 * 1024 * 1024;
 
 /**
- * The last ten minutes of an endpoint by its clock, each moment once: pieces of its history as they came, and what came live since. Pieces are read when somebody
- * looks: they take a tenth of the memory of their samples.
+ * The last ten minutes of an endpoint by its clock, each moment once: pieces of its history as they came, and what came
+ * live since. Pieces are read when somebody looks: they take a tenth of the memory of their samples.
  */
 export class EndpointPast {
   readonly #keyframes: KeyframeReader;

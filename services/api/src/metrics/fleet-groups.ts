@@ -7,7 +7,10 @@ type Vital = 'cpu' | 'memory' | 'disk' | 'load' | 'clock';
 
 const QUANTILES = { p50: 0.5, p90: 0.9, p95: 0.95, p99: 0.99 } as const;
 
-/** The groups of several instances, each endpoint of which is in one of them, added up: exact, because their buckets are the same. The largest first. */
+/**
+ * The groups of several instances, each endpoint of which is in one of them, added up: exact, because their buckets are
+ * the same. The largest first.
+ */
 export function mergeGroups(all: readonly (readonly Group[])[]) {
   const merged = new Map<string, { endpoints: number; readonly vitals: Map<string, Distribution> }>();
   for (const { value, endpoints, vitals } of all.flat()) {
@@ -57,7 +60,10 @@ interface Counted extends Pick<Distribution, 'bounds' | 'counts'> {
   readonly total: number;
 }
 
-/** As `histogram_quantile` of Prometheus: on a straight line within the bucket; above the last bound that bound, below the first one that one, or from 0 where it is positive. */
+/**
+ * As `histogram_quantile` of Prometheus: on a straight line within the bucket; above the last bound that bound, below
+ * the first one that one, or from 0 where it is positive.
+ */
 function quantile(share: number, { bounds, counts, total }: Counted): number {
   const rank = share * total;
   let below = 0;

@@ -29,8 +29,9 @@ const BATCH = 20;
 const STREAM_HEARTBEAT_MS = 2_500;
 
 /**
- * Changes of health of an org's endpoints, until the viewer goes. The stream keeps the last ten changes of each endpoint; each names the one before it. So what
- * was removed before this viewer read it is noticed with the next change of the same endpoint, and told as a gap.
+ * Changes of health of an org's endpoints, until the viewer goes. The stream keeps the last ten changes of each
+ * endpoint; each names the one before it. So what was removed before this viewer read it is noticed with the next
+ * change of the same endpoint, and told as a gap.
  */
 export async function* healthEvents(options: HealthEventsOptions): AsyncGenerator<StreamItem> {
   const { streams, clock, org, newestSeq, signal, heartbeatMs } = options;

@@ -5,7 +5,10 @@ import type { FailingRule } from '@muster/records';
 
 type EventOf<K extends MetricsEventJson['event']> = Extract<MetricsEventJson, { readonly event: K }>;
 
-/** The text of a `series` event: the series of a shape, in the order of the values of its samples. Made once for all viewers of endpoints of one shape. */
+/**
+ * The text of a `series` event: the series of a shape, in the order of the values of its samples. Made once for all
+ * viewers of endpoints of one shape.
+ */
 export function seriesText(shape: Shape): string {
   let text = seriesTexts.get(shape);
   if (text === undefined) {

@@ -7,8 +7,8 @@ const ROOM = 20;
 const MOST = 1e9;
 
 /**
- * Writes JSON of many small integers: `JSON.stringify` and strings that are added up take ten times as long. One for many texts: what grows while one is written is
- * not garbage afterwards.
+ * Writes JSON of many small integers: `JSON.stringify` and strings that are added up take ten times as long. One for
+ * many texts: what grows while one is written is not garbage afterwards.
  */
 export class NumberText {
   #bytes = Buffer.allocUnsafe(64 * 1024);

@@ -4,14 +4,17 @@ import { timeText } from './metrics-json.js';
 import { NumberText } from './number-text.js';
 import { hasSameNames } from './same-names.js';
 
-/** Numbers of one event. More of them are several events, so that an endpoint with very many disks and processors takes no more memory at once. */
+/**
+ * Numbers of one event. More of them are several events, so that an endpoint with very many disks and processors takes
+ * no more memory at once.
+ */
 const MAX_NUMBERS = 262_144;
 /** All that is kept of a kind. */
 const MAX_SAMPLES = { seconds: 720, minutes: 1_440 };
 
 /**
- * Room for the numbers of one event and their text, for all viewers of a process: an event is made in one turn, and half a megabyte for each of them is what the garbage
- * collector would have to look for.
+ * Room for the numbers of one event and their text, for all viewers of a process: an event is made in one turn, and
+ * half a megabyte for each of them is what the garbage collector would have to look for.
  */
 export class ColumnScratch {
   readonly text = new NumberText();

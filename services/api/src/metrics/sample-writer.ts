@@ -23,7 +23,10 @@ export class SampleWriter {
     this.#scratch = scratch;
   }
 
-  /** The time of the last sample that the viewer has by the clock as it is; 0 for none. `newestMs`: of the endpoint's newest sample, 0 where none is known. */
+  /**
+   * The time of the last sample that the viewer has by the clock as it is; 0 for none. `newestMs`: of the endpoint's
+   * newest sample, 0 where none is known.
+   */
   resume(newestMs: number): number {
     if (newestMs > 0 && this.#lastMs > newestMs + GAP_MS) {
       this.#setBackMs = this.#lastMs;

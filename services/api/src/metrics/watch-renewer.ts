@@ -14,8 +14,8 @@ export interface WatchRenewerOptions {
 const GATHER_MS = 10;
 
 /**
- * Tells all gateways which endpoints are watched here: at once when that changes, and again every two seconds, so that a process that dies is
- * forgotten. Says nothing while nobody watches.
+ * Tells all gateways which endpoints are watched here: at once when that changes, and again every two seconds, so that
+ * a process that dies is forgotten. Says nothing while nobody watches.
  */
 export class WatchRenewer {
   readonly #options: WatchRenewerOptions;

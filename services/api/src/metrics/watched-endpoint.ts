@@ -31,8 +31,8 @@ const MINUTES = 24 * 60;
 const UNREAD_BYTES = 4 * 1024 * 1024;
 
 /**
- * What this process knows of an endpoint that its viewers watch: the last ten minutes, the minutes of the last day, and the keyframe that deltas
- * refer to. Late, doubled and unreadable frames are counted and dropped.
+ * What this process knows of an endpoint that its viewers watch: the last ten minutes, the minutes of the last day, and
+ * the keyframe that deltas refer to. Late, doubled and unreadable frames are counted and dropped.
  */
 export class WatchedEndpoint {
   readonly #listeners = new Set<WatchListener>();
@@ -55,7 +55,10 @@ export class WatchedEndpoint {
   #asksMinutes = false;
   #waiting: { readonly forMinutes: boolean; readonly resolve: () => void }[] = [];
 
-  /** `dropped` counts what cannot be used; `wantKeyframe` and `wantHistory` ask the gateway to begin again; `keyframes` is shared by all endpoints. */
+  /**
+   * `dropped` counts what cannot be used; `wantKeyframe` and `wantHistory` ask the gateway to begin again; `keyframes`
+   * is shared by all endpoints.
+   */
   constructor(options: {
     readonly dropped: (reason: string) => void;
     readonly wantKeyframe: () => void;

@@ -8,9 +8,10 @@ const MAX_PACKAGES = 500;
 const MAX_CHARS = 512;
 
 /**
- * A question whose rows name every endpoint that has one of these packages now, by the rules of the scan. Of the system's packages the source counts, whose name
- * stands first in `source`, or is the package's own. `undefined` where it would not name them all, or others too: some are not told (`isCut`), it would be too
- * long, a system whose packages it cannot name, or a kernel, of which only the running one counts.
+ * A question whose rows name every endpoint that has one of these packages now, by the rules of the scan. Of the
+ * system's packages the source counts, whose name stands first in `source`, or is the package's own. `undefined` where
+ * it would not name them all, or others too: some are not told (`isCut`), it would be too long, a system whose packages
+ * it cannot name, or a kernel, of which only the running one counts.
  */
 export function endpointQuestion(affected: readonly AffectedPackage[], isCut: boolean): string | undefined {
   const counting = affected.filter(({ suppressed }) => suppressed === undefined);

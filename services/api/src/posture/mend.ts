@@ -14,7 +14,10 @@ interface Failed {
 
 type Row = { readonly agentId: string; readonly row: Readonly<Record<string, unknown>> };
 
-/** The action of a check for the endpoints that failed it: bound to their evidence, or for each of them where its parameters name the object. */
+/**
+ * The action of a check for the endpoints that failed it: bound to their evidence, or for each of them where its
+ * parameters name the object.
+ */
 export function mendOf(check: Check, { endpoints, isWhole, byNum }: Failed): MendJson {
   const open = endpoints.filter(({ exception }) => exception === undefined);
   const about = {

@@ -52,7 +52,10 @@ function applyOperation({ client, commands }: PackParts): Operation {
   });
 }
 
-/** What is approved is the text that the second person has read: they say its digest, and the command service signed it with the name of the first. */
+/**
+ * What is approved is the text that the second person has read: they say its digest, and the command service signed it
+ * with the name of the first.
+ */
 function approveOperation({ client, commands }: PackParts): Operation {
   return implement(operations.approvePack, async (call) => {
     const { principal, params, body, note } = call;

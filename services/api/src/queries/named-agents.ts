@@ -9,7 +9,8 @@ const MAX_NAMED = 10;
 
 /**
  * The endpoints with these ids as a number set: of `within`, where that is given.
- * @throws AppError `bad_request` that names ids which nobody has, or whose endpoints the caller may not see: it must not tell these two apart.
+ * @throws AppError `bad_request` that names ids which nobody has, or whose endpoints the caller may not see: it must
+ * not tell these two apart.
  */
 export function namedAgents(
   directory: Pick<Directory, 'byId'>,

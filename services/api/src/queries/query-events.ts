@@ -107,8 +107,8 @@ export async function* queryEvents(record: QueryRecord, options: QueryEventsOpti
 }
 
 /**
- * Where the viewer goes on. `after_end`: it was told of everything, or asks for what never was. `ahead`: it names an event that is not there,
- * so that it would not hear of the end.
+ * Where the viewer goes on. `after_end`: it was told of everything, or asks for what never was. `ahead`: it names an
+ * event that is not there, so that it would not hear of the end.
  */
 async function placeOf(
   { org, id }: QueryRecord,
@@ -123,9 +123,9 @@ async function placeOf(
 }
 
 /**
- * Whether a viewer has all events of a query, who began with the first one. They go oldest first, by age, by size and where results are deleted, also
- * while they are read: an event that is still kept when later ones were read proves that none between them is missing. What was read before that
- * may go.
+ * Whether a viewer has all events of a query, who began with the first one. They go oldest first, by age, by size and
+ * where results are deleted, also while they are read: an event that is still kept when later ones were read proves
+ * that none between them is missing. What was read before that may go.
  */
 class WholeCheck {
   readonly #record: QueryRecord;

@@ -33,10 +33,10 @@ interface Progress {
 }
 
 /**
- * Deletes rows and outcomes of queries that ended longer ago than the policy of their org says. The audit record comes first: what a process that
- * dies has not deleted is recorded again, and deleted, by the next one. Every API does this: deleting again changes nothing, and only who finds
- * something to delete says so. The records of the queries stay, and what was counted of scans: rows that are not counted yet stay for up to a day
- * longer.
+ * Deletes rows and outcomes of queries that ended longer ago than the policy of their org says. The audit record comes
+ * first: what a process that dies has not deleted is recorded again, and deleted, by the next one. Every API does this:
+ * deleting again changes nothing, and only who finds something to delete says so. The records of the queries stay, and
+ * what was counted of scans: rows that are not counted yet stay for up to a day longer.
  */
 export class ResultRetention {
   readonly #options: ResultRetentionOptions;

@@ -31,7 +31,10 @@ const USUAL_MS = 30 * DAY_MS;
 /** `14d` on one clock is a moment more than 14 days on another. */
 const SLACK_MS = 300_000;
 
-/** For how long results are kept after the end of their query, and so how long a hunt may wait: its first results are as old as itself then. */
+/**
+ * For how long results are kept after the end of their query, and so how long a hunt may wait: its first results are as
+ * old as itself then.
+ */
 export class RetentionPolicy {
   readonly rules: readonly RetentionRule[];
   readonly #keptMs: number;
@@ -48,8 +51,8 @@ export class RetentionPolicy {
   }
 
   /**
-   * How long a hunt of an org may wait so that all it found is kept for the time of the policy after its end. Where a stream of a shorter age
-   * leaves no room beside the usual time, hunts and what they found share it.
+   * How long a hunt of an org may wait so that all it found is kept for the time of the policy after its end. Where a
+   * stream of a shorter age leaves no room beside the usual time, hunts and what they found share it.
    */
   longestWaitMs(org: OrgId): number {
     const rule = this.rules.find((one) => one.org === org);

@@ -28,7 +28,8 @@ interface RetryParts {
 }
 
 /**
- * Who of a query's endpoints has no answer: its targets, and who was in its scope and away. Where outcomes are given, only targets with one of them.
+ * Who of a query's endpoints has no answer: its targets, and who was in its scope and away. Where outcomes are given,
+ * only targets with one of them.
  * @throws AppError `not_found`; `conflict`: it still runs, or there is nobody to ask again; `results_expired`.
  */
 export async function retryOf(

@@ -28,8 +28,8 @@ export function* jsonRowLines(block: Uint8Array, { byNum, shape, columns }: Enco
 }
 
 /**
- * Rows and groups in CBOR: the members that they have in JSON, with the values as the endpoint sent them (integers of 64 bits, blobs as byte
- * strings).
+ * Rows and groups in CBOR: the members that they have in JSON, with the values as the endpoint sent them (integers of
+ * 64 bits, blobs as byte strings).
  */
 export class CborRows {
   readonly #view: EncodedView;

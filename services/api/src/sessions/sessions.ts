@@ -63,8 +63,8 @@ export class Sessions {
   }
 
   /**
-   * Begins a session of somebody whose credentials have been verified. `authenticatedAtMs`: when they were asked who they are, where that was
-   * not now. Throws `broker_unavailable`.
+   * Begins a session of somebody whose credentials have been verified. `authenticatedAtMs`: when they were asked who
+   * they are, where that was not now. Throws `broker_unavailable`.
    */
   async open(
     principal: Principal,
@@ -90,9 +90,9 @@ export class Sessions {
   }
 
   /**
-   * Its owner has proved again who they are: it goes on under a new secret until its end, which stays. Streams that the secret before opened end
-   * with it, and at once what links opened that were made under it.
-   * `undefined` when it is over, or that was somebody else. Throws `broker_unavailable`.
+   * Its owner has proved again who they are: it goes on under a new secret until its end, which stays. Streams that the
+   * secret before opened end with it, and at once what links opened that were made under it. `undefined` when it is
+   * over, or that was somebody else. Throws `broker_unavailable`.
    */
   async reauthenticate(
     id: string,
@@ -121,8 +121,8 @@ export class Sessions {
   }
 
   /**
-   * The code of a link that begins a session of this principal once. Throws `broker_unavailable`, and `conflict` where the session has a new
-   * secret meanwhile.
+   * The code of a link that begins a session of this principal once. Throws `broker_unavailable`, and `conflict` where
+   * the session has a new secret meanwhile.
    */
   async makeLink(
     principal: Principal,
@@ -213,8 +213,8 @@ export class Sessions {
   }
 
   /**
-   * Whether the session that made its link has ended by order, or goes on under another secret; or the one that made that one's. One that is not
-   * known any more is past its end, and so is what came of it.
+   * Whether the session that made its link has ended by order, or goes on under another secret; or the one that made
+   * that one's. One that is not known any more is past its end, and so is what came of it.
    */
   #hasLostParent(record: SessionRecord): boolean {
     for (let { parent } = record; parent !== undefined;) {

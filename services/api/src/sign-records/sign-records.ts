@@ -14,8 +14,8 @@ export interface SignRecordsOptions {
 const ATTEMPTS = 5;
 
 /**
- * Signs every record that decides rights and has no valid signature. Nobody can tell which of them were forged, so it shows all tokens: a person has to know
- * them. Safe while services run, and to run again.
+ * Signs every record that decides rights and has no valid signature. Nobody can tell which of them were forged, so it
+ * shows all tokens: a person has to know them. Safe while services run, and to run again.
  * @throws StreamError `unavailable`.
  */
 export async function signRecords(options: SignRecordsOptions): Promise<void> {

@@ -27,8 +27,8 @@ const WITHIN_MS = 3_000;
 const LAPSED_MS = 120_000;
 
 /**
- * Asks all gateways with a lease, or that have lost theirs without a goodbye. `read` says what an answer is, `undefined` for another one than
- * was asked for. Throws `registry_unavailable`, `broker_unavailable`.
+ * Asks all gateways with a lease, or that have lost theirs without a goodbye. `read` says what an answer is,
+ * `undefined` for another one than was asked for. Throws `registry_unavailable`, `broker_unavailable`.
  */
 export async function askGateways<R>(
   { bus, registry, doubt }: GatewayParts,

@@ -54,8 +54,8 @@ export class TelemetryClient {
   }
 
   /**
-   * Asks all that are heard. An instance that does not answer is not waited for longer than three seconds, and its partitions are missing. Throws
-   * when nobody answers.
+   * Asks all that are heard. An instance that does not answer is not waited for longer than three seconds, and its
+   * partitions are missing. Throws when nobody answers.
    */
   async gather<K extends Kind>(request: TelemetryRequest & { readonly t: K }): Promise<Gathered<ReplyTo<K>>> {
     const ids = this.instances.live();

@@ -38,7 +38,10 @@ interface Queue {
   inFlight: number;
 }
 
-/** Posts pending deliveries when they are due, and writes what came of it. What is pending is what the stream says; bodies are read when they are sent. */
+/**
+ * Posts pending deliveries when they are due, and writes what came of it. What is pending is what the stream says;
+ * bodies are read when they are sent.
+ */
 export class Deliverer {
   readonly #options: DelivererOptions;
   readonly #items = new Map<string, Item>();

@@ -27,8 +27,9 @@ function isSpecial(address: string): boolean {
 export const FORBIDDEN_ADDRESS = 'ERR_FORBIDDEN_ADDRESS';
 
 /**
- * Where webhooks may be posted to: the public internet by https, and by either scheme the networks that the installation allows. The address is checked when it is connected to,
- * so that a name which is moved to an inner address meanwhile reaches nothing there.
+ * Where webhooks may be posted to: the public internet by https, and by either scheme the networks that the
+ * installation allows. The address is checked when it is connected to, so that a name which is moved to an inner
+ * address meanwhile reaches nothing there.
  */
 export class Destinations {
   readonly #allowed: TrustedProxies;

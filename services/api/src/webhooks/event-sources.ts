@@ -145,8 +145,8 @@ function queryEnded(record: QueryRecord): SourceEvent | undefined {
 const TOLD_MS = 2 * 86_400_000;
 
 /**
- * A hunt has rows, or rows of more endpoints than it had. Its record is written again for other reasons too, when another coordinator goes on
- * with it and when it ends; only the newest version is there for who reads late.
+ * A hunt has rows, or rows of more endpoints than it had. Its record is written again for other reasons too, when
+ * another coordinator goes on with it and when it ends; only the newest version is there for who reads late.
  */
 function huntFound(record: QueryRecord, writtenMs: number): SourceEvent | undefined {
   const { id, found } = record;

@@ -41,8 +41,9 @@ const RETRY_MS = 1_000;
 const POSITION_EVERY_MS = 1_000;
 
 /**
- * Makes deliveries of events: reads each source from where the process before stopped and adds one delivery for each webhook that asks for it. The position is written after the deliveries, and
- * the id of an event is that of its entry, so that after a kill nothing is missed and nothing is added twice.
+ * Makes deliveries of events: reads each source from where the process before stopped and adds one delivery for each
+ * webhook that asks for it. The position is written after the deliveries, and the id of an event is that of its entry,
+ * so that after a kill nothing is missed and nothing is added twice.
  */
 export class FanOut {
   readonly #options: FanOutOptions;

@@ -18,8 +18,9 @@ export interface WebhookLeaseOptions {
 const LEASE_MS = 15_000;
 
 /**
- * Lets one of several API processes do something. The lease is a record; each write of it is a compare-and-set on the one before, so two processes never renew beside each other. Nobody's wall clock
- * counts: a lease is free when its record has not changed for `leaseMs` while this process watched.
+ * Lets one of several API processes do something. The lease is a record; each write of it is a compare-and-set on the
+ * one before, so two processes never renew beside each other. Nobody's wall clock counts: a lease is free when its
+ * record has not changed for `leaseMs` while this process watched.
  *
  *     watching ── free: compare-and-set ──▶ holding ── renewed every third of the lease ──▶ holding
  *        ▲                                     │

@@ -6,7 +6,10 @@ import type { AgentJson } from '@muster/api-contract';
 
 const NAMED = 5;
 
-/** The one agent with this id, the beginning of it, or this host name. @throws CliError when there is none, or several machines have the name */
+/**
+ * The one agent with this id, the beginning of it, or this host name. @throws CliError when there is none, or several
+ * machines have the name
+ */
 export async function findAgent(client: ApiClient, name: string): Promise<AgentJson> {
   if (isAgentId(name)) return client.call('GET /v1/agents/{id}', { params: { id: name } });
   // A host name becomes part of a selector and must fit its grammar.

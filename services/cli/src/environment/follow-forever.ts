@@ -1,8 +1,8 @@
 import { ConnectionError } from '@muster/api-client';
 
 /**
- * The events of a stream that never ends by itself, for as long as somebody looks. `open` begins after the last event; the client that it calls has
- * tried for half a minute when it gives up, and is then called again. Ends at the signal.
+ * The events of a stream that never ends by itself, for as long as somebody looks. `open` begins after the last event;
+ * the client that it calls has tried for half a minute when it gives up, and is then called again. Ends at the signal.
  * @throws ConnectionError when the server cannot be reached in the first place, ApiProblem when it refuses
  */
 export async function* followForever<T>(

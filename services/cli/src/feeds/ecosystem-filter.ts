@@ -9,8 +9,8 @@ interface Affected {
 }
 
 /**
- * Keeps of OSV records what they say of some ecosystems: `Debian:12`, or `Debian` for all of its versions, in any case. The rest of a record is left out too: otherwise
- * an ecosystem of which a feed has three records would count as known.
+ * Keeps of OSV records what they say of some ecosystems: `Debian:12`, or `Debian` for all of its versions, in any case.
+ * The rest of a record is left out too: otherwise an ecosystem of which a feed has three records would count as known.
  */
 export class EcosystemFilter {
   /** In small letters, and as they were given. */

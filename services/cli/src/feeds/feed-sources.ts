@@ -29,8 +29,9 @@ const PACKED_FILE = /\.(?:zip|gz)$/i;
 const MAX_ENTRIES = 4_000_000;
 
 /**
- * The texts of a file, a folder (with the folders in it) or an address: JSON, NDJSON and CSV, also compressed with gzip or in a zip. Links in a folder and packed
- * files in a zip are not read, which is told. Nothing is held in memory but one chunk. @throws CliError
+ * The texts of a file, a folder (with the folders in it) or an address: JSON, NDJSON and CSV, also compressed with gzip
+ * or in a zip. Links in a folder and packed files in a zip are not read, which is told. Nothing is held in memory but
+ * one chunk. @throws CliError
  */
 export async function* feedTexts(source: string): AsyncGenerator<SourceText | SkippedText> {
   if (/^https?:\/\//i.test(source)) {

@@ -6,8 +6,8 @@ import { nearest } from '../terminal/nearest.js';
 type Labels = LabelListJson['items'];
 
 /**
- * Which part of a selector nobody has, with what was probably meant. Undefined when that is not known: the selector does not parse, is empty, or the
- * server does not answer.
+ * Which part of a selector nobody has, with what was probably meant. Undefined when that is not known: the selector
+ * does not parse, is empty, or the server does not answer.
  */
 export async function whyNobody(client: ApiClient, selector: string): Promise<string | undefined> {
   const parsed = parseSelector(selector);

@@ -7,7 +7,8 @@ import { CliError, EXIT } from '../terminal/cli-error.js';
 const MAX_OUTPUT = 64 * 1024 * 1024;
 
 /**
- * `muster pack test`: an agent on this machine runs the checks, in its own process and without a gateway. Its outcomes go to stdout as they are.
+ * `muster pack test`: an agent on this machine runs the checks, in its own process and without a gateway. Its outcomes
+ * go to stdout as they are.
  * @throws CliError when there is no agent
  */
 export async function testPack(env: CommandEnv, path: string, agent: string, output: string): Promise<void> {

@@ -192,7 +192,10 @@ function addRerun(queries: Command, env: CommandEnv): void {
     });
 }
 
-/** The same question, with all that says how and whom it asks. A hunt waits as long as it did. @throws CliError where that cannot be known */
+/**
+ * The same question, with all that says how and whom it asks. A hunt waits as long as it did. @throws CliError where
+ * that cannot be known
+ */
 function askedAgain(
   asked: QueryJson,
   { target, timeout }: { readonly target: string | undefined; readonly timeout: string | undefined },

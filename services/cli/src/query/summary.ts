@@ -47,7 +47,10 @@ export function renderSummary(
   return text + warningsText(query, warnings, style, width);
 }
 
-/** Failures counted by outcome and code, the most frequent first. The text is that of the first; of a single endpoint it comes with the name. */
+/**
+ * Failures counted by outcome and code, the most frequent first. The text is that of the first; of a single endpoint it
+ * comes with the name.
+ */
 function byReason(failures: readonly FailureJson[]): string[][] {
   const reasons = new Map<string, FailureJson[]>();
   for (const failure of failures) {
@@ -114,7 +117,10 @@ function nobody({ offline, scope }: QueryJson): string {
     : `${where}; ${numberText(offline)} enrolled ${offline === 1 ? 'one is' : 'ones are'} offline.`;
 }
 
-/** 0 when every endpoint answered to the end and everything was kept, else 3. A server of the version before says what was not finished in warnings alone. */
+/**
+ * 0 when every endpoint answered to the end and everything was kept, else 3. A server of the version before says what
+ * was not finished in warnings alone.
+ */
 export function exitCodeOf(
   { state, ledger, truncated, unfinished = 0 }: Pick<QueryJson, 'state' | 'ledger' | 'truncated' | 'unfinished'>,
   warnings: readonly WarningJson[] = [],

@@ -24,7 +24,10 @@ interface Draft {
   readonly unmapped: readonly string[];
 }
 
-/** Reads one file of another tool's questions. A query that would be asked of other endpoints than there, or twice, is left out with a note. */
+/**
+ * Reads one file of another tool's questions. A query that would be asked of other endpoints than there, or twice, is
+ * left out with a note.
+ */
 export function importQuestions(file: string, text: string): ImportedQuestions {
   const notes: string[] = [];
   const questions = new Map<string, string>();

@@ -91,8 +91,9 @@ export function evidenceText(evidence: string | null): string {
 const isUnknown = ({ error, over_budget, uncounted }: CheckCountsJson): boolean => error + over_budget + uncounted > 0;
 
 /**
- * 4 when a check of `failOn` or above fails without an exception; 3 when something of the scan is missing: also when nobody was asked, and when one
- * endpoint has no verdict on a check that `failOn` names. 0 says that these checks fail on none of those that were asked.
+ * 4 when a check of `failOn` or above fails without an exception; 3 when something of the scan is missing: also when
+ * nobody was asked, and when one endpoint has no verdict on a check that `failOn` names. 0 says that these checks fail
+ * on none of those that were asked.
  */
 export function scanExit(scan: ScanJson, failOn: Severity | undefined): ExitCode {
   const { checks = [], ledger, state, truncated, recorded } = scan;

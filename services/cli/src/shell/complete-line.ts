@@ -30,7 +30,10 @@ const KEYWORDS = [
   'NULL',
 ];
 
-/** What may follow: commands at the start, tables after FROM, JOIN and `.schema`, else columns of the tables that are named, and keywords. */
+/**
+ * What may follow: commands at the start, tables after FROM, JOIN and `.schema`, else columns of the tables that are
+ * named, and keywords.
+ */
 export async function completeLine(sql: string, words: Pick<DynamicWords, 'tables' | 'columns'>): Promise<Completion> {
   const typed = /[^\s,()=<>]*$/.exec(sql)?.[0] ?? '';
   if (sql === typed && /^[.\\]/.test(typed)) return [matching(COMMANDS, typed), typed];

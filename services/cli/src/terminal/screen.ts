@@ -42,8 +42,8 @@ interface Key {
 }
 
 /**
- * Takes over the terminal of this process until `close`. It is given back too when a signal ends the process, when it stops (Ctrl-Z), and at any
- * other end of it.
+ * Takes over the terminal of this process until `close`. It is given back too when a signal ends the process, when it
+ * stops (Ctrl-Z), and at any other end of it.
  */
 export class ProcessScreen implements Screen {
   readonly #listener: ScreenListener;

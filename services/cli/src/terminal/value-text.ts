@@ -9,8 +9,9 @@ export function valueText(value: JsonSqlValue): string {
 }
 
 /**
- * One CSV field (RFC 4180). The empty text is `""`, so that it differs from NULL. Spreadsheets run text that begins with `=`, `+`, `-` or `@`
- * as a formula: with `escapeFormulas` an apostrophe is put before it, which changes the value.
+ * One CSV field (RFC 4180). The empty text is `""`, so that it differs from NULL. Spreadsheets run text that begins
+ * with `=`, `+`, `-` or `@` as a formula: with `escapeFormulas` an apostrophe is put before it, which changes the
+ * value.
  */
 export function csvField(value: JsonSqlValue, escapeFormulas = false): string {
   const exact = valueText(value);

@@ -42,7 +42,10 @@ export type Column = number | 'gap' | undefined;
 const RAMP = [' ', '▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 const GAP = '·';
 
-/** A line chart of `height` lines, from the top. What is known is at least `▁`; nothing is shown of the time before, and `·` where samples are missing. */
+/**
+ * A line chart of `height` lines, from the top. What is known is at least `▁`; nothing is shown of the time before, and
+ * `·` where samples are missing.
+ */
 export function chart(
   columns: readonly Column[],
   { height, style, colour }: { height: number; style: Style; colour: (share: number) => Colour },

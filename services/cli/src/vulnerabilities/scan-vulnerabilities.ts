@@ -138,7 +138,10 @@ function unratedOf({ vulnerabilities }: VulnerabilityScanJson, failOn: string | 
   return failOn === undefined || failOn === 'unknown' ? 0 : (vulnerabilities?.unknown ?? 0);
 }
 
-/** 4 when there is a vulnerability of `failOn` or above, or a known exploited one, which may have no severity; 3 when something is not known. */
+/**
+ * 4 when there is a vulnerability of `failOn` or above, or a known exploited one, which may have no severity; 3 when
+ * something is not known.
+ */
 function exitOf(found: VulnerabilityScanJson, failOn: string | undefined): ExitCode {
   const { state, vulnerabilities, knownExploited = 0, questions, packages, notKnown = [], truncated } = found;
   if (state === 'failed') return EXIT.error;

@@ -9,8 +9,8 @@ export interface JournalAuditOptions extends Omit<OrgAuditOptions, 'org' | 'proj
 }
 
 /**
- * The audit of what is in the journal. An entry is audited because it is in the journal, not because its writer lives: one service for each org
- * writes the records, in the order of the journal, and another one goes on where it ended.
+ * The audit of what is in the journal. An entry is audited because it is in the journal, not because its writer lives:
+ * one service for each org writes the records, in the order of the journal, and another one goes on where it ended.
  */
 export class JournalAudit {
   readonly #options: JournalAuditOptions;

@@ -50,8 +50,8 @@ export class JournalWriter {
   }
 
   /**
-   * For how long what is reported can be kept, as far as this process has tried: since an entry last failed that ends something, or the first
-   * one after that was taken. `Infinity` when none failed.
+   * For how long what is reported can be kept, as far as this process has tried: since an entry last failed that ends
+   * something, or the first one after that was taken. `Infinity` when none failed.
    */
   get keepsForMs(): number {
     return this.#options.clock.monotonic() - this.#keepsSinceMs;

@@ -3,8 +3,8 @@ import type { Clock } from '@muster/runtime';
 import type { JournalWriter } from './journal-writer.js';
 
 /**
- * For how long outcomes can be kept, at this and at the other live instances: any of them may be told an outcome that another one waits for. Time in
- * which one of them could not keep what it was told does not count against an endpoint.
+ * For how long outcomes can be kept, at this and at the other live instances: any of them may be told an outcome that
+ * another one waits for. Time in which one of them could not keep what it was told does not count against an endpoint.
  */
 export class KeepTimes {
   readonly #writer: Pick<JournalWriter, 'keepsForMs'>;

@@ -5,8 +5,9 @@ import type { CommandFold } from '@muster/records';
 export const NO_ROOM = 'ledger_unavailable';
 
 /**
- * Whether an endpoint says that it cannot write down what it runs. It may run the command later: the target stays open, and is offered again until
- * it expires. Agents say `accepted` and wait for room; earlier ones say `refused` and remember nothing.
+ * Whether an endpoint says that it cannot write down what it runs. It may run the command later: the target stays open,
+ * and is offered again until it expires. Agents say `accepted` and wait for room; earlier ones say `refused` and
+ * remember nothing.
  */
 export function saysNoRoom({ state, code, authentic }: CommandReport): boolean {
   return authentic && (state === 'refused' || state === 'accepted') && code === NO_ROOM;

@@ -91,8 +91,8 @@ export class ReconciledCommand {
   }
 
   /**
-   * The endpoint said that it has the command. Soon after a resumption that may be old news, from before it came back, which this service did
-   * not hear: it is offered once too.
+   * The endpoint said that it has the command. Soon after a resumption that may be old news, from before it came back,
+   * which this service did not hear: it is offered once too.
    */
   taken(target: number, nowMs: number): void {
     if (nowMs - this.#resumedMs > OLD_NEWS_MS || this.#asked.has(target)) return;

@@ -125,7 +125,10 @@ export class CommandRequestHandler {
     }
   }
 
-  /** A command that is open here is approved and cancelled at once, however far this service is behind: the journal decides whether it counts. */
+  /**
+   * A command that is open here is approved and cancelled at once, however far this service is behind: the journal
+   * decides whether it counts.
+   */
   #isOpen(request: CommandRequest): boolean {
     if (request.t !== 'approve' && request.t !== 'cancel') return false;
     return this.#options.projection.get(request.id)?.org === request.org;

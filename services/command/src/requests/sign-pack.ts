@@ -16,9 +16,10 @@ type SignPack = CommandRequest & { readonly t: 'sign_pack' };
 const WHY = 'the policy asks for a second person where packs are applied';
 
 /**
- * Vouches for a pack in the name of an admin. The request is sealed as those for commands are: access to the broker is not enough to have endpoints run
- * checks. Where the policy asks for a second person, the first request has what it proposes signed, and is kept nowhere here: who brings that back must be
- * another admin. No service in between can say who proposed it, or put another text in its place.
+ * Vouches for a pack in the name of an admin. The request is sealed as those for commands are: access to the broker is
+ * not enough to have endpoints run checks. Where the policy asks for a second person, the first request has what it
+ * proposes signed, and is kept nowhere here: who brings that back must be another admin. No service in between can say
+ * who proposed it, or put another text in its place.
  * @throws AppError `forbidden`, `bad_request`, `self_approval`, `conflict`
  */
 export function signPack(request: SignPack, context: SignPackContext): CommandReply {

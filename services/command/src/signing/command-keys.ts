@@ -115,7 +115,10 @@ function signingWith(keys: PrivateJwks, list: string): Signing {
   return { signer, list, version: read.version };
 }
 
-/** The version of the list, or why agents would refuse the signing key. The signature of the list is not checked: only agents have the roots. */
+/**
+ * The version of the list, or why agents would refuse the signing key. The signature of the list is not checked: only
+ * agents have the roots.
+ */
 function readKeyList(list: string, kid: string): { readonly version: number } | { readonly fault: string } {
   const parts = list.split('.');
   let payload: unknown;

@@ -22,8 +22,8 @@ const ROLLOUTS = [
 ];
 
 /**
- * An order in three steps on one panel: what and with which parameters; what it would reach, tried without changing anything; then the order
- * itself, with a reason and, where it reaches many, the typed number.
+ * An order in three steps on one panel: what and with which parameters; what it would reach, tried without changing
+ * anything; then the order itself, with a reason and, where it reaches many, the typed number.
  */
 export function ActPanel({
   children,

@@ -5,8 +5,8 @@ export interface TargetRow {
 }
 
 /**
- * Whom an order is for. It is fixed when a panel opens: a view may be sorted and filtered, and rows may come, while somebody reads what a try
- * has said, and the order must be for exactly what was tried.
+ * Whom an order is for. It is fixed when a panel opens: a view may be sorted and filtered, and rows may come, while
+ * somebody reads what a try has said, and the order must be for exactly what was tried.
  */
 export type ActTarget =
   | { readonly kind: 'selector'; readonly selector: string }

@@ -17,8 +17,8 @@ export interface OrderOptions {
 }
 
 /**
- * An order on its way: typed, tried, confirmed, sent. Whom it is for is fixed from its first moment on, and what is sent is what was tried; a
- * change of the form begins the try anew.
+ * An order on its way: typed, tried, confirmed, sent. Whom it is for is fixed from its first moment on, and what is
+ * sent is what was tried; a change of the form begins the try anew.
  */
 export function useOrder(options: OrderOptions, onOrdered: (id: string) => void) {
   const [{ target, platforms, preset }] = useState(options);

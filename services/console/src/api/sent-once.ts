@@ -1,8 +1,8 @@
 import { useState } from 'react';
 
 /**
- * Idempotency keys of what one form sends. A key belongs to what is sent: who presses again after an answer was lost sends the same key, and
- * the server does it once. After an answer the next one is another.
+ * Idempotency keys of what one form sends. A key belongs to what is sent: who presses again after an answer was lost
+ * sends the same key, and the server does it once. After an answer the next one is another.
  */
 export class SentOnce {
   readonly #sent = new Map<string, { readonly key: string; readonly body: unknown }>();
@@ -15,7 +15,10 @@ export class SentOnce {
     );
   }
 
-  /** For a body that is not the same at another moment, such as one with a time: what the form says decides, and its first body is sent again. */
+  /**
+   * For a body that is not the same at another moment, such as one with a time: what the form says decides, and its
+   * first body is sent again.
+   */
   async sendMade<B, T>(
     said: unknown,
     make: () => B,

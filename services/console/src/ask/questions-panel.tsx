@@ -21,7 +21,10 @@ interface QuestionsPanelProps {
   readonly onClose: () => void;
 }
 
-/** Questions to take up: the org's library, own ones of this browser, what was asked lately, those that come with Muster; and to save one. */
+/**
+ * Questions to take up: the org's library, own ones of this browser, what was asked lately, those that come with
+ * Muster; and to save one.
+ */
 export function QuestionsPanel({ draft, onChoose, onSaved, onClose }: QuestionsPanelProps) {
   const [search, setSearch] = useState('');
   const [own, setOwn] = useState(ownQuestions);

@@ -19,8 +19,8 @@ export interface ChainReport {
 const MAX_FAULTS = 100;
 
 /**
- * Checks the audit record of an org, oldest first: each record is what its hash says, and names the one before it. `hashOf` computes the hash
- * of a record from the record alone. @throws what reading throws
+ * Checks the audit record of an org, oldest first: each record is what its hash says, and names the one before it.
+ * `hashOf` computes the hash of a record from the record alone. @throws what reading throws
  */
 export async function verifyChain(
   links: AsyncIterable<AuditLinkJson>,

@@ -5,8 +5,8 @@ import type { Preset } from '../act/order.js';
 export const AGAIN = ['failed', 'timed_out', 'expired', 'cancelled'] as const;
 
 /**
- * Whether rows name what a command acts on: its action has ways to name it in parameters, and its parameters use none of them. Such rows may be
- * gone: they are asked for again, not ordered again.
+ * Whether rows name what a command acts on: its action has ways to name it in parameters, and its parameters use none
+ * of them. Such rows may be gone: they are asked for again, not ordered again.
  */
 export function isBoundToRows(
   { params }: Pick<CommandJson, 'params'>,

@@ -12,8 +12,8 @@ export interface AgentListState {
 }
 
 /**
- * The endpoints that a selector selects, read page by page as far as they are looked at. The API lists by a cursor, so the list grows from its
- * start; its whole length is known from the counts.
+ * The endpoints that a selector selects, read page by page as far as they are looked at. The API lists by a cursor, so
+ * the list grows from its start; its whole length is known from the counts.
  */
 export class AgentList {
   readonly #selector: string;

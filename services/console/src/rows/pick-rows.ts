@@ -3,8 +3,8 @@ import type { QueryReader } from './query-reader.js';
 import type { Value } from './row-store.js';
 
 /**
- * The first rows of a view, with all their columns: so many as a page has shown, however many have come since. A view of groups has no rows to
- * pick.
+ * The first rows of a view, with all their columns: so many as a page has shown, however many have come since. A view
+ * of groups has no rows to pick.
  */
 export function pickRows({ view, store }: Pick<QueryReader, 'view' | 'store'>, first: number): PickAnswer {
   const rows: { agentId: string; row: Record<string, unknown> }[] = [];

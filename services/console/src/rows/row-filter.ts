@@ -35,8 +35,9 @@ const PLAIN_NAME = /^[\w.]+$/;
 const BLOB = /^X'(.*)'$/;
 
 /**
- * Reads a filter: words that must all occur, `name:part`, `name=value`, `name>5`, `name<5`, `-` before any for its opposite. `name==value` is
- * exactly this value, of its type: `"text"`, `5`, `NULL`, `X'…'`. `#2` is the second column. An unknown name is text.
+ * Reads a filter: words that must all occur, `name:part`, `name=value`, `name>5`, `name<5`, `-` before any for its
+ * opposite. `name==value` is exactly this value, of its type: `"text"`, `5`, `NULL`, `X'…'`. `#2` is the second column.
+ * An unknown name is text.
  */
 export function parseFilter(filter: string, columns: readonly string[]): readonly Term[] {
   const terms: Term[] = [];

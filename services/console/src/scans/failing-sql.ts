@@ -2,7 +2,10 @@ import type { PackCheckJson } from '@muster/api-contract';
 
 const PLATFORMS = 3;
 
-/** The statement of a check as a question: a row for each object that fails, or one row for an endpoint where the check wants rows and has none. */
+/**
+ * The statement of a check as a question: a row for each object that fails, or one row for an endpoint where the check
+ * wants rows and has none.
+ */
 export function failingSql({ sql, row_means, applies_if }: PackCheckJson): string | undefined {
   if (sql === undefined) return undefined;
   const statement = bare(sql);

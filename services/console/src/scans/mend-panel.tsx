@@ -15,8 +15,9 @@ interface MendProps {
 }
 
 /**
- * Mends what failed in a scan: opens the order that the API plans for exactly those endpoints, which is tried without changing anything first.
- * It is bound to their evidence, unless the pack names the object itself; who has an exception is left alone.
+ * Mends what failed in a scan: opens the order that the API plans for exactly those endpoints, which is tried without
+ * changing anything first. It is bound to their evidence, unless the pack names the object itself; who has an exception
+ * is left alone.
  */
 export function MendPanel({ scan, check, onClose }: MendProps) {
   const actions = useActions();

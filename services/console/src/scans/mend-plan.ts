@@ -25,9 +25,7 @@ export function mendGaps({ excepted, unreadable, partly, isWhole }: MendJson): r
           `${plural(unreadable, 'endpoint')} ${left(unreadable)} out: the evidence does not name the object, or the endpoint is not enrolled any more.`,
         ]
       : []),
-    ...(partly > 0
-      ? [`${plural(partly, 'endpoint')} had more rows than the scan kept: this mends some of them.`]
-      : []),
+    ...(partly > 0 ? [`${plural(partly, 'endpoint')} had more rows than the scan kept: this mends some of them.`] : []),
     ...(isWhole ? [] : ['The scan kept only some of the endpoints that fail: this mends those.']),
   ];
 }

@@ -87,7 +87,10 @@ export function usePack(id: string) {
   });
 }
 
-/** What a pack says of its checks. Another version may be the newest by now: what it says of a check that is still there is shown all the same. */
+/**
+ * What a pack says of its checks. Another version may be the newest by now: what it says of a check that is still there
+ * is shown all the same.
+ */
 export function useContents({ pack }: Pick<ScanJson, 'pack'>) {
   const { data } = usePack(pack.id);
   return { contents: data?.contents ?? NO_CHECKS, isOther: data !== undefined && data.version !== pack.version };

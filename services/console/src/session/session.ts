@@ -90,7 +90,8 @@ export function useOrgName(): string {
 }
 
 /**
- * The stream may be the first to hear that the session has ended. An ordinary call says whether it has: another tab may have signed in since.
+ * The stream may be the first to hear that the session has ended. An ordinary call says whether it has: another tab may
+ * have signed in since.
  */
 export function useStreamSignedOut(): void {
   const queryClient = useQueryClient();

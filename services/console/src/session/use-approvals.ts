@@ -11,7 +11,10 @@ import { useCan, useMe } from './session.js';
 
 const NONE: readonly CommandJson[] = [];
 
-/** How many commands wait for an approval that this person may give. A new one is told by a notification of the desktop, where that is wanted. */
+/**
+ * How many commands wait for an approval that this person may give. A new one is told by a notification of the desktop,
+ * where that is wanted.
+ */
 export function useApprovals(): number {
   const can = useCan();
   const { me } = useMe();

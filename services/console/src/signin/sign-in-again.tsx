@@ -14,8 +14,9 @@ import { useWays } from './use-ways.js';
 const DONE = '/sign-in?again=done';
 
 /**
- * What the policy asks for before some actions: to prove again who one is. Then the page goes on with what it was about to send. Another tab
- * may do it as well. What waits goes on by the person who made it alone: where somebody else signs in, it fails.
+ * What the policy asks for before some actions: to prove again who one is. Then the page goes on with what it was about
+ * to send. Another tab may do it as well. What waits goes on by the person who made it alone: where somebody else signs
+ * in, it fails.
  */
 export function SignInAgain({ me }: { me: Me }) {
   useEffect(() => {

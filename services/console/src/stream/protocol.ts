@@ -31,7 +31,10 @@ export type Link =
   | { readonly state: 'lost'; readonly since: number; readonly why: string }
   | { readonly state: 'signed_out' };
 
-/** Among them `refused`: the subscription cannot be had; with `isPassing` it is asked for again by itself, and its next event says that it goes on. */
+/**
+ * Among them `refused`: the subscription cannot be had; with `isPassing` it is asked for again by itself, and its next
+ * event says that it goes on.
+ */
 export type StreamEvent = { readonly event: string; readonly seq?: number | string | null } & Readonly<
   Record<string, unknown>
 >;

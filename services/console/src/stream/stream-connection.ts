@@ -29,8 +29,9 @@ interface Message {
 }
 
 /**
- * The one stream of a browser. A connection that is lost or silent is replaced by another. What it has is brought in line with what is wanted,
- * one change after the other. A subscription that the server does not take costs the others nothing: who is refused together is asked one by one.
+ * The one stream of a browser. A connection that is lost or silent is replaced by another. What it has is brought in
+ * line with what is wanted, one change after the other. A subscription that the server does not take costs the others
+ * nothing: who is refused together is asked one by one.
  *
  *     idle ──something is wanted──▶ opening ──▶ open ──lost──▶ pause ──▶ opening …
  */

@@ -22,8 +22,9 @@ interface Reader {
 }
 
 /**
- * Passes the events of the one stream of a browser to its readers. Time is counted in looks, not by the clock: while a laptop sleeps nobody can
- * say anything, and nobody has gone. A reader that is away is told nothing and keeps its place; its first word brings it back.
+ * Passes the events of the one stream of a browser to its readers. Time is counted in looks, not by the clock: while a
+ * laptop sleeps nobody can say anything, and nobody has gone. A reader that is away is told nothing and keeps its
+ * place; its first word brings it back.
  */
 export class StreamHub implements ConnectionOwner {
   readonly #readers = new Map<MessagePort, Reader>();

@@ -23,12 +23,15 @@ export interface Followed<R> {
   isHeld: boolean;
 }
 
-/** Kinds whose events need none of those before them. A query, a command or a chart is told from its own beginning to each who follows it. */
+/**
+ * Kinds whose events need none of those before them. A query, a command or a chart is told from its own beginning to
+ * each who follows it.
+ */
 const SHARED: ReadonlySet<string> = new Set(['queries', 'commands', 'fleet']);
 
 /**
- * What all readers follow, as the subscriptions of one stream: equal ones once, and so many as the stream takes, those that came first. What
- * is beyond waits until there is room.
+ * What all readers follow, as the subscriptions of one stream: equal ones once, and so many as the stream takes, those
+ * that came first. What is beyond waits until there is room.
  */
 export class SubscriptionSet<R> {
   /** In the order in which they are subscribed. */

@@ -1,4 +1,7 @@
-/** Characters that change how text around them looks, or show nothing: control, format (bidirectional, zero width, tags), separators, halves. */
+/**
+ * Characters that change how text around them looks, or show nothing: control, format (bidirectional, zero width,
+ * tags), separators, halves.
+ */
 const INVISIBLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}\u2800]|\p{Default_Ignorable_Code_Point}/gu;
 
 /** A piece of text; `escaped` ones stand for a character that cannot be shown. */

@@ -3,8 +3,8 @@ import { Button } from './controls.js';
 import { Notice } from './notice.js';
 
 /**
- * A part of a page in a file of its own. After an update of the API the files of an older page are gone: then a line in its place says so, and
- * the rest of the page stays as it is.
+ * A part of a page in a file of its own. After an update of the API the files of an older page are gone: then a line in
+ * its place says so, and the rest of the page stays as it is.
  */
 export function lazyPart<Props extends object>(
   load: () => Promise<ComponentType<Props>>,

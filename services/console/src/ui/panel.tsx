@@ -50,7 +50,10 @@ export function Panel({
   );
 }
 
-/** A button that is disabled while it works loses the focus, and the overlay hears no key any more: the dialog on top closes all the same. */
+/**
+ * A button that is disabled while it works loses the focus, and the overlay hears no key any more: the dialog on top
+ * closes all the same.
+ */
 function useEscapeWithoutFocus(inner: RefObject<HTMLElement | null>, onClose: (() => void) | undefined): void {
   useEffect(() => {
     if (onClose === undefined) return undefined;

@@ -2,8 +2,8 @@ import { useNavigate, useSearch } from '@tanstack/react-router';
 import { useEffect, useRef, type RefObject } from 'react';
 
 /**
- * The tab of a page, which its address has as `tab`: a colleague who opens the address sees the same, and back and forward go through the tabs.
- * The first one has no name there. `page` holds the tabs.
+ * The tab of a page, which its address has as `tab`: a colleague who opens the address sees the same, and back and
+ * forward go through the tabs. The first one has no name there. `page` holds the tabs.
  */
 export function useTab(ids: readonly string[]): {
   readonly tab: string;

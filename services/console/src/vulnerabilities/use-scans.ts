@@ -8,7 +8,10 @@ const LOOKED_AT = 20;
 
 type ListedScan = Pick<VulnerabilityScanJson, 'id' | 'state' | 'packages'>;
 
-/** The scan whose findings are shown: the newest that compared something, else the newest that has ended. A bad one does not hide a good one. */
+/**
+ * The scan whose findings are shown: the newest that compared something, else the newest that has ended. A bad one does
+ * not hide a good one.
+ */
 export function shownScan<Scan extends ListedScan>(scans: readonly Scan[]): Scan | undefined {
   const tells = ({ packages: of }: Scan): boolean =>
     of !== undefined && of.vulnerable + of.not_vulnerable + of.not_known > 0;

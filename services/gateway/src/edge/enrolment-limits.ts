@@ -40,9 +40,10 @@ const LOG_EVERY_MS = 60_000;
 const LOGGED_BOUNDS = 1_000;
 
 /**
- * How much may enrol: a rate by secret, of which one address gets half, and a number of identities by secret and org. Numbers count what the
- * identities stream has and what this gateway is about to add. What several gateways add at one moment has an order in the stream, which all
- * of them see alike: what comes after the last place is taken back. Rates are those of one gateway.
+ * How much may enrol: a rate by secret, of which one address gets half, and a number of identities by secret and org.
+ * Numbers count what the identities stream has and what this gateway is about to add. What several gateways add at one
+ * moment has an order in the stream, which all of them see alike: what comes after the last place is taken back. Rates
+ * are those of one gateway.
  */
 export class EnrolmentLimits {
   readonly #options: EnrolmentLimitsOptions;

@@ -61,8 +61,9 @@ type RefusalReason =
   | 'storage_full';
 
 /**
- * `POST /v1/enroll`: a key pair becomes an agent of an org. The same key enrols to the same agent, however often. What comes without a valid
- * secret takes nothing of what those with one may do: each secret has a rate of its own, and each address a part of it.
+ * `POST /v1/enroll`: a key pair becomes an agent of an org. The same key enrols to the same agent, however often. What
+ * comes without a valid secret takes nothing of what those with one may do: each secret has a rate of its own, and each
+ * address a part of it.
  */
 export class Enrolment {
   readonly #options: EnrolmentOptions;

@@ -38,8 +38,8 @@ export interface FrameRoute {
   /** Whether the frame's `ref` names something. Other frames must have 0 there. */
   readonly hasRef?: boolean;
   /**
-   * `body` is only good during the call. `ageMs`: what the frame says was true so long ago, as its agent says; 0 over Live. Returns why the session
-   * must end, if it must.
+   * `body` is only good during the call. `ageMs`: what the frame says was true so long ago, as its agent says; 0 over
+   * Live. Returns why the session must end, if it must.
    */
   readonly handle: (session: SessionView, header: Header, body: Uint8Array, ageMs: number) => FrameFault | undefined;
 }

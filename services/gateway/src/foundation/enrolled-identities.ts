@@ -38,8 +38,9 @@ interface EnrolledIdentitiesOptions {
 }
 
 /**
- * How many identities there are, and which of them ever had a session. Every gateway follows this, so counts hold over gateways and restarts.
- * An identity takes two numbers, about 50 bytes; its name is kept only when it was removed, until its tokens have expired.
+ * How many identities there are, and which of them ever had a session. Every gateway follows this, so counts hold over
+ * gateways and restarts. An identity takes two numbers, about 50 bytes; its name is kept only when it was removed,
+ * until its tokens have expired.
  */
 export class EnrolledIdentities {
   readonly #options: EnrolledIdentitiesOptions;

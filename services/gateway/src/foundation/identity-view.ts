@@ -7,8 +7,8 @@ import type { Logger } from '@muster/runtime';
 export type TakeIdentityRecord = (entry: Entry, org: OrgId, agentId: AgentId) => void;
 
 /**
- * Reads the identities stream for those parts of the gateway that keep some of its records. One reader of all: a reader of one kind costs the
- * broker a search of the whole stream, and each of them looks at every new record.
+ * Reads the identities stream for those parts of the gateway that keep some of its records. One reader of all: a reader
+ * of one kind costs the broker a search of the whole stream, and each of them looks at every new record.
  */
 export class IdentityView {
   readonly #streams: StreamStore;

@@ -7,8 +7,8 @@ interface LeaseTimer extends Timer {
 }
 
 /**
- * The clock of everything that acts in sessions. After a freeze any timer may be the first to fire: before it runs, the gateway notices that
- * it stood still and gives its sessions up. A timer that is cleared by that does not run.
+ * The clock of everything that acts in sessions. After a freeze any timer may be the first to fire: before it runs, the
+ * gateway notices that it stood still and gives its sessions up. A timer that is cleared by that does not run.
  */
 export class LeaseClock implements Clock {
   readonly #clock: Clock;

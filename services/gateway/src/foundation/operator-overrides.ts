@@ -75,8 +75,8 @@ export class OperatorOverrides {
   }
 
   /**
-   * An identity was removed by the record of this sequence: what was decided about it before is forgotten. A revocation stays in force, unless
-   * it is the reason.
+   * An identity was removed by the record of this sequence: what was decided about it before is forgotten. A revocation
+   * stays in force, unless it is the reason.
    */
   removed(org: OrgId, agentId: AgentId, seq: number, why: RemovedIdentity['why']): void {
     const key = keyOf(org, agentId);

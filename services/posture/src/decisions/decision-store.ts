@@ -123,8 +123,8 @@ export class DecisionStore<T extends Decision> {
   }
 
   /**
-   * Writes what `change` makes of the present record. A request that names its change may reach two instances: it is made once, and who comes later
-   * gets the record as it is.
+   * Writes what `change` makes of the present record. A request that names its change may reach two instances: it is
+   * made once, and who comes later gets the record as it is.
    * @throws AppError `not_found`, `conflict`, `broker_unavailable`, and what `change` throws
    */
   async update(org: OrgId, id: string, change: (record: T) => T, { changeId }: ChangeTerms = {}): Promise<T> {
@@ -142,7 +142,10 @@ export class DecisionStore<T extends Decision> {
     throw new AppError('conflict', `the ${this.#options.noun} ${id} changes all the time; try again`);
   }
 
-  /** What is in memory now: the record and the sequence that a write must follow, which belong together. `undefined` where it was deleted. */
+  /**
+   * What is in memory now: the record and the sequence that a write must follow, which belong together. `undefined`
+   * where it was deleted.
+   */
   kept({ org, id }: Pick<T, 'org' | 'id'>): Kept<T> | undefined {
     const kept = this.#all.get(`${org}/${id}`);
     return kept?.record.deleted === undefined ? kept : undefined;

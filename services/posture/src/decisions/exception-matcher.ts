@@ -12,7 +12,10 @@ interface Rule {
   readonly selector: Selector;
 }
 
-/** The exceptions of one pack at one moment. A scope that cannot be parsed, or an endpoint that is not known any more, is excepted from nothing. */
+/**
+ * The exceptions of one pack at one moment. A scope that cannot be parsed, or an endpoint that is not known any more,
+ * is excepted from nothing.
+ */
 export class ExceptionMatcher {
   readonly #rules = new Map<string, Rule[]>();
   readonly #directory: Pick<Directory, 'byNum'>;

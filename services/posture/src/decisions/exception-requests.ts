@@ -31,7 +31,10 @@ export class ExceptionRequests {
     return this.#options.exceptions.list(org).sort((a, b) => a.untilMs - b.untilMs || (a.id < b.id ? -1 : 1));
   }
 
-  /** @throws AppError `not_found` for a pack or check that is not there, `bad_request`, `bad_selector`, `conflict`, `idempotency_mismatch` */
+  /**
+   * @throws AppError `not_found` for a pack or check that is not there, `bad_request`, `bad_selector`, `conflict`,
+   * `idempotency_mismatch`
+   */
   create(org: OrgId, by: Person, terms: ExceptionTerms, asked?: string): Promise<ExceptionRecord> {
     const { exceptions } = this.#options;
     const id = asked ?? exceptions.newId();

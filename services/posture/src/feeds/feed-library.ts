@@ -29,11 +29,12 @@ const MAX_LEFT = 8;
 const ABANDONED_MS = 24 * 60 * 60 * 1_000;
 
 /**
- * The feeds: their versions in memory without records, the records in the stream. A version counts when all of its parts are there and its record is
- * written; then the parts of the version before are taken away.
+ * The feeds: their versions in memory without records, the records in the stream. A version counts when all of its
+ * parts are there and its record is written; then the parts of the version before are taken away.
  *
- * An upload is closed before its record is written, each on the condition that nobody else wrote: so who begins the next one takes only parts away of
- * which no record can come any more. Parts of a closed upload without a record stay until the next record is written.
+ * An upload is closed before its record is written, each on the condition that nobody else wrote: so who begins the
+ * next one takes only parts away of which no record can come any more. Parts of a closed upload without a record stay
+ * until the next record is written.
  */
 export class FeedLibrary {
   readonly #options: { readonly streams: StreamStore; readonly clock: Clock; readonly logger: Logger };

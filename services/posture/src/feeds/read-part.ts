@@ -24,7 +24,8 @@ const KEPT_BYTES = 800 * 1024;
 const AT_ONCE = 500;
 
 /**
- * Reads a part of unknown origin, and leaves out of its records what matching does not read. What is no record is counted, with the first faults.
+ * Reads a part of unknown origin, and leaves out of its records what matching does not read. What is no record is
+ * counted, with the first faults.
  * @throws AppError `bad_feed`, `too_large`
  */
 export async function readPart({ kind, index, data, refused, faults: told }: GivenPart): Promise<FeedPart> {

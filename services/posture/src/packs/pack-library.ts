@@ -30,8 +30,9 @@ const TEXT_BYTES = 4 * 1024 * 1024;
 const READ_PACKS = 32;
 
 /**
- * The packs that were applied: the newest version of each in memory, the versions before it in the stream. Each write follows what it was decided on.
- * A request may reach two instances: who finds its own change id in what is kept has been asked before, and gives back what was made then.
+ * The packs that were applied: the newest version of each in memory, the versions before it in the stream. Each write
+ * follows what it was decided on. A request may reach two instances: who finds its own change id in what is kept has
+ * been asked before, and gives back what was made then.
  */
 export class PackLibrary {
   readonly #streams: StreamStore;
@@ -124,8 +125,8 @@ export class PackLibrary {
   }
 
   /**
-   * What a person says to the text that waits. Both answers are written after what they are about, on the condition that nobody else did, so
-   * that one that was rejected is never applied. Approving again changes nothing.
+   * What a person says to the text that waits. Both answers are written after what they are about, on the condition
+   * that nobody else did, so that one that was rejected is never applied. Approving again changes nothing.
    * @throws AppError `not_found` when none waits, `conflict` when it is another text or somebody else was first, `broker_unavailable`
    */
   async decide(
@@ -152,8 +153,8 @@ export class PackLibrary {
   }
 
   /**
-   * Keeps a version that a second person approves. What was rejected meanwhile, or gave way to another text, is not applied, and a pack that was
-   * removed meanwhile stays removed.
+   * Keeps a version that a second person approves. What was rejected meanwhile, or gave way to another text, is not
+   * applied, and a pack that was removed meanwhile stays removed.
    * @throws AppError `not_found`, `conflict`, `broker_unavailable`, `storage_full`
    */
   async approve(record: PackRecord & Required<Pick<PackRecord, 'approvedBy'>>, digest: string): Promise<PackRecord> {
@@ -168,7 +169,8 @@ export class PackLibrary {
   }
 
   /**
-   * Nobody runs it any more, and what waited under its id waits no longer. What its versions found stays readable, and hunts that run go on.
+   * Nobody runs it any more, and what waited under its id waits no longer. What its versions found stays readable, and
+   * hunts that run go on.
    * @throws AppError `not_found`, `conflict`, `broker_unavailable`
    */
   async remove(org: OrgId, id: string, removed: RemovedPack['removed']): Promise<RemovedPack> {
@@ -215,8 +217,8 @@ export class PackLibrary {
   }
 
   /**
-   * Keeps a version. The same version again is a repeat, with other checks a conflict: findings name versions. The same text again writes nothing: the
-   * stream has room for so many writes, and pipelines apply what they have at each run.
+   * Keeps a version. The same version again is a repeat, with other checks a conflict: findings name versions. The same
+   * text again writes nothing: the stream has room for so many writes, and pipelines apply what they have at each run.
    * @throws AppError `conflict`, `broker_unavailable`, `storage_full`
    */
   async store(record: PackRecord): Promise<PackRecord> {
@@ -234,7 +236,10 @@ export class PackLibrary {
     throw new AppError('conflict', `somebody else changed ${record.id} at the same moment; look at it and try again`);
   }
 
-  /** `false`: somebody else wrote after `before`; what they wrote is known then. @throws AppError `broker_unavailable`, `storage_full`; StreamError */
+  /**
+   * `false`: somebody else wrote after `before`; what they wrote is known then. @throws AppError `broker_unavailable`,
+   * `storage_full`; StreamError
+   */
   async #write(record: PackRecord | RemovedPack, before: Kept | undefined, fault: string): Promise<boolean> {
     const { org, id } = record;
     const subject = STREAM_SUBJECTS.pack(org, id);

@@ -51,8 +51,8 @@ export function isPostureRequest(kind: string): kind is PostureRequest['t'] {
 }
 
 /**
- * What this service has read of what it and others wrote. Another instance may have written a moment ago, or while this one stood still: only
- * when it has read that, it knows that something does not exist.
+ * What this service has read of what it and others wrote. Another instance may have written a moment ago, or while this
+ * one stood still: only when it has read that, it knows that something does not exist.
  */
 export class KnownViews {
   readonly #views: Readonly<Record<ViewName, KnownView>>;

@@ -6,9 +6,11 @@ export function openFailures({ fail, excepted = 0 }: Pick<CheckCounts, 'fail' | 
 }
 
 /**
- * What changed between two scans of one scope, by the id of the check: it fails somewhere now and failed nowhere, fails nowhere any more, or somewhere then
- * and now. One that failed and fails spreads when more endpoints fail than can have come only to be scanned. What is excepted does not fail here, and is not mended. Absence proves nothing: a check without a verdict before (new in the pack, only `error`)
- * does not begin to fail, and where fewer endpoints say that they are fine than had a verdict before, one that failed may only be away.
+ * What changed between two scans of one scope, by the id of the check: it fails somewhere now and failed nowhere, fails
+ * nowhere any more, or somewhere then and now. One that failed and fails spreads when more endpoints fail than can have
+ * come only to be scanned. What is excepted does not fail here, and is not mended. Absence proves nothing: a check
+ * without a verdict before (new in the pack, only `error`) does not begin to fail, and where fewer endpoints say that
+ * they are fine than had a verdict before, one that failed may only be away.
  */
 export function changesSince(
   previous: readonly CheckCounts[],

@@ -36,7 +36,10 @@ export class QueryServices {
     this.#asker = new ServiceAsker({ bus, clock, instances, group: SUBJECTS.queries, subjectOf });
   }
 
-  /** The request has an id, so that one which reaches two services starts one query. @throws AppError for a refusal, or without an answer */
+  /**
+   * The request has an id, so that one which reaches two services starts one query. @throws AppError for a refusal, or
+   * without an answer
+   */
   async start(request: StartQuery & Required<Pick<StartQuery, 'id'>> & Traced): Promise<QueryRecord> {
     const encode = (terms: RequestTerms): Uint8Array => encodeBusMessage({ ...request, ...terms });
     const result = await this.#asker.ask(encode, { timeoutMs: START_TIMEOUT_MS });

@@ -6,7 +6,10 @@ import type { FoldedGroup } from './fold-scan.js';
 import type { ReadScan } from './scan-reader.js';
 import { weightOf } from './score.js';
 
-/** Who of a group that fails is excepted, by exception. Where only some of its endpoints are known, an exception for some of them counts for nobody. */
+/**
+ * Who of a group that fails is excepted, by exception. Where only some of its endpoints are known, an exception for
+ * some of them counts for nobody.
+ */
 function exceptedOf(check: string, group: FoldedGroup, exceptions: ExceptionMatcher): Map<ExceptionRecord, number> {
   const found = new Map<ExceptionRecord, number>();
   if (group.outcome !== 'fail') return found;

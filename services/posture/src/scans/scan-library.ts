@@ -70,13 +70,7 @@ export class ScanLibrary {
   before({ org, id, pack, scope }: Pick<ScanRecord, 'org' | 'id' | 'pack' | 'scope'>): ScanSummary | undefined {
     let found: ScanSummary | undefined;
     for (const scan of this.#summaries.values())
-      if (
-        scan.org === org &&
-        scan.id < id &&
-        scan.pack.id === pack.id &&
-        scan.scope === scope &&
-        saysSomething(scan)
-      )
+      if (scan.org === org && scan.id < id && scan.pack.id === pack.id && scan.scope === scope && saysSomething(scan))
         if (found === undefined || scan.id > found.id) found = scan;
     return found;
   }
@@ -117,7 +111,10 @@ export class ScanLibrary {
   }
 }
 
-/** One that hardly anybody answered is neither the present state nor what a later one is compared with: nothing fails where nobody says so. */
+/**
+ * One that hardly anybody answered is neither the present state nor what a later one is compared with: nothing fails
+ * where nobody says so.
+ */
 function saysSomething({ state, ledger }: Pick<ScanRecord, 'state' | 'ledger'>): boolean {
   return state === 'complete' && ledgerMostlyAnswered(ledger);
 }

@@ -20,8 +20,9 @@ export interface ScanRecorderOptions {
 const RETRY_MS = 2_000;
 
 /**
- * Keeps what scans found, when their query has ended. Which scans there are, and how they ended, say the records of queries alone: an instance that was
- * killed in the middle of a scan has lost nothing, and finds at its start what ended meanwhile.
+ * Keeps what scans found, when their query has ended. Which scans there are, and how they ended, say the records of
+ * queries alone: an instance that was killed in the middle of a scan has lost nothing, and finds at its start what
+ * ended meanwhile.
  */
 export class ScanRecorder {
   readonly #options: ScanRecorderOptions;

@@ -9,8 +9,9 @@ export function weightOf(severity: string): number {
 }
 
 /**
- * 0 to 100, two decimals: the weight of what passes, of all that passes or fails. An outcome that says nothing (`error`, `not_applicable`, `over_budget`)
- * is in neither, and so is what fails and is excepted. `undefined` when nothing passed or failed: no data is no good score.
+ * 0 to 100, two decimals: the weight of what passes, of all that passes or fails. An outcome that says nothing
+ * (`error`, `not_applicable`, `over_budget`) is in neither, and so is what fails and is excepted. `undefined` when
+ * nothing passed or failed: no data is no good score.
  */
 export function scoreOf(
   checks: readonly Pick<CheckCounts, 'severity' | 'pass' | 'fail' | 'excepted'>[],

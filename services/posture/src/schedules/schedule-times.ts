@@ -17,7 +17,10 @@ const FIELDS = [
   ['day of week', 0, 7],
 ] as const;
 
-/** @throws AppError `bad_request` unless it has five fields with numbers that these have: the library takes dates, names and some of other numbers too */
+/**
+ * @throws AppError `bad_request` unless it has five fields with numbers that these have: the library takes dates, names
+ * and some of other numbers too
+ */
 export function checkFields(cron: string): void {
   const fields = cron.trim().split(/\s+/);
   if (fields.length !== FIELDS.length)
@@ -72,8 +75,8 @@ export type Moment = Required<ScheduleRecord>['next'];
 type Timed = Terms & Pick<ScheduleRecord, 'id' | 'jitterMs'>;
 
 /**
- * With the moment at which the scan starts: jitter is another one each time, and the same on every instance. It ends before the next moment, so that each
- * one has its scan, in sequence.
+ * With the moment at which the scan starts: jitter is another one each time, and the same on every instance. It ends
+ * before the next moment, so that each one has its scan, in sequence.
  */
 export function nextOf(schedule: Timed, afterMs: number): Pick<ScheduleRecord, 'next'> {
   const next = nextMoment(schedule, afterMs);

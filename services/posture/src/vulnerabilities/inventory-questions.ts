@@ -13,8 +13,8 @@ const RPM_KERNEL = `r.name IN ('kernel', 'kernel-core', 'kernel-modules', 'kerne
 const RPM_RUNNING = `k.version IN (r.version || '-' || r.release, r.version || '-' || r.release || '.' || r.arch)`;
 
 /**
- * Packages of the system as their sources, each once on each endpoint, so that equal ones combine on the way; and a row for the endpoint itself, which says
- * whether it has a package database at all: no packages without one are not known.
+ * Packages of the system as their sources, each once on each endpoint, so that equal ones combine on the way; and a row
+ * for the endpoint itself, which says whether it has a package database at all: no packages without one are not known.
  */
 const SYSTEM = `
 WITH o AS (SELECT platform, version FROM os_version LIMIT 1), k AS (SELECT version FROM kernel_info LIMIT 1)

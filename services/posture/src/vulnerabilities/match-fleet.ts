@@ -47,8 +47,8 @@ export interface MatchResult {
 const AT_ONCE = 500;
 
 /**
- * Compares the software of a fleet with feeds. Of records only those stay in memory that name a package of the fleet; of EPSS and KEV only those of
- * vulnerabilities that were found.
+ * Compares the software of a fleet with feeds. Of records only those stay in memory that name a package of the fleet;
+ * of EPSS and KEV only those of vulnerabilities that were found.
  * @throws FeedChanged when a version was replaced while it was read
  */
 export async function matchFleet({

@@ -59,7 +59,10 @@ export class NotKnownBuilder {
     }
   }
 
-  /** `answered`: no more endpoints than these can have anything. Those that concern most of them first; the last one stands for what is left out. */
+  /**
+   * `answered`: no more endpoints than these can have anything. Those that concern most of them first; the last one
+   * stands for what is left out.
+   */
   all(answered: number): NotKnown[] {
     const all = [...this.#found.values()]
       .map((one) => ({

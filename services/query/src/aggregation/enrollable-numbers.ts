@@ -1,8 +1,8 @@
 import { decodeNumbersThrough } from '@muster/records';
 
 /**
- * Keeps out the numbers that no endpoint has. Ledgers are arrays over numbers, so a gateway that was taken over could fill the memory with a
- * few bytes: a run of ten millions, or numbers that are far from each other.
+ * Keeps out the numbers that no endpoint has. Ledgers are arrays over numbers, so a gateway that was taken over could
+ * fill the memory with a few bytes: a run of ten millions, or numbers that are far from each other.
  */
 export class EnrollableNumbers {
   readonly #highest: () => number;

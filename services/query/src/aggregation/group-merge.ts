@@ -73,7 +73,10 @@ export class GroupMerge {
     for (const [row, count] of copies.values()) this.#add(row, 1, count, [num]);
   }
 
-  /** A group of a result stream; to be called in the order of their numbers, before anything is added. `dirty`: it must be written again. */
+  /**
+   * A group of a result stream; to be called in the order of their numbers, before anything is added. `dirty`: it must
+   * be written again.
+   */
   restore({ row, endpoints, copies, sample }: GroupedRow, dirty: boolean): void {
     const key = latin1(row);
     this.#bytes += key.length + GROUP_OVERHEAD_BYTES;

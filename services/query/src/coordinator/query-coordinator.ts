@@ -55,7 +55,9 @@ export class QueryCoordinator {
 
   start(): void {
     const { bus, coordinatorId } = this.#options;
-    this.#subscription = bus.subscribe(SUBJECTS.coordinatorInbox(coordinatorId), ({ data }) => this.#updates.push(data));
+    this.#subscription = bus.subscribe(SUBJECTS.coordinatorInbox(coordinatorId), ({ data }) =>
+      this.#updates.push(data),
+    );
   }
 
   /**

@@ -4,8 +4,9 @@ import type { QueryRecord } from '@muster/records';
 export const FOUND_EVERY_MS = 10 * 60_000;
 
 /**
- * What the record of a hunt is to say of its rows by now; `undefined` when it stays as it is. The first row counts at once, further endpoints at
- * most every ten minutes and at the end. In a scan every endpoint has rows: it has no finding of this kind.
+ * What the record of a hunt is to say of its rows by now; `undefined` when it stays as it is. The first row counts at
+ * once, further endpoints at most every ten minutes and at the end. In a scan every endpoint has rows: it has no
+ * finding of this kind.
  */
 export function foundBy(
   { hunt, pack, found }: Pick<QueryRecord, 'hunt' | 'pack' | 'found'>,

@@ -6,7 +6,10 @@ import { PollTracker, type Polling } from './poll-tracker.js';
 /** Where an endpoint waits that has left its gateway for one that has not asked it yet. */
 export const BETWEEN = 0;
 
-/** The entry of every endpoint of one query, by its number, and what is counted of them. Only `set` changes an entry, so that counts cannot drift. */
+/**
+ * The entry of every endpoint of one query, by its number, and what is counted of them. Only `set` changes an entry, so
+ * that counts cannot drift.
+ */
 export class EndpointTable {
   /** One more than the entry: there is an entry 0. */
   readonly #entries = new NumberTable();

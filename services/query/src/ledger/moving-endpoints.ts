@@ -1,4 +1,7 @@
-/** For so long a query waits for the gateway that an endpoint has moved to. Its word is on the way already, or it does not select the endpoint. */
+/**
+ * For so long a query waits for the gateway that an endpoint has moved to. Its word is on the way already, or it does
+ * not select the endpoint.
+ */
 const MOVE_WAIT_MS = 5_000;
 
 /** Endpoints that have left a gateway for another one, and since when they are waited for. */

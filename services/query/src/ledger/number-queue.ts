@@ -1,8 +1,8 @@
 const LEAST = 64;
 
 /**
- * Agent numbers in the order in which they came, in one array. Those that are not wanted any more stay in it until it is their turn or there
- * are more of them than of the others.
+ * Agent numbers in the order in which they came, in one array. Those that are not wanted any more stay in it until it
+ * is their turn or there are more of them than of the others.
  */
 export class NumberQueue {
   readonly #isWanted: (num: number) => boolean;
@@ -20,7 +20,10 @@ export class NumberQueue {
     this.#nums[this.#end++] = num;
   }
 
-  /** Removes and returns the next one that is wanted; `undefined` when there is none. One that is in it twice comes twice while it is wanted. */
+  /**
+   * Removes and returns the next one that is wanted; `undefined` when there is none. One that is in it twice comes
+   * twice while it is wanted.
+   */
   shift(): number | undefined {
     while (this.#head < this.#end) {
       const num = this.#nums[this.#head++] ?? 0;

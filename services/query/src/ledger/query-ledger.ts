@@ -285,7 +285,7 @@ export class QueryLedger {
     for (const num of nums) if (!this.has(num)) this.#settleFailed(num, undefined, BETWEEN, [num, ...why]);
   }
 
-  /** A gateway is dead: its waiting endpoints go to their contenders; the others are unreachable, until it returns or they join elsewhere. */
+  /** A gateway is dead: its waiting endpoints go to their contenders; the others are unreachable, unless it returns. */
   gatewayDied(gateway: GatewayId): number {
     const index = this.#endpoints.knownIndexOf(gateway);
     if (index === undefined) return 0;

@@ -4,8 +4,9 @@ import type { StoredQuery } from '@muster/service-base';
 import type { QueryRecordStore } from './query-record-store.js';
 
 /**
- * `behind`: nothing was stored, because an earlier version of this process was, whose acknowledgement was lost. It is known now; look at it, and
- * store again what it lacks. `conflict`: another process has written. `unavailable`: it may be stored.
+ * `behind`: nothing was stored, because an earlier version of this process was, whose acknowledgement was lost. It is
+ * known now; look at it, and store again what it lacks. `conflict`: another process has written. `unavailable`: it may
+ * be stored.
  */
 export type OwnStoreResult = 'stored' | 'behind' | 'conflict' | 'unavailable';
 

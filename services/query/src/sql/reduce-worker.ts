@@ -9,8 +9,9 @@ interface Group {
 }
 
 /**
- * One reduction: takes the blocks of a query, and of those that it asks again, in the order of their result streams, then runs one statement over them. Groups are collected
- * first, since a later version of a group replaces the earlier one.
+ * One reduction: takes the blocks of a query, and of those that it asks again, in the order of their result streams,
+ * then runs one statement over them. Groups are collected first, since a later version of a group replaces the earlier
+ * one.
  */
 class Reduction {
   readonly #reducer: Reducer;

@@ -4,9 +4,10 @@ import type { Logger } from '@muster/runtime';
 import { keepStream, newBackupFolder, writeManifest, type BackupManifest, type KeptStream } from './backup-folder.js';
 
 /**
- * The streams, one after the other while services run. What says how far another stream was read or what became of it comes before that stream, so that a backup
- * never knows of entries that it does not have: positions of webhooks, audit records of journal entries, answers under idempotency keys, ends of queries.
- * Missing records are made again, missing entries are not. Revocations are in the last two, as new as can be.
+ * The streams, one after the other while services run. What says how far another stream was read or what became of it
+ * comes before that stream, so that a backup never knows of entries that it does not have: positions of webhooks, audit
+ * records of journal entries, answers under idempotency keys, ends of queries. Missing records are made again, missing
+ * entries are not. Revocations are in the last two, as new as can be.
  */
 export const BACKUP_ORDER: readonly (keyof typeof STREAMS)[] = [
   ...([

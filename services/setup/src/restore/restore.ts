@@ -17,8 +17,8 @@ export interface RestoreOptions {
 const PART_BYTES = 128 * 1024;
 
 /**
- * Makes the streams of a backup again. All is checked before anything is changed: the files, their formats, that nobody reads the streams that are there, and that
- * these hold nothing.
+ * Makes the streams of a backup again. All is checked before anything is changed: the files, their formats, that nobody
+ * reads the streams that are there, and that these hold nothing.
  * @throws StreamError, Error that says what is in the way.
  */
 export async function restore(

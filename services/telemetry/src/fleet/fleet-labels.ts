@@ -13,8 +13,8 @@ const TAKEN = new Set(['org', 'os', 'vital', 'le', 'job', 'instance', 'state']);
 const REFUSED = /^(agent|agent_id|id|host|hostname|endpoint|query|query_id|sql|text|address|ip|user|quantile)$/;
 
 /**
- * Reads `env=prod|staging,site=fra|ber`. An agent chooses its own labels, so that only values that are written here become values of a metric:
- * all others are `other`, and none is `none`.
+ * Reads `env=prod|staging,site=fra|ber`. An agent chooses its own labels, so that only values that are written here
+ * become values of a metric: all others are `other`, and none is `none`.
  */
 export function parseFleetLabels(
   text: string,

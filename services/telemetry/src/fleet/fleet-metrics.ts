@@ -23,8 +23,8 @@ const METRICS: Readonly<Record<CountedVital, { readonly name: string; readonly h
 };
 
 /**
- * The fleet as it is now. `beforeRead` gives up what this instance must not count any more. The histograms are of gauges: their buckets go down
- * too, so no `rate` of them.
+ * The fleet as it is now. `beforeRead` gives up what this instance must not count any more. The histograms are of
+ * gauges: their buckets go down too, so no `rate` of them.
  */
 export function createFleetMetrics(
   metrics: Metrics,

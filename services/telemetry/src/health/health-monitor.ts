@@ -44,8 +44,8 @@ export class HealthMonitor {
   }
 
   /**
-   * A new sample is in this slot. One that is not newer than the one which the last change was judged by says nothing new: after a partition was taken over
-   * keyframes come again that are an hour old.
+   * A new sample is in this slot. One that is not newer than the one which the last change was judged by says nothing
+   * new: after a partition was taken over keyframes come again that are an hour old.
    */
   judge(slot: number): void {
     const { table } = this.#options;
@@ -86,7 +86,10 @@ export class HealthMonitor {
     for (let slot = 0; slot < table.end; slot += 1) if (table.nums[slot] !== 0) this.begin(slot);
   }
 
-  /** What is recorded of an endpoint, with the values of its newest sample and the thresholds of the policy; undefined of one that has always been well. */
+  /**
+   * What is recorded of an endpoint, with the values of its newest sample and the thresholds of the policy; undefined
+   * of one that has always been well.
+   */
   of(num: number): EndpointHealth | undefined {
     const { table, records } = this.#options;
     const known = records.get(num);

@@ -23,8 +23,9 @@ export interface HealthRecordsOptions {
 const MAX_WRITES = 256;
 
 /**
- * The health of endpoints as it is recorded: every instance follows the stream, so that one that takes a partition over goes on where the other
- * stopped. A change is written only after the change before it, so that two instances never record the same one twice.
+ * The health of endpoints as it is recorded: every instance follows the stream, so that one that takes a partition over
+ * goes on where the other stopped. A change is written only after the change before it, so that two instances never
+ * record the same one twice.
  */
 export class HealthRecords {
   readonly #options: HealthRecordsOptions;
@@ -102,7 +103,10 @@ export class HealthRecords {
     return this.#options.streams.append(subject, encodeRecord(record), { expectLastSubjectSeq: prev });
   }
 
-  /** The newest record of a subject where that is of an identity that was removed: it could not be purged, and the same id was enrolled again. */
+  /**
+   * The newest record of a subject where that is of an identity that was removed: it could not be purged, and the same
+   * id was enrolled again.
+   */
   async #leftBehind(subject: string, num: number): Promise<number | undefined> {
     const newest = await this.#options.streams.last(STREAMS.health.name, subject).catch(() => undefined);
     if (newest === undefined) return undefined;

@@ -22,9 +22,9 @@ export interface RuleMoment {
 }
 
 /**
- * One step of a rule. A level is reached when the value was at its threshold or above for the rule's duration, and left when it was below the
- * threshold, less the hysteresis, for as long. The clock counts in both directions. An unknown value changes nothing. Time in which nothing was known does not
- * count: the duration begins again after it.
+ * One step of a rule. A level is reached when the value was at its threshold or above for the rule's duration, and left
+ * when it was below the threshold, less the hysteresis, for as long. The clock counts in both directions. An unknown
+ * value changes nothing. Time in which nothing was known does not count: the duration begins again after it.
  *
  *     ok ⇄ warning ⇄ critical, and directly
  */

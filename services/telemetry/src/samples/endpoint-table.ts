@@ -10,8 +10,8 @@ const KEYFRAME_SHARE = 0.7;
 const NOTHING = new Uint8Array(0);
 
 /**
- * What is known of each endpoint, in columns: a slot per endpoint, so that 100,000 endpoints are some typed arrays and not 100,000 objects. The
- * bytes of frames are in pages that many endpoints share.
+ * What is known of each endpoint, in columns: a slot per endpoint, so that 100,000 endpoints are some typed arrays and
+ * not 100,000 objects. The bytes of frames are in pages that many endpoints share.
  */
 export class EndpointTable {
   /** The numbers of identities; a free slot has 0. */

@@ -16,8 +16,9 @@ interface Page {
 }
 
 /**
- * One short record of bytes for each row, outside of V8's heap: 100,000 endpoints are some thousand pages and not 100,000 strings, a record that is
- * replaced by one of the same length leaves nothing behind, and the garbage collector has nothing to visit or to move.
+ * One short record of bytes for each row, outside of V8's heap: 100,000 endpoints are some thousand pages and not
+ * 100,000 strings, a record that is replaced by one of the same length leaves nothing behind, and the garbage collector
+ * has nothing to visit or to move.
  */
 export class RecordStore {
   readonly #maxBytes: number;

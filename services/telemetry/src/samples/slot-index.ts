@@ -3,8 +3,8 @@ const FIRST_PLACES = 512;
 const SPREAD = 0x9e3779b1;
 
 /**
- * Which slot an identity has: a hash table of slots alone (open addressing, linear probing), since the numbers are in the slots. Eight bytes an
- * endpoint, where a `Map` takes fifty.
+ * Which slot an identity has: a hash table of slots alone (open addressing, linear probing), since the numbers are in
+ * the slots. Eight bytes an endpoint, where a `Map` takes fifty.
  */
 export class SlotIndex {
   /** The number of the identity in a slot. */

@@ -17,7 +17,10 @@ import {
 export const VITALS = ['cpu', 'memory', 'disk', 'load', 'disk_io', 'network', 'clock', 'agent'] as const;
 export type Vital = (typeof VITALS)[number];
 
-/** Totals from which rates are made: bytes of disks, bytes of interfaces, the agent's processor time in milliseconds; and the host's uptime in seconds. */
+/**
+ * Totals from which rates are made: bytes of disks, bytes of interfaces, the agent's processor time in milliseconds;
+ * and the host's uptime in seconds.
+ */
 export const COUNTERS = 4;
 const UPTIME_AT = 3;
 
@@ -134,8 +137,8 @@ export class VitalsReader {
   }
 
   /**
-   * The time between two samples by the endpoint's clock, if the host's uptime or the gateway's clock agrees; `NaN` where no rate can be made. A sample that was
-   * late on its way says nothing of the endpoint's clock.
+   * The time between two samples by the endpoint's clock, if the host's uptime or the gateway's clock agrees; `NaN`
+   * where no rate can be made. A sample that was late on its way says nothing of the endpoint's clock.
    */
   #secondsSince(sample: SampleScanner, receivedMs: number, before: Before | undefined): number {
     if (before === undefined) return Number.NaN;

@@ -28,9 +28,10 @@ export type JudgedCheck = Pick<
 const INCOMPLETE = 'something that the check reads cannot be read here';
 
 /**
- * The outcome of one check on one endpoint. What is not known is an error: an answer that lacks something is no pass and no `not_applicable`. It is no
- * pass with a row either, which a `NOT EXISTS` gives where nothing could be read. A row that means fail stays one: a fault cannot be hidden behind
- * something unreadable, or behind more of its kind than the budget takes. `ask` runs a SELECT there.
+ * The outcome of one check on one endpoint. What is not known is an error: an answer that lacks something is no pass
+ * and no `not_applicable`. It is no pass with a row either, which a `NOT EXISTS` gives where nothing could be read. A
+ * row that means fail stays one: a fault cannot be hidden behind something unreadable, or behind more of its kind than
+ * the budget takes. `ask` runs a SELECT there.
  */
 export function judge(check: JudgedCheck, platform: string, ask: (sql: string) => CheckAnswer): Verdict {
   if (check.not_applicable !== undefined) return { outcome: 'not_applicable', reason: check.not_applicable };

@@ -2,8 +2,8 @@ import { z } from 'zod';
 import { PACK_LIMITS, packSchema } from './pack-schema.js';
 
 /**
- * The JSON schema of a pack, for editors that complete and check YAML. What a JSON schema cannot say (unique ids, control characters, SQL) is
- * checked by `readPack` and `lintPack` only.
+ * The JSON schema of a pack, for editors that complete and check YAML. What a JSON schema cannot say (unique ids,
+ * control characters, SQL) is checked by `readPack` and `lintPack` only.
  */
 export function packJsonSchema(): object {
   const { $schema, ...made } = z.toJSONSchema(packSchema, { target: 'draft-7' }) as unknown as {

@@ -14,8 +14,8 @@ export type ReadPack =
 const MAX_FAULTS = 50;
 
 /**
- * Reads the text of a pack of unknown origin: bounded YAML, the schema, ids that are unique, and checks that are whole. Whether the SQL compiles
- * says `lintPack`. Returns all faults, at most 50, each with its line and column.
+ * Reads the text of a pack of unknown origin: bounded YAML, the schema, ids that are unique, and checks that are whole.
+ * Whether the SQL compiles says `lintPack`. Returns all faults, at most 50, each with its line and column.
  */
 export function readPack(text: string): ReadPack {
   const yaml = readYaml(text);

@@ -28,8 +28,8 @@ const KNOWN = new Set([
 ]);
 
 /**
- * Policies of Fleet: documents of `kind: policy` with a `spec`, or a list below `policies:`. A policy passes when a row returns. Critical ones
- * become severity critical, the others medium.
+ * Policies of Fleet: documents of `kind: policy` with a `spec`, or a list below `policies:`. A policy passes when a row
+ * returns. Critical ones become severity critical, the others medium.
  */
 export function importFleet({ name: file, text }: SourceFile): ImportedChecks {
   const yaml = readYaml(text);

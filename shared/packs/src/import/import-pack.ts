@@ -24,7 +24,10 @@ export interface ImportedPack {
   readonly notes: readonly ImportNote[];
 }
 
-/** Reads files of one format as a pack of this name. What could not be taken over is in `notes`. Whether the SQL compiles here says the linter. */
+/**
+ * Reads files of one format as a pack of this name. What could not be taken over is in `notes`. Whether the SQL
+ * compiles here says the linter.
+ */
 export function importPack(files: readonly SourceFile[], from: ImportFormat, name: string): ImportedPack {
   const read = files.map((file) => READERS[from](file));
   const checks = read.flatMap((one) => one.checks);

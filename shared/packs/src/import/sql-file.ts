@@ -10,8 +10,8 @@ import {
 } from './imported.js';
 
 /**
- * A SELECT with comments above it, as chainguard-dev/osquery-defense-kit has them: the first line says what it finds, lines of `-- key: value`
- * hold `platform`, `tags`, `severity`, `remediation`. A row means fail.
+ * A SELECT with comments above it, as chainguard-dev/osquery-defense-kit has them: the first line says what it finds,
+ * lines of `-- key: value` hold `platform`, `tags`, `severity`, `remediation`. A row means fail.
  */
 export function importSqlFile({ name: file, text }: SourceFile): ImportedChecks {
   const notes: ImportNote[] = [];

@@ -12,8 +12,8 @@ interface Source {
 const refuse = (reason: string): TranslatedRule => ({ ok: false, reason });
 
 /**
- * Translates one rule of a Wazuh SCA policy: `[not ]f:FILE[ -> CONTENT]`, and the same for `d:` (folders), `p:` (processes), `r:` (registry) and
- * `c:` (the output of a command, for commands that a table answers).
+ * Translates one rule of a Wazuh SCA policy: `[not ]f:FILE[ -> CONTENT]`, and the same for `d:` (folders), `p:`
+ * (processes), `r:` (registry) and `c:` (the output of a command, for commands that a table answers).
  */
 export function translateRule(rule: string, regex: RegexKind): TranslatedRule {
   const [, negated, kind = '', rest = ''] = /^\s*(not\s+|!)?([fdprc]):(.*)$/s.exec(rule) ?? [];

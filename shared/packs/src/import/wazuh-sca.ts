@@ -24,8 +24,8 @@ const MAPS: Readonly<Record<string, 'cis' | 'nist' | 'pci' | 'mitre'>> = {
 };
 
 /**
- * A Security Configuration Assessment policy of Wazuh. A check whose rules can all be translated becomes a SELECT that returns a row when it
- * passes; the others become `not_applicable` with the reason.
+ * A Security Configuration Assessment policy of Wazuh. A check whose rules can all be translated becomes a SELECT that
+ * returns a row when it passes; the others become `not_applicable` with the reason.
  */
 export function importWazuhSca({ name: file, text }: SourceFile): ImportedChecks {
   const yaml = readYaml(text);

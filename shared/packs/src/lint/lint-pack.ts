@@ -40,8 +40,8 @@ export class PackLinter {
   }
 
   /**
-   * A check from elsewhere as it can be used here: on the platforms that have its tables, or `not_applicable` with the reason when its SQL does
-   * not compile. `note` says what was changed.
+   * A check from elsewhere as it can be used here: on the platforms that have its tables, or `not_applicable` with the
+   * reason when its SQL does not compile. `note` says what was changed.
    */
   fit(check: Check): { readonly check: Check; readonly note?: string } {
     let platforms = check.platforms;

@@ -45,8 +45,8 @@ export type ReadYaml =
 const MAX_FAULTS = 50;
 
 /**
- * Reads YAML 1.2 of unknown origin. Bounded in bytes, depth, nodes and aliases before any value is made; a value that contains itself, a key
- * given twice, and an unknown tag are faults. Returns all documents of the text.
+ * Reads YAML 1.2 of unknown origin. Bounded in bytes, depth, nodes and aliases before any value is made; a value that
+ * contains itself, a key given twice, and an unknown tag are faults. Returns all documents of the text.
  */
 export function readYaml(text: string, limits: YamlLimits = YAML_LIMITS): ReadYaml {
   if (new TextEncoder().encode(text).length > limits.bytes)
@@ -83,7 +83,10 @@ function refused(place: Place, message: string): ReadYaml {
   return { ok: false, faults: [{ ...place, path: '', message }] };
 }
 
-/** The place where the text has more tokens than it may. The parser returns a document as a whole, which may take long; the lexer does not. */
+/**
+ * The place where the text has more tokens than it may. The parser returns a document as a whole, which may take long;
+ * the lexer does not.
+ */
 function tokensOver(text: string, limit: number): Place | undefined {
   let count = 0;
   let line = 1;

@@ -9,8 +9,8 @@ local nowMs = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 local function integer(number) return string.format('%.0f', number) end
 `;
 /**
- * A Redis without memory refuses a script whose first write could take some, and lets it go on once it has written. What keeps a gateway alive
- * or gives memory back must not be refused.
+ * A Redis without memory refuses a script whose first write could take some, and lets it go on once it has written.
+ * What keeps a gateway alive or gives memory back must not be refused.
  */
 export const WITHOUT_MEMORY_LUA = (key: string): string => `redis.call('HDEL', ${key}, '')\n`;
 const ENDED_LUA = `

@@ -1,7 +1,10 @@
 /** No store makes a sender wait longer than this. */
 const MAX_WAIT_MS = 10 * 60_000;
 
-/** The wait that a `Retry-After` header asks for (RFC 9110, 10.2.3: seconds or a date), in milliseconds; 0 without one or where it says nothing. */
+/**
+ * The wait that a `Retry-After` header asks for (RFC 9110, 10.2.3: seconds or a date), in milliseconds; 0 without one
+ * or where it says nothing.
+ */
 export function retryAfterMs(header: string | undefined, nowMs: number): number {
   const text = header?.trim() ?? '';
   if (text === '') return 0;

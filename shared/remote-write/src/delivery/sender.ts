@@ -50,8 +50,9 @@ export interface SenderOptions {
 }
 
 /**
- * Sends batches in one of the two protocols and says what became of them. A store that does not know 2.0 gets 1.0 from then on: it says so by status 415, or
- * it takes the request without the header that counts what it wrote, which older ones do because they skip fields that they do not know.
+ * Sends batches in one of the two protocols and says what became of them. A store that does not know 2.0 gets 1.0 from
+ * then on: it says so by status 415, or it takes the request without the header that counts what it wrote, which older
+ * ones do because they skip fields that they do not know.
  */
 export class Sender {
   readonly #options: SenderOptions;

@@ -26,8 +26,9 @@ export interface ShardEvents {
 }
 
 /**
- * One queue and the one request that is under way from it. All samples of an endpoint go through the same shard, and a shard sends its next request only when
- * the one before is settled, so that the store sees each series in the sequence of time.
+ * One queue and the one request that is under way from it. All samples of an endpoint go through the same shard, and a
+ * shard sends its next request only when the one before is settled, so that the store sees each series in the sequence
+ * of time.
  *
  *     waiting ── full, or old enough, or stopping ──▶ sending ── taken or refused ──▶ waiting
  *                                                      │   ▲

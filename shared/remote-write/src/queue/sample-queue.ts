@@ -11,8 +11,8 @@ interface Chunk {
 }
 
 /**
- * First in, first out, of a bounded number of samples. It takes 24 bytes a sample for what waits, in chunks: to grow moves nothing, and what an outage of the store
- * took is free after it.
+ * First in, first out, of a bounded number of samples. It takes 24 bytes a sample for what waits, in chunks: to grow
+ * moves nothing, and what an outage of the store took is free after it.
  */
 export class SampleQueue {
   readonly #limit: number;

@@ -6,8 +6,8 @@ const PLAIN = /^[\x20-\x7e]*$/;
 const UNSAFE = /[\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g; // oxlint-disable-line no-control-regex -- they are what is removed
 
 /**
- * A label value as it is written: well-formed UTF-16, so that it is valid UTF-8 on the wire, without control and direction characters, and cut to
- * {@link MAX_LABEL_VALUE_CHARACTERS} UTF-16 units, never within a character.
+ * A label value as it is written: well-formed UTF-16, so that it is valid UTF-8 on the wire, without control and
+ * direction characters, and cut to {@link MAX_LABEL_VALUE_CHARACTERS} UTF-16 units, never within a character.
  */
 export function cleanLabelValue(value: string): string {
   if (value.length <= MAX_LABEL_VALUE_CHARACTERS && PLAIN.test(value)) return value;

@@ -29,7 +29,8 @@ export const ENDPOINT_IDS = ['agent', 'agent_id'] as const;
 const RESERVED = ['le', 'quantile'];
 
 /**
- * Turns the labels of an endpoint into those that are written. No name comes from an endpoint: it chooses values alone, and only those of allowed labels.
+ * Turns the labels of an endpoint into those that are written. No name comes from an endpoint: it chooses values alone,
+ * and only those of allowed labels.
  */
 export class LabelPolicy {
   readonly #names: readonly (readonly [from: string, to: string])[];

@@ -57,13 +57,14 @@ const SWEEPS = 5;
 const RELABEL_EVERY_MS = 5 * 60_000;
 
 /**
- * Which series there are. It gives each sample its series, keeps each series in the sequence of time, bounds how many there are, and ends those that
- * endpoints stopped sending:
+ * Which series there are. It gives each sample its series, keeps each series in the sequence of time, bounds how many
+ * there are, and ends those that endpoints stopped sending:
  *
  *     (none) ── sample ──▶ active ── no sample for `staleAfterMs`, `end`, other labels ──▶ ended ── `maxSampleAgeMs` ──▶ (none)
  *                             ▲─────────────────────── later sample ───────────────────────┘
  *
- * An ended series is remembered for as long as a sample of it may still come: one that is not later than its marker would have the store refuse a whole request.
+ * An ended series is remembered for as long as a sample of it may still come: one that is not later than its marker
+ * would have the store refuse a whole request.
  */
 export class SeriesTable {
   readonly #options: SeriesTableOptions;

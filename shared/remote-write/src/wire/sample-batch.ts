@@ -7,7 +7,10 @@ export interface SampleBatch {
   readonly values: Float64Array;
 }
 
-/** Positions in a batch by series, each in the sequence of the batch. The protocol wants the samples of a series together and sorted by time. */
+/**
+ * Positions in a batch by series, each in the sequence of the batch. The protocol wants the samples of a series
+ * together and sorted by time.
+ */
 export function groupBySeries({ series }: SampleBatch): Map<Series, number[]> {
   const groups = new Map<Series, number[]>();
   for (const [index, one] of series.entries()) {

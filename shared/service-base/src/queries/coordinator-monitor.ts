@@ -62,8 +62,9 @@ export class CoordinatorMonitor {
   }
 
   /**
-   * What the wall clock of a coordinator says now: deadlines of its queries are by that clock, and the one of this process may be off. For a
-   * coordinator that was never heard it is the clock of the one that was heard last, and only where none was that of this process.
+   * What the wall clock of a coordinator says now: deadlines of its queries are by that clock, and the one of this
+   * process may be off. For a coordinator that was never heard it is the clock of the one that was heard last, and only
+   * where none was that of this process.
    */
   nowMs(coordinator: CoordinatorId): number {
     const offsetMs = this.#heard.get(coordinator)?.offsetMs ?? this.#newestOffsetMs();

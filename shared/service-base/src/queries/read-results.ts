@@ -34,11 +34,11 @@ export async function* readResults(
 }
 
 /**
- * The same, for readers that must not take a part for the whole. `fromSeq` is the sequence of an event that was read before. What is deleted
- * while it is read goes oldest first, and may overtake the reader: so the first event is looked at again at the end, and where the reader
- * leaves earlier.
- * @throws AppError `results_expired`: events at the beginning are not kept any more, or some went while they were read. StreamError when the
- * stream cannot be read.
+ * The same, for readers that must not take a part for the whole. `fromSeq` is the sequence of an event that was read
+ * before. What is deleted while it is read goes oldest first, and may overtake the reader: so the first event is looked
+ * at again at the end, and where the reader leaves earlier.
+ * @throws AppError `results_expired`: events at the beginning are not kept any more, or some went while they were read.
+ * StreamError when the stream cannot be read.
  */
 export async function* readWholeResults(
   streams: StreamStore,
@@ -82,8 +82,8 @@ async function beStillKept(
 }
 
 /**
- * Whether an event of a query is kept yet. The oldest go first, by age, by size and where results are deleted: so those after it are kept too,
- * and who began with it and has read on has missed none.
+ * Whether an event of a query is kept yet. The oldest go first, by age, by size and where results are deleted: so those
+ * after it are kept too, and who began with it and has read on has missed none.
  * @throws StreamError
  */
 export async function isStillKept(

@@ -29,8 +29,8 @@ const AUTHENTICATED: ReadonlySet<string> = new Set(
 );
 
 /**
- * A {@link StreamStore} in which records that decide rights are signed when they are written, and left out when they are read without a valid
- * signature. Readers see the records without their signatures.
+ * A {@link StreamStore} in which records that decide rights are signed when they are written, and left out when they
+ * are read without a valid signature. Readers see the records without their signatures.
  */
 export class AuthenticStreams implements StreamStore {
   readonly #options: AuthenticStreamsOptions;

@@ -10,9 +10,10 @@ interface Token {
 }
 
 /**
- * SQLite passes `column LIKE pattern` to a table, but not `column LIKE pattern ESCAPE character`. This adds a second comparison without ESCAPE to each
- * such comparison of a column with constants. Its pattern has `_` for each escaped character, so that it matches no less:
- * `path LIKE '/a\%b%' ESCAPE '\'` becomes `(path LIKE '/a\%b%' ESCAPE '\' AND path LIKE '/a_b%')`.
+ * SQLite passes `column LIKE pattern` to a table, but not `column LIKE pattern ESCAPE character`. This adds a second
+ * comparison without ESCAPE to each such comparison of a column with constants. Its pattern has `_` for each escaped
+ * character, so that it matches no less: `path LIKE '/a\%b%' ESCAPE '\'` becomes `(path LIKE '/a\%b%' ESCAPE '\' AND
+ * path LIKE '/a_b%')`.
  */
 export function withPushableLikes(sql: string): string {
   const tokens = [...sqlTokens(sql)].filter(({ text }) => !text.startsWith('--') && !text.startsWith('/*'));

@@ -4,8 +4,8 @@ import { decodeRows, type SqlValue } from '@muster/protocol';
 import { createSqlEngine, type SqlEngine } from './sql-engine.js';
 
 /**
- * Expressions with what osqueryi gave for `quote(expression)`, `null` for an error. `npm run compare:osquery` asks an osqueryi of today, with
- * other arguments each time.
+ * Expressions with what osqueryi gave for `quote(expression)`, `null` for an error. `npm run compare:osquery` asks an
+ * osqueryi of today, with other arguments each time.
  */
 interface Recorded {
   readonly osquery: string;

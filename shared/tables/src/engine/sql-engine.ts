@@ -109,7 +109,10 @@ export class SqlEngine implements TableHost {
     this.#database.recordFailure(error);
   }
 
-  /** Checks that `sql` is one read-only SELECT on known tables with the required constraints, whose parameters have values. Runs nothing. */
+  /**
+   * Checks that `sql` is one read-only SELECT on known tables with the required constraints, whose parameters have
+   * values. Runs nothing.
+   */
   compile(sql: string, parameters: readonly SqlParameter[] = []): CompiledSelect | CompileFailure {
     this.#begin();
     const { sqlite } = this.#runtime;

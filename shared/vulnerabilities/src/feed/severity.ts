@@ -17,7 +17,10 @@ interface CvssLibrary {
 /** Newer first. */
 const TYPES = ['CVSS_V4', 'CVSS_V3', 'CVSS_V2'];
 
-/** The score by the newest version of CVSS that the vectors have. `undefined` without one that can be read; severities of other kinds are no CVSS. */
+/**
+ * The score by the newest version of CVSS that the vectors have. `undefined` without one that can be read; severities
+ * of other kinds are no CVSS.
+ */
 export function scoreOf(severities: OsvRecord['severity']): Score | undefined {
   for (const type of TYPES) {
     for (const { type: one, score: vector } of severities ?? []) {

@@ -22,7 +22,8 @@ const VALUE_CHARS = 40;
 const SHOWN_CHARS = 20;
 
 /**
- * Finds the objects in a text of JSON: one object, a list of them, or objects one after another (NDJSON); other values between them are told. Holds at most one record and one chunk.
+ * Finds the objects in a text of JSON: one object, a list of them, or objects one after another (NDJSON); other values
+ * between them are told. Holds at most one record and one chunk.
  */
 export async function* splitRecords(
   chunks: AsyncIterable<string> | Iterable<string>,

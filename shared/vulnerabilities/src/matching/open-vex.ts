@@ -42,9 +42,10 @@ export interface ReadVex {
 type Statement = z.infer<typeof document>['statements'][number];
 
 /**
- * The statements of an OpenVEX document that suppress: `not_affected` and `fixed`. A product is a package as a package URL. Of several statements of one
- * vulnerability and package the last one counts, whatever it says. Left out, and told: what says something only about an image or a system that has the
- * package, because other systems have it too, and packages of an ecosystem that Muster does not compare.
+ * The statements of an OpenVEX document that suppress: `not_affected` and `fixed`. A product is a package as a package
+ * URL. Of several statements of one vulnerability and package the last one counts, whatever it says. Left out, and
+ * told: what says something only about an image or a system that has the package, because other systems have it too,
+ * and packages of an ecosystem that Muster does not compare.
  * @throws TypeError when it is no such document
  */
 export function readOpenVex(value: unknown, { until, reason }: VexOptions): ReadVex {
@@ -119,8 +120,8 @@ type Named =
   { readonly ok: true; readonly package: VexStatement['package'] } | { readonly ok: false; readonly message: string };
 
 /**
- * With its ecosystem, always: one of another type may have the same name. A `deb` package of Debian without its release, and a package of the type `generic`, are
- * refused too: they would count for every system.
+ * With its ecosystem, always: one of another type may have the same name. A `deb` package of Debian without its
+ * release, and a package of the type `generic`, are refused too: they would count for every system.
  */
 function packageOf(url: string): Named {
   let read: PackageURL;

@@ -5,7 +5,8 @@ interface DebianVersion {
 }
 
 /**
- * Negative, 0 or positive, as dpkg orders versions (deb-version(7)). `undefined` when one of them is no version of Debian: nothing is known then.
+ * Negative, 0 or positive, as dpkg orders versions (deb-version(7)). `undefined` when one of them is no version of
+ * Debian: nothing is known then.
  */
 export function compareDebianVersions(left: string, right: string): number | undefined {
   const [one, other] = [parse(left), parse(right)];

@@ -1,6 +1,6 @@
 /**
- * Negative, 0 or positive, as RPM orders `[epoch:]version[-release]`. A missing epoch is 0; releases are compared when both have one. `undefined`
- * when one of them is no version of RPM.
+ * Negative, 0 or positive, as RPM orders `[epoch:]version[-release]`. A missing epoch is 0; releases are compared when
+ * both have one. `undefined` when one of them is no version of RPM.
  */
 export function compareRpmVersions(left: string, right: string): number | undefined {
   const [one, other] = [parse(left), parse(right)];

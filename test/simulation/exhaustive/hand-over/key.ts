@@ -3,8 +3,8 @@ import { GATEWAYS, type HandOver } from './hand-over.js';
 import { mailText } from './mail-text.js';
 
 /**
- * All that matters of a state. Which gateway is which does not matter, nor which endpoint: of all ways to name them the first in the alphabet
- * counts. Epochs are replaced by their order.
+ * All that matters of a state. Which gateway is which does not matter, nor which endpoint: of all ways to name them the
+ * first in the alphabet counts. Epochs are replaced by their order.
  */
 export function keyOf(state: HandOver): string {
   let least: string | undefined;

@@ -21,8 +21,8 @@ export interface FirewallBackend {
   /** Returns why the firewall cannot be used, or `undefined` when it can. */
   unavailableReason(): Promise<string | undefined>;
   /**
-   * Applies the rules for `seconds`, or replaces those in force. Resolves to what a look at the firewall showed then, where it can look. When it
-   * throws, the previous rules or none are in force, or what it says.
+   * Applies the rules for `seconds`, or replaces those in force. Resolves to what a look at the firewall showed then,
+   * where it can look. When it throws, the previous rules or none are in force, or what it says.
    */
   apply(allowList: AllowList, seconds: number): Promise<string | undefined>;
   /** Removes the rules. Resolves to whether there were any. Throws when they are still in force. */

@@ -17,7 +17,10 @@ const PROTOCOLS = { tcp: 6, udp: 17 } as const;
 /** This process's own entry in /proc; its network is the agent's. */
 export const SELF = 'self';
 
-/** Finds the sockets of a connection in the network namespace of a process. Only UDP can have several. @throws what the system says of lists that it cannot read. */
+/**
+ * Finds the sockets of a connection in the network namespace of a process. Only UDP can have several. @throws what the
+ * system says of lists that it cannot read.
+ */
 export function findSockets(process_: number | typeof SELF, tuple: FiveTuple): Socket[] {
   const number = PROTOCOLS[tuple.protocol];
   const files = [

@@ -7,9 +7,9 @@ const BLOCK = 64 * 1024;
 const ZEROS = Buffer.alloc(BLOCK);
 
 /**
- * Reads `from` completely and copies it to `to` if given, an empty file. Blocks of zeros become holes, so that a file with holes does not take
- * the room of its size. Resolves to its SHA-256 in hex and its size in bytes. Throws
- * file system errors, and the reason of `signal` when aborted.
+ * Reads `from` completely and copies it to `to` if given, an empty file. Blocks of zeros become holes, so that a file
+ * with holes does not take the room of its size. Resolves to its SHA-256 in hex and its size in bytes. Throws file
+ * system errors, and the reason of `signal` when aborted.
  */
 export async function copyContent(
   from: FileHandle,

@@ -11,7 +11,10 @@ export interface DetailedRefreshOptions {
 
 const WATCHED_MS = 5_000;
 const USUAL_MS = 60_000;
-/** Where there are thousands of processes it is done less often: at most so much of one processor, and it is never older than the longest interval. */
+/**
+ * Where there are thousands of processes it is done less often: at most so much of one processor, and it is never older
+ * than the longest interval.
+ */
 const WATCHED_SHARE = 0.005;
 const USUAL_SHARE = 0.0005;
 const LONGEST_MS = 600_000;

@@ -18,7 +18,10 @@ interface Answer {
 /** So many requests wait at most, each with up to four megabytes that nobody else has. */
 const MAX_WAITING = 4;
 
-/** Answers METRICS_HISTORY, one request after the other. Pieces are sent with a pause after each, so that answers to queries are not held up by the past. */
+/**
+ * Answers METRICS_HISTORY, one request after the other. Pieces are sent with a pause after each, so that answers to
+ * queries are not held up by the past.
+ */
 export class HistorySender {
   readonly #options: HistorySenderOptions;
   readonly #waiting: Answer[] = [];

@@ -46,8 +46,8 @@ const MAX_WAITING = 10;
 const HISTORY_PACE_MS = 10;
 
 /**
- * Measures the host every second, keeps what it measured, and sends samples and history as the gateway asks. Over Poll, samples wait for the next poll and go along
- * with it: they never cause one.
+ * Measures the host every second, keeps what it measured, and sends samples and history as the gateway asks. Over Poll,
+ * samples wait for the next poll and go along with it: they never cause one.
  */
 export class MetricsHandler implements Capability {
   readonly frames: FrameHandlers = {

@@ -10,7 +10,10 @@ const LATEST_MS = 2 ** 50;
 
 export type SendSample = (type: FrameType, body: Uint8Array, ageMs: number) => SendResult;
 
-/** The samples of one session: numbers them, and decides which is a keyframe. What is not taken by the session is as if it had never been. */
+/**
+ * The samples of one session: numbers them, and decides which is a keyframe. What is not taken by the session is as if
+ * it had never been.
+ */
 export class SampleStream {
   readonly #send: SendSample;
   #seq = 0;

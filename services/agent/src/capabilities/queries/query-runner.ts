@@ -80,7 +80,10 @@ interface Entry {
 
 const MAX_QUEUED = 16;
 const MAX_HELD_BYTES = 8 * 1024 * 1024;
-/** So long before nobody waits for it any more a search of low priority ends, so that what it has found arrives; at most this share of the time that is left. */
+/**
+ * So long before nobody waits for it any more a search of low priority ends, so that what it has found arrives; at most
+ * this share of the time that is left.
+ */
 const SENDING_MS = 8_000;
 const SENDING_SHARE = 1 / 3;
 

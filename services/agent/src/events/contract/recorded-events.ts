@@ -6,7 +6,10 @@ export function isEventKind(text: string): text is EventKind {
   return EVENT_KINDS.some((kind) => kind === text);
 }
 
-/** What is kept of an event, a line of JSON each. `n` numbers those that become rows; other records add to the row of that number. Times are microseconds since the machine started. */
+/**
+ * What is kept of an event, a line of JSON each. `n` numbers those that become rows; other records add to the row of
+ * that number. Times are microseconds since the machine started.
+ */
 export type EventRecord =
   | { readonly t: 'exec'; readonly n: number; readonly at: number; readonly pid: number; readonly path: string }
   /** What was seen of the process when it was looked at. */

@@ -7,8 +7,8 @@ export interface Reading {
   /** Integers in the scale of their metric, within the bounds of the encoding; `NaN` is absent. */
   readonly values: Float64Array;
   /**
-   * The values without the counters that were read more than a second or two ago: those stand still, and would then grow within one second by
-   * what they did in a minute. Not set where all are of this moment.
+   * The values without the counters that were read more than a second or two ago: those stand still, and would then
+   * grow within one second by what they did in a minute. Not set where all are of this moment.
    */
   readonly recent?: Float64Array;
 }
@@ -38,7 +38,10 @@ export interface RefreshOptions {
 export interface HostReader {
   /** Reads the standard set; the values of the detailed set are those of its last reading. */
   read(): Reading;
-  /** Reads the detailed set. Takes long where there are many processes, but never holds up the event loop. Called again only when it is done. */
+  /**
+   * Reads the detailed set. Takes long where there are many processes, but never holds up the event loop. Called again
+   * only when it is done.
+   */
   refresh(options: RefreshOptions): Promise<TopProcesses | undefined>;
   close(): void;
 }

@@ -27,8 +27,9 @@ export interface InstanceSelectionOptions {
 }
 
 /**
- * Chooses which instances of a group a sample holds. Whoever was chosen stays chosen while it is there, so that the shape changes rarely; free places go to the busiest, those of equal
- * activity by name. The choice is made again only when the list is another one, or an unused instance becomes used.
+ * Chooses which instances of a group a sample holds. Whoever was chosen stays chosen while it is there, so that the
+ * shape changes rarely; free places go to the busiest, those of equal activity by name. The choice is made again only
+ * when the list is another one, or an unused instance becomes used.
  */
 export class InstanceSelection {
   readonly #options: InstanceSelectionOptions;

@@ -70,8 +70,8 @@ function place(values: Float64Array, offset: number, group: Group, from: Float64
 }
 
 /**
- * A counter beyond the bounds of the encoding starts again at 0, as receivers expect of counters. A gauge out of bounds, a counter below zero and what is no number are
- * absent.
+ * A counter beyond the bounds of the encoding starts again at 0, as receivers expect of counters. A gauge out of
+ * bounds, a counter below zero and what is no number are absent.
  */
 function encodable(value: number, kind: MetricKind): number {
   if (!Number.isFinite(value)) return Number.NaN;

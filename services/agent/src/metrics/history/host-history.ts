@@ -23,8 +23,8 @@ const SAME_CLOCK_MS = 100;
 /**
  * The last ten minutes at one reading a second, and a day of minutes: encoded, in at most four megabytes.
  *
- * Readings are kept by elapsed time. What they say of the endpoint's clock is made when they are asked for: after the clock was set, the whole past is told by the clock as it is
- * now, so it stays in order.
+ * Readings are kept by elapsed time. What they say of the endpoint's clock is made when they are asked for: after the
+ * clock was set, the whole past is told by the clock as it is now, so it stays in order.
  */
 export class HostHistory {
   readonly #options: HostHistoryOptions;

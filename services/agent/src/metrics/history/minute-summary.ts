@@ -12,7 +12,10 @@ export interface Minute {
   readonly highest: Float64Array;
 }
 
-/** Summarizes readings, minute by minute. Of counters it takes the growth per second; where one went back, nothing is known of that second. */
+/**
+ * Summarizes readings, minute by minute. Of counters it takes the growth per second; where one went back, nothing is
+ * known of that second.
+ */
 export class MinuteSummary {
   #shape: Shape | undefined;
   #isCounter: Uint8Array = new Uint8Array();

@@ -8,8 +8,8 @@ const CPU_TIME = hostMetric('muster.agent.cpu.time');
 const MEMORY = hostMetric('muster.agent.memory.usage');
 
 /**
- * What the agent costs its host: its own process, its worker processes that run now, and, on Linux, those that have ended. Elsewhere worker processes are not
- * counted.
+ * What the agent costs its host: its own process, its worker processes that run now, and, on Linux, those that have
+ * ended. Elsewhere worker processes are not counted.
  */
 export class AgentUsage {
   readonly #workerPids: () => readonly number[];

@@ -15,7 +15,10 @@ interface Group {
   readonly folders: readonly string[];
 }
 
-/** The limits of the control group of this process, of either version (the kernel's Documentation/admin-guide/cgroup-v2.rst and cgroup-v1/). */
+/**
+ * The limits of the control group of this process, of either version (the kernel's
+ * Documentation/admin-guide/cgroup-v2.rst and cgroup-v1/).
+ */
 export function readControlGroup(host: Float64Array, root = ''): void {
   const groups = text(`${root}/proc/self/cgroup`);
   const mounts = text(`${root}/proc/self/mountinfo`);

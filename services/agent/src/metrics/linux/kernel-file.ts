@@ -5,8 +5,8 @@ const FIRST_BYTES = 4 * 1024;
 const MAX_BYTES = 2 * 1024 * 1024;
 
 /**
- * A file of `/proc` that is read again and again. It stays open, because reading it at offset 0 takes half as long as opening it. The kernel makes its text
- * at each reading, without any disk.
+ * A file of `/proc` that is read again and again. It stays open, because reading it at offset 0 takes half as long as
+ * opening it. The kernel makes its text at each reading, without any disk.
  */
 export class KernelFile {
   readonly #path: string;

@@ -226,8 +226,8 @@ interface Detailed {
 }
 
 /**
- * Compares the detailed set with `ss` and `df` until each state and each file system agreed exactly, in a moment in which nothing changed between
- * two runs of the tool. Other programs go on meanwhile, so that takes some moments.
+ * Compares the detailed set with `ss` and `df` until each state and each file system agreed exactly, in a moment in
+ * which nothing changed between two runs of the tool. Other programs go on meanwhile, so that takes some moments.
  */
 async function compareDetailed(): Promise<Detailed> {
   const tcp = new Map<string, number>();

@@ -16,7 +16,10 @@ interface Row {
   readonly values: readonly number[];
 }
 
-/** Temperatures and batteries (the kernel's Documentation/ABI/testing/sysfs-class-thermal, -hwmon and -power). Reading a sensor may take long, so it is done outside the event loop. */
+/**
+ * Temperatures and batteries (the kernel's Documentation/ABI/testing/sysfs-class-thermal, -hwmon and -power). Reading a
+ * sensor may take long, so it is done outside the event loop.
+ */
 export class Sensors {
   readonly #calls: BoundedCalls;
   readonly #root: string;

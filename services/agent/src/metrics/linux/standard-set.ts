@@ -29,7 +29,10 @@ const CPU_MODES = 8;
 const NO_DISK = /^(?:loop|ram|zram|fd)\d/;
 /** Where `/sys/block` cannot be read: `sda1`, `nvme0n1p2`, `mmcblk0p1`. */
 const PARTITION = /^(?:(?:h|s|v|xv)d[a-z]+\d+|(?:nvme\d+n\d+|mmcblk\d+)p\d+)$/;
-/** The ends of containers and of virtual machines, which come and go, and each of which would be a new series. Their traffic is that of a bridge, too. */
+/**
+ * The ends of containers and of virtual machines, which come and go, and each of which would be a new series. Their
+ * traffic is that of a bridge, too.
+ */
 const OF_A_GUEST = /^(?:veth|cali|lxc|vnet|tap)/;
 
 /** The standard set of a Linux machine: ten files of `/proc`, which stay open. */

@@ -2,8 +2,8 @@
 const MAX_STEP_TICKS = 6_000;
 
 /**
- * Times of processors. The kernel says that those of waiting and of idling may go back a little (proc_stat(5)), and a receiver would take that for a restart: so they stand still
- * until they have caught up.
+ * Times of processors. The kernel says that those of waiting and of idling may go back a little (proc_stat(5)), and a
+ * receiver would take that for a restart: so they stand still until they have caught up.
  */
 export class SteadyTimes {
   #held = new Float64Array();

@@ -14,7 +14,8 @@ const CHUNK_BYTES = 64 * 1024;
 const chunk = Buffer.allocUnsafeSlow(CHUNK_BYTES);
 
 /**
- * Counts TCP connections by state. Where there are many it only takes what the kernel has counted itself: those that are established, which then include those in `close_wait`, and those in `time_wait`.
+ * Counts TCP connections by state. Where there are many it only takes what the kernel has counted itself: those that
+ * are established, which then include those in `close_wait`, and those in `time_wait`.
  */
 export function readTcpStates(host: Float64Array, root = ''): void {
   const v4 = parseSockstat(readOnce(`${root}/proc/net/sockstat`));

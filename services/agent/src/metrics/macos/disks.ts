@@ -5,8 +5,9 @@ const SECTOR_BYTES = 512;
 const PER_MS = 1_000_000;
 
 /**
- * Reads what `ioreg` prints of block storage drivers: their `Statistics` (IOKit's IOBlockStorageDriver.h: operations, bytes, and nanoseconds), and then the medium on top of each with its
- * name. How long a disk was busy is not counted there.
+ * Reads what `ioreg` prints of block storage drivers: their `Statistics` (IOKit's IOBlockStorageDriver.h: operations,
+ * bytes, and nanoseconds), and then the medium on top of each with its name. How long a disk was busy is not counted
+ * there.
  */
 export function parseDisks(text: string): Candidate[] {
   const found: Candidate[] = [];

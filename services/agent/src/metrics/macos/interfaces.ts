@@ -10,8 +10,8 @@ export function judgeInterface(key: string): 'take' | 'omit' {
 }
 
 /**
- * Reads `netstat -ibdn` (netstat(1)): of each interface the line of its link, as the lines of its addresses repeat the numbers. Not every interface has an address there, so columns are counted from the end.
- * Loopback is left out.
+ * Reads `netstat -ibdn` (netstat(1)): of each interface the line of its link, as the lines of its addresses repeat the
+ * numbers. Not every interface has an address there, so columns are counted from the end. Loopback is left out.
  */
 export function parseInterfaces(text: string): Candidate[] {
   const [head = '', ...lines] = linesOf(text);

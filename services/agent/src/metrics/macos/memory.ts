@@ -10,8 +10,9 @@ const KIB = 1_024;
 const UNITS: Readonly<Record<string, number>> = { K: 1, M: 1_024, G: 1_024 ** 2, T: 1_024 ** 3 };
 
 /**
- * Reads `vm_stat` (vm_stat(1)). `cached` is what the Activity Monitor calls so: pages of files, and those that programs allow to be purged. `used` is the rest, with what is compressed in its compressed size.
- * vm_stat leaves the speculative pages out of the free ones, and they are pages of files.
+ * Reads `vm_stat` (vm_stat(1)). `cached` is what the Activity Monitor calls so: pages of files, and those that programs
+ * allow to be purged. `used` is the rest, with what is compressed in its compressed size. vm_stat leaves the
+ * speculative pages out of the free ones, and they are pages of files.
  */
 export function parseMemory(text: string, totalBytes: number, host: Float64Array): void {
   const pageBytes = Number(/page size of (\d{4,6}) bytes/.exec(text)?.[1] ?? Number.NaN);

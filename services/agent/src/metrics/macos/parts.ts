@@ -1,13 +1,16 @@
 import type { Candidate } from '../contract/instance-selection.js';
 import { linesOf } from './sections.js';
 
-/** Name, three sizes, share, where there are inodes two counts of them and a share, mount point. Names and mount points may have blanks; newer systems shorten counts of inodes to `4.2G`. */
+/**
+ * Name, three sizes, share, where there are inodes two counts of them and a share, mount point. Names and mount points
+ * may have blanks; newer systems shorten counts of inodes to `4.2G`.
+ */
 const FILE_SYSTEM =
   /^(.+?)\s+(\d{1,15})\s+(\d{1,15})\s+(\d{1,15})\s+\d+%(?:\s+([\d.]+[kKMGTP]?)\s+([\d.]+[kKMGTP]?)\s+\d+%)?\s+(\/.*)$/;
 
 /**
- * Reads `df -lk` (df(1)). Volumes of one container share its space: `used` is that of the volume, `free` that of the container, and what others use is neither, so nothing is
- * said of reserved space.
+ * Reads `df -lk` (df(1)). Volumes of one container share its space: `used` is that of the volume, `free` that of the
+ * container, and what others use is neither, so nothing is said of reserved space.
  */
 export function parseFileSystems(text: string): Candidate[] {
   return linesOf(text).flatMap((line) => {

@@ -1,6 +1,6 @@
 /**
- * The script that `sh` runs as long as the agent does. It reads a request a line; the answer is what the tools print, each part under a line with the request's token and a
- * name, and then the token alone. It ends when its input does.
+ * The script that `sh` runs as long as the agent does. It reads a request a line; the answer is what the tools print,
+ * each part under a line with the request's token and a name, and then the token alone. It ends when its input does.
  *
  * Node cannot call sysctl(3) or IOKit, so the shell runs four short tools for a standard set and five for a detailed one.
  * No part may ask another machine: `df -l` has local file systems only, `netstat -n` resolves no names.

@@ -20,8 +20,8 @@ export interface DetailedAnswer {
 }
 
 /**
- * A system that is measured by a long-lived program: how it is started, and how its answers to `standard`, `detailed` and `users` are read. `undefined` for an
- * answer that is none. What a good answer lacks is absent.
+ * A system that is measured by a long-lived program: how it is started, and how its answers to `standard`, `detailed`
+ * and `users` are read. `undefined` for an answer that is none. What a good answer lacks is absent.
  */
 export interface ProgramPlatform {
   readonly command: ProgramCommand;

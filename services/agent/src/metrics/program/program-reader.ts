@@ -27,9 +27,9 @@ const LONGEST_PAUSE_MS = 600_000;
 const RECENT_MS = 2_000;
 
 /**
- * Measures a machine by what Node knows of it, and by what a long-lived program tells. `read` never waits: it takes the newest answer, and asks for the next
- * one while somebody looks. Otherwise the program is asked once a minute, together with the detailed set, and is idle in between. What it told is absent
- * from when it fails until it answers again.
+ * Measures a machine by what Node knows of it, and by what a long-lived program tells. `read` never waits: it takes the
+ * newest answer, and asks for the next one while somebody looks. Otherwise the program is asked once a minute, together
+ * with the detailed set, and is idle in between. What it told is absent from when it fails until it answers again.
  */
 export class ProgramReader implements HostReader {
   readonly #options: ProgramReaderOptions;

@@ -38,7 +38,10 @@ const PATIENCE_MS = 20_000;
 /** Of an answer: some twenty thousand processes. */
 const MAX_BYTES = 2 * 1024 * 1024;
 const RESTART = { baseMs: 10_000, capMs: 600_000, minMs: 5_000 };
-/** A question to which no answer came. Each may leave a tool that hangs in the kernel and cannot be ended, so it is soon asked only once an hour. */
+/**
+ * A question to which no answer came. Each may leave a tool that hangs in the kernel and cannot be ended, so it is soon
+ * asked only once an hour.
+ */
 const ASK_AGAIN = { baseMs: 60_000, capMs: 3_600_000, minMs: 30_000 };
 /** A program that has lived for so long does not fail at once. */
 const STEADY_MS = 600_000;
@@ -48,9 +51,10 @@ const UNIX_LIKE = process.platform !== 'win32';
 /**
  * A long-lived child process that is asked for measurements, so that none is started for a sample.
  *
- * A request is one line: the question, a random token, arguments. The answer is any text, and then the token alone in a line: no text of an answer can
- * know it. One request at a time. The program is started by the first one, waits for the next ones without using the processor, and ends when its input ends.
- * When it dies, does not answer in time, or says too much, it is killed, and is started again by a later request, after a pause that grows.
+ * A request is one line: the question, a random token, arguments. The answer is any text, and then the token alone in a
+ * line: no text of an answer can know it. One request at a time. The program is started by the first one, waits for the
+ * next ones without using the processor, and ends when its input ends. When it dies, does not answer in time, or says
+ * too much, it is killed, and is started again by a later request, after a pause that grows.
  */
 export class SamplingProgram {
   readonly #options: SamplingProgramOptions;

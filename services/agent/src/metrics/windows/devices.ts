@@ -6,8 +6,8 @@ const PER_MS = 10_000;
 const SECTOR_BYTES = 512;
 
 /**
- * Reads rows of Win32_PerfRawData_PerfDisk_PhysicalDisk. The busy time is what is not idle, from when this agent began to look: the time that both are counted by has
- * started long before the disk.
+ * Reads rows of Win32_PerfRawData_PerfDisk_PhysicalDisk. The busy time is what is not idle, from when this agent began
+ * to look: the time that both are counted by has started long before the disk.
  */
 export class WindowsDisks {
   #notIdleBefore: ReadonlyMap<string, number> = new Map();

@@ -11,8 +11,9 @@ const KIB = 1_024;
 const MIB_IN_KIB = 1_024;
 
 /**
- * Reads the row of Win32_PerfRawData_PerfOS_Memory: lists of free pages, and the three lists of pages that hold something and are given to whoever needs memory, as the Task
- * Manager's "Cached" has them without what is to be written first. `used` is the rest.
+ * Reads the row of Win32_PerfRawData_PerfOS_Memory: lists of free pages, and the three lists of pages that hold
+ * something and are given to whoever needs memory, as the Task Manager's "Cached" has them without what is to be
+ * written first. `used` is the rest.
  */
 export function readMemory([row]: readonly AnswerRow[], totalBytes: number, host: Float64Array): void {
   if (row === undefined) return;

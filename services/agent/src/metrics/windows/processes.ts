@@ -15,8 +15,8 @@ const TCP_STATES = [
 );
 
 /**
- * Reads rows of Win32_PerfRawData_PerfProc_Process. Processes of Windows have no state: they are all running, as its Task Manager says. The raw value of `ElapsedTime` is the moment at
- * which a process started.
+ * Reads rows of Win32_PerfRawData_PerfProc_Process. Processes of Windows have no state: they are all running, as its
+ * Task Manager says. The raw value of `ElapsedTime` is the moment at which a process started.
  */
 export function readProcesses(rows: readonly AnswerRow[], host: Float64Array): ListedProcess[] {
   const seen: ListedProcess[] = [];

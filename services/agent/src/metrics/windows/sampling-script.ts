@@ -1,9 +1,11 @@
 /**
- * The script that PowerShell runs as long as the agent does. It reads a request a line and answers with one line of JSON and the request's token; it ends when its input
- * does. A part that cannot be read is `null`.
+ * The script that PowerShell runs as long as the agent does. It reads a request a line and answers with one line of
+ * JSON and the request's token; it ends when its input does. A part that cannot be read is `null`.
  *
- * - Counters are the raw ones of the performance libraries, by the names of their classes: those of counters are in the language of the system.
- * - It has no double quotes, which would have to be quoted on the command line, and writes nothing but ASCII, because the console's code page is unknown.
+ * - Counters are the raw ones of the performance libraries, by the names of their classes: those of counters are in the
+ *   language of the system.
+ * - It has no double quotes, which would have to be quoted on the command line, and writes nothing but ASCII, because
+ *   the console's code page is unknown.
  *   `$input` must not be used: with it PowerShell would read the requests itself.
  * - Interfaces and connections come from .NET: they take a fraction of what WMI takes, and interfaces have the names that people give them.
  */

@@ -3,7 +3,10 @@ import type { System } from '../contract/system.js';
 
 const PROGRAMS = ['/usr/sbin/ip', '/sbin/ip', '/usr/bin/ip', '/bin/ip'] as const;
 
-/** What `ip` says, parsed; run once for each statement. `undefined` without the program or without its answer, and then the answer warns that `lacks`. */
+/**
+ * What `ip` says, parsed; run once for each statement. `undefined` without the program or without its answer, and then
+ * the answer warns that `lacks`.
+ */
 export function readIp<T>(
   system: System,
   request: CollectRequest,

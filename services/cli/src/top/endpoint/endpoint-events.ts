@@ -15,7 +15,10 @@ export interface EndpointEventsOptions {
 /** All that an endpoint keeps: enough to fill what was missed. */
 const WHOLE_PAST = '10m';
 
-/** The metrics of an endpoint for as long as somebody looks. An API that does not know `layout=columns` is asked without. Throws as {@link followForever}. */
+/**
+ * The metrics of an endpoint for as long as somebody looks. An API that does not know `layout=columns` is asked
+ * without. Throws as {@link followForever}.
+ */
 export async function* endpointEvents(options: EndpointEventsOptions): AsyncGenerator<MetricsEventJson> {
   const { client, agentId, signal, onLost } = options;
   let { past } = options;

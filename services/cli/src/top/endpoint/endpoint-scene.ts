@@ -11,8 +11,8 @@ export interface EndpointScene {
   /** `linux 12.0 (amd64)` */
   readonly system: string;
   /**
-   * `connecting`: nothing is known yet. `live`: samples come. `away`: the endpoint is not connected; the stream waits for it. `lost`: the stream broke,
-   * and is opened again. `stalled`: the message broker does not answer.
+   * `connecting`: nothing is known yet. `live`: samples come. `away`: the endpoint is not connected; the stream waits
+   * for it. `lost`: the stream broke, and is opened again. `stalled`: the message broker does not answer.
    */
   readonly state: 'connecting' | 'live' | 'away' | 'lost' | 'stalled';
   readonly reading: HostReading | undefined;

@@ -19,8 +19,8 @@ export interface CpuShares {
 }
 
 /**
- * What a sample says, in the units in which people and scripts want it: shares from 0 to 1, bytes, and rates per second since the sample before. What
- * is not known is left out; every number is finite and not negative.
+ * What a sample says, in the units in which people and scripts want it: shares from 0 to 1, bytes, and rates per second
+ * since the sample before. What is not known is left out; every number is finite and not negative.
  */
 export interface HostReading {
   /** All processors together: neither idle nor waiting for a disk. */

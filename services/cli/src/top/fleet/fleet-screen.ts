@@ -49,7 +49,10 @@ function titleLine({ top, selector, fault, ageMs }: FleetScene, width: number, s
   );
 }
 
-/** The columns after host and health, beginning with those that matter most: what has no room is left out, but never what it is sorted by. */
+/**
+ * The columns after host and health, beginning with those that matter most: what has no room is left out, but never
+ * what it is sorted by.
+ */
 const VALUE_WIDTH = 7;
 const HEALTH_WIDTH = 8;
 const AGE_WIDTH = 6;

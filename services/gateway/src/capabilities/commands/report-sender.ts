@@ -23,8 +23,9 @@ interface Batch {
 }
 
 /**
- * Sends reports to a command service that was heard a moment ago, and sends them to another one when that one falls silent: a service that
- * stands still stays in its queue group. A report may so reach two services, and is taken once. While none was heard for long, the queue group gets them.
+ * Sends reports to a command service that was heard a moment ago, and sends them to another one when that one falls
+ * silent: a service that stands still stays in its queue group. A report may so reach two services, and is taken once.
+ * While none was heard for long, the queue group gets them.
  */
 export class ReportSender {
   readonly #options: ReportSenderOptions;

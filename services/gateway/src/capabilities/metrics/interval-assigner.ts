@@ -17,8 +17,9 @@ const WATCHED_MS = 1_000;
 const WATCH_MS = 10_000;
 
 /**
- * Tells agents how often to send samples: by policy and labels, and a sample a second while somebody watches. A change of the policy concerns
- * thousands of agents, which are told over time; each of them begins at a random moment of its interval.
+ * Tells agents how often to send samples: by policy and labels, and a sample a second while somebody watches. A change
+ * of the policy concerns thousands of agents, which are told over time; each of them begins at a random moment of its
+ * interval.
  */
 export class IntervalAssigner {
   readonly #options: IntervalAssignerOptions;

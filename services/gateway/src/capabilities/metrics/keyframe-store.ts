@@ -5,8 +5,9 @@ import type { SampledSession, SampleFrame } from './sampled-session.js';
 const MAX_BYTES = 64 * 1024 * 1024;
 
 /**
- * The last keyframe of each session, unread, and the last delta after it: all that somebody needs who did not hear this session before. They
- * are kept with the session; the store counts their bytes, and keeps no more when there is no room.
+ * The last keyframe of each session, unread, and the last delta after it: all that somebody needs who did not hear this
+ * session before. They are kept with the session; the store counts their bytes, and keeps no more when there is no
+ * room.
  */
 export class KeyframeStore {
   readonly #maxBytes: number;

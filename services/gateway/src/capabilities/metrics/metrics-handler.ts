@@ -150,8 +150,8 @@ export class MetricsHandler implements Capability {
   }
 
   /**
-   * When it was measured by this gateway's clock: readings of one poll come together, each with its age. An agent cannot say that it measured before its
-   * session began, or before the sample that it sent last.
+   * When it was measured by this gateway's clock: readings of one poll come together, each with its age. An agent
+   * cannot say that it measured before its session began, or before the sample that it sent last.
    */
   #measuredAt(sampled: SampledSession, type: FrameType, saidMs: number): Pick<SampleFrame, 'atMs' | 'ageMs'> {
     const { clock } = this.#options;

@@ -32,8 +32,8 @@ const HELD_ENDED = 1_000;
 const RETURN_MS = 1_000;
 
 /**
- * Frames on their way to telemetry services, in one batch per partition and flush. While the broker is away the newest of them wait: a delta
- * needs its keyframe only, so what is dropped costs nothing else.
+ * Frames on their way to telemetry services, in one batch per partition and flush. While the broker is away the newest
+ * of them wait: a delta needs its keyframe only, so what is dropped costs nothing else.
  */
 export class SampleBatcher {
   readonly #options: SampleBatcherOptions;

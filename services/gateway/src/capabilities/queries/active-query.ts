@@ -233,8 +233,8 @@ export class ActiveQuery {
   }
 
   /**
-   * Takes PROGRESS; the last one counts. Ignored where it was not asked for, and where it comes far more often than asked for: it is not even
-   * decoded then. Returns false when the body is malformed.
+   * Takes PROGRESS; the last one counts. Ignored where it was not asked for, and where it comes far more often than
+   * asked for: it is not even decoded then. Returns false when the body is malformed.
    */
   progress(session: SessionView, body: Uint8Array, nowMs: number): boolean {
     const asked = this.#progressMs === undefined ? undefined : this.#askedOf(session);

@@ -23,8 +23,9 @@ const PATIENCE_MS = 60_000;
 const NONE = new Uint8Array();
 
 /**
- * The checks of packs, by their hash: from a posture service once, then from memory. 10,000 endpoints that ask at the same moment are one request, which goes
- * on while no posture service is there. Empty when nobody has them; what the hash does not fit is never passed on.
+ * The checks of packs, by their hash: from a posture service once, then from memory. 10,000 endpoints that ask at the
+ * same moment are one request, which goes on while no posture service is there. Empty when nobody has them; what the
+ * hash does not fit is never passed on.
  */
 export class PackSource {
   readonly #options: Pick<CapabilityContext, 'bus' | 'clock' | 'logger'>;

@@ -11,8 +11,9 @@ type HttpOptions = Pick<TransportOptions, 'bodyBytes' | 'trustedProxies'>;
 /**
  * Answers a request that is no right handshake of a WebSocket.
  *
- * uWebSockets does not check how chunks are framed (RFC 9112 §7.1: line ends, sizes, trailers), and does not show it. So a chunked request is
- * the last one on its connection, and is answered after the read that brought it: whatever else that read brought is never taken as a request.
+ * uWebSockets does not check how chunks are framed (RFC 9112 §7.1: line ends, sizes, trailers), and does not show it.
+ * So a chunked request is the last one on its connection, and is answered after the read that brought it: whatever else
+ * that read brought is never taken as a request.
  */
 export function answerHttp(
   { res, req }: { readonly res: Uws.HttpResponse; readonly req: Uws.HttpRequest },

@@ -8,9 +8,10 @@ const MAX_PER_ADDRESS = 16;
 const MAX_PER_AGENT = 48;
 
 /**
- * Connections without an accepted hello, oldest first. A token alone is enough to open these, so each agent may have few: what unproven
- * peers make the transport buffer (up to a frame each) is bounded by the tokens they have. Whoever has a token without its key must not keep
- * its owner out, so the newest is never refused: it takes the place of the oldest from the address that has most.
+ * Connections without an accepted hello, oldest first. A token alone is enough to open these, so each agent may have
+ * few: what unproven peers make the transport buffer (up to a frame each) is bounded by the tokens they have. Whoever
+ * has a token without its key must not keep its owner out, so the newest is never refused: it takes the place of the
+ * oldest from the address that has most.
  */
 export class PendingHandshakes {
   readonly #sessions = new Set<Session>();

@@ -30,8 +30,8 @@ function rounded(name: string, round: (value: number) => number): SqlFunction {
 }
 
 /**
- * Those that differ from SQLite's own of the same name: `log` is the natural logarithm, `ceil` and `floor` give integers, text counts by the
- * number that it begins with, and what is not defined is an error.
+ * Those that differ from SQLite's own of the same name: `log` is the natural logarithm, `ceil` and `floor` give
+ * integers, text counts by the number that it begins with, and what is not defined is an error.
  */
 export const MATH_FUNCTIONS: readonly SqlFunction[] = [
   numeric('sqrt', 1, Math.sqrt),

@@ -55,7 +55,8 @@ const isWithin = (value: SqlValue | undefined, low: number, high: number): value
   typeof value === 'number' && Number.isInteger(value) && value >= low && value <= high;
 
 /**
- * Community ID version 1 (https://github.com/corelight/community-id-spec): SHA-1 over seed, addresses, protocol and ports, the smaller end first.
+ * Community ID version 1 (https://github.com/corelight/community-id-spec): SHA-1 over seed, addresses, protocol and
+ * ports, the smaller end first.
  * @throws what is wrong with the arguments
  */
 function communityId(values: readonly SqlValue[]): string {

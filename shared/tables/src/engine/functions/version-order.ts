@@ -29,8 +29,8 @@ const signed = (byte: number | undefined): number => ((byte ?? 0) << 24) >> 24;
 const isDigit = (byte: number | undefined): boolean => byte !== undefined && byte >= 0x30 && byte <= 0x39;
 
 /**
- * Negative, 0 or positive, as osquery 5 orders versions: pieces between delimiters by length first, then byte by byte. That is not the order
- * of dpkg or rpm themselves; whether a package is vulnerable is not decided by it.
+ * Negative, 0 or positive, as osquery 5 orders versions: pieces between delimiters by length first, then byte by byte.
+ * That is not the order of dpkg or rpm themselves; whether a package is vulnerable is not decided by it.
  */
 export function compareVersions(left: Uint8Array, right: Uint8Array, rules: VersionRules): number {
   if (left.length === 0 || right.length === 0) return Math.sign(left.length - right.length);

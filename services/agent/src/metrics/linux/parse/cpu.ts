@@ -18,8 +18,8 @@ export interface CpuTimes {
 }
 
 /**
- * Reads `/proc/stat` (proc_stat(5)): the times of all processors and the count of forks into `host`, and returns those of each processor. Times are in ticks of 10 ms. Those of guests
- * are part of `user` and `nice`.
+ * Reads `/proc/stat` (proc_stat(5)): the times of all processors and the count of forks into `host`, and returns those
+ * of each processor. Times are in ticks of 10 ms. Those of guests are part of `user` and `nice`.
  */
 export function parseCpuStat(text: TextScanner, host: Float64Array): CpuTimes {
   const cores: string[] = [];

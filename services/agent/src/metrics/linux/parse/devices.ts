@@ -5,8 +5,9 @@ import type { TextScanner } from './text-scanner.js';
 const MAX_LINES = 10_000;
 
 /**
- * Reads `/proc/diskstats` (the kernel's Documentation/admin-guide/iostats.rst), partitions included. The values are in the order of the catalogue: sectors of 512 bytes read and written, operations, the
- * milliseconds that they took, the milliseconds in which the disk was busy.
+ * Reads `/proc/diskstats` (the kernel's Documentation/admin-guide/iostats.rst), partitions included. The values are in
+ * the order of the catalogue: sectors of 512 bytes read and written, operations, the milliseconds that they took, the
+ * milliseconds in which the disk was busy.
  */
 export function parseDiskstats(text: TextScanner): Candidate[] {
   const found: Candidate[] = [];
@@ -31,8 +32,8 @@ export function parseDiskstats(text: TextScanner): Candidate[] {
 }
 
 /**
- * Reads `/proc/net/dev` (proc_pid_net(5)). The values are in the order of the catalogue: bytes, packets, errors and drops, received and transmitted of each. A counter below zero or with a letter is
- * no counter.
+ * Reads `/proc/net/dev` (proc_pid_net(5)). The values are in the order of the catalogue: bytes, packets, errors and
+ * drops, received and transmitted of each. A counter below zero or with a letter is no counter.
  */
 export function parseNetDev(text: TextScanner): Candidate[] {
   const found: Candidate[] = [];

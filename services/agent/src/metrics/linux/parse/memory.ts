@@ -23,8 +23,9 @@ const WANTED = [
 ];
 
 /**
- * Reads `/proc/meminfo` (proc_meminfo(5)), which is in KiB. `cached` includes the kernel's caches that it gives back when programs need memory, as `free` and `vmstat` count it; `used` is the rest,
- * so that the four states add up to the limit.
+ * Reads `/proc/meminfo` (proc_meminfo(5)), which is in KiB. `cached` includes the kernel's caches that it gives back
+ * when programs need memory, as `free` and `vmstat` count it; `used` is the rest, so that the four states add up to the
+ * limit.
  */
 export function parseMeminfo(text: TextScanner, host: Float64Array): void {
   const found = new Map<string, number>();

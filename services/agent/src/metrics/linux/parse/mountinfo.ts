@@ -8,8 +8,9 @@ const OF_THE_KERNEL =
   /^\/(?:dev|proc|sys|run\/(?:credentials|user|netns)|var\/lib\/(?:docker|containers|kubelet))(?:\/|$)/;
 
 /**
- * The mount points of the local file systems in the text of `/proc/self/mountinfo` (proc_pid_mountinfo(5)), as Latin-1, in the order in which they were mounted. A file system that is mounted at several places is
- * listed once. Those of other machines and of programs are left out, and what is mounted below one, because the way there leads through it.
+ * The mount points of the local file systems in the text of `/proc/self/mountinfo` (proc_pid_mountinfo(5)), as Latin-1,
+ * in the order in which they were mounted. A file system that is mounted at several places is listed once. Those of
+ * other machines and of programs are left out, and what is mounted below one, because the way there leads through it.
  */
 export function parseLocalMounts(text: string): string[] {
   const all = parseMountinfo(text);

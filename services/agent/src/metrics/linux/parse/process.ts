@@ -21,7 +21,10 @@ export interface ProcessStat {
 const CLOSING = 0x29;
 const OPENING = 0x28;
 
-/** Reads `/proc/PID/stat` (proc_pid_stat(5)); `undefined` when it is none. The name may contain blanks, brackets and line ends, so it ends at the last bracket. */
+/**
+ * Reads `/proc/PID/stat` (proc_pid_stat(5)); `undefined` when it is none. The name may contain blanks, brackets and
+ * line ends, so it ends at the last bracket.
+ */
 export function parseProcessStat(bytes: Buffer): ProcessStat | undefined {
   const opening = bytes.indexOf(OPENING);
   const closing = bytes.lastIndexOf(CLOSING);

@@ -9,7 +9,10 @@ export const TCP_STATES = [
 const NEW_SYN_RECV = 12;
 const SYN_RECV = 3;
 
-/** Adds the sockets of whole lines of `/proc/net/tcp` or `tcp6` (the kernel's Documentation/networking/proc_net_tcp.rst). Returns how many lines had one. */
+/**
+ * Adds the sockets of whole lines of `/proc/net/tcp` or `tcp6` (the kernel's
+ * Documentation/networking/proc_net_tcp.rst). Returns how many lines had one.
+ */
 export function countTcpStates(bytes: Buffer, counts: Float64Array): number {
   let sockets = 0;
   for (const text = new TextScanner(bytes); !text.done; text.nextLine()) {
@@ -30,7 +33,10 @@ export interface SocketCounts {
   readonly timeWait: number;
 }
 
-/** Reads the line of TCP in `/proc/net/sockstat`: `TCP: inuse 754 orphan 0 tw 406 alloc 754 mem 129`; that of `sockstat6` has only `inuse`. */
+/**
+ * Reads the line of TCP in `/proc/net/sockstat`: `TCP: inuse 754 orphan 0 tw 406 alloc 754 mem 129`; that of
+ * `sockstat6` has only `inuse`.
+ */
 export function parseSockstat(bytes: Buffer | undefined): SocketCounts | undefined {
   const match = /^TCP6?: inuse (\d{1,9})(?: orphan \d+ tw (\d{1,9}))?/m.exec(bytes?.toString('latin1') ?? '');
   return match === null ? undefined : { inUse: Number(match[1]), timeWait: Number(match[2] ?? 0) };

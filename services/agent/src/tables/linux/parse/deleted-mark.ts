@@ -1,7 +1,10 @@
 /** The kernel writes it behind the name of a file that is gone (proc_pid_exe(5)). A file that is there may be named so, too. */
 const MARK = ' (deleted)';
 
-/** A name of the kernel without its mark. `isNamedSo` looks whether the file itself is at the name as it stands; it is asked only where the name has what looks like the mark. */
+/**
+ * A name of the kernel without its mark. `isNamedSo` looks whether the file itself is at the name as it stands; it is
+ * asked only where the name has what looks like the mark.
+ */
 export function withoutDeletedMark(
   name: string,
   isNamedSo: () => boolean,

@@ -6,7 +6,10 @@ export interface FileAttribute {
   readonly value: Buffer;
 }
 
-/** What `getfattr --absolute-names -d -m - -e hex` writes. In names, a backslash comes before three octal digits: no name can look like a line. */
+/**
+ * What `getfattr --absolute-names -d -m - -e hex` writes. In names, a backslash comes before three octal digits: no
+ * name can look like a line.
+ */
 export function* parseGetfattr(output: string): Iterable<FileAttribute> {
   let path = '';
   for (const line of output.split('\n')) {
