@@ -97,7 +97,7 @@ describe('of the fleet', () => {
     const { code, out, err } = await muster(['bandwidth', '--timeout', '90s']);
     expect(api.requests.at(-1)?.path).toBe('/v1/bandwidth?timeout=90s');
     expect(out).toMatch(/^Endpoints, at their sockets[^]*^per hour and endpoint .*52\.9×$[^]*^Gateways, frames only$/m);
-    expect(err).toMatch(/15 answered \+ 1 timed out[^]*late +b +timed_out/);
+    expect(err).toMatch(/15 answered \+ 1 timed out[^]*1 +timed_out +deadline +late: too late/);
     expect(code).toBe(3);
   });
 
@@ -195,7 +195,7 @@ describe('of endpoints', () => {
     api.json('GET /v1/bandwidth/endpoints', { ...endpoints(), query, missing: [failure] });
     const { code, err } = await muster(['bandwidth', '--target', '']);
     expect(code).toBe(3);
-    expect(err).toMatch(/late +b +timed_out +too late/);
+    expect(err).toMatch(/1 +timed_out +deadline +late: too late/);
   });
 
   test('an empty selection is reported', async () => {
