@@ -1,4 +1,4 @@
-{{- /* Made by `npm run chart` from k8s/base, k8s/components and k8s/agents; change those. */ -}}{{- define "muster.natsConfig" -}}
+{{- /* Made by `npm run chart` from k8s/base and k8s/components; change those. */ -}}{{- define "muster.natsConfig" -}}
 nats.conf: |
 {{- if gt (int .Values.nats.replicas) 1 }}
   server_name: $POD_NAME
