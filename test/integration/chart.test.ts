@@ -93,11 +93,15 @@ test('values-production.yaml makes the objects of the overlay production, but fo
   expect(compared(await charted('values-production.yaml'))).toEqual(compared(expected));
 });
 
-test.each(COMPONENTS)('the component %s on the base is a set of values', async (component) => {
-  const expected = await renderWith([component]);
+test.each([...COMPONENTS, 'agents'])('%s beside the base is a set of values', async (component) => {
+  const expected = await (component === 'agents' ? withAgents() : renderWith([component]));
   const values = withNamespace(valuesBeside(defaults, expected));
   expect(compared(await charted(values))).toEqual(compared(expected));
 });
+
+async function withAgents(): Promise<Manifest[]> {
+  return [...(await render('base')), ...(await render('agents'))];
+}
 
 test.each(['aws', 'gcp', 'azure'])('values-%s.yaml has the annotations of its component', async (cloud) => {
   const service = (all: readonly Manifest[]): unknown =>

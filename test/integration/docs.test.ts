@@ -8,7 +8,7 @@ import { defineConfig, loadConfig, type ConfigResult, type Env } from '@muster/r
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '../../..');
 const read = (path: string): string => readFileSync(join(root, path), 'utf8');
-const operations = read('docs/operations.md');
+const settings = read('docs/settings.md');
 
 /** `services/NAME`, and the heading under which its settings are described. */
 const PROGRAMS = {
@@ -28,7 +28,7 @@ interface Setting {
 
 /** The settings in the table under a heading. */
 function described(heading: string): Setting[] {
-  const [, section = ''] = operations.split(`\n### ${heading}\n`);
+  const [, section = ''] = settings.split(`\n## ${heading}\n`);
   const rows = section.split(/\n##/, 1)[0]!.matchAll(/^\| `(MUSTER_\w+)` +\| ([^|]*)\|/gm);
   return [...rows].map(([, name = '', value = '']) => ({ name, literal: /^`(.*)`$/.exec(value.trim())?.[1] }));
 }
@@ -58,7 +58,7 @@ function commonFields(group: string): string {
 const common = described('All services').map(({ name }) => name);
 const program = defined('shared/runtime/src/run-program.ts');
 
-describe('docs/operations.md', () => {
+describe('docs/settings.md', () => {
   test.each(Object.entries(PROGRAMS))('describes the settings of %s, all and no others', (name, heading) => {
     const all = [...program, ...defined(`services/${name}/src/config.ts`)];
     expect(all.length).toBeGreaterThan(program.length);

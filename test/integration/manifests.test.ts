@@ -7,7 +7,7 @@ import { ensureInstallation, type SecretTexts } from '@muster/local/secrets';
 import { BROKER_RIGHTS, brokerPermissions, type BrokerUser } from '@muster/messages';
 import type { ConfigResult, Env } from '@muster/runtime';
 import { environment, workloads, type Container, type Manifest, type Workload } from '../kit/manifests/manifest.js';
-import { CLUSTER, render, renderWith } from '../kit/manifests/render.js';
+import { CLUSTER, render, renderOverlayWith, renderWith } from '../kit/manifests/render.js';
 import { schemaFaults, unknownFields } from '../kit/manifests/schemas.js';
 
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
@@ -25,11 +25,12 @@ beforeAll(async () => {
   secrets = await ensureInstallation({ folder: join(folder, 'secrets'), org: 'default', names: ['localhost'] });
   rendered.set('base', await render('base'));
   for (const overlay of OVERLAYS) rendered.set(overlay, await render(`overlays/${overlay}`));
+  rendered.set('agents', await render('agents'));
   for (const component of COMPONENTS) rendered.set(component, await renderWith([component]));
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-const VARIANTS = ['base', ...OVERLAYS, ...COMPONENTS];
+const VARIANTS = ['base', ...OVERLAYS, 'agents', ...COMPONENTS];
 const of = (variant: string): Manifest[] => rendered.get(variant)!;
 const serviceOf = (variant: string, name: string): Workload =>
   workloads(of(variant)).find(({ metadata }) => metadata.name === `muster-${name}`)!;
@@ -84,7 +85,7 @@ describe.each(VARIANTS)('%s', (variant) => {
   test('every Service and policy selects pods that are there, and a port that they have', () => {
     const templates = workloads(of(variant)).map(({ spec }) => spec.template);
     const services = of(variant).filter(({ kind }) => kind === 'Service');
-    expect(services.length).toBeGreaterThan(0);
+    if (variant !== 'agents') expect(services.length).toBeGreaterThan(0);
     for (const { spec } of services) {
       const { selector, ports } = spec as { selector: Record<string, string>; ports: { targetPort: string }[] };
       const selected = templates.filter(({ metadata: { labels } }) =>
@@ -105,6 +106,27 @@ describe.each(VARIANTS)('%s', (variant) => {
       if (program !== undefined) expect(dockerfile).toContain(`FROM program AS ${program}\n`);
       expect(image).toMatch(/:[\w.-]+$/);
       expect(image).not.toMatch(/:latest$/);
+    }
+  });
+});
+
+/** As an installation makes one: with what it chooses of `components/`. */
+describe.each(['trial', 'production'])('a copy of the overlay %s', (overlay) => {
+  test.each(COMPONENTS)('takes the component %s', async (component) => {
+    const all = await renderOverlayWith(overlay, component);
+    const names = all.map(({ kind, metadata: { namespace, name } }) => `${kind} ${namespace} ${name}`);
+    expect(new Set(names).size).toBe(names.length);
+    expect(new Set(all.flatMap(({ metadata: { namespace } }) => namespace ?? []))).toEqual(new Set(['muster']));
+    const has = (kind: string, name: string): boolean =>
+      all.some((one) => one.kind === kind && one.metadata.name === name);
+    for (const name of ['gateway', 'query', 'command', 'api'].map((service) => `muster-${service}`)) {
+      const scaled = ['HorizontalPodAutoscaler', 'ScaledObject'].filter((kind) => has(kind, name));
+      expect({ name, scaled }).toMatchObject({ scaled: [expect.anything()] });
+    }
+    const replicas = overlay === 'trial' ? 1 : 3;
+    for (const { kind, metadata, spec = {} } of all) {
+      const least = spec['minReplicas'] ?? spec['minReplicaCount'];
+      if (least !== undefined) expect({ kind, name: metadata.name, least }).toMatchObject({ least: replicas });
     }
   });
 });
@@ -228,7 +250,10 @@ test('the services of deploy/compose are told how much each NATS server may stor
 });
 
 test('the agent of the cluster’s nodes takes its settings, and may read but not act', async () => {
-  const all = of('agent-daemonset');
+  const all = of('agents');
+  expect(new Set(all.filter(({ kind }) => kind !== 'Namespace').map(({ metadata }) => metadata.namespace))).toEqual(
+    new Set(['muster-agents']),
+  );
   const agent = workloads(all).find(({ kind }) => kind === 'DaemonSet')!;
   const { loadAgentConfig } = (await import(pathToFileURL(`${ROOT}services/agent/dist/config.js`).href)) as {
     loadAgentConfig: (env: Env) => ConfigResult<{ actions: readonly string[] }>;

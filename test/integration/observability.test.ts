@@ -182,7 +182,8 @@ test('each rule is evaluated without a fault', async () => {
 });
 
 test('each metric of Muster is used by a panel, by a rule, or in the operations guide', async () => {
-  const guide = await readFile(new URL('../../../docs/operations.md', import.meta.url), 'utf8');
+  const page = (name: string) => readFile(new URL(`../../../docs/${name}.md`, import.meta.url), 'utf8');
+  const guide = (await page('operations')) + (await page('settings'));
   const operations = guide.replaceAll(
     /`(muster_)\{([a-z,]+)\}(\w+)`/g,
     (_, start: string, services: string, rest: string) =>

@@ -3,6 +3,7 @@ import { readFile, rm, mkdtemp } from 'node:fs/promises';
 import { once } from 'node:events';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { ApiClient, followCommand } from '@muster/api-client';
 import {
@@ -25,10 +26,13 @@ import type { AgentId } from '@muster/protocol';
 import { silentLogger } from '@muster/runtime';
 import { eventually } from '@muster/runtime/testing';
 import { startHarness, type Harness } from '../kit/harness.js';
-import { tellRedis } from '../kit/tell-redis.js';
 
 const SERVICES = ['gateway', 'query', 'command', 'api'] as const;
-type ServiceKind = (typeof SERVICES)[number];
+/** Whoever has a user at both brokers. */
+const CLIENTS = [...SERVICES, 'telemetry', 'posture'] as const;
+type ServiceKind = (typeof CLIENTS)[number];
+/** Their user is one of NATS alone, and they run when they are called. */
+const JOBS = ['setup', 'backup'] as const;
 
 /** Real services, brokers and agent: each secret is rotated as docs/operations.md says, while orders go on. No program is started anew. */
 describe('secrets are rotated while everything runs', () => {
@@ -47,7 +51,7 @@ describe('secrets are rotated while everything runs', () => {
     nats = await startNats({ dataDir: join(folder, 'nats'), logger: silentLogger, access });
     redis = await startRedis({ dataDir: join(folder, 'redis'), logger: silentLogger, login });
     const stop = async (): Promise<void> => void (await Promise.all([nats.stop(), redis.stop()]));
-    harness = await startHarness({ agent: true, folder: join(folder, 'stack') }, () =>
+    harness = await startHarness({ agent: true, telemetries: 1, postures: 1, folder: join(folder, 'stack') }, () =>
       Promise.resolve({ source: 'binaries', nats, redis, stop }),
     );
     agentId = await eventually(async () => {
@@ -66,8 +70,11 @@ describe('secrets are rotated while everything runs', () => {
 
   const path = (name: string): string => join(folder, 'stack', 'keys', name);
   const programs = () => {
-    const { gateways, queries, commands, apis } = harness.stack;
-    return { gateway: gateways, query: queries, command: commands, api: apis };
+    const { gateways, queries, commands, apis, telemetries, postures } = harness.stack;
+    return {
+      ...{ gateway: gateways, query: queries, command: commands, api: apis },
+      ...{ telemetry: telemetries, posture: postures },
+    };
   };
   const pidsOf = (): string =>
     Object.values(programs())
@@ -106,6 +113,22 @@ describe('secrets are rotated while everything runs', () => {
       const taken = async (): Promise<boolean> => (await reloads(kind, setting)) > (before[index] ?? 0);
       await eventually(taken, `${kind} has reread ${setting}`);
     }
+  }
+
+  /** A job with this password, to its end. @returns its exit code. */
+  async function run(job: (typeof JOBS)[number], password: string): Promise<number> {
+    const main = job === 'setup' ? 'main.js' : 'backup/main.js';
+    const to = job === 'backup' ? ['--to', join(folder, `backup-${password}`)] : [];
+    const program = fileURLToPath(new URL(`../../../services/setup/dist/${main}`, import.meta.url));
+    const child = spawn(process.execPath, [program, ...to], {
+      env: {
+        ...{ MUSTER_NATS_URL: `nats://127.0.0.1:${nats.port}`, MUSTER_NATS_PASSWORD: password },
+        MUSTER_SETUP_PATIENCE: '10s',
+      },
+      stdio: 'ignore',
+    });
+    const [code] = (await once(child, 'exit')) as [number];
+    return code;
   }
 
   /** A dry run: signed, delivered, verified and reported as any command is. */
@@ -215,42 +238,51 @@ describe('secrets are rotated while everything runs', () => {
   it.each(['files first', 'brokers first'])(
     'passwords of NATS and Redis, %s: services are back within seconds',
     async (way) => {
-      const users = Object.fromEntries(SERVICES.map((kind) => [kind, newPassword()])) as Record<ServiceKind, string>;
-      const before = await Promise.all(
-        SERVICES.flatMap((kind) =>
-          ['nats', 'redis'].map((broker) => readFile(path(`${broker}-${kind}-password`), 'utf8')),
-        ),
-      );
+      const files = [
+        ...CLIENTS.flatMap((kind) => [`nats-${kind}-password`, `redis-${kind}-password`]),
+        ...JOBS.map((kind) => `nats-${kind}-password`),
+      ];
+      const next = new Map(files.map((file) => [file, newPassword()]));
+      const before = new Map<string, string>();
+      for (const file of files) before.set(file, (await readFile(path(file), 'utf8')).trim());
+      // NATS reads its users again; Redis, none of whose users may, is started anew.
       const changeBrokers = async (): Promise<void> => {
-        const conf = join(folder, 'nats', 'nats.conf');
-        let text = await readFile(conf, 'utf8');
-        for (const [index, kind] of SERVICES.entries()) {
-          text = text.replaceAll((before[2 * index] ?? '').trim(), users[kind]);
-          await tellRedis(redis.url, `ACL SETUSER ${kind} resetpass >${users[kind]}`);
-          await tellRedis(redis.url, `CLIENT KILL USER ${kind}`);
+        for (const broker of ['nats', 'redis']) {
+          const conf = join(folder, broker, `${broker}.conf`);
+          let text = await readFile(conf, 'utf8');
+          for (const [file, password] of before) {
+            if (file.startsWith(broker)) text = text.replaceAll(password, next.get(file) ?? '');
+          }
+          await writePrivateFile(conf, text);
         }
-        await writePrivateFile(conf, text);
         process.kill(nats.pid!, 'SIGHUP');
+        await redis.restart();
       };
+      const redisReloads = await Promise.all(CLIENTS.map((kind) => reloads(kind, 'MUSTER_REDIS_PASSWORD')));
       const changeFiles = async (): Promise<void> => {
-        const files = SERVICES.flatMap((kind) =>
-          ['nats', 'redis'].map((broker) => [`${broker}-${kind}-password`, users[kind]]),
-        );
         await rotate(
-          Object.fromEntries(files) as Record<string, string>,
-          Object.fromEntries(SERVICES.map((kind) => [kind, 'MUSTER_NATS_PASSWORD'])),
+          Object.fromEntries(next),
+          Object.fromEntries(CLIENTS.map((kind) => [kind, 'MUSTER_NATS_PASSWORD'])),
         );
-        for (const kind of SERVICES) await eventually(async () => (await reloads(kind, 'MUSTER_REDIS_PASSWORD')) > 0);
+        for (const [index, kind] of CLIENTS.entries()) {
+          const isTaken = async (): Promise<boolean> =>
+            (await reloads(kind, 'MUSTER_REDIS_PASSWORD')) > (redisReloads[index] ?? 0);
+          await eventually(isTaken, `${kind} has reread its password of Redis`);
+        }
       };
-      const reconnected = await Promise.all(SERVICES.map((kind) => metric(kind, 'bus_reconnects_total')));
+      const reconnected = await Promise.all(CLIENTS.map((kind) => metric(kind, 'bus_reconnects_total')));
       for (const change of way === 'files first' ? [changeFiles, changeBrokers] : [changeBrokers, changeFiles])
         await change();
-      for (const [index, kind] of SERVICES.entries()) {
+      for (const [index, kind] of CLIENTS.entries()) {
         const isBack = async (): Promise<boolean> =>
           (await metric(kind, 'bus_reconnects_total')) > (reconnected[index] ?? 0) &&
           (await metric(kind, 'registry_connected')) === 1 &&
           (await fetch(`${programs()[kind][0]?.healthUrl}/readyz`)).ok;
         await eventually(isBack, `${kind} is connected under its new passwords`);
+      }
+      for (const job of JOBS) {
+        expect([job, await run(job, next.get(`nats-${job}-password`) ?? '')]).toEqual([job, 0]);
+        expect([job, await run(job, before.get(`nats-${job}-password`) ?? '')]).toEqual([job, 1]);
       }
       expect(await order()).toBe('succeeded');
     },

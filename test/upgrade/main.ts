@@ -24,13 +24,24 @@ const OPTIONS = {
 } as const;
 
 /** The order of docs/operations.md. */
-const PARTS = ['query-1', 'query-2', 'command-1', 'command-2', 'telemetry-1', 'gateway-1', 'gateway-2', 'api-1'];
+const PARTS = [
+  'query-1',
+  'query-2',
+  'command-1',
+  'command-2',
+  'telemetry-1',
+  'posture-1',
+  'gateway-1',
+  'gateway-2',
+  'api-1',
+];
 /** Nothing is in a hurry to end: what runs may end first. */
 const STOP = { MUSTER_STOP_TIMEOUT: '70s' };
 const ENV = {
   query: { ...STOP, MUSTER_QUERY_DRAIN: '60s' },
   command: STOP,
   telemetry: STOP,
+  posture: STOP,
   // It waits so long for open streams; their viewers resume.
   api: { MUSTER_STOP_TIMEOUT: '15s' },
 };

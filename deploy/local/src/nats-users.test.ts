@@ -7,14 +7,18 @@ import { fileURLToPath } from 'node:url';
 import { expect, test } from '@jest/globals';
 import { BROKER_RIGHTS } from '@muster/messages';
 import { silentLogger as logger } from '@muster/runtime';
+import { eventually } from '@muster/runtime/testing';
 import { natsAnswers } from './brokers/probe.js';
 import { startNats } from './brokers/start-nats.js';
 
 test('nats-users writes a configuration that nats-server takes, and keeps its passwords', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'muster-users-'));
-  const write = async (): Promise<string> => {
+  const write = async (...options: string[]): Promise<string> => {
     const program = fileURLToPath(new URL('nats-users.js', import.meta.url));
-    const [code] = (await once(spawn(process.execPath, [program, folder], { stdio: 'ignore' }), 'exit')) as [number];
+    const [code] = (await once(
+      spawn(process.execPath, [program, folder, ...options], { stdio: 'ignore' }),
+      'exit',
+    )) as [number];
     expect(code).toBe(0);
     return readFile(join(folder, 'nats-users.conf'), 'utf8');
   };
@@ -30,6 +34,15 @@ test('nats-users writes a configuration that nats-server takes, and keeps its pa
   for (const user of Object.keys(BROKER_RIGHTS)) expect(await natsAnswers(nats.port, await loginOf(user))).toBe(true);
   expect(await natsAnswers(nats.port)).toBe(false);
   expect(await natsAnswers(nats.port, { ...login, user: 'api' })).toBe(false);
+  const former = await loginOf('gateway');
+  await write('--rotate', '--route', 'nats-1:6222');
+  process.kill(nats.pid!, 'SIGHUP');
+  await eventually(async () => natsAnswers(nats.port, await loginOf('gateway')), 'the new password is taken');
+  expect(await natsAnswers(nats.port, former)).toBe(false);
+  const routes = await readFile(join(folder, 'nats-routes.conf'), 'utf8');
+  const { password } = await loginOf('routes');
+  expect(routes).toContain(`nats://routes:${password}@nats-1:6222`);
+  expect(routes).toContain(`password: "${password}"`);
   await nats.stop();
   await rm(folder, { recursive: true });
 }, 60_000);

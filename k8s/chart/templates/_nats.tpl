@@ -3,6 +3,7 @@ nats.conf: |
 {{- if gt (int .Values.nats.replicas) 1 }}
   server_name: $POD_NAME
   listen: 0.0.0.0:4222
+  # For the kubelet's probes: the network policy lets nobody else in.
   http: 0.0.0.0:8222
   # Users come from a Secret.
   include "../nats-users/users.conf"
@@ -19,11 +20,8 @@ nats.conf: |
   cluster {
     name: muster
     listen: 0.0.0.0:6222
-    routes: [
-      {{- range $i := until (int .Values.nats.replicas) }}
-      nats://muster-nats-{{ $i }}.muster-nats:6222
-      {{- end }}
-    ]
+    # Who may join, and the routes, with their password.
+    include "../nats-users/cluster-routes.conf"
   }
 {{- else }}
   # One server; a cluster of one would wait for the others for ever.

@@ -173,7 +173,7 @@ const definition = defineConfig({
 
 export type ApiConfig = ConfigOf<typeof definition>;
 
-/** Every variable is described in `docs/operations.md`. */
+/** Every variable is described in `docs/settings.md`. */
 export function loadApiConfig(env: Env): ConfigResult<ApiConfig> {
   return loadConfig(definition, env);
 }

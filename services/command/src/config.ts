@@ -27,7 +27,7 @@ const definition = defineConfig({
 
 export type CommandConfig = ConfigOf<typeof definition>;
 
-/** Every variable is described in `docs/operations.md`. */
+/** Every variable is described in `docs/settings.md`. */
 export function loadCommandConfig(env: Env): ConfigResult<CommandConfig> {
   return loadConfig(definition, env);
 }

@@ -80,7 +80,7 @@ function drainFaults({ stopTimeoutMs, unreadyWaitMs, drainSpreadMs, drainGraceMs
 
 export type GatewayConfig = ConfigOf<typeof definition>;
 
-/** Every variable is described in `docs/operations.md`. */
+/** Every variable is described in `docs/settings.md`. */
 export function loadGatewayConfig(env: Env): ConfigResult<GatewayConfig> {
   return loadConfig(definition, env);
 }

@@ -1,6 +1,9 @@
+import { createHash } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { CLOSE, encodeCbor, FRAME } from '@muster/protocol';
+import { eventually } from '@muster/runtime/testing';
 import { GatewayHarness } from './testing/gateway-harness.js';
+import type { PollSession } from './testing/poll-session.js';
 import { TestAgent } from './testing/test-agent.js';
 import { TestCoordinator } from './testing/test-coordinator.js';
 
@@ -67,5 +70,25 @@ describe('two gateways', () => {
     expect(Object.values(coordinator.outcomes(query))).toEqual(['answered', 'answered']);
     session.close();
     second.close();
+  });
+
+  it('pass polls on without the name of their session: who only sees the bus cannot be the agent', async () => {
+    const [one, two] = await Promise.all([harness.startGateway(), harness.startGateway()]);
+    const seen: { readonly subject: string; readonly text: string }[] = [];
+    const listening = harness.broker.bus.subscribe('>', ({ subject, data }) =>
+      seen.push({ subject, text: Buffer.from(data).toString('latin1') }),
+    );
+    await harness.broker.bus.flush();
+    const agent = new TestAgent();
+    agent.channel = 'poll';
+    await agent.enroll(one.url);
+    const session = (await agent.connect(one.url, two.url)) as PollSession;
+    const key = createHash('sha256').update(session.name).digest('base64url');
+    // The second gateway has asked the first one for this session.
+    await eventually(() => Promise.resolve(seen.some(({ text }) => text.includes(key))), 'a poll was passed on');
+    const [, random = '', mac = ''] = session.name.split('.');
+    expect(seen.filter(({ text }) => text.includes(random) || text.includes(mac))).toEqual([]);
+    listening.unsubscribe();
+    session.close();
   });
 });

@@ -10,7 +10,7 @@ const definition = defineConfig({
 
 export type PostureConfig = ConfigOf<typeof definition>;
 
-/** Every variable is described in `docs/operations.md`. */
+/** Every variable is described in `docs/settings.md`. */
 export function loadPostureConfig(env: Env): ConfigResult<PostureConfig> {
   return loadConfig(definition, env);
 }

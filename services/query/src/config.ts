@@ -45,7 +45,7 @@ const definition = defineConfig({
 
 export type QueryConfig = ConfigOf<typeof definition>;
 
-/** Every variable is described in `docs/operations.md`. */
+/** Every variable is described in `docs/settings.md`. */
 export function loadQueryConfig(env: Env): ConfigResult<QueryConfig> {
   return loadConfig(definition, env);
 }

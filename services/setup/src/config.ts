@@ -13,7 +13,7 @@ const definition = defineConfig({
 
 export type SetupConfig = ConfigOf<typeof definition>;
 
-/** Every variable is described in `docs/operations.md`. */
+/** Every variable is described in `docs/settings.md`. */
 export function loadSetupConfig(env: Env): ConfigResult<SetupConfig> {
   return loadConfig(definition, env);
 }

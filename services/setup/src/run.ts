@@ -1,6 +1,6 @@
 import { connectNats } from '@muster/bus';
 import type { ProgramContext } from '@muster/runtime';
-import { natsServersFor, streamDefinitions } from '@muster/service-base/settings';
+import { natsAddress, streamDefinitions } from '@muster/service-base/settings';
 import type { SetupConfig } from './config.js';
 import { setUpStreams } from './set-up-streams.js';
 
@@ -9,8 +9,7 @@ export async function runSetup(config: SetupConfig, { name, logger, runner }: Pr
   const { patienceMs, storageLimitBytes } = config;
   const signal = runner.stopSignal;
   const untilMs = Date.now() + patienceMs;
-  const servers = natsServersFor(config, name);
-  const options = { servers, name: `muster ${name}`, inbox: name, logger, signal };
+  const options = { ...natsAddress(config, name), name: `muster ${name}`, inbox: name, logger, signal };
   const broker = await connectNats({ ...options, startTimeoutMs: patienceMs });
   runner.defer('broker', () => broker.stop());
   const streams = streamDefinitions(config);

@@ -38,7 +38,7 @@ const definition = defineConfig({
 
 export type TelemetryConfig = ConfigOf<typeof definition>;
 
-/** Every variable is described in `docs/operations.md`. */
+/** Every variable is described in `docs/settings.md`. */
 export function loadTelemetryConfig(env: Env): ConfigResult<TelemetryConfig> {
   return loadConfig(definition, env);
 }

@@ -18,6 +18,8 @@ export interface NatsOptions {
   readonly servers: readonly string[];
   /** The password at each connection, in the place of that of the URL. */
   readonly password?: () => string;
+  /** Certificates that vouch for the servers over TLS, PEM. Default: those of the system. */
+  readonly ca?: string;
   /** Shown in the server's connection list. */
   readonly name: string;
   readonly logger: Logger;
@@ -133,7 +135,9 @@ function connectionOptions(options: NatsOptions): ConnectionOptions {
         options.password ?? decodeURIComponent(fromUrl.password),
       ),
     }),
-    ...(options.servers.some((server) => server.startsWith('tls:')) && { tls: {} }),
+    ...(options.servers.some((server) => server.startsWith('tls:')) && {
+      tls: options.ca === undefined ? {} : { ca: options.ca },
+    }),
   };
 }
 

@@ -124,5 +124,12 @@ describe('readers of streams that others make', () => {
     await refused('invalid', /LATE has 1 replicas where 3 are set/, { replicas: 3 });
     await refused('invalid', /LATE has format 1 where this version writes 2/, { format: 2 });
     expect(changes).toEqual(['LATE created', 'LATE subjects,max_age,max_msgs_per_subject,duplicate_window']);
+
+    // How many of a subject are kept is a bound, of which versions that run side by side may think differently.
+    const kept = { ...expected, name: 'MANY', subjects: ['many.a'] };
+    await asking.streams.ensure([{ ...kept, maxMsgsPerSubject: 200 }]);
+    await asking.streams.ensure([{ ...kept, maxMsgsPerSubject: 20, expected: true }], { timeoutMs: 0 });
+    const asMap = asking.streams.ensure([{ ...kept, maxMsgsPerSubject: 1, expected: true }], { timeoutMs: 0 });
+    await expect(asMap).rejects.toMatchObject({ code: 'invalid' });
   });
 });

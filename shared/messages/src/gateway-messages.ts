@@ -28,6 +28,7 @@ export interface HeldSessions {
 
 /** A poll of an open session, as it came over HTTPS. Without `seq` and `batch` it only fetches what waits. */
 export interface PollRequest {
+  /** SHA-256 of the session's name, base64url. Gateways of the version before give and want the name. */
   readonly session: string;
   /** The number of the last frame that the agent has, `0` for none. */
   readonly have: number;
@@ -49,7 +50,8 @@ export type PollReply =
     }
   /** The session is over, with the code that a WebSocket would have been closed with. */
   | { readonly kind: 'ended'; readonly code: number; readonly reason: string }
-  | { readonly kind: 'unknown' };
+  /** `byHash`: the gateway looks sessions up by the hash of their names. Absent: it is of the version before. */
+  | { readonly kind: 'unknown'; readonly byHash?: true };
 
 export type GatewayRequest =
   | { readonly t: 'ping' }

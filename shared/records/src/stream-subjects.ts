@@ -80,7 +80,7 @@ export const STREAM_SUBJECTS = {
 
 const HOUR_MS = 3_600_000;
 
-/** The streams. Ages and sizes are upper bounds, not guarantees; these are the defaults of settings (`docs/operations.md`). */
+/** The streams. Ages and sizes are upper bounds, not guarantees; these are the defaults of settings (`docs/settings.md`). */
 export const STREAMS = {
   identities: { name: 'MUSTER_IDENTITIES', storage: 'file', subjects: [`${ROOT}.identity.>`], maxMsgsPerSubject: 1 },
   queries: {

@@ -23,6 +23,8 @@ export interface ConnectionExtras {
   readonly metrics?: RegistryMetrics;
   /** The password at each connection, in the place of that of the URL. */
   readonly password?: () => string;
+  /** Certificates that vouch for the servers over TLS, PEM. Default: those of the system. */
+  readonly ca?: string | undefined;
 }
 
 /**
@@ -44,9 +46,9 @@ export class RedisConnection {
   private reason = 'no answer yet';
   private readonly metrics: RegistryMetrics | undefined;
 
-  constructor(url: string, logger: Logger, { metrics, password }: ConnectionExtras = {}) {
+  constructor(url: string, logger: Logger, { metrics, password, ca }: ConnectionExtras = {}) {
     this.metrics = metrics;
-    const client = createClient(url);
+    const client = createClient(url, ca);
     // The client reads its options at each connection. That of a cluster has copies of them.
     if (password !== undefined && client instanceof Redis) {
       Object.defineProperty(client.options, 'password', { get: password, enumerable: true });
@@ -181,8 +183,8 @@ function reasonOf(error: Error & { readonly lastNodeError?: Error }): string {
   return error.lastNodeError === undefined ? error.message : `${error.message} (${error.lastNodeError.message})`;
 }
 
-function createClient(url: string): Redis | Cluster {
-  const { isCluster, nodes, options } = parseRedisUrl(url);
+function createClient(url: string, ca: string | undefined): Redis | Cluster {
+  const { isCluster, nodes, options } = parseRedisUrl(url, ca);
   const retryStrategy = (times: number) => Math.min(times * 100, 2_000) * (0.5 + Math.random() / 2);
   if (!isCluster) {
     return new Redis({ ...options, ...nodes[0], retryStrategy, enableOfflineQueue: false });

@@ -13,6 +13,8 @@ export interface RedisRegistryOptions {
   readonly url: string;
   /** The password at each connection, in the place of that of the URL. A cluster's client goes on with the first one. */
   readonly password?: () => string;
+  /** Certificates that vouch for the servers over TLS, PEM. Default: those of the system. */
+  readonly ca?: string | undefined;
   readonly logger: Logger;
   /** How long to wait for the first connection; default 5,000. */
   readonly startTimeoutMs?: number;

@@ -14,10 +14,11 @@ interface RedisNode {
 export const REDIS_URL = /^redis(s?)(-cluster)?:\/\/(?:([^@/]*)@)?([^/]+)(?:\/(\d+))?\/?$/;
 
 /**
- * Reads `redis://[user:pass@]host:port[/db]` or `redis-cluster://[user:pass@]h1:p1,h2:p2`; both with `rediss` for TLS.
+ * Reads `redis://[user:pass@]host:port[/db]` or `redis-cluster://[user:pass@]h1:p1,h2:p2`; both with `rediss` for TLS, where `ca` are the
+ * certificates that vouch for the servers, PEM.
  * @throws RangeError for anything else.
  */
-export function parseRedisUrl(url: string) {
+export function parseRedisUrl(url: string, ca?: string) {
   const match = REDIS_URL.exec(url);
   if (match === null) throw new RangeError('a redis URL is redis://host:port or redis-cluster://host:port,host:port');
   const [, tls, cluster, login, hosts = '', db] = match;
@@ -33,7 +34,7 @@ export function parseRedisUrl(url: string) {
     ...(username === '' ? {} : { username }),
     ...(password === undefined ? {} : { password }),
     ...(db === undefined ? {} : { db: Number(db) }),
-    ...(tls === '' ? {} : { tls: {} }),
+    ...(tls === '' ? {} : { tls: ca === undefined ? {} : { ca } }),
   } satisfies RedisOptions;
   const [first = '', ...others] = hosts.split(',');
   const nodeOf = (host: string): RedisNode => {

@@ -7,7 +7,7 @@ import { isLabelName } from './series/metric-definition.js';
 const PREFIX = 'MUSTER_TELEMETRY_REMOTE_WRITE';
 const MINUTE_MS = 60_000;
 
-/** The settings of remote write, for the configuration of the telemetry service. Each is described in `docs/operations.md`. */
+/** The settings of remote write, for the configuration of the telemetry service. Each is described in `docs/settings.md`. */
 export const remoteWriteFields = {
   remoteWriteUrl: field.url('MUSTER_TELEMETRY_REMOTE_WRITE_URL', { optional: true, protocols: ['http', 'https'] }),
   remoteWriteProtocol: field.oneOf('MUSTER_TELEMETRY_REMOTE_WRITE_PROTOCOL', PROTOCOLS, { default: '1.0' }),

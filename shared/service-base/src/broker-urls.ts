@@ -1,10 +1,19 @@
 import type { ServiceConfig } from './common-fields.js';
 
-type NatsLogin = Pick<ServiceConfig, 'natsUrls' | 'natsUser' | 'natsPassword'>;
+type NatsLogin = Pick<ServiceConfig, 'natsUrls' | 'natsUser' | 'natsPassword' | 'natsCa'>;
 type RedisLogin = Pick<ServiceConfig, 'redisUrl' | 'redisUser' | 'redisPassword'>;
 
-/** The NATS servers with the login of this service: its name is its user, unless a setting says otherwise. */
-export function natsServersFor({ natsUrls, natsUser, natsPassword }: NatsLogin, service: string): readonly string[] {
+/** Where NATS is for this service, and what vouches for it over TLS. */
+export function natsAddress(
+  config: NatsLogin,
+  service: string,
+): { readonly servers: readonly string[]; readonly ca?: string } {
+  const { natsCa } = config;
+  return { servers: serversFor(config, service), ...(natsCa === undefined ? {} : { ca: natsCa.reveal() }) };
+}
+
+/** The servers with the login of this service: its name is its user, unless a setting says otherwise. */
+function serversFor({ natsUrls, natsUser, natsPassword }: NatsLogin, service: string): readonly string[] {
   if (natsPassword === undefined) return natsUrls;
   return natsUrls.map((url) => withLogin(url, natsUser ?? service, natsPassword.reveal()));
 }

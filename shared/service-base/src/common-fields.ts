@@ -3,7 +3,7 @@ import { STREAMS } from '@muster/records';
 import { REDIS_URL } from '@muster/registry';
 import { field, type ConfigFault, type Secret } from '@muster/runtime';
 import type { StreamBounds } from './stream-definitions.js';
-import { tlsFileFaults } from './tls-files.js';
+import { pemFault, tlsFileFaults } from './tls-files.js';
 
 const { results, queries, audit, idempotency } = STREAMS;
 /** Less than this holds not even a few entries of the largest size. */
@@ -17,6 +17,8 @@ export const natsFields = {
   /** These settings go before what a URL holds. */
   natsUser: field.text('MUSTER_NATS_USER', { optional: true, example: 'gateway' }),
   natsPassword: field.secret('MUSTER_NATS_PASSWORD', { optional: true }),
+  /** Certificates that vouch for servers with `tls://`. No secret, but a document, so it may be a file. */
+  natsCa: field.secret('MUSTER_NATS_CA', { optional: true, check: pemFault }),
 };
 
 /** The bounds of the streams, for `streamDefinitions`. Beyond them the oldest entries go. */
@@ -55,6 +57,8 @@ export const serviceFields = {
   unsignedRecords: field.oneOf('MUSTER_UNSIGNED_RECORDS', ['accept', 'refuse'], { default: 'accept' }),
   redisUser: field.text('MUSTER_REDIS_USER', { default: 'default' }),
   redisPassword: field.secret('MUSTER_REDIS_PASSWORD', { optional: true }),
+  /** The same for a Redis with `rediss://`. */
+  redisCa: field.secret('MUSTER_REDIS_CA', { optional: true, check: pemFault }),
   /** Address of `/healthz`, `/readyz` and `/metrics`. */
   healthHost: field.text('MUSTER_HEALTH_HOST', { default: '0.0.0.0' }),
   /** 0 means any free port. */
@@ -67,11 +71,13 @@ export interface ServiceConfig extends StreamBounds {
   readonly redisUrl: string;
   readonly natsUser?: string | undefined;
   readonly natsPassword?: Secret | undefined;
+  readonly natsCa?: Secret | undefined;
   readonly natsRights?: 'all' | 'own';
   readonly recordPublicKeys?: Secret<{ readonly jwks: PublicJwks }> | undefined;
   readonly unsignedRecords?: 'accept' | 'refuse';
   readonly redisUser: string;
   readonly redisPassword?: Secret | undefined;
+  readonly redisCa?: Secret | undefined;
   readonly healthHost: string;
   readonly healthPort: number;
   readonly storageLimitBytes?: number | undefined;

@@ -14,7 +14,7 @@ import {
   type Tracer,
 } from '@muster/runtime';
 import { BrokerLatency } from './broker-latency.js';
-import { natsServersFor, redisUrlFor } from './broker-urls.js';
+import { natsAddress, redisUrlFor } from './broker-urls.js';
 import { brokerUse, streamsFor } from './broker-use.js';
 import type { ServiceConfig } from './common-fields.js';
 import { Dependencies } from './dependencies.js';
@@ -96,7 +96,7 @@ export async function connectService(
     authority.renew({ publicKeys: publicKeys?.jwks, privateKeys: privateKeys?.jwks }),
   );
   const connected = await connectNats({
-    servers: natsServersFor(config, name),
+    ...natsAddress(config, name),
     ...(config.natsPassword === undefined ? {} : { password: secrets.latest(config.natsPassword) }),
     name: `muster ${name}`,
     ...brokerUse(name, config.natsRights),
@@ -112,6 +112,7 @@ export async function connectService(
   const registryMetrics = createRegistryMetrics(metrics, () => dependencies.registry() === true);
   const registry = await openRedisRegistry({
     url: redisUrlFor(config),
+    ca: config.redisCa?.reveal(),
     ...(config.redisPassword === undefined ? {} : { password: secrets.latest(config.redisPassword) }),
     logger,
     metrics: registryMetrics,

@@ -22,6 +22,11 @@ export function tlsFileFaults(cert: FileSetting, key: FileSetting): ConfigFault[
     : [{ name: key.name, fault: `names ${key.path}, which is not the key of the certificate in ${cert.path}` }];
 }
 
+/** What is wrong with a setting that holds certificates. */
+export function pemFault(text: string): string | undefined {
+  return CERTIFICATE.head.test(text) ? undefined : 'must be certificates in PEM';
+}
+
 /** What must stand in a file, and how a fault says so. */
 const CERTIFICATE = { head: /-----BEGIN CERTIFICATE-----/, expect: 'a certificate in PEM' };
 const PRIVATE_KEY = { head: /-----BEGIN [A-Z ]*PRIVATE KEY-----/, expect: 'a private key in PEM without a passphrase' };

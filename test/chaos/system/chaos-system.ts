@@ -100,7 +100,7 @@ export class ChaosSystem {
     const harness = await startHarness({
       ...{ gateways: 1, queries: 2, commands: 2, restart: true, onEvent },
       env: { ...env, gateway: { MUSTER_TRUSTED_PROXIES: '127.0.0.1', ...gatewayEnv } },
-      ...(servicesBefore === undefined ? {} : { services: servicesBefore, telemetries: 1 }),
+      ...(servicesBefore === undefined ? {} : { services: servicesBefore, telemetries: 1, postures: 1 }),
     });
     const balancers: LoadBalancer[] = [];
     try {
@@ -170,8 +170,8 @@ export class ChaosSystem {
   }
 
   get #programs(): readonly Program[] {
-    const { gateways, queries, commands, telemetries, apis } = this.harness.stack;
-    return [...gateways, ...queries, ...commands, ...telemetries, ...apis];
+    const { gateways, queries, commands, telemetries, postures, apis } = this.harness.stack;
+    return [...gateways, ...queries, ...commands, ...telemetries, ...postures, ...apis];
   }
 }
 

@@ -11,5 +11,5 @@ export const PARTS = [
   'redis',
 ] as const;
 /** An upgrade strikes these as well. */
-export const OTHER_PARTS = ['telemetry-1'] as const;
+export const OTHER_PARTS = ['telemetry-1', 'posture-1'] as const;
 export type Part = (typeof PARTS)[number] | (typeof OTHER_PARTS)[number];

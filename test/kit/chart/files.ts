@@ -31,7 +31,7 @@ export async function chartFiles(): Promise<ReadonlyMap<string, string>> {
 
 /** The values by which the chart makes what `k8s/overlays/trial` has; what it has not is as its component has it. */
 export async function defaultValues(trial: readonly Manifest[]): Promise<Values> {
-  const components = await renderWith(['keda', 'agent-daemonset']);
+  const components = [...(await renderWith(['keda'])), ...(await render('agents'))];
   const { keda, agent } = valuesOf(components);
   return ordered(withAppVersion(valuesOf(trial, { keda, agent } as Values)));
 }
@@ -71,7 +71,8 @@ function templates(trial: readonly Manifest[], production: readonly Manifest[]):
 /** A comment of Helm's: it is not in what is rendered. */
 function note(file: string): string {
   const from = file.endsWith('.tpl') ? '' : '\n';
-  return `{{- /* Made by \`npm run chart\` from k8s/base and k8s/components; change those. */ -}}${from}`;
+  const source = file === 'agent.yaml' ? 'k8s/agents; change that' : 'k8s/base and k8s/components; change those';
+  return `{{- /* Made by \`npm run chart\` from ${source}. */ -}}${from}`;
 }
 
 function natsConf(manifests: readonly Manifest[]): string {

@@ -43,7 +43,7 @@ export const COMPONENT_FILES: Readonly<Record<string, FileRules>> = {
     when: '.Values.keda.enabled',
     also: templateScaledObjects,
   },
-  'components/agent-daemonset/agent.yaml': {
+  'agents/agent.yaml': {
     labels: 'muster.componentLabels',
     when: '.Values.agent.enabled',
     also: templateAgents,
@@ -117,11 +117,6 @@ function templateNats(document: Document, marks: Marks): void {
 export function natsConfig(cluster: string, single: string): string {
   const code = (text: string): string =>
     text.trimEnd().replace(/max_file_store: \d+GB/, 'max_file_store: {{ .Values.nats.maxFileStore }}');
-  const routes = /( +)nats:\/\/muster-nats-0\.muster-nats:6222\n(?: +nats:.*\n)+/;
-  const ranged = code(cluster).replace(
-    routes,
-    '$1{{- range $i := until (int .Values.nats.replicas) }}\n$1nats://muster-nats-{{ $i }}.muster-nats:6222\n$1{{- end }}\n',
-  );
   const lines = (text: string): string =>
     text
       .split('\n')
@@ -131,7 +126,7 @@ export function natsConfig(cluster: string, single: string): string {
     '{{- define "muster.natsConfig" -}}',
     'nats.conf: |',
     '{{- if gt (int .Values.nats.replicas) 1 }}',
-    lines(ranged),
+    lines(code(cluster)),
     '{{- else }}',
     lines(code(single)),
     '{{- end }}',

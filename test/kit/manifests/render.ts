@@ -1,7 +1,7 @@
-import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { parseAllDocuments } from 'yaml';
+import { parse, parseAllDocuments, stringify } from 'yaml';
 import type { Manifest } from './manifest.js';
 import { npmTool } from './npm-tools.js';
 import { runCommand } from './run-command.js';
@@ -32,6 +32,25 @@ export async function renderWith(components: readonly string[], more = ''): Prom
   try {
     const paths = components.map((component) => `../components/${component}`).join(', ');
     writeFileSync(join(CLUSTER, name, 'kustomization.yaml'), `resources: [../base]\ncomponents: [${paths}]\n${more}`);
+    return await render(name);
+  } finally {
+    rmSync(join(CLUSTER, name), { recursive: true });
+  }
+}
+
+/**
+ * A copy of an overlay with one more component, as an installation makes it: brokers of one's own take the place of those in the cluster.
+ */
+export async function renderOverlayWith(overlay: string, component: string): Promise<Manifest[]> {
+  const name = `overlays/.test-${process.pid}-${overlay}-${component}`;
+  cpSync(join(CLUSTER, 'overlays', overlay), join(CLUSTER, name), { recursive: true });
+  try {
+    const path = join(CLUSTER, name, 'kustomization.yaml');
+    const own = parse(readFileSync(path, 'utf8')) as { readonly components: readonly string[] };
+    const isInside = (one: string): boolean => /\/(nats|redis)$/.test(one);
+    const others = own.components.filter((one) => component !== 'external-brokers' || !isInside(one));
+    const components = [...new Set([...others, `../../components/${component}`])];
+    writeFileSync(path, stringify({ ...own, components }));
     return await render(name);
   } finally {
     rmSync(join(CLUSTER, name), { recursive: true });

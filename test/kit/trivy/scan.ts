@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { stringify } from 'yaml';
 import { CDXGEN_PLUGINS, npmTool, npmToolFolder } from '../manifests/npm-tools.js';
-import { CLUSTER, helm, render, renderWith } from '../manifests/render.js';
+import { CLUSTER, helm, render } from '../manifests/render.js';
 import { runCommand } from '../manifests/run-command.js';
 
 const ROOT = fileURLToPath(new URL('../../../../', import.meta.url));
@@ -72,7 +72,7 @@ async function writeInputs(folder: string): Promise<string[]> {
   const texts: Record<string, string> = {
     'trial.yaml': (await render('overlays/trial')).map((one) => stringify(one)).join('---\n'),
     'production.yaml': (await render('overlays/production')).map((one) => stringify(one)).join('---\n'),
-    'agents.yaml': (await renderWith(['agent-daemonset'])).map((one) => stringify(one)).join('---\n'),
+    'agents.yaml': (await render('agents')).map((one) => stringify(one)).join('---\n'),
     'chart.yaml': (await runCommand(await helm(), [...chart, '--namespace', 'muster'])).stdout,
     [PRIVILEGED]: stringify({
       apiVersion: 'v1',

@@ -2,6 +2,7 @@ export { natsAccess, newPassword, servicePassword, writePrivateFile, type Broker
 export type { BrokerHandle } from './broker-process.js';
 export { BROKER_IMAGES, ensureBinary } from './find-broker.js';
 export { freePort } from './free-port.js';
+export { natsRoutes } from './nats-routes.js';
 export { keepRunning } from './keep-running.js';
 export { natsAnswers, redisAnswers } from './probe.js';
 export { startNats, type NatsHandle } from './start-nats.js';

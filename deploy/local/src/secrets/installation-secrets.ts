@@ -9,6 +9,7 @@ import {
   type RedisUser,
 } from '@muster/messages';
 import { newPassword, writePrivateFile } from '../brokers/broker-login.js';
+import { natsRoutes } from '../brokers/nats-routes.js';
 import { ensureCertificates } from '../stack/certificates.js';
 import { readOrCreate } from '../stack/command-keys.js';
 import { ensureSecrets } from '../stack/secrets.js';
@@ -21,7 +22,18 @@ export interface InstallationOptions {
   readonly org: string;
   /** Names by which agents and operators reach gateways and API. */
   readonly names: readonly string[];
+  /** Whether every user of the brokers, and the routes between NATS servers, get new passwords. Default: those that are there stay. */
+  readonly rotateBrokers?: boolean;
 }
+
+/**
+ * The first three servers of each shipped cluster; more of them find the others through these. Their names are in the secret, because a
+ * server shows the password of a route only where it stands in the route's URL.
+ */
+const ROUTES = {
+  'compose-routes.conf': [1, 2, 3].map((n) => `nats-${n}:6222`),
+  'cluster-routes.conf': [0, 1, 2].map((n) => `muster-nats-${n}.muster-nats:6222`),
+};
 
 /** Name of a Secret → key → text. */
 export type SecretTexts = Readonly<Record<string, Readonly<Record<string, string>>>>;
@@ -30,11 +42,13 @@ export type SecretTexts = Readonly<Record<string, Readonly<Record<string, string
  * First-time secrets of an installation, as files in one folder that only its owner can read. What is there is kept, so
  * it may be run again. The private command root is among them and in no Secret: move it to where no server is.
  */
-export async function ensureInstallation({ folder, org, names }: InstallationOptions): Promise<SecretTexts> {
+export async function ensureInstallation(options: InstallationOptions): Promise<SecretTexts> {
+  const { folder, org, names, rotateBrokers = false } = options;
   await mkdir(folder, { recursive: true, mode: 0o700 });
   const secrets = await ensureSecrets(folder, org);
   const tls = await ensureCertificates(join(folder, 'tls'), Date.now(), names);
-  const logins = await ensureLogins(join(folder, 'brokers'));
+  const { logins, routePassword } = await ensureLogins(join(folder, 'brokers'), rotateBrokers);
+  const routes = Object.entries(ROUTES).map(([file, hosts]) => [file, natsRoutes(routePassword, hosts).trim()]);
   const read = async (path: string): Promise<string> => (await readFile(path, 'utf8')).trim();
   const certificate = { 'tls.crt': await read(tls.certPath), 'tls.key': await read(tls.keyPath) };
   const ca = { 'ca.crt': await read(tls.caPath) };
@@ -54,7 +68,7 @@ export async function ensureInstallation({ folder, org, names }: InstallationOpt
     'muster-gateway-tls': certificate,
     'muster-api-tls': certificate,
     'muster-gateway-ca': ca,
-    'muster-nats-users': { 'users.conf': natsUsers(logins) },
+    'muster-nats-users': { 'users.conf': natsUsers(logins), ...(Object.fromEntries(routes) as Record<string, string>) },
     'muster-redis-users': { 'users.acl': redisUsers(logins) },
     ...Object.fromEntries(
       logins.map(({ user, nats, redis }) => [
@@ -100,16 +114,20 @@ interface Login {
   readonly redis: string | undefined;
 }
 
-async function ensureLogins(folder: string): Promise<Login[]> {
+async function ensureLogins(folder: string, rotate: boolean): Promise<{ logins: Login[]; routePassword: string }> {
   await mkdir(folder, { recursive: true, mode: 0o700 });
-  const password = (name: string): Promise<string> => readOrCreate(join(folder, name), newPassword);
-  return Promise.all(
+  const password = async (name: string): Promise<string> => {
+    if (rotate) await writePrivateFile(join(folder, name), newPassword());
+    return readOrCreate(join(folder, name), newPassword);
+  };
+  const logins = await Promise.all(
     BROKER_USERS.map(async (user) => ({
       user,
       nats: await password(`nats-${user}`),
       redis: !Object.hasOwn(REDIS_RIGHTS, user) ? undefined : await password(`redis-${user}`),
     })),
   );
+  return { logins, routePassword: await password('nats-routes') };
 }
 
 /** Each kind of service with its own rights. */

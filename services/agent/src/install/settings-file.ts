@@ -1,7 +1,7 @@
 /** The text of a configuration file with these settings. Throws on values that such a file cannot contain. */
 export function settingsFile(settings: readonly (readonly [name: string, value: string])[]): string {
   const lines = settings.map(([name, value]) => `${name}=${quoted(name, value)}\n`);
-  return `# Settings of muster-agent, one NAME=value a line: docs/operations.md lists them. Restart the agent after a change.\n${lines.join('')}`;
+  return `# Settings of muster-agent, one NAME=value a line: docs/settings.md lists them. Restart the agent after a change.\n${lines.join('')}`;
 }
 
 /** Parses the `NAME=value` of `--set`. Throws on anything else. */

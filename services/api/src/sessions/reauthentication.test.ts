@@ -244,7 +244,7 @@ test('nothing that only reads needs a recent sign-in, not even where it is audit
 
 test('the documentation’s examples are policies, and what they name exists', () => {
   const page = readFileSync(new URL('../../../../docs/operations.md', import.meta.url), 'utf8');
-  const [, section = ''] = /\n#### Signing in again\n(.*?)\n##/s.exec(page) ?? [];
+  const [, section = ''] = /\n## Signing in again\n(.*?)\n##/s.exec(page) ?? [];
   const examples = [...section.matchAll(/```json\n(.*?)```/gs)].map(([, text]) => JSON.parse(text ?? '') as unknown);
   const named = (member: string): string[] => {
     const [, line = ''] = new RegExp(`\n- \`${member}\`: (.*)`).exec(section) ?? [];

@@ -1,7 +1,7 @@
 import { connectNats } from '@muster/bus';
 import { publicJwks, RecordSigner, RecordVerifier } from '@muster/identity';
 import type { ProgramContext } from '@muster/runtime';
-import { natsServersFor } from '@muster/service-base/settings';
+import { natsAddress } from '@muster/service-base/settings';
 import type { SignConfig } from './config.js';
 import { signRecords } from './sign-records.js';
 
@@ -13,8 +13,13 @@ export async function runSignRecords(
   { logger, runner }: ProgramContext,
   write: boolean,
 ): Promise<void> {
-  const servers = natsServersFor(config, 'api');
-  const options = { servers, name: 'muster sign-records', inbox: 'api', logger, signal: runner.stopSignal };
+  const options = {
+    ...natsAddress(config, 'api'),
+    name: 'muster sign-records',
+    inbox: 'api',
+    logger,
+    signal: runner.stopSignal,
+  };
   const broker = await connectNats(options);
   runner.defer('broker', () => broker.stop());
   const { jwks } = config.recordKeys.reveal();

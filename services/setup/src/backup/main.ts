@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util';
 import { connectSnapshots } from '@muster/bus';
 import { runProgram } from '@muster/runtime';
-import { natsServersFor } from '@muster/service-base/settings';
+import { natsAddress } from '@muster/service-base/settings';
 import { backUp } from './back-up.js';
 import { loadBackupConfig } from './config.js';
 
@@ -19,7 +19,7 @@ if (folder === undefined) {
 await runProgram({
   ...{ name: 'backup', env: process.env, load: loadBackupConfig },
   build: async (config, { name, logger, runner }) => {
-    const options = { servers: natsServersFor(config, name), name: `muster ${name}`, inbox: name, logger };
+    const options = { ...natsAddress(config, name), name: `muster ${name}`, inbox: name, logger };
     const snapshots = await connectSnapshots({ ...options, signal: runner.stopSignal });
     runner.defer('snapshots', () => snapshots.stop());
     const { at, streams } = await backUp(snapshots, folder, logger);

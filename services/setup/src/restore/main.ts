@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util';
 import { connectSnapshots } from '@muster/bus';
 import { runProgram } from '@muster/runtime';
-import { natsServersFor } from '@muster/service-base/settings';
+import { natsAddress } from '@muster/service-base/settings';
 import { loadRestoreConfig } from './config.js';
 import { restore } from './restore.js';
 
@@ -24,7 +24,7 @@ const USER = 'setup';
 await runProgram({
   ...{ name: 'restore', env: process.env, load: loadRestoreConfig },
   build: async (config, { name, logger, runner }) => {
-    const options = { servers: natsServersFor(config, USER), name: `muster ${name}`, inbox: USER, logger };
+    const options = { ...natsAddress(config, USER), name: `muster ${name}`, inbox: USER, logger };
     const snapshots = await connectSnapshots({ ...options, signal: runner.stopSignal });
     runner.defer('snapshots', () => snapshots.stop());
     const { at, streams } = await restore(snapshots, { folder, replace, replicas: config.streamReplicas, logger });

@@ -10,7 +10,7 @@ const KEPT_MS = 600_000;
 const MAX_KEPT = 20_000;
 
 /**
- * How poll sessions ended, by name, as long as their agents may not know. What is forgotten is answered like a session that nobody knows.
+ * How poll sessions ended, by the hash of their names, as long as their agents may not know. What is forgotten is answered like a session that nobody knows.
  */
 export class EndedSessions {
   readonly #ends: ExpiringCache<SessionEnd>;
@@ -19,11 +19,11 @@ export class EndedSessions {
     this.#ends = new ExpiringCache(clock, { max: MAX_KEPT, ttlMs: KEPT_MS });
   }
 
-  note(name: string, { code, reason }: SessionEnd): void {
-    this.#ends.set(name, { code, reason });
+  note(session: string, { code, reason }: SessionEnd): void {
+    this.#ends.set(session, { code, reason });
   }
 
-  of(name: string): SessionEnd | undefined {
-    return this.#ends.peek(name);
+  of(session: string): SessionEnd | undefined {
+    return this.#ends.peek(session);
   }
 }

@@ -22,7 +22,7 @@ describe('a connection to an agent that polls', () => {
     onOverflow = jest.fn();
     onClosed = jest.fn();
     connection = new PollConnection({
-      name: 'gw-a.b.c',
+      session: 'a hash',
       address: '127.0.0.1',
       clock,
       traffic: { sent: (frame, headBytes) => (counted += frame.length + headBytes) },

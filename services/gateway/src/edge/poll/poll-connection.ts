@@ -12,7 +12,8 @@ interface Waiting {
 }
 
 export interface PollConnectionOptions {
-  readonly name: string;
+  /** `sessionKey` of its name. */
+  readonly session: string;
   readonly address: string;
   readonly clock: Pick<Clock, 'now' | 'monotonic'>;
   readonly traffic: Pick<ChannelTraffic, 'sent'>;
@@ -62,7 +63,7 @@ const REPEATED: ReadonlySet<number> = new Set([FRAME.command, FRAME.commandCance
  *                 └─────────────────────┘
  */
 export class PollConnection implements Connection {
-  readonly name: string;
+  readonly session: string;
   readonly address: string;
   /** The number of the last request with frames that was taken. */
   seq = 0;
@@ -90,7 +91,7 @@ export class PollConnection implements Connection {
 
   constructor(options: PollConnectionOptions) {
     this.#options = options;
-    this.name = options.name;
+    this.session = options.session;
     this.address = options.address;
     this.dueMs = options.clock.monotonic();
   }

@@ -27,7 +27,7 @@ import { CommandMemory, PollConnection } from './poll-connection.js';
 import { openedReply, pollReply, readPoll } from './poll-http.js';
 import { createPollMetrics, type PollMetrics } from './poll-metrics.js';
 import { PollRelay, type PollUnavailable } from './poll-relay.js';
-import type { SessionNames } from './session-names.js';
+import { sessionKey, type SessionNames } from './session-names.js';
 
 export const POLL_PATH = '/v1/poll';
 const METHODS = ['GET', 'POST', 'DELETE'];
@@ -86,7 +86,7 @@ export class PollHandler {
   }
 
   start(): void {
-    this.#relay.start((request) => this.#within(request));
+    this.#relay.start((request) => this.#within({ ...request, session: sessionKey(request.session) }));
     this.#timer = this.#options.clock.setInterval(() => this.#sweep(), SWEEP_MS);
   }
 
@@ -111,12 +111,12 @@ export class PollHandler {
       this.#metrics.requests.inc({ result: 'forged' });
       return pollReply(request, { kind: 'unknown' });
     }
-    const read = await readPoll(request, name);
+    const read = await readPoll(request, sessionKey(name));
     if (!read.ok) {
       this.#metrics.requests.inc({ result: read.result });
       return read.reply;
     }
-    return pollReply(request, await this.#take(holder, read.request));
+    return pollReply(request, await this.#take(holder, read.request, name));
   }
 
   async #open(request: HttpRequest): Promise<HttpReply> {
@@ -132,23 +132,24 @@ export class PollHandler {
     const decision = admission.decide({ mode: 'poll', address, token: bearerOf(headers.authorization), proof });
     this.#metrics.openings.inc({ result: decision.kind === 'deny' ? decision.result : 'accepted' });
     if (decision.kind === 'deny') return denialReply(decision);
+    const name = names.make(identity.id);
     const connection: PollConnection = new PollConnection({
-      name: names.make(identity.id),
+      session: sessionKey(name),
       ...{ address, clock, traffic, commandMemory: this.#commandMemory },
       // The sender is in the middle of something; the session ends after it.
       onOverflow: () => setImmediate(() => this.#drop(connection)),
       onClosed: () => this.#closed(connection),
     });
-    this.#connections.set(connection.name, connection);
+    this.#connections.set(connection.session, connection);
     sessions.opened(connection, decision.context);
-    return openedReply(request, connection.name, connection.fetch());
+    return openedReply(request, name, connection.fetch());
   }
 
   /** The connection was closed from this side; its agent gets the reason at its next poll. */
   #closed(connection: PollConnection): void {
-    if (this.#connections.get(connection.name) !== connection) return;
-    this.#connections.delete(connection.name);
-    this.#ended.note(connection.name, connection.end ?? GONE);
+    if (this.#connections.get(connection.session) !== connection) return;
+    this.#connections.delete(connection.session);
+    this.#ended.note(connection.session, connection.end ?? GONE);
   }
 
   #drop(connection: PollConnection): void {
@@ -156,12 +157,12 @@ export class PollHandler {
     this.#options.sessions.closed(connection, CLOSE.slowConsumer.code);
   }
 
-  async #take(holder: GatewayId, request: PollRequest): Promise<PollReply | PollUnavailable> {
+  async #take(holder: GatewayId, request: PollRequest, name: string): Promise<PollReply | PollUnavailable> {
     const { session } = request;
     const isHere = this.#connections.has(session) || this.#ended.of(session) !== undefined;
     if (isHere || holder === this.#options.identity.id) return this.#within(request);
     if (!this.#mayPass(session)) return { kind: 'unavailable' };
-    const reply = await this.#relay.pass(holder, request);
+    const reply = await this.#relay.pass(holder, request, name);
     // A name never expires, but an agent that goes on with a session that is over costs the other gateways nothing.
     if (reply.kind === 'ended') this.#ended.note(session, reply);
     if (reply.kind === 'unknown') this.#ended.note(session, GONE);
@@ -185,7 +186,7 @@ export class PollHandler {
     if (connection === undefined) {
       this.#metrics.requests.inc({ result: 'ended' });
       const end = this.#ended.of(request.session);
-      return end === undefined ? { kind: 'unknown' } : { kind: 'ended', ...end };
+      return end === undefined ? { kind: 'unknown', byHash: true } : { kind: 'ended', ...end };
     }
     this.#metrics.requests.inc({ result: 'taken' });
     connection.quietMs = 0;

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import type { Bus, RequestResult } from '@muster/bus';
 import { MemoryBroker } from '@muster/bus/memory';
-import { encodeBusMessage, SUBJECTS } from '@muster/messages';
+import { decodeBusMessage, encodeBusMessage, SUBJECTS, type PollReply, type PollRequest } from '@muster/messages';
 import type { GatewayId } from '@muster/protocol';
 import type { GatewayLease } from '@muster/registry';
 import { createMetrics, silentLogger } from '@muster/runtime';
@@ -11,7 +11,8 @@ import { createPollMetrics } from './poll-metrics.js';
 import { PollRelay, type PollRelayOptions } from './poll-relay.js';
 
 const HOLDER = 'gw-abc234' as GatewayId;
-const REQUEST = { session: 's', have: 0 };
+const REQUEST = { session: 'a hash', have: 0 };
+const NAME = 'a name';
 
 function relayWith(parts: Pick<PollRelayOptions, 'bus' | 'registry'>) {
   const clock = new FakeClock();
@@ -23,16 +24,18 @@ function relayWith(parts: Pick<PollRelayOptions, 'bus' | 'registry'>) {
 /** A relay whose requests meet with these, one after the other, and how often it asked. */
 function relayTo(...results: RequestResult[]) {
   const asked: string[] = [];
+  const sessions: string[] = [];
   const leased: GatewayLease[] = [{ gatewayId: HOLDER, sessions: 1, draining: false, startedAtMs: 0, remainingMs: 1 }];
   const registry = { gateways: () => Promise.resolve({ kind: 'gateways', gateways: leased } as const) };
   const bus = {
-    request: (subject: string) => {
+    request: (subject: string, message: Uint8Array) => {
       asked.push(subject);
+      sessions.push(decodeBusMessage<PollRequest & { t: 'poll' }>(message, 'poll')?.session ?? '');
       return Promise.resolve(results[asked.length - 1] ?? ({ kind: 'timeout' } as const));
     },
   };
   const relay = relayWith({ bus: bus as unknown as Bus, registry });
-  return { pass: () => relay.pass(HOLDER, REQUEST), asked, leased };
+  return { pass: () => relay.pass(HOLDER, REQUEST, NAME), asked, sessions, leased };
 }
 
 describe('a poll that another gateway holds the session of', () => {
@@ -41,6 +44,19 @@ describe('a poll that another gateway holds the session of', () => {
   it('is answered by that one', async () => {
     const { pass } = relayTo({ kind: 'reply', data: encodeBusMessage({ t: 'polled', ...frames }) });
     expect(await pass()).toMatchObject(frames);
+  });
+
+  it('says the name of the session only to a holder of the version before, which does not know the hash', async () => {
+    const told = (reply: PollReply): RequestResult => ({
+      kind: 'reply',
+      data: encodeBusMessage({ t: 'polled', ...reply }),
+    });
+    const former = relayTo(told({ kind: 'unknown' }), told(frames));
+    expect([await former.pass(), former.sessions]).toMatchObject([frames, ['a hash', NAME]]);
+    const same = relayTo(told({ kind: 'unknown', byHash: true }));
+    expect([await same.pass(), same.sessions]).toMatchObject([{ kind: 'unknown' }, ['a hash']]);
+    const gone = relayTo({ kind: 'no_responders' });
+    expect([await gone.pass(), gone.sessions]).toMatchObject([{ kind: 'unknown' }, ['a hash']]);
   });
 
   it('is sent again when no answer comes, and is unknown when nobody listens any more', async () => {

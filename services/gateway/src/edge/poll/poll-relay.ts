@@ -27,6 +27,9 @@ const TIMEOUT_MS = 12_000;
 /** A holder that was killed while it had the request never answers it; the next attempt finds that nobody listens. */
 const ATTEMPT_MS = 2_000;
 
+/** Nobody listens where the holder did. */
+const NOBODY: PollReply = { kind: 'unknown' };
+
 /** A request that could not be passed on: nothing is known of the session, and the agent should ask again. */
 export interface PollUnavailable {
   readonly kind: 'unavailable';
@@ -57,7 +60,17 @@ export class PollRelay {
     this.#subscription?.unsubscribe();
   }
 
-  async pass(holder: GatewayId, request: PollRequest): Promise<PollReply | PollUnavailable> {
+  /**
+   * A holder of the version before knows sessions by their names alone, and says that it does not know the hash: it alone gets the `name`,
+   * until the version after this one.
+   */
+  async pass(holder: GatewayId, request: PollRequest, name: string): Promise<PollReply | PollUnavailable> {
+    const reply = await this.#ask(holder, request);
+    const isFormer = reply.kind === 'unknown' && reply !== NOBODY && reply.byHash !== true;
+    return isFormer ? this.#ask(holder, { ...request, session: name }) : reply;
+  }
+
+  async #ask(holder: GatewayId, request: PollRequest): Promise<PollReply | PollUnavailable> {
     const { bus, metrics } = this.#options;
     const message = encodeBusMessage({ t: 'poll', ...request });
     for (let leftMs = TIMEOUT_MS; ; leftMs -= ATTEMPT_MS) {
@@ -71,7 +84,7 @@ export class PollRelay {
       )
         continue;
       if (result.kind === 'disconnected') return { kind: 'unavailable' };
-      if (result.kind !== 'reply') return { kind: 'unknown' };
+      if (result.kind !== 'reply') return NOBODY;
       const reply = decodeBusMessage<Extract<GatewayReply, { t: 'polled' }>>(result.data, 'polled');
       // It failed at this request, and may still hold the session.
       return reply ?? { kind: 'unavailable' };

@@ -7,6 +7,14 @@ const MAC_BYTES = 12;
 const NAME = /^(gw-[a-z2-7]{1,32})\.([\w-]{22})\.([\w-]{16})$/;
 
 /**
+ * By what gateways know a session among themselves: the SHA-256 of its name, since whoever sees the bus must not learn the name. A text
+ * that is no name is such a hash already: gateways of the version before pass whole names on.
+ */
+export function sessionKey(session: string): string {
+  return NAME.test(session) ? createHash('sha256').update(session).digest('base64url') : session;
+}
+
+/**
  * Names of poll sessions: `<gateway>.<128 random bits>.<mac>`. A name is a secret: a request with it counts as the agent's. It says which
  * gateway holds the session, and its MAC proves that a gateway of this deployment made it: an invented name costs no look-up and no
  * message. The key of the MAC is derived from the keys of the agents' tokens, which all gateways have.
