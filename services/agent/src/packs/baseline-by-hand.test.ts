@@ -84,7 +84,9 @@ ${process.execPath} ${AGENT} check ${PACK} --output ndjson
   return {
     byHand: Object.fromEntries(words.map((line) => line.split(' '))) as Outcomes,
     byAgent: Object.fromEntries(
-      verdicts.map((line) => JSON.parse(line) as { id: string; outcome: string }).map(({ id, outcome }) => [id, outcome]),
+      verdicts
+        .map((line) => JSON.parse(line) as { id: string; outcome: string })
+        .map(({ id, outcome }) => [id, outcome]),
     ),
   };
 }

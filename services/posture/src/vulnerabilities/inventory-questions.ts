@@ -4,7 +4,16 @@ import type { InventoryQuestion } from '@muster/records';
  * The columns of both questions. `release` is that of the system; `kernel` is there only for its own package. `origin` is empty for packages of the
  * distribution, `other` for those of another vendor, `unclear` where nothing shows that they are the distribution's.
  */
-export const INVENTORY_COLUMNS = ['kind', 'platform', 'release', 'kernel', 'name', 'version', 'source', 'origin'] as const;
+export const INVENTORY_COLUMNS = [
+  'kind',
+  'platform',
+  'release',
+  'kernel',
+  'name',
+  'version',
+  'source',
+  'origin',
+] as const;
 
 /** Packages of one kernel release, of which only the running one counts. */
 const KERNEL_OF = (name: string): string =>

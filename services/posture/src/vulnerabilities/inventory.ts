@@ -112,8 +112,7 @@ export class Inventory {
     }
     const found = packagesOf(row, kernel === '' ? system : { ...system, kernel });
     if (found.length === 0) return this.#addForeign(row);
-    for (const one of found)
-      this.#addPackage({ ...one, ...originOf(row.origin) }, { row, endpoints, sample });
+    for (const one of found) this.#addPackage({ ...one, ...originOf(row.origin) }, { row, endpoints, sample });
   }
 
   #addForeign(row: Row): void {
