@@ -160,7 +160,7 @@ function referencesOf(one: Readonly<Record<string, unknown>>, taker: NoteTaker):
   taker.others(lists, maps, '"compliance"');
   const found = new Map<ReferenceKey, unknown[]>();
   const add = (key: ReferenceKey, values: unknown): void => {
-    found.set(key, [...(found.get(key) ?? []), ...(Array.isArray(values) ? values : [values])]);
+    found.set(key, (found.get(key) ?? []).concat(values));
   };
   const dropped = new Set<string>();
   for (const [map, values] of maps.flatMap((all) => Object.entries(all))) {
