@@ -310,28 +310,32 @@ describe('scans of real agents', () => {
     );
   });
 
-  test('posture services are killed in the middle of a scan: it is complete all the same', async () => {
-    // The services of the test before start again.
-    const { id } = await eventually(
-      () => harness.api.call('POST /v1/scans', { body: { pack: 'own' } }),
-      'a scan',
-      60_000,
-    );
-    for (const posture of harness.stack.postures) posture.signal('SIGKILL');
-    await eventually(
-      async () => {
-        const found = await harness.api.call('GET /v1/scans/{id}', { params: { id } });
-        const missing = await harness.api.all('GET /v1/queries/{id}/endpoints', { params: { id } });
-        expect({ ...found, missing }).toMatchObject({
-          ...{ recorded: true, state: 'complete', ledger: { answered: 2 }, missing: [] },
-        });
-        expect(outcomes(found as never)).toEqual(EXPECTED);
-        return true;
-      },
-      'the scan is kept',
-      60_000,
-    );
-  });
+  // None of them is in the way of a scan: the query service asks, and gateways answer it.
+  test.each(['postures', 'apis', 'commands'] as const)(
+    '%s are killed in the middle of a scan: it is complete all the same',
+    async (kind) => {
+      // The services of the test before start again.
+      const { id } = await eventually(
+        () => harness.api.call('POST /v1/scans', { body: { pack: 'own' } }),
+        'a scan',
+        60_000,
+      );
+      for (const program of harness.stack[kind]) program.signal('SIGKILL');
+      await eventually(
+        async () => {
+          const found = await harness.api.call('GET /v1/scans/{id}', { params: { id } });
+          const missing = await harness.api.all('GET /v1/queries/{id}/endpoints', { params: { id } });
+          expect({ ...found, missing }).toMatchObject({
+            ...{ recorded: true, state: 'complete', ledger: { answered: 2 }, missing: [] },
+          });
+          expect(outcomes(found as never)).toEqual(EXPECTED);
+          return true;
+        },
+        'the scan is kept',
+        60_000,
+      );
+    },
+  );
 
   test('a schedule starts a scan by itself, in the name of who made it', async () => {
     const params = { id: schedule };

@@ -130,6 +130,13 @@ const isVulnerable = ({ source, fixed }: Written): boolean => {
       expect.objectContaining({ ecosystem: ECOSYSTEM, reason: expect.stringContaining('no records') }),
     );
     expect(code).toBe(3);
+    // A kernel that no package has is in no feed.
+    const kernel = execFileSync('uname', ['-r'], { encoding: 'utf8' }).trim();
+    const isPackaged = execFileSync('dpkg-query', ['-W', '-f', '${Package}\n'], { encoding: 'utf8' })
+      .split('\n')
+      .some((name) => name.startsWith('linux-image-') && name.includes(kernel));
+    const told = first.notKnown.some(({ reason }: { reason: string }) => reason.includes('running kernel'));
+    expect(told).toBe(!isPackaged);
   });
 
   test('an admin imports a feed; an analyst reads it and may not change it', async () => {

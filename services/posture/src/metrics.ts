@@ -111,11 +111,12 @@ function vulnerabilityGauges(metrics: Metrics, live: LiveState): void {
   });
   metrics.gauge({
     name: 'muster_posture_feed_age_seconds',
-    help: 'How long ago a feed was imported, by org and feed.',
-    labels: ['org', 'feed'],
+    help: 'How long ago a feed was imported, by org, feed and kind.',
+    labels: ['org', 'feed', 'kind'],
     collect: (gauge) => {
       gauge.reset();
-      for (const { org, name, atMs } of live.feeds()) gauge.set({ org, feed: name }, (live.nowMs() - atMs) / 1_000);
+      for (const { org, name, kind, atMs } of live.feeds())
+        gauge.set({ org, feed: name, kind }, (live.nowMs() - atMs) / 1_000);
     },
   });
 }

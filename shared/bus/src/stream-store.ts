@@ -111,7 +111,10 @@ export interface StreamDefinition {
   readonly maxBytes?: number;
   /** 1 makes the stream a map of the newest entry per subject. */
   readonly maxMsgsPerSubject?: number;
-  /** `muster-setup` makes it, and this one may not: it has to be there with what is told here, but for its bounds: age, bytes, and how many entries of a subject, where it is no map. */
+  /**
+   * `muster-setup` makes it, and this one may not: it has to be there with what is told here, but for its bounds: age,
+   * bytes, and how many entries of a subject, where it is no map.
+   */
   readonly expected?: boolean;
   /** On how many servers of a cluster it is kept. Without it: on one when it is created, later on as many as an operator chose. */
   readonly replicas?: number;

@@ -17,7 +17,9 @@ function debPackages(machine: Machine): Row[] {
     revision: version.split('-')[1] ?? '',
     status: 'install ok installed',
     maintainer:
-      machine.profile.osName === 'Ubuntu' ? 'Ubuntu Developers <ubuntu-devel-discuss@lists.ubuntu.com>' : 'Debian',
+      machine.profile.osName === 'Ubuntu'
+        ? 'Ubuntu Developers <ubuntu-devel-discuss@lists.ubuntu.com>'
+        : 'Debian Team <team@tracker.debian.org>',
     section: name.startsWith('lib') ? 'libs' : 'admin',
     priority: 'optional',
   }));

@@ -15,6 +15,7 @@ import { VisibleText } from '../ui/visible-text.js';
 import { rankOf } from './outcomes.js';
 import { usePack, usePacks } from './scan-data.js';
 import styles from './scans.module.css';
+import { WaitingPacks } from './waiting-packs.js';
 
 /** The packs that are applied: what is in them, and for admins another one. */
 export function Packs() {
@@ -25,6 +26,7 @@ export function Packs() {
   return (
     <>
       {can('packs:apply') && <ApplyPack />}
+      <WaitingPacks />
       {packs.data === undefined && packs.error === null && <Waiting what="Reading packs…" />}
       {packs.data?.items.length === 0 && (
         <Empty title="No pack is applied">
@@ -152,7 +154,7 @@ function ApplyPack() {
         <Notice>
           {apply.data.id} {apply.data.version}{' '}
           {'digest' in apply.data
-            ? `waits for the approval of another admin: muster pack approve ${apply.data.id}`
+            ? 'waits for another admin, who approves it here.'
             : `is applied, with ${whole(apply.data.checks)} checks.`}
         </Notice>
       )}

@@ -33,6 +33,14 @@ export interface FleetHost {
   readonly endpoints: number;
 }
 
+/** A running kernel that is of no package. */
+export interface FleetKernel {
+  readonly ecosystem: string;
+  /** `uname -r`; empty where it could not be read. */
+  readonly kernel: string;
+  readonly endpoints: number;
+}
+
 type Row = Record<(typeof INVENTORY_COLUMNS)[number], string>;
 
 interface Group {
@@ -50,6 +58,8 @@ const MAX_CHARS = 512;
 export class Inventory {
   readonly packages = new Map<string, Counting>();
   readonly hosts: FleetHost[] = [];
+  /** Running kernels that are of no package, by system. */
+  readonly kernels: FleetKernel[] = [];
   /** Packages whose system has no ecosystem, by platform and release. */
   readonly foreign = new Map<string, { packages: number; sample: string[] }>();
   /** Why not everything is in it. */
@@ -95,9 +105,14 @@ export class Inventory {
       });
       return;
     }
+    if (kind === 'kernel') {
+      const ecosystem = ecosystemOf(system);
+      if (ecosystem !== undefined) this.kernels.push({ ecosystem, kernel: version, endpoints });
+      return;
+    }
     const found = packagesOf(row, kernel === '' ? system : { ...system, kernel });
     if (found.length === 0) return this.#addForeign(row);
-    for (const one of found) this.#addPackage(one, { row, endpoints, sample });
+    for (const one of found) this.#addPackage({ ...one, ...originOf(row.origin) }, { row, endpoints, sample });
   }
 
   #addForeign(row: Row): void {
@@ -123,6 +138,8 @@ export class Inventory {
         });
       return;
     }
+    // What one of them does not show is not known of any.
+    if (one.origin === 'other' || known.origin === undefined) Object.assign(known, originOf(one.origin));
     if (known.system !== system) {
       known.system = system;
       known.before = known.endpointsAtLeast;
@@ -134,6 +151,10 @@ export class Inventory {
     );
     for (const num of sample) if (known.sample.length < SAMPLE && !known.sample.includes(num)) known.sample.push(num);
   }
+}
+
+function originOf(text: string | undefined): Pick<InstalledPackage, 'origin'> {
+  return text === 'other' || text === 'unclear' ? { origin: text } : {};
 }
 
 const systemOf = ({ platform, release }: Row): string => `${platform} ${release}`.trim();
@@ -157,7 +178,8 @@ function packagesOf({ kind, name, version, source }: Row, host: HostSystem): Ins
 
 /** What endpoints say is of unknown origin: other rows are left out, and long texts cut. */
 function rowOf(values: readonly unknown[]): Row | undefined {
-  if (values.length !== INVENTORY_COLUMNS.length) return undefined;
+  // A question that began before an update of this service has no origins.
+  if (values.length !== INVENTORY_COLUMNS.length && values.length !== INVENTORY_COLUMNS.length - 1) return undefined;
   const texts = values.map((value) => (typeof value === 'string' ? value.slice(0, MAX_CHARS) : ''));
   return Object.fromEntries(INVENTORY_COLUMNS.map((column, i) => [column, texts[i] ?? ''])) as Row;
 }

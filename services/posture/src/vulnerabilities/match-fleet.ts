@@ -88,6 +88,7 @@ export async function matchFleet({
     if ((count += 1) % AT_ONCE === 0) await new Promise(setImmediate);
   }
   notKnown.addHosts(inventory);
+  notKnown.addKernels(inventory);
   for (const one of warned) notKnown.addWarned(one);
   for await (const text of read('epss')) findings.addEpss(epssSchema.parse(JSON.parse(text)));
   for await (const text of read('kev')) findings.addExploited(kevSchema.parse(JSON.parse(text)));

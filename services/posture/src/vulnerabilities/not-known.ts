@@ -59,6 +59,23 @@ export class NotKnownBuilder {
     }
   }
 
+  /** Feeds name kernels by their packages. */
+  addKernels({ kernels }: Inventory): void {
+    for (const { ecosystem, kernel, endpoints } of kernels) {
+      const reason =
+        kernel === ''
+          ? 'the running kernel could not be read, and no kernel is compared'
+          : 'the running kernel is of no package: built by hand, or that of the host of a container';
+      const known = this.#entry(ecosystem, reason);
+      this.#set(known, {
+        packages: 0,
+        endpointsAtLeast: known.endpointsAtLeast + endpoints,
+        endpointsAtMost: known.endpointsAtMost + endpoints,
+      });
+      if (kernel !== '' && known.sample.length < SAMPLE) known.sample.push(clipped(kernel, SAMPLE_CHARS));
+    }
+  }
+
   /**
    * `answered`: no more endpoints than these can have anything. Those that concern most of them first; the last one
    * stands for what is left out.

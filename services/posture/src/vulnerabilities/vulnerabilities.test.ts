@@ -107,6 +107,28 @@ describe('answers', () => {
     expect(report?.notKnown).toMatchObject([{ ecosystem: 'PyPI', reason: expect.stringContaining('PyPI alone') }]);
   });
 
+  test('packages of other vendors and kernels of no package are told as not known', async () => {
+    await importFeed(instance, 'debian', [osv('A', 'curl', '2')]);
+    const kernel = (version: string) => ['kernel', 'debian', '12', '', '', version, '', ''];
+    const system = [
+      [[...deb('bash', '1'), ''], 4] as const,
+      [[...deb('docker-ce', '1'), 'unclear'], 3] as const,
+      // Of one source some binary packages may show less than others.
+      [[...deb('git', '1'), ''], 4] as const,
+      [[...deb('git', '1'), 'unclear'], 4] as const,
+      [kernel('6.1.0-mine'), 2] as const,
+      [kernel(''), 1] as const,
+    ];
+    const { id } = await endedQuestions(instance, { system, language: [] });
+    const { report } = await ended(id);
+    expect(report?.packages).toEqual({ vulnerable: 0, not_vulnerable: 1, not_known: 2 });
+    expect(report?.notKnown).toMatchObject([
+      { reason: expect.stringContaining('nothing shows'), packages: 2, sample: ['docker-ce 1', 'git 1'] },
+      { reason: expect.stringContaining('of no package'), endpointsAtLeast: 2, sample: ['6.1.0-mine'] },
+      { reason: expect.stringContaining('could not be read'), endpointsAtLeast: 1 },
+    ]);
+  });
+
   test('answers that lack something are told as not known', async () => {
     await importFeed(instance, 'debian', [osv('A', 'curl', '2')]);
     const rows = { system: [[deb('bash', '1'), 1]] as const, language: [] };

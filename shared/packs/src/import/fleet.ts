@@ -8,9 +8,9 @@ import {
   lineFrom,
   platformsFrom,
   type SourceFile,
-  textFrom,
   wordFrom,
 } from './imported.js';
+import { NoteTaker } from './note-taker.js';
 
 /** Keys of a Fleet policy that are taken over or mean nothing here. */
 const KNOWN = new Set([
@@ -45,30 +45,38 @@ export function importFleet({ name: file, text }: SourceFile): ImportedChecks {
 }
 
 function specsOf(value: unknown, file: string, notes: ImportNote[]): Readonly<Record<string, unknown>>[] {
-  if (Array.isArray(value)) return value.filter(isObject);
+  if (Array.isArray(value)) return objectsOf(value, new NoteTaker(file, notes));
   if (!isObject(value)) return [];
-  if (Array.isArray(value['policies'])) return value['policies'].filter(isObject);
+  if (Array.isArray(value['policies'])) return objectsOf(value['policies'], new NoteTaker(file, notes));
   if (value['kind'] === 'policy' && isObject(value['spec'])) return [value['spec']];
   if (value['kind'] !== undefined)
     notes.push({ subject: file, message: `a document of kind ${lineFrom(wordFrom(value['kind']), 40)} is no policy` });
   return [];
 }
 
+function objectsOf(list: readonly unknown[], taker: NoteTaker): Readonly<Record<string, unknown>>[] {
+  const objects = list.filter(isObject);
+  taker.others(list, objects, '"policies"');
+  return objects;
+}
+
 function checkOf(spec: Readonly<Record<string, unknown>>, notes: ImportNote[]): Check | undefined {
-  const title = lineFrom(wordFrom(spec['name']));
-  const sql = textFrom(spec['query'], 16_384);
-  const id = idFrom(title);
-  if (sql === undefined || title === '') {
-    notes.push({ subject: title === '' ? 'a policy without a name' : title, message: 'has no query' });
+  const name = wordFrom(spec['name']);
+  if (lineFrom(name) === '') {
+    notes.push({ subject: 'a policy without a name', message: 'has no name' });
     return undefined;
   }
+  const id = idFrom(lineFrom(name));
+  const taker = new NoteTaker(id, notes);
+  const title = taker.title(name);
+  const sql = taker.statement(spec['query'], 'has no query');
+  if (sql === undefined) return undefined;
   const { platforms, rest } = platformsFrom(spec['platform'] ?? spec['platforms']);
-  if (rest.length > 0) notes.push({ subject: id, message: `platform ${rest.join(', ')} is not known here` });
+  if (rest.length > 0) taker.note(`platform ${rest.join(', ')} is not known here`);
   if (platforms.length === 0) return undefined;
-  for (const key of Object.keys(spec))
-    if (!KNOWN.has(key)) notes.push({ subject: id, message: `"${key}" is not taken over` });
-  const description = textFrom(spec['description']);
-  const remediation = textFrom(spec['resolution']);
+  taker.keys(spec, KNOWN);
+  const description = taker.text(spec['description'], 'its description');
+  const remediation = taker.text(spec['resolution'], 'its resolution');
   return {
     id,
     title,

@@ -177,6 +177,75 @@ test.each([
   expect(translateRule(rule, 'pcre2').ok).toBe(false);
 });
 
+test('Wazuh: what of a check cannot be taken over is told, and nothing is cut without a word', () => {
+  const rules = Array.from({ length: 400 }, (_, i) => `'f:/etc/a-file-with-a-long-name-${i}'`).join(', ');
+  const techniques = Array.from({ length: 50 }, (_, i) => `T${1_000 + i}`).join(', ');
+  const { checks, notes } = imported(
+    'wazuh-sca',
+    `policy: { id: own_linux, regex_type: pcre2 }
+extra: 1
+checks:
+  - no check
+  - id: 1
+    title: ${'t'.repeat(210)}
+    description: ${'d'.repeat(3_000)}
+    rationale: ${'r'.repeat(3_000)}
+    remediation: [a list]
+    impact: Something stops
+    references: [https://example.org/a, 'see the manual']
+    compliance: [{ mitre_techniques: [TA0001, M1022, ${techniques}], cis: [5.10] }, no map]
+    condition: all
+    rules: ['f:/etc/passwd']
+  - { id: 2, title: Many files, condition: all, rules: [${rules}] }
+`,
+  );
+  expect(checks).toMatchObject([
+    { id: 'wazuh-1', references: { url: ['https://example.org/a'] } },
+    { id: 'wazuh-2', not_applicable: expect.stringMatching(/^its rules make a statement of \d+ characters/) },
+  ]);
+  expect(checks[0]?.references?.mitre).toHaveLength(40);
+  expect(checks[0]?.references?.cis).toBeUndefined();
+  expect(notes.filter((note) => !note.startsWith('wazuh-2'))).toEqual([
+    'file.x: "extra" is not taken over',
+    'file.x: 1 of the entries below "checks" cannot be read',
+    'wazuh-1: "impact" is not taken over',
+    'wazuh-1: its description is cut after 4000 characters',
+    'wazuh-1: its remediation is no text',
+    'wazuh-1: 1 of the entries below "compliance" cannot be read',
+    'wazuh-1: references of mitre that have another form: "M1022"',
+    'wazuh-1: of mitre 11 are left out, as there may be 40',
+    'wazuh-1: references of cis that have another form: 5.1',
+    'wazuh-1: references of url that have another form: "see", "the", "manual"',
+    'wazuh-1: its title is cut after 200 characters',
+  ]);
+});
+
+test.each([
+  ['cis_apple_macOS_14.x', 'darwin'],
+  ['cis_win2022', 'windows'],
+  ['cis_debian12', 'linux'],
+  ['something', 'linux'],
+])('Wazuh: the policy %s is one of %s', (id, platform) => {
+  const text = `policy: { id: ${id} }\nchecks: [{ id: 1, title: T, condition: all, rules: ['f:/x'] }]\n`;
+  const { checks, notes } = imported('wazuh-sca', text);
+  expect(checks[0]?.platforms).toEqual([platform]);
+  expect(notes.some((note) => note.includes('for which platform'))).toBe(id === 'something');
+});
+
+test.each([
+  ['fleet', (sql: string) => `policies: [{ name: Q, query: "${sql}" }, 5]`],
+  ['osquery', (sql: string) => JSON.stringify({ schedule: {}, queries: { q: { query: sql } } })],
+  ['sql', (sql: string) => `-- Q\n-- severity: worst\n${sql}`],
+] as const)('%s: a statement is taken over whole or not at all, and the rest is told', (from, text) => {
+  const whole = `SELECT ${'1 '.repeat(8_000)}`;
+  const { checks, notes } = imported(from, text(whole));
+  expect(checks).toHaveLength(1);
+  expect(notes).toHaveLength(1);
+  const longer = imported(from, text(`${whole}${'2'.repeat(400)}`));
+  expect(longer.checks).toEqual([]);
+  expect(longer.notes.join()).toMatch(/its statement has \d+ characters, more than 16384/);
+});
+
 test('Wazuh: a dot of OSRegex is a dot, and an escaped one is any character', () => {
   const translated = translateRule('f:/a -> r:^a.b\\.c\\s*\\d+$', 'osregex');
   expect(translated.ok && translated.sql).toContain("'^a\\.b.c\\s*\\d+$'");

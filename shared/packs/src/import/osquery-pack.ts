@@ -1,14 +1,6 @@
 import type { Check } from '../format/pack-schema.js';
-import {
-  idFrom,
-  type ImportedChecks,
-  type ImportNote,
-  isObject,
-  lineFrom,
-  platformsFrom,
-  type SourceFile,
-  textFrom,
-} from './imported.js';
+import { idFrom, type ImportedChecks, type ImportNote, isObject, platformsFrom, type SourceFile } from './imported.js';
+import { NoteTaker } from './note-taker.js';
 
 /** Keys of a query; those of schedules mean nothing for a check. */
 const KNOWN = new Set([
@@ -23,6 +15,9 @@ const KNOWN = new Set([
   'denylist',
   'blacklist',
 ]);
+
+/** Keys of the pack that are taken over, or mean nothing for a check. */
+const PACK_KEYS = new Set(['queries', 'platform', 'discovery', 'version', 'shard']);
 
 /** A pack of osquery: JSON with comments and continued lines. What its queries return is what should not be there, so a row means fail. */
 export function importOsqueryPack({ name: file, text }: SourceFile): ImportedChecks {
@@ -43,7 +38,9 @@ export function importOsqueryPack({ name: file, text }: SourceFile): ImportedChe
   if (Array.isArray(discovery) && discovery.length > 1)
     notes.push({ subject: file, message: 'has several discovery queries; the first decides where a check applies' });
   const first: unknown = Array.isArray(discovery) ? discovery[0] : undefined;
-  const appliesIf = textFrom(first, 16_384);
+  const pack = new NoteTaker(file, notes);
+  pack.keys(value, PACK_KEYS);
+  const appliesIf = first === undefined ? undefined : pack.statement(first, 'has a discovery query that is no text');
   const checks = Object.entries(value['queries']).flatMap(([name, query]) => {
     const check = checkOf(name, query, outer, notes);
     if (check === undefined) return [];
@@ -59,26 +56,23 @@ function plainJson(text: string): string {
 
 function checkOf(name: string, query: unknown, outer: unknown, notes: ImportNote[]): Check | undefined {
   const id = idFrom(name);
-  const sql = isObject(query) ? textFrom(query['query'], 16_384) : undefined;
-  if (!isObject(query) || sql === undefined) {
-    notes.push({ subject: id, message: 'has no query' });
-    return undefined;
-  }
+  const taker = new NoteTaker(id, notes);
+  const sql = taker.statement(isObject(query) ? query['query'] : undefined, 'has no query');
+  if (!isObject(query) || sql === undefined) return undefined;
   const { platforms, rest } = platformsFrom(query['platform'] ?? outer);
-  if (rest.length > 0) notes.push({ subject: id, message: `platform ${rest.join(', ')} is not known here` });
+  if (rest.length > 0) taker.note(`platform ${rest.join(', ')} is not known here`);
   if (platforms.length === 0) return undefined;
-  for (const key of Object.keys(query))
-    if (!KNOWN.has(key)) notes.push({ subject: id, message: `"${lineFrom(key, 40)}" is not taken over` });
-  const description = textFrom(query['description']);
-  const remediation = textFrom(query['value']);
+  taker.keys(query, KNOWN);
+  const description = taker.text(query['description'], 'its description');
+  const remediation = taker.text(query['value'], 'its value');
   return {
     ...{
       id,
-      title: lineFrom(`${name.replaceAll('_', ' ')}: nothing found`),
+      title: taker.title(`${name.replaceAll('_', ' ')}: nothing found`),
       severity: 'medium',
       platforms: [...platforms],
     },
-    ...{ sql: sql.replace(/;\s*$/, ''), row_means: 'fail' },
+    ...{ sql, row_means: 'fail' },
     ...(description === undefined ? {} : { description }),
     ...(remediation === undefined ? {} : { remediation }),
   };

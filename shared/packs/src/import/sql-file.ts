@@ -1,13 +1,8 @@
 import { type Check, SEVERITIES } from '../format/pack-schema.js';
-import {
-  idFrom,
-  type ImportedChecks,
-  type ImportNote,
-  lineFrom,
-  platformsFrom,
-  type SourceFile,
-  textFrom,
-} from './imported.js';
+import { idFrom, type ImportedChecks, type ImportNote, lineFrom, platformsFrom, type SourceFile } from './imported.js';
+import { NoteTaker } from './note-taker.js';
+
+const KNOWN = new Set(['platform', 'platforms', 'severity', 'tags', 'remediation', 'references']);
 
 /**
  * A SELECT with comments above it, as chainguard-dev/osquery-defense-kit has them: the first line says what it finds,
@@ -22,30 +17,25 @@ export function importSqlFile({ name: file, text }: SourceFile): ImportedChecks 
     if (line.trim() !== '' && !line.trimStart().startsWith('--')) break;
     head.push(line.trim().replace(/^--\s?/, ''));
   }
-  const sql = textFrom(lines.slice(head.length).join('\n'), 16_384)?.replace(/;\s*$/, '');
-  if (sql === undefined) return { checks: [], notes: [{ subject: id, message: 'has no statement' }] };
+  const taker = new NoteTaker(id, notes);
+  const sql = taker.statement(lines.slice(head.length).join('\n'), 'has no statement');
+  if (sql === undefined) return { checks: [], notes };
   const { values, prose } = readHead(head);
   const { platforms, rest } = platformsFrom(values.get('platform') ?? values.get('platforms'));
-  if (rest.length > 0) notes.push({ subject: id, message: `platform ${rest.join(', ')} is not known here` });
+  if (rest.length > 0) taker.note(`platform ${rest.join(', ')} is not known here`);
   if (platforms.length === 0) return { checks: [], notes };
   const severity = SEVERITIES.find((one) => one === values.get('severity')?.toLowerCase());
-  for (const key of values.keys())
-    if (!['platform', 'platforms', 'severity', 'tags', 'remediation', 'references'].includes(key))
-      notes.push({ subject: id, message: `"${lineFrom(key, 40)}" is not taken over` });
-  const tags = [
-    ...new Set(
-      (values.get('tags') ?? '')
-        .split(/[\s,]+/)
-        .filter((tag) => tag !== '')
-        .map(idFrom),
-    ),
-  ].slice(0, 20);
-  const urls = [...new Set(prose.join('\n').match(/https?:\/\/[^\s)>"']{4,480}/g) ?? [])].slice(0, 40);
-  const techniques = [...new Set(prose.join('\n').match(/\bT\d{4}(?:\.\d{3})?\b/g) ?? [])].slice(0, 40);
-  const description = textFrom(prose.join('\n'));
-  const remediation = textFrom(values.get('remediation'));
+  if (values.has('severity') && severity === undefined)
+    taker.note(`severity ${lineFrom(values.get('severity') ?? '', 40)} is not known; it is taken as medium`);
+  taker.keys(Object.fromEntries(values), KNOWN);
+  const words = (values.get('tags') ?? '').split(/[\s,]+/).filter((tag) => tag !== '');
+  const tags = taker.list(words.map(idFrom), 'its tags', 20);
+  const urls = taker.references(prose.join('\n').match(/https?:\/\/[^\s)>"']{4,}/g) ?? [], 'url');
+  const techniques = taker.references(prose.join('\n').match(/\bT\d{4}(?:\.\d{3})?\b/g) ?? [], 'mitre');
+  const description = taker.text(prose.join('\n'), 'its description');
+  const remediation = taker.text(values.get('remediation'), 'its remediation');
   const check: Check = {
-    ...{ id, title: lineFrom(prose.find((one) => one.trim() !== '') ?? id), severity: severity ?? 'medium' },
+    ...{ id, title: taker.title(prose.find((one) => one.trim() !== '') ?? id), severity: severity ?? 'medium' },
     ...{ platforms: [...platforms], sql, row_means: 'fail' },
     ...(description === undefined ? {} : { description }),
     ...(tags.length === 0 ? {} : { tags }),

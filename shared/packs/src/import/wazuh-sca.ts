@@ -1,4 +1,4 @@
-import type { Check } from '../format/pack-schema.js';
+import { type Check, PACK_LIMITS } from '../format/pack-schema.js';
 import { readYaml } from '../yaml/read-yaml.js';
 import {
   idFrom,
@@ -7,13 +7,15 @@ import {
   isObject,
   lineFrom,
   type SourceFile,
-  textFrom,
   wordFrom,
 } from './imported.js';
+import { NoteTaker } from './note-taker.js';
 import { translateRule, type TranslatedRule } from './wazuh-rule.js';
 
+type ReferenceKey = keyof NonNullable<Check['references']>;
+
 /** Compliance maps of Wazuh → keys of references. */
-const MAPS: Readonly<Record<string, 'cis' | 'nist' | 'pci' | 'mitre'>> = {
+const MAPS: Readonly<Record<string, ReferenceKey>> = {
   cis: 'cis',
   nist_800_53: 'nist',
   'nist_sp_800-53': 'nist',
@@ -35,22 +37,46 @@ export function importWazuhSca({ name: file, text }: SourceFile): ImportedChecks
   if (!isObject(value) || !Array.isArray(value['checks']))
     return { checks: [], notes: [{ subject: file, message: 'has no "checks"' }] };
   const policy = isObject(value['policy']) ? value['policy'] : {};
+  const notes: ImportNote[] = [];
+  const taker = new NoteTaker(file, notes);
   const context: Context = {
     regex: policy['regex_type'] === 'pcre2' ? 'pcre2' : 'osregex',
     variables: isObject(value['variables']) ? value['variables'] : {},
-    platforms: ['linux'],
-    notes: [],
+    platforms: platformsOf([file, policy, value['requirements']], taker),
+    notes,
   };
+  taker.keys(value, POLICY_KEYS);
   const appliesIf = isObject(value['requirements']) ? conditionOf(value['requirements'], context) : undefined;
-  if (appliesIf?.ok === false) context.notes.push({ subject: 'requirements', message: appliesIf.reason });
-  const checks = value['checks'].filter(isObject).map((one) => checkOf(one, context));
-  const usable = appliesIf?.ok === true ? `SELECT 1 AS applies WHERE ${appliesIf.sql}` : undefined;
+  if (appliesIf?.ok === false) notes.push({ subject: 'requirements', message: appliesIf.reason });
+  const entries = value['checks'].filter(isObject);
+  taker.others(value['checks'], entries, '"checks"');
+  const checks = entries.map((one) => checkOf(one, context));
+  const usable =
+    appliesIf?.ok === true
+      ? new NoteTaker('requirements', notes).statement(`SELECT 1 AS applies WHERE ${appliesIf.sql}`, '')
+      : undefined;
   return {
     checks: checks.map((check) =>
       usable === undefined || check.sql === undefined ? check : { ...check, applies_if: usable },
     ),
-    notes: context.notes,
+    notes,
   };
+}
+
+const POLICY_KEYS = new Set(['policy', 'requirements', 'variables', 'checks']);
+/** Keys of a check that are taken over. */
+const CHECK_KEYS = new Set(
+  'id title description rationale remediation compliance references condition rules'.split(' '),
+);
+
+/** The format does not name the platform; names and requirements of policies do. */
+function platformsOf(words: readonly unknown[], taker: NoteTaker): Check['platforms'] {
+  const text = JSON.stringify(words);
+  if (/mac[ _-]?os|os[ _-]x|darwin|sw_vers|SystemVersion\.plist/i.test(text)) return ['darwin'];
+  if (/windows|[^a-z]win\d|HKEY_|HKLM/i.test(text)) return ['windows'];
+  if (!/linux|unix|debian|ubuntu|centos|red ?hat|rhel|suse|sles|alma|rocky|fedora|amazon|oracle|\/etc\//i.test(text))
+    taker.note('does not say for which platform it is; its checks are taken for Linux');
+  return ['linux'];
 }
 
 interface Context {
@@ -62,26 +88,40 @@ interface Context {
 
 function checkOf(one: Readonly<Record<string, unknown>>, context: Context): Check {
   const id = idFrom(`wazuh-${wordFrom(one['id'] ?? one['title'])}`);
-  const description = textFrom(
+  const taker = new NoteTaker(id, context.notes);
+  taker.keys(one, CHECK_KEYS);
+  const description = taker.text(
     [one['description'], one['rationale']].filter((part) => typeof part === 'string').join('\n\n'),
+    'its description',
   );
-  const remediation = textFrom(one['remediation']);
-  const references = referencesOf(one['compliance'], id, context.notes);
-  const condition = conditionOf(one, context);
+  const remediation = taker.text(one['remediation'], 'its remediation');
+  const references = referencesOf(one, taker);
+  const condition = statementOf(conditionOf(one, context));
   const usesRegistry =
     JSON.stringify(one['rules'] ?? '').includes('r:HKEY') || JSON.stringify(one['rules'] ?? '').includes('r:HKLM');
-  if (!condition.ok) context.notes.push({ subject: id, message: condition.reason });
+  if (!condition.ok) taker.note(condition.reason);
   return {
     id,
-    title: lineFrom(wordFrom(one['title'])) || id,
+    title: taker.title(wordFrom(one['title'])) || id,
     severity: 'medium',
     platforms: usesRegistry ? ['windows'] : context.platforms,
     ...(description === undefined ? {} : { description }),
     ...(condition.ok
-      ? { sql: `SELECT 1 AS passed WHERE ${condition.sql}`, row_means: 'pass' as const }
+      ? { sql: condition.sql, row_means: 'pass' as const }
       : { not_applicable: lineFrom(condition.reason, 500) }),
     ...(remediation === undefined ? {} : { remediation }),
     ...(Object.keys(references).length === 0 ? {} : { references }),
+  };
+}
+
+/** The beginning of a statement would say something else. */
+function statementOf(condition: TranslatedRule): TranslatedRule {
+  if (!condition.ok) return condition;
+  const sql = `SELECT 1 AS passed WHERE ${condition.sql}`;
+  if (sql.length <= PACK_LIMITS.sqlLength) return { ok: true, sql };
+  return {
+    ok: false,
+    reason: `its rules make a statement of ${sql.length} characters, more than ${PACK_LIMITS.sqlLength}`,
   };
 }
 
@@ -112,24 +152,34 @@ function withVariables(rule: string, variables: Readonly<Record<string, unknown>
   return names.reduce((text, name) => text.replaceAll(name, () => String(variables[name])), rule);
 }
 
-function referencesOf(compliance: unknown, subject: string, notes: ImportNote[]): NonNullable<Check['references']> {
-  const found: Record<string, string[]> = {};
-  const entries = Array.isArray(compliance) ? compliance.filter(isObject).flatMap((map) => Object.entries(map)) : [];
+function referencesOf(one: Readonly<Record<string, unknown>>, taker: NoteTaker): NonNullable<Check['references']> {
+  const { compliance, references } = one;
+  const lists: readonly unknown[] = Array.isArray(compliance) ? compliance : [];
+  if (compliance !== undefined && !Array.isArray(compliance)) taker.note('its compliance is no list');
+  const maps = lists.filter(isObject);
+  taker.others(lists, maps, '"compliance"');
+  const found = new Map<ReferenceKey, unknown[]>();
+  const add = (key: ReferenceKey, values: unknown): void => {
+    found.set(key, (found.get(key) ?? []).concat(values));
+  };
   const dropped = new Set<string>();
-  for (const [map, values] of entries) {
+  for (const [map, values] of maps.flatMap((all) => Object.entries(all))) {
     const key = Object.hasOwn(MAPS, map) ? MAPS[map] : undefined;
     if (key === undefined) dropped.add(map);
-    else if (Array.isArray(values)) (found[key] ??= []).push(...values.map((value) => lineFrom(String(value), 200)));
+    else add(key, values);
   }
-  if (dropped.size > 0)
-    notes.push({ subject, message: `the maps ${[...dropped].sort().join(', ')} are not taken over` });
-  const entriesOfKeys = Object.entries(found).map(([key, values]) => [key, [...new Set(values)].slice(0, 40)] as const);
+  if (dropped.size > 0) taker.note(`the maps ${[...dropped].sort().join(', ')} are not taken over`);
+  // Several addresses may stand in one text.
+  if (references !== undefined && references !== null)
+    add(
+      'url',
+      [references]
+        .flat()
+        .flatMap((one): unknown[] => (typeof one === 'string' ? one.split(/\s+/).filter(Boolean) : [one])),
+    );
   return Object.fromEntries(
-    entriesOfKeys
-      .map(
-        ([key, values]) =>
-          [key, key === 'mitre' ? values.filter((one) => /^TA?\d{4}(?:\.\d{3})?$/.test(one)) : values] as const,
-      )
+    [...found]
+      .map(([key, values]) => [key, taker.references(values, key)] as const)
       .filter(([, values]) => values.length > 0),
   );
 }

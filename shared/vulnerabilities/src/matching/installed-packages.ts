@@ -6,7 +6,7 @@ export interface HostSystem {
   readonly platform: string;
   /** Column `version`, such as `12` or `22.04`. */
   readonly version: string;
-  /** Column `version` of `kernel_info`. Without it no kernel package counts, and it is told as not known. */
+  /** Column `version` of `kernel_info`. Without it no kernel package counts; who asks tells that of the endpoint. */
   readonly kernel?: string;
 }
 
@@ -60,7 +60,7 @@ export function debianPackages(rows: Iterable<DebianRow>, host: HostSystem): Ins
   return unique(rows, (row) => {
     const [, name = row.name, version = row.version] = /^(\S+)(?:\s+\(([^)]+)\))?$/.exec(row.source.trim()) ?? [];
     if (!isDebianKernel(row.name)) return { ecosystem, name, version };
-    if (host.kernel === undefined || !row.name.endsWith(`-${host.kernel}`)) return undefined;
+    if (host.kernel === undefined || !row.name.replace(/-unsigned$/, '').endsWith(`-${host.kernel}`)) return undefined;
     // The signed image has a source of its own, whose version is not that of the kernel.
     return { ecosystem, name: name.replace(/^linux-signed(?:-(?:amd64|arm64|i386))?/, 'linux'), version: row.version };
   });

@@ -102,6 +102,8 @@ test('of kernels only the running one counts', () => {
   ];
   const names = debianPackages(rows, DEBIAN).map(({ name, version }) => `${name} ${version}`);
   expect(names).toEqual(['linux 6.1.76-1', 'linux 6.1.90-1']);
+  const unsigned = { name: 'linux-image-6.1.0-18-amd64-unsigned', version: '6.1.76-1', source: 'linux' };
+  expect(debianPackages([unsigned], DEBIAN)).toHaveLength(1);
   const kernels = ['5.14.0', '5.15.0'].map((version) => ({
     ...{ name: 'kernel-core', version, release: '1.el9', epoch: 0, arch: 'x86_64' },
   }));
@@ -185,4 +187,17 @@ test('packages whose name or version has a line break are not taken for each oth
   ];
   const rows = packages.map((one) => ({ ...one, source: '' }));
   expect(debianPackages(rows, DEBIAN)).toMatchObject(packages);
+});
+
+test('what is not of the distribution is not known where its feed does not speak of it', () => {
+  const index = new VulnerabilityIndex();
+  index.add(record('A', [{ introduced: '0' }, { fixed: '2' }]));
+  const answerFor = (name: string, version: string, origin?: 'other' | 'unclear') =>
+    matchPackage(index, { ecosystem: 'Debian:12', name, version, ...(origin === undefined ? {} : { origin }) }).answer;
+  // A package of the distribution that no record names was never vulnerable.
+  expect(answerFor('bash', '1')).toBe('not_vulnerable');
+  expect(answerFor('docker-ce', '1', 'unclear')).toBe('not_known');
+  expect(answerFor('docker.io', '2', 'unclear')).toBe('not_vulnerable');
+  expect(answerFor('docker.io', '2', 'other')).toBe('not_known');
+  expect(answerFor('docker.io', '1', 'other')).toBe('vulnerable');
 });

@@ -7,6 +7,11 @@ export interface InstalledPackage {
   readonly ecosystem: string;
   readonly name: string;
   readonly version: string;
+  /**
+   * `other`: of another vendor than the distribution, so that its feed does not speak of it. `unclear`: nothing shows
+   * that it is the distribution's; then a feed that does not name it may not know it.
+   */
+  readonly origin?: 'other' | 'unclear';
 }
 
 /** What the feed says of a version. What it does not say is `not_known`, never `not_vulnerable`. */
@@ -47,7 +52,7 @@ export function matchPackage(index: VulnerabilityIndex, installed: InstalledPack
 
 function withoutMatch(
   index: VulnerabilityIndex,
-  { ecosystem, version }: InstalledPackage,
+  { ecosystem, name, version, origin }: InstalledPackage,
   unclear: readonly Advisory[],
 ): Pick<PackageVerdict, 'answer' | 'reason'> {
   if (!index.covers(ecosystem)) return unknown(notCovered(index, ecosystem));
@@ -56,6 +61,10 @@ function withoutMatch(
   if (!isVersion) return unknown(`"${version}" is no version of ${ecosystem}`);
   if (unclear.length > 0) return unknown(`the versions of ${unclear.length} records cannot be compared`);
   if (!index.isComplete(ecosystem)) return unknown('the feed could not be read as a whole');
+  // A feed names only what was vulnerable once: of the distribution's own packages, that is an answer.
+  if (origin === 'other') return unknown('it is of another vendor, of whose packages the feed does not speak');
+  if (origin === 'unclear' && index.advisories(ecosystem, name).length === 0)
+    return unknown('nothing shows that it is of the distribution, and the feed does not name it');
   return { answer: 'not_vulnerable' };
 }
 

@@ -92,6 +92,11 @@ export class System {
     return this.#guarded({ guard: linksCount(this.#root), checkpoint });
   }
 
+  /** The same, which tells `warn` what it cannot read: whether that matters may be known later. */
+  telling(warn: CollectRequest['warn']): System {
+    return new System(this.#root, { touch: this.#touch, agentPid: this.#agentPid, warn }, this.#view);
+  }
+
   #guarded(view: View): System {
     const options = { touch: this.#touch, agentPid: this.#agentPid, warn: this.#warn };
     return new System(this.#root, options, view);

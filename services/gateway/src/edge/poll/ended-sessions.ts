@@ -10,7 +10,8 @@ const KEPT_MS = 600_000;
 const MAX_KEPT = 20_000;
 
 /**
- * How poll sessions ended, by the hash of their names, as long as their agents may not know. What is forgotten is answered like a session that nobody knows.
+ * How poll sessions ended, by the hash of their names, as long as their agents may not know. What is forgotten is
+ * answered like a session that nobody knows.
  */
 export class EndedSessions {
   readonly #ends: ExpiringCache<SessionEnd>;
