@@ -23,6 +23,7 @@ describe('parameters of a statement', () => {
     const chunks: Uint8Array[] = [];
     const result = engine.execute(sql, {
       parameters,
+      limits: { ms: 120_000 },
       onColumns: (names) => void (columns = names.length),
       onRows: (chunk) => void chunks.push(chunk),
     });

@@ -35,6 +35,7 @@ describe('executing a statement', () => {
     let columns = 0;
     const chunks: Uint8Array[] = [];
     const result = engine.execute(sql, {
+      limits: { ms: 120_000 },
       onColumns: (names) => {
         columns = names.length;
       },

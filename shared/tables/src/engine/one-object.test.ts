@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { decodeRows, DEFAULT_BUDGET, type SqlValue } from '@muster/protocol';
+import { decodeRows, type SqlValue } from '@muster/protocol';
 import { type CollectRequest, lazy, type TableRow, TableUnavailable } from './collect.js';
 import { FIXTURE_TABLES, FixtureProvider } from './engine-fixture.js';
 import { createSqlEngine, type ExecuteResult, type SqlEngine } from './sql-engine.js';
@@ -17,7 +17,7 @@ function run(sql: string): { result: ExecuteResult; rows: SqlValue[][] } {
   const chunks: Uint8Array[] = [];
   const result = engine.execute(sql, {
     // Of bytes and rows, and not of how busy the machine is.
-    limits: { ...DEFAULT_BUDGET, ms: 120_000 },
+    limits: { ms: 120_000 },
     onColumns: (names) => void (columns = names.length),
     onRows: (chunk) => void chunks.push(chunk),
   });

@@ -173,11 +173,13 @@ test('a hundred thousand statements of one package are no more work than one', (
       until: '2026-12-31T00:00:00Z',
     });
   const installed = { ecosystem: 'Debian:12', name: 'docker.io', version: '1' };
-  const startedMs = performance.now();
+  // Processor time: the machine may be busy.
+  const before = process.cpuUsage();
   let found = 0;
   for (let i = 0; i < 100_000; i += 1) if (statements.find(`CVE-2026-${i}`, installed) !== undefined) found += 1;
   expect(found).toBe(100_000);
-  expect(performance.now() - startedMs).toBeLessThan(10_000);
+  const { user, system } = process.cpuUsage(before);
+  expect((user + system) / 1_000).toBeLessThan(10_000);
 });
 
 test('packages whose name or version has a line break are not taken for each other', () => {
