@@ -83,7 +83,7 @@ describe('waiting for the end', () => {
 
   test('is over when the time is, with what there is by then', async () => {
     const { status, body } = await ask('/v1/queries?wait=50ms', {});
-    expect([status, body.state, body.results]).toEqual([201, 'running', { rows: [], failures: [] }]);
+    expect([status, body.state, body.results]).toEqual([201, 'running', { rows: [], failures: [], warnings: [] }]);
     expect((await ask('/v1/queries', {})).body.results).toBeUndefined();
     expect((await ask('/v1/queries?wait=1d', {})).body.code).toBe('bad_timeout');
   });
@@ -94,7 +94,7 @@ describe('waiting for the end', () => {
     await tellRows(record, 1, ['sshd', 22]);
     await api.service.emit(record, { t: 'reduced', columns: ['n'], rows: [[1]], truncated: false });
     await api.service.end(record);
-    expect((await answer).body.results).toEqual({ rows: [{ row: { n: 1 } }], failures: [] });
+    expect((await answer).body.results).toEqual({ rows: [{ row: { n: 1 } }], failures: [], warnings: [] });
   });
 });
 

@@ -46,7 +46,9 @@ describe('tables on this machine', () => {
   });
 
   it.each(CATALOGUED.map((table) => table.name))('answers SELECT * from %s', (table) => {
-    expect(tables.query(everything(table)).result).toMatchObject({ ok: true });
+    // Events are recorded by the running agent alone: without it they are refused, and not empty.
+    const expected = /^(?:process|socket)_events$/.test(table) ? { ok: false, code: 'unavailable' } : { ok: true };
+    expect(tables.query(everything(table)).result).toMatchObject(expected);
   });
 
   it('works without privileges', () => {
