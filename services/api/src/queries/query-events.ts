@@ -2,7 +2,7 @@ import type { StreamStore } from '@muster/bus';
 import { AppError } from '@muster/protocol';
 import { decodeQueryRecord, STREAM_SUBJECTS, STREAMS, type QueryRecord, type ResultEvent } from '@muster/records';
 import { isBeginning, isStillKept } from '@muster/service-base';
-import type { Clock } from '@muster/runtime';
+import { sleep, type Clock } from '@muster/runtime';
 import { TimedReader } from '../http/timed-reader.js';
 
 /** The next item of an event stream. `idle`: no event, a heartbeat may be due. */
@@ -29,6 +29,8 @@ const STREAM_HEARTBEAT_MS = 2_500;
 const SETTLING_MS = 60_000;
 /** By then the events of an ended query are there, unless they were deleted. */
 const LATE_MS = 5_000;
+/** A broker that lives has answered a look by then. */
+const LOOK_WAIT_MS = 1_000;
 /** How often the viewer of a running query asks whether there is anything left. Viewers are many. */
 const LOOK_EVERY_MS = 15_000;
 
@@ -48,22 +50,29 @@ export async function* queryEvents(record: QueryRecord, options: QueryEventsOpti
   // The end is written to two streams: the record of an ended query may be ahead of its last events.
   const follow = record.state === 'running' || clock.now() - (record.endedAtMs ?? 0) < SETTLING_MS;
   const reading = new AbortController();
+  const untilEnd = AbortSignal.any([signal, reading.signal]);
   const entries = streams.read(STREAMS.results.name, {
     subject,
     fromSeq: options.afterSeq + 1,
     follow,
     batch: BATCH,
     heartbeatMs: STREAM_HEARTBEAT_MS,
-    signal: AbortSignal.any([signal, reading.signal]),
+    signal: untilEnd,
   });
   const reader = new TimedReader(entries, clock);
-  const whole = new WholeCheck(record, options);
+  const whole = new WholeCheck(record, { streams, afterSeq: options.afterSeq, signal: untilEnd });
+  const idleLook = new IdleLook(clock);
   // An ended query is looked at each time: its viewer waits for nothing else.
   let lookedMs = Number.NEGATIVE_INFINITY;
   const isDue = (): boolean => {
     if (record.state === 'running' && clock.monotonic() - lookedMs < LOOK_EVERY_MS) return false;
     lookedMs = clock.monotonic();
     return true;
+  };
+  const isMissing = async (): Promise<Missing | undefined> => {
+    const isAfterEnd = place === 'ahead' && (await placeOf(record, options)) === 'after_end';
+    if (isAfterEnd || (isDue() && (await areDeleted(record, options)))) return 'all';
+    return (await whole.isOvertaken()) ? 'some' : undefined;
   };
   try {
     for (;;) {
@@ -87,12 +96,12 @@ export async function* queryEvents(record: QueryRecord, options: QueryEventsOpti
         if (event.t === 'ended') return;
         continue;
       }
-      const isAfterEnd = place === 'ahead' && (await placeOf(record, options)) === 'after_end';
-      if (isAfterEnd || (isDue() && (await areDeleted(record, options)))) {
+      const missing = await idleLook.find(isMissing);
+      if (missing === 'all') {
         yield { kind: 'synthesized_end', record: await endOfExpiredResults(record, options) };
         return;
       }
-      if (whole.isUnproven && (await whole.isOvertaken())) {
+      if (missing === 'some') {
         const newest = record.state === 'running' ? await options.readRecord() : record;
         if (newest === undefined || newest.state === 'running') throw expired(record);
         yield { kind: 'synthesized_end', record: newest };
@@ -122,6 +131,8 @@ async function placeOf(
   return last.seq === afterSeq ? 'inside' : 'ahead';
 }
 
+type WholeCheckOptions = Pick<QueryEventsOptions, 'streams' | 'afterSeq' | 'signal'>;
+
 /**
  * Whether a viewer has all events of a query, who began with the first one. They go oldest first, by age, by size and
  * where results are deleted, also while they are read: an event that is still kept when later ones were read proves
@@ -129,12 +140,13 @@ async function placeOf(
  */
 class WholeCheck {
   readonly #record: QueryRecord;
-  readonly #options: QueryEventsOptions;
-  /** The first event that was read since the last proof. */
+  readonly #options: WholeCheckOptions;
+  /** The first event that was read since the last proof, and since the stream was asked for one. */
   #unproven: number | undefined;
+  #sinceAsked: number | undefined;
   #hasBegun: boolean;
 
-  constructor(record: QueryRecord, options: QueryEventsOptions) {
+  constructor(record: QueryRecord, options: WholeCheckOptions) {
     this.#record = record;
     this.#options = options;
     this.#hasBegun = options.afterSeq > 0;
@@ -148,19 +160,52 @@ class WholeCheck {
 
   read(seq: number): void {
     this.#unproven ??= seq;
-  }
-
-  get isUnproven(): boolean {
-    return this.#unproven !== undefined;
+    this.#sinceAsked ??= seq;
   }
 
   /** Asks the stream, where something was read since the last time. `seq` is the event that was read last, if it is not counted yet. */
   async isOvertaken(seq = this.#unproven): Promise<boolean> {
     const first = this.#unproven ?? seq;
     if (first === undefined) return false;
-    this.#unproven = undefined;
+    this.#sinceAsked = undefined;
     const { streams, signal } = this.#options;
-    return !(await isStillKept(streams, this.#record, { seq: first, signal }));
+    const isKept = await isStillKept(streams, this.#record, { seq: first, signal });
+    this.#unproven = this.#sinceAsked;
+    return !isKept;
+  }
+}
+
+/** What a viewer without news cannot get any more: all events, or some before those that it has read. */
+type Missing = 'all' | 'some';
+
+/**
+ * Looks at what is kept while no event comes. A broker that does not answer holds nobody up: the look goes on beside
+ * the heartbeats, one at a time, and one that fails is repeated.
+ */
+class IdleLook {
+  readonly #clock: Clock;
+  #found: Missing | undefined;
+  #isLooking = false;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  async find(look: () => Promise<Missing | undefined>): Promise<Missing | undefined> {
+    if (this.#isLooking) return this.#found;
+    this.#isLooking = true;
+    const waited = new AbortController();
+    const done = look()
+      .then(
+        (found) => void (this.#found = found),
+        () => undefined,
+      )
+      .finally(() => {
+        this.#isLooking = false;
+        waited.abort();
+      });
+    await Promise.race([done, sleep(this.#clock, LOOK_WAIT_MS, waited.signal)]);
+    return this.#found;
   }
 }
 
