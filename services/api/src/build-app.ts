@@ -119,7 +119,7 @@ export function buildApp(options: AppOptions): Api {
     openStreams,
     ...upstream,
   });
-  const peers = new PeerClocks({ bus: options.broker.bus, clock, self: '', kinds: ['gateway', 'command'] });
+  const peers = new PeerClocks({ bus: options.broker.bus, clock, self: '', kinds: ['query', 'command', 'posture'] });
   const steady = new SteadyClock({ clock, peers, logger });
   const retention = new IdentityRetention({
     ...{ directory, streams, presence, audit, clock: steady, logger },

@@ -62,7 +62,7 @@ export function createCommandService(deps: CommandServiceDeps): CommandService {
   const { broker, registry, logger, tracer, keys, seal, config, fallbackPolicy = OPEN_POLICY } = deps;
   const { bus, streams } = broker;
   const instance = newCommandServiceId();
-  const peers = new PeerClocks({ bus, clock: deps.clock, self: instance, kinds: ['gateway', 'command'] });
+  const peers = new PeerClocks({ bus, clock: deps.clock, self: instance, kinds: ['query', 'command', 'posture'] });
   const clock = new SteadyClock({
     ...{ clock: deps.clock, peers, logger },
     onSet: (byMs) => reconciler.timeSet(byMs),

@@ -100,6 +100,8 @@ export const BROKER_RIGHTS: Readonly<Record<BrokerUser, BrokerRights>> = {
         any(SUBJECTS.commandServiceReports),
       ],
       ...[SUBJECTS.commandPresence, SUBJECTS.commandHeartbeats, SUBJECTS.gatewayHeartbeats, readers, readerPulls],
+      // What their clocks say.
+      ...[SUBJECTS.coordinatorHeartbeats, SUBJECTS.postureHeartbeats],
     ],
     answers: ['api', 'gateway'],
     appends: [any(STREAM_SUBJECTS.command), any(STREAM_SUBJECTS.audit)],

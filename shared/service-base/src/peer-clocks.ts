@@ -7,9 +7,11 @@ interface Heard {
   readonly offsetMs: number;
 }
 
-/** Whose heartbeats say what their clocks say, and under which name. */
+/**
+ * Whose heartbeats say what their clocks say, and under which name. Gateways are not asked: one that was taken over
+ * could speak under many names.
+ */
 const PEERS = {
-  gateway: { subject: SUBJECTS.gatewayHeartbeats, kind: 'gateway_beat', id: 'gateway' },
   query: { subject: SUBJECTS.coordinatorHeartbeats, kind: 'owner_beat', id: 'owner' },
   command: { subject: SUBJECTS.commandHeartbeats, kind: 'command_beat', id: 'instance' },
   posture: { subject: SUBJECTS.postureHeartbeats, kind: 'posture_beat', id: 'instance' },

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { MemoryBroker } from '@muster/bus/memory';
-import { encodeBusMessage, SUBJECTS, type CoordinatorHeartbeat, type GatewayHeartbeat } from '@muster/messages';
-import type { CoordinatorId, GatewayId } from '@muster/protocol';
+import { encodeBusMessage, SUBJECTS, type CommandServiceHeartbeat, type CoordinatorHeartbeat } from '@muster/messages';
+import type { CommandServiceId, CoordinatorId } from '@muster/protocol';
 import { silentLogger } from '@muster/runtime';
 import { FakeClock } from '@muster/runtime/testing';
 import { PeerClocks } from './peer-clocks.js';
@@ -32,7 +32,7 @@ afterEach(() => {
 
 async function open(): Promise<void> {
   const { bus } = broker.connect();
-  peers = new PeerClocks({ bus, clock: machine, self: 'self', kinds: ['gateway', 'query', 'command'] });
+  peers = new PeerClocks({ bus, clock: machine, self: 'self', kinds: ['query', 'command'] });
   clock = new SteadyClock({ clock: machine, peers, logger: silentLogger, onSet: (byMs) => void sets.push(byMs) });
   peers.start();
   clock.start();
@@ -48,9 +48,13 @@ async function pass(ms: number): Promise<void> {
     for (const [i, { aheadMs, lateMs = 0, beats }] of others.entries()) {
       if (!beats) continue;
       const nowMs = trueMs() + aheadMs - lateMs;
-      const gateway: Partial<GatewayHeartbeat> = { t: 'gateway_beat', gateway: `gw-${i}` as GatewayId, nowMs };
+      const command: Partial<CommandServiceHeartbeat> = {
+        t: 'command_beat',
+        instance: `c-${i}` as CommandServiceId,
+        nowMs,
+      };
       const coordinator: Partial<CoordinatorHeartbeat> = { t: 'owner_beat', owner: `q-${i}` as CoordinatorId, nowMs };
-      if (i % 2 === 0) bus.publish(SUBJECTS.gatewayHeartbeats, encodeBusMessage(gateway as GatewayHeartbeat));
+      if (i % 2 === 0) bus.publish(SUBJECTS.commandHeartbeats, encodeBusMessage(command as CommandServiceHeartbeat));
       else bus.publish(SUBJECTS.coordinatorHeartbeats, encodeBusMessage(coordinator as CoordinatorHeartbeat));
     }
     await machine.advanceAsync(Math.min(1_000, ms - passed));

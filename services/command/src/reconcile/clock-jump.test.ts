@@ -1,6 +1,6 @@
 import { afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals';
-import { encodeBusMessage, SUBJECTS, type GatewayHeartbeat } from '@muster/messages';
-import type { CommandId, GatewayId } from '@muster/protocol';
+import { encodeBusMessage, SUBJECTS, type CoordinatorHeartbeat } from '@muster/messages';
+import type { CommandId, CoordinatorId } from '@muster/protocol';
 import type { Timer } from '@muster/runtime';
 import { CommandHarness, makeTestKeys, type TestKeys } from '../testing/command-harness.js';
 import type { FakeAgent } from '../testing/fake-agent.js';
@@ -20,9 +20,9 @@ beforeEach(async () => {
   const { bus } = harness.broker.connect();
   // Two other processes, whose clocks are right.
   beating = harness.clock.setInterval(() => {
-    for (const gateway of ['gw-7', 'gw-8'] as GatewayId[]) {
-      const beat: Partial<GatewayHeartbeat> = { t: 'gateway_beat', gateway, nowMs: harness.clock.now() };
-      bus.publish(SUBJECTS.gatewayHeartbeats, encodeBusMessage(beat as GatewayHeartbeat));
+    for (const owner of ['q-7', 'q-8'] as CoordinatorId[]) {
+      const beat: Partial<CoordinatorHeartbeat> = { t: 'owner_beat', owner, nowMs: harness.clock.now() };
+      bus.publish(SUBJECTS.coordinatorHeartbeats, encodeBusMessage(beat as CoordinatorHeartbeat));
     }
   }, 1_000);
 });
