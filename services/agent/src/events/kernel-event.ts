@@ -1,5 +1,5 @@
 import { textOfBytes } from '@muster/protocol';
-import type { EventKind } from './contract/recorded-events.js';
+import type { EventKind, StateChange } from './contract/recorded-events.js';
 import type { EventField, EventFormat } from './trace-format.js';
 
 /** What the kernel told. Times are nanoseconds since the machine started, those in which it slept included. */
@@ -7,23 +7,14 @@ export type KernelEvent =
   | { readonly kind: 'exec'; readonly atNs: number; readonly pid: number; readonly path: string }
   /** A thread ended. That of a process's own id is its main thread. */
   | { readonly kind: 'exit'; readonly atNs: number; readonly thread: number }
-  | {
+  | (StateChange & {
       readonly kind: 'state';
       readonly atNs: number;
       /** The thread that the processor was running: the caller, or just anybody whom a packet interrupted. */
       readonly thread: number;
       /** The kernel's address of the socket: names it until it is freed. */
       readonly socket: string;
-      readonly from: number;
-      readonly to: number;
-      readonly family: number;
-      readonly protocol: number;
-      readonly localPort: number;
-      readonly remotePort: number;
-      /** In hex, 4 or 16 bytes. */
-      readonly local: string;
-      readonly remote: string;
-    };
+    });
 
 /** An event of the kernel that can be switched on by itself. */
 export interface TracePoint {

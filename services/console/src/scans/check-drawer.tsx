@@ -30,7 +30,6 @@ type Verdict = ScanEndpointJson['outcome'];
 export function CheckDrawer({ scan, check, onClose }: { scan: ScanJson; check: ScannedCheck; onClose: () => void }) {
   const [isMending, setMending] = useState(false);
   const [accepting, setAccepting] = useState<string>();
-  const [shown, setShown] = useState<Verdict>();
   const can = useCan();
   const navigate = useNavigate();
   const { pack } = check;
@@ -48,48 +47,14 @@ export function CheckDrawer({ scan, check, onClose }: { scan: ScanJson; check: S
     );
   return (
     <Panel kind="drawer" title={<VisibleText text={check.title} max={200} />} onClose={onClose}>
-      <div className={styles['facts']}>
-        <Severity severity={check.severity} />
-        <code>{check.id}</code>
-        {pack !== undefined && <span className={styles['soft']}>{pack.platforms.join(', ')}</span>}
-        {check.change === 'fails' && <b>fails now, and did not before</b>}
-        {check.change === 'spreads' && <b>fails on more endpoints than before</b>}
-        {check.change === 'mended' && <b>mended since the scan before</b>}
-      </div>
+      <CheckFacts check={check} />
       {pack?.description !== undefined && (
         <p>
           <VisibleText text={pack.description} max={4_000} />
         </p>
       )}
       <OutcomeBar counts={check} />
-      <div className={styles['counts']}>
-        {OUTCOMES.filter(({ key }) => check[key] > 0).map(({ key, label, tone }) =>
-          key === 'uncounted' ? (
-            <span key={key}>
-              <i data-tone={tone} aria-hidden="true" /> <b>{whole(check[key])}</b> {label}
-            </span>
-          ) : (
-            <Button
-              key={key}
-              small
-              aria-expanded={shown === key}
-              onPress={() => setShown(shown === key ? undefined : key)}
-            >
-              <i data-tone={tone} aria-hidden="true" /> <b>{whole(check[key])}</b> {label}
-            </Button>
-          ),
-        )}
-        {check.excepted > 0 && <span>{whole(check.excepted)} of those that fail may, by exceptions</span>}
-      </div>
-      {shown !== undefined && (
-        <ScanEndpoints
-          key={shown}
-          scan={scan}
-          check={check.id}
-          outcome={shown}
-          label={OUTCOMES.find(({ key }) => key === shown)?.label ?? shown}
-        />
-      )}
+      <Outcomes scan={scan} check={check} />
       {pack?.remediation !== undefined && (
         <div className={styles['mend']}>
           <b>To mend it</b>
@@ -123,6 +88,57 @@ export function CheckDrawer({ scan, check, onClose }: { scan: ScanJson; check: S
       />
       {pack?.references !== undefined && <References references={pack.references} />}
     </Panel>
+  );
+}
+
+function CheckFacts({ check }: { check: ScannedCheck }) {
+  const { change, pack } = check;
+  return (
+    <div className={styles['facts']}>
+      <Severity severity={check.severity} />
+      <code>{check.id}</code>
+      {pack !== undefined && <span className={styles['soft']}>{pack.platforms.join(', ')}</span>}
+      {change === 'fails' && <b>fails now, and did not before</b>}
+      {change === 'spreads' && <b>fails on more endpoints than before</b>}
+      {change === 'mended' && <b>mended since the scan before</b>}
+    </div>
+  );
+}
+
+/** How many endpoints have each outcome; one that is opened lists them. */
+function Outcomes({ scan, check }: { scan: ScanJson; check: ScannedCheck }) {
+  const [shown, setShown] = useState<Verdict>();
+  return (
+    <>
+      <div className={styles['counts']}>
+        {OUTCOMES.filter(({ key }) => check[key] > 0).map(({ key, label, tone }) =>
+          key === 'uncounted' ? (
+            <span key={key}>
+              <i data-tone={tone} aria-hidden="true" /> <b>{whole(check[key])}</b> {label}
+            </span>
+          ) : (
+            <Button
+              key={key}
+              small
+              aria-expanded={shown === key}
+              onPress={() => setShown(shown === key ? undefined : key)}
+            >
+              <i data-tone={tone} aria-hidden="true" /> <b>{whole(check[key])}</b> {label}
+            </Button>
+          ),
+        )}
+        {check.excepted > 0 && <span>{whole(check.excepted)} of those that fail may, by exceptions</span>}
+      </div>
+      {shown !== undefined && (
+        <ScanEndpoints
+          key={shown}
+          scan={scan}
+          check={check.id}
+          outcome={shown}
+          label={OUTCOMES.find(({ key }) => key === shown)?.label ?? shown}
+        />
+      )}
+    </>
   );
 }
 

@@ -43,18 +43,23 @@ export interface SeenProcess {
 
 export type SocketAction = 'connect' | 'accept' | 'listen' | 'close';
 
-export interface SocketChange {
-  readonly action: SocketAction;
-  /** The thread that called the kernel; absent where it was nobody's call. */
-  readonly thread?: number;
+/** A TCP connection went from one state of the kernel to another. */
+export interface StateChange {
   readonly from: number;
   readonly to: number;
   readonly family: number;
   readonly protocol: number;
   readonly localPort: number;
   readonly remotePort: number;
+  /** In hex, 4 or 16 bytes. */
   readonly local: string;
   readonly remote: string;
+}
+
+export interface SocketChange extends StateChange {
+  readonly action: SocketAction;
+  /** The thread that called the kernel; absent where it was nobody's call. */
+  readonly thread?: number;
 }
 
 /** Events that happened and are not in the records. */
