@@ -100,7 +100,8 @@ beforeAll(async () => {
   await tellRedis(harness.brokers.redis.url, 'CONFIG SET maxmemory 1gb');
   const feed = join(folder, 'feed.json');
   await writeFile(feed, JSON.stringify(ADVISORY));
-  expect(await muster(harness, ['feed', 'import', feed, '--name', 'debian'])).toMatchObject({ code: 0 });
+  const imported = await muster(harness, ['feed', 'import', feed, '--name', 'debian']);
+  if (imported.code !== 0) throw new Error(`the feed was not imported: ${imported.stderr}`);
   prometheus = await FastPrometheus.start({ folder, targets: scrapeTargets(harness.stack), port });
   load = underLoad();
 });

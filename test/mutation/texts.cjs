@@ -1,6 +1,6 @@
 /**
- * Leaves out what no test should pin down: what a logger writes, the help of metrics, the messages of errors that only developers see. A plug-in of the
- * mutation tester.
+ * Leaves out what no test should pin down: what a logger writes, the help of metrics, the messages of errors that only
+ * developers see. A plug-in of the mutation tester.
  */
 const { declareValuePlugin, PluginKind } = require('@stryker-mutator/api/plugin');
 
