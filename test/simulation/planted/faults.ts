@@ -162,7 +162,7 @@ export const PLANTED: readonly PlantedFault[] = [
       },
       {
         file: 'services/api/dist/http/idempotency.js',
-        is: "await this.#keep(subject, call.onceBy === 'query_id' ? { ...free, queryId } : free, seq);",
+        is: "await this.#keep(subject, call.onceBy === 'query_id' ? { ...free, queryId } : free, seq, call.ends);",
         was: '',
       },
     ],

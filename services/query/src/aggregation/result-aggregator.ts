@@ -1,7 +1,7 @@
 import type { GatewayUpdate, PartialUpdate, TargetedUpdate } from '@muster/messages';
 import { countRows, type GatewayId, type Ledger } from '@muster/protocol';
 import { forEachAnswer, readAnswerBlock, type ResultForm, type Working } from '@muster/records';
-import { QueryLedger } from '../ledger/query-ledger.js';
+import { QueryLedger, type Reason } from '../ledger/query-ledger.js';
 import { checkUpdate } from './check-update.js';
 import { EnrollableNumbers } from './enrollable-numbers.js';
 import { UpdateSequencer } from './update-sequencer.js';
@@ -199,10 +199,10 @@ export class ResultAggregator {
     return state !== undefined && state.hasTargeted && !state.dead;
   }
 
-  /** Endpoints of gateways that do not say whom they ask: those that are known. */
-  addLost({ nums, isComplete }: { readonly nums: readonly number[]; readonly isComplete: boolean }): void {
+  /** Endpoints of gateways that do not say whom they ask: those that are known. Without `why` they are unreachable. */
+  addLost({ nums, isComplete }: { readonly nums: readonly number[]; readonly isComplete: boolean }, why?: Reason): void {
     this.#lostUnknown = !isComplete;
-    this.ledger.lost(nums);
+    this.ledger.lost(nums, why);
   }
 
   #gateway(id: GatewayId): GatewayState {

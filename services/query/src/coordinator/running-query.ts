@@ -14,7 +14,8 @@ import type { Clock, Logger, Span, SpanAttributes, Timer } from '@muster/runtime
 import type { StoredQuery } from '@muster/service-base';
 import type { QueryRecordStore } from '../results/query-record-store.js';
 import type { ResultWriter, ResultWriterOptions, WriteResult } from '../results/result-writer.js';
-import type { FailureSign, GatewayFailureDetector } from '../liveness/gateway-failure-detector.js';
+import { SILENCE_MS, type FailureSign, type GatewayFailureDetector } from '../liveness/gateway-failure-detector.js';
+import type { Reason } from '../ledger/query-ledger.js';
 import { ENDINGS, type Ending, type EndingKind } from './endings.js';
 import { countRefused, type CoordinatorMetrics } from './coordinator-metrics.js';
 import { FlushScheduler } from './flush-scheduler.js';
@@ -268,7 +269,7 @@ export class RunningQuery {
     const { reduce, metrics, logger } = this.#deps;
     this.#survey.isDue ||= !this.#aggregator.initialUpdatesIn;
     // A service that stops has no time to look for them.
-    if (ending.state !== 'interrupted') await this.#survey.findLost();
+    if (ending.state !== 'interrupted') await this.#survey.findLost(this.#reasonOfUnheard(ending));
     const offline = this.#survey.countOffline();
     this.#scheduler.finish();
     await this.#writer.idle();
@@ -284,6 +285,12 @@ export class RunningQuery {
     // Viewers follow the result stream. A record that is left as running is corrected by the orphan reaper of any query service.
     if (stored.kind !== 'stored') logger.error('last record was not stored', { query: record.id, result: stored.kind });
     this.#close(record);
+  }
+
+  /** A gateway that was asked so short a time ago is not silent: the query has ended first. */
+  #reasonOfUnheard({ code, message }: Ending): Reason | undefined {
+    const waitedMs = this.#deps.clock.monotonic() - this.#startedMs;
+    return waitedMs < SILENCE_MS ? ['timed_out', code, message] : undefined;
   }
 
   get #open(): boolean {

@@ -1,4 +1,5 @@
 import type { ResultAggregator } from '../aggregation/result-aggregator.js';
+import type { Reason } from '../ledger/query-ledger.js';
 import type { AskedEndpoints, LostEndpoints } from './find-lost.js';
 
 export interface ScopeSurveyDeps {
@@ -27,11 +28,11 @@ export class ScopeSurvey {
     return this.#offline !== undefined;
   }
 
-  /** Looks for lost endpoints where that is due, and puts them into the ledger. Resolves when that is done. */
-  async findLost(): Promise<void> {
+  /** Looks for lost endpoints where that is due, and puts them into the ledger. Resolves when that is done. Without `why` they are unreachable. */
+  async findLost(why?: Reason): Promise<void> {
     if (this.isDue) {
       this.isDue = false;
-      this.#finding = this.#findAfter(this.#finding);
+      this.#finding = this.#findAfter(this.#finding, why);
     }
     await this.#finding;
   }
@@ -45,7 +46,7 @@ export class ScopeSurvey {
     return this.#offline.count;
   }
 
-  async #findAfter(earlier: Promise<void> | undefined): Promise<void> {
+  async #findAfter(earlier: Promise<void> | undefined, why: Reason | undefined): Promise<void> {
     await earlier;
     const aggregator = this.#aggregator;
     const lost = await this.#deps.findLost({
@@ -53,6 +54,6 @@ export class ScopeSurvey {
       has: (num) => aggregator.ledger.has(num),
       speaks: (gateway) => aggregator.speaks(gateway),
     });
-    aggregator.addLost(lost);
+    aggregator.addLost(lost, why);
   }
 }

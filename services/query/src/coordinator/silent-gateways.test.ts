@@ -170,6 +170,25 @@ describe('a running query', () => {
     expect(await harness.ended(record)).toMatchObject({ ledger: { targeted: 3, answered: 1, unreachable: 2 } });
   });
 
+  test('a gateway that had no time to speak before the query was cancelled is not silent', async () => {
+    const [a, b] = [harness.gateway('gw-a', [1, 2]), harness.gateway('gw-b', [3])];
+    harness.lost = [1, 2].map((num) => ({ num, at: 'gw-a' }));
+    harness.freeze(a);
+    const record = await harness.launch();
+    b.answer(3);
+    await harness.settle();
+    harness.coordinator.get(record.id)?.end('cancelled');
+    await harness.settle();
+    expect(await harness.ended(record)).toMatchObject({
+      state: 'cancelled',
+      ledger: { targeted: 3, answered: 1, unreachable: 0, timed_out: 2 },
+    });
+    expect(of(await harness.events(record), 'failures').flatMap((event) => event.failures)).toEqual([
+      [1, 'timed_out', 'cancelled', expect.any(String)],
+      [2, 'timed_out', 'cancelled', expect.any(String)],
+    ]);
+  });
+
   test('says so when nobody can tell whom a lost gateway held', async () => {
     const gateway = harness.gateway('gw-a', [1]);
     harness.lost = undefined;

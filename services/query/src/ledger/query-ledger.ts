@@ -42,6 +42,9 @@ export interface PollSessions {
   readonly dueMs: number;
 }
 
+/** Why an endpoint has no answer: its outcome, a code and a message. */
+export type Reason = readonly [Outcome, string, string];
+
 const LOST_CODE = 'gateway_lost';
 const NO_ROWS = new Uint8Array(0);
 const answeredOrEmpty = (hasRows: boolean): number => (hasRows ? ANSWERED : EMPTY);
@@ -280,8 +283,7 @@ export class QueryLedger {
   }
 
   /** These endpoints were live until a moment ago, and nobody has said whether they were asked. They may still join. */
-  lost(nums: readonly number[]): void {
-    const why = ['unreachable', LOST_CODE, 'its gateway does not answer'] as const;
+  lost(nums: readonly number[], why: Reason = ['unreachable', LOST_CODE, 'its gateway does not answer']): void {
     for (const num of nums) if (!this.has(num)) this.#settleFailed(num, undefined, BETWEEN, [num, ...why]);
   }
 
@@ -387,7 +389,7 @@ export class QueryLedger {
     this.failures.failed(failure);
   }
 
-  #settleWaiting(gateway: number, [outcome, code, message]: [Outcome, string, string]): number {
+  #settleWaiting(gateway: number, [outcome, code, message]: Reason): number {
     if (this.#endpoints.waitingAt(gateway) === 0) return 0;
     let settled = 0;
     this.#endpoints.forEach((num, entry) => {

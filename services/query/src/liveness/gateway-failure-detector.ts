@@ -54,7 +54,7 @@ interface Known {
 }
 
 /** Gateways send at least one update a second for each running query; after this much silence they are pinged. */
-const SILENCE_MS = 1_500;
+export const SILENCE_MS = 1_500;
 const PING_TIMEOUT_MS = 1_000;
 /** The length of a lease: after that a gateway that stood still has fenced itself. Ten of its heartbeats are missing. */
 const DEAD_SILENCE_MS = 15_000;
