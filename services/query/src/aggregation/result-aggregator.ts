@@ -200,7 +200,10 @@ export class ResultAggregator {
   }
 
   /** Endpoints of gateways that do not say whom they ask: those that are known. Without `why` they are unreachable. */
-  addLost({ nums, isComplete }: { readonly nums: readonly number[]; readonly isComplete: boolean }, why?: Reason): void {
+  addLost(
+    { nums, isComplete }: { readonly nums: readonly number[]; readonly isComplete: boolean },
+    why?: Reason,
+  ): void {
     this.#lostUnknown = !isComplete;
     this.ledger.lost(nums, why);
   }
