@@ -106,6 +106,7 @@ function toPackage(name: string, version: string, fields: ReadonlyMap<string, st
     status: fields.get(FIELDS.status) ?? '',
     maintainer: fields.get(FIELDS.maintainer) ?? '',
     section: fields.get(FIELDS.section) ?? '',
-    priority: fields.get(FIELDS.priority) ?? '',
+    // As libdpkg has it, and osquery by it.
+    priority: fields.get(FIELDS.priority) ?? 'unknown',
   };
 }
