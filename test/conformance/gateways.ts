@@ -2,15 +2,14 @@ import { randomBytes } from 'node:crypto';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { AgentTokenIssuer, generateAgentKeys, generateSigningJwks, signHelloProof } from '@muster/identity';
-import { ensureCertificates } from '@muster/local';
+import { ensureCertificates, mainOf } from '@muster/local';
 import { decodeBody, encodeBody, encodeFrame, FRAME, frameBody, type OrgId } from '@muster/protocol';
 import { startBrokers, TestProcess, type TestBrokers } from '@muster/testkit';
 import { frame, OP } from './frames.js';
 import { RawClient, type Wire } from './raw-client.js';
 
-const MAIN = fileURLToPath(new URL('../../../services/gateway/dist/main.js', import.meta.url));
+const MAIN = mainOf('gateway');
 const ORG = 'acme' as OrgId;
 
 export type TransportName = 'uws' | 'ws';

@@ -4,8 +4,8 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { mainOf } from '@muster/local';
 import { ensureBinary, freePort, startNats, type NatsHandle } from '@muster/local/brokers';
 import { silentLogger } from '@muster/runtime';
 import { eventually } from '@muster/runtime/testing';
@@ -47,7 +47,7 @@ async function start(kind: ServiceKind, env: Readonly<Record<string, string>>): 
   const secret = (name: string): string => join(harness.stack.folder, 'keys', name);
   const healthPort = await freePort();
   const process = new TestProcess({
-    main: fileURLToPath(new URL(`../../../services/${kind}/dist/main.js`, import.meta.url)),
+    main: mainOf(kind),
     env: {
       ...{ MUSTER_HEALTH_HOST: '127.0.0.1', MUSTER_HEALTH_PORT: String(healthPort) },
       ...{

@@ -3,18 +3,17 @@ import { once } from 'node:events';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { connectNats } from '@muster/bus';
 import { generateSigningJwks } from '@muster/identity';
-import { ensureCertificates } from '@muster/local';
+import { ensureCertificates, mainOf } from '@muster/local';
 import { ensureBinary, freePort } from '@muster/local/brokers';
 import { openRedisRegistry } from '@muster/registry';
 import { silentLogger as logger } from '@muster/runtime';
 import { eventually } from '@muster/runtime/testing';
 import { TestProcess } from '@muster/testkit';
 
-const GATEWAY = fileURLToPath(new URL('../../../services/gateway/dist/main.js', import.meta.url));
+const GATEWAY = mainOf('gateway');
 
 let folder: string;
 let caPath: string;

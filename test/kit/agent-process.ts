@@ -1,10 +1,9 @@
 import { runQuery } from '@muster/api-client';
 import type { AgentJson, QueryJson } from '@muster/api-contract';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { type LogLine, TestProcess } from '@muster/testkit';
 import type { Harness } from './harness.js';
-import type { Stack } from '@muster/local';
+import { mainOf, type Stack } from '@muster/local';
 
 export interface AgentProcessOptions {
   /** The value of its label `case`; unique. */
@@ -16,7 +15,7 @@ export interface AgentProcessOptions {
   readonly env?: Readonly<Record<string, string>>;
 }
 
-export const AGENT_MAIN = fileURLToPath(new URL('../../../services/agent/dist/main.js', import.meta.url));
+export const AGENT_MAIN = mainOf('agent');
 
 /** The real agent as a process. */
 export class AgentProcess {

@@ -1,9 +1,9 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
+import { mainOf } from '@muster/local';
 import type { Harness } from './harness.js';
 
 /** The program `muster`. */
-export const MUSTER_MAIN = fileURLToPath(new URL('../../../services/cli/dist/main.js', import.meta.url));
+export const MUSTER_MAIN = mainOf('cli');
 
 export interface CliResult {
   readonly code: number | null;

@@ -14,6 +14,10 @@ import { ROOT, TOOL_ENV, build, ensureInstalled, requireNode, turbo } from './wo
 const INTEGRATION = '@muster/test';
 /** More files than this do not fail by chance. */
 const FLAKY_FILES = 6;
+/** Bundled for the tests, and where. */
+const STARTED = ['gateway', 'query', 'command', 'telemetry', 'posture', 'api', 'setup', 'agent', 'cli'];
+const PROGRAMS = join(ROOT, 'dist/programs');
+const TEST_ENV = { ...TOOL_ENV, FORCE_COLOR: '0', MUSTER_TEST_PROGRAMS: PROGRAMS };
 /** How many of the slowest files are named. */
 const SLOWEST = 20;
 
@@ -26,6 +30,7 @@ if ((await build({ quiet: true })) !== 0) failures.push('build');
 const linted = failures.length === 0 ? await lint() : { passed: 0, failed: 0 };
 if (linted.failed > 0) failures.push('lint');
 if (!failures.includes('build')) {
+  if (!bundled()) failures.push('bundles');
   await ensurePrograms();
   if ((await runTests(`--filter=!${INTEGRATION}`)) !== 0) failures.push('package tests');
   if ((await runTests(`--filter=${INTEGRATION}`)) !== 0) failures.push('integration tests');
@@ -55,6 +60,12 @@ async function ensurePrograms() {
   }
 }
 
+/** Each program as one file: those that tests start, some hundred times, load in less than half of the time. */
+function bundled() {
+  const args = ['deploy/images/bundle.mjs', '--out', PROGRAMS, '--abi', process.versions.modules, ...STARTED];
+  return spawnSync(process.execPath, args, { cwd: ROOT, stdio: ['ignore', 'ignore', 'inherit'] }).status === 0;
+}
+
 /** Three packages are tested at a time, each on half of the cores (jest.config.js): tests wait for processes and times half of the time. */
 function runTests(filter) {
   const args = [
@@ -66,7 +77,7 @@ function runTests(filter) {
     '--output-logs=new-only',
     '--log-order=grouped',
   ];
-  return turbo(args, { env: { ...TOOL_ENV, FORCE_COLOR: '0' } });
+  return turbo(args, { env: TEST_ENV });
 }
 
 function report() {
@@ -129,7 +140,7 @@ function passedAgain(failed) {
     const { status } = spawnSync('npm', ['test', '--', '--runTestsByPath', file], {
       cwd: folder,
       stdio: 'inherit',
-      env: { ...process.env, ...TOOL_ENV, FORCE_COLOR: '0' },
+      env: { ...process.env, ...TEST_ENV },
     });
     return status === 0;
   });

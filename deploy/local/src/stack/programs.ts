@@ -41,9 +41,15 @@ export interface StackSetting {
   readonly services?: string;
 }
 
-/** The compiled entry of a program. */
-export function mainOf(kind: ProgramKind, services = SERVICES): string {
-  return join(services, kind, 'dist/main.js');
+/**
+ * The compiled entry of a program. `npm test` bundles each program into one file, which loads in less than half of the
+ * processor time, and says in `MUSTER_TEST_PROGRAMS` where they are.
+ */
+export function mainOf(kind: ProgramKind | 'cli', services?: string): string {
+  const bundles = process.env['MUSTER_TEST_PROGRAMS'];
+  return services === undefined && bundles !== undefined
+    ? join(bundles, kind, 'dist/bin/main.js')
+    : join(services ?? SERVICES, kind, 'dist/main.js');
 }
 
 /** How a program is started: its environment and the paths of its files. `extra` overrides everything. */
