@@ -140,9 +140,9 @@ describe('a selector', () => {
 
   it('with many stars takes no noticeable time', () => {
     const selector = parse(`host=${'*a'.repeat(2_000)}*b`);
-    const begin = performance.now();
+    const before = process.cpuUsage();
     expect(selectorMatches(selector, () => 'a'.repeat(253))).toBe(false);
-    expect(performance.now() - begin).toBeLessThan(1_000);
+    expect(process.cpuUsage(before).user / 1_000).toBeLessThan(1_000);
   });
 
   it('finds who is not connected by mode', () => {
@@ -158,9 +158,9 @@ describe('a selector', () => {
   });
 
   it('of the greatest length takes no noticeable time', () => {
-    const begin = performance.now();
+    const before = process.cpuUsage();
     for (const unit of ['a,', 'a in (', '! ', '(', 'a=b ', '   ']) parseSelector(unit.repeat(4_096 / unit.length));
-    expect(performance.now() - begin).toBeLessThan(1_000);
+    expect(process.cpuUsage(before).user / 1_000).toBeLessThan(1_000);
   });
 });
 

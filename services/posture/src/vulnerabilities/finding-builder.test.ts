@@ -21,9 +21,9 @@ test.each([
 
 test('a hundred thousand records of one vulnerability are no more work each than one', () => {
   const findings = new FindingBuilder();
-  const startedMs = performance.now();
+  const before = process.cpuUsage();
   for (let i = 0; i < 100_000; i += 1) findings.add(match(`D${i}`), affected(`D${i}`, '2'));
-  expect(performance.now() - startedMs).toBeLessThan(10_000);
+  expect(process.cpuUsage(before).user / 1_000).toBeLessThan(10_000);
   expect(findings.all()[0]?.affected[0]?.advisories).toHaveLength(100);
 });
 

@@ -19,9 +19,9 @@ describe('path patterns', () => {
   });
 
   it('is fast on pathological patterns', () => {
-    const started = performance.now();
+    const before = process.cpuUsage();
     expect(likeMatcher('%a'.repeat(100) + 'b')('a'.repeat(255))).toBe(false);
-    expect(performance.now() - started).toBeLessThan(500);
+    expect(process.cpuUsage(before).user / 1_000).toBeLessThan(500);
   });
 
   it('finds the folder of a path', () => {
