@@ -45,9 +45,9 @@ onLinux('running a program', () => {
 
   test('does not wait for a daemon that keeps the output open', async () => {
     const started = performance.now();
-    const left = await runProgram('sh', ['-c', 'sleep 5 & echo $!'], {});
+    const left = await runProgram('sh', ['-c', 'sleep 1000 & echo $!'], {});
     expect(left.code).toBe(0);
-    expect(performance.now() - started).toBeLessThan(3_000);
+    expect(performance.now() - started).toBeLessThan(60_000);
     process.kill(Number(left.stdout), 'SIGKILL');
     const quiet = await runProgram('sh', ['-c', 'echo lost'], { output: 'ignore' });
     expect(quiet).toEqual({ code: 0, stdout: '', stderr: '' });

@@ -95,12 +95,13 @@ describe('a quarantined file', () => {
   test.each([false, true])('of 500 GB of holes is refused at once, and stays (dry run: %s)', async (dryRun) => {
     writeFileSync(file, 'evil');
     truncateSync(file, 500e9);
-    const begin = performance.now();
+    const before = process.cpuUsage();
     expect(await runAction(host(), 'file.quarantine', { params: { path: file }, dryRun })).toMatchObject({
       state: 'refused',
       code: 'too_large',
     });
-    expect(performance.now() - begin).toBeLessThan(5_000);
+    const { user, system } = process.cpuUsage(before);
+    expect((user + system) / 1_000).toBeLessThan(5_000);
     expect([statSync(file).size, vaultFiles()]).toEqual([500e9, []]);
   });
 
