@@ -1,3 +1,4 @@
+export { filterInTurns, visitInTurns } from './in-turns.js';
 export * from './program.js';
 export { addressBlock, clientAddress, trustedProxies, type TrustedProxies } from './client-address.js';
 export { ConnectionGuard, type ConnectionGuardOptions } from './connection-guard.js';

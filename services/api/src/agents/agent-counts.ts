@@ -1,16 +1,17 @@
 import { endpointLabel, type Endpoint } from '@muster/directory';
+import { visitInTurns } from '@muster/runtime';
 import { MAX_LABEL_VALUES, type AgentCountsJson } from '@muster/api-contract';
 import type { SessionsByAgent } from './presence.js';
 
 /** Counts of a selection: by connection, and by the values of some labels. */
-export function countAgents(
+export async function countAgents(
   endpoints: readonly Endpoint[],
   held: SessionsByAgent | undefined,
   keys: readonly string[],
-): AgentCountsJson {
+): Promise<AgentCountsJson> {
   const modes = { live: 0, poll: 0 };
   const byKey = new Map(keys.map((key) => [key, new Map<string, number>()]));
-  for (const endpoint of endpoints) {
+  await visitInTurns(endpoints, (endpoint) => {
     const mode = held?.get(endpoint.agentId)?.mode;
     if (mode !== undefined) modes[mode] += 1;
     const valueOf = endpointLabel(endpoint, mode);
@@ -18,7 +19,7 @@ export function countAgents(
       const value = valueOf(key);
       if (value !== undefined) values.set(value, (values.get(value) ?? 0) + 1);
     }
-  }
+  });
   const total = endpoints.length;
   const known = held !== undefined;
   return {

@@ -1,7 +1,7 @@
 import { operations } from '@muster/api-contract';
 import type { DirectoryWriter } from '@muster/directory';
 import { writeFailure } from '@muster/service-base';
-import type { Clock } from '@muster/runtime';
+import { filterInTurns, type Clock } from '@muster/runtime';
 import { decodeCursor, encodeCursor, position } from '../http/cursor.js';
 import { implement, json, type Operation } from '../http/operation.js';
 import { countAgents } from './agent-counts.js';
@@ -23,7 +23,8 @@ function listOperation(parts: AgentParts): Operation {
     const { selector, id: prefix = '', revoked, counts, limit } = query;
     const after = query.cursor === undefined ? 0 : decodeCursor('agents', query.cursor, [position])[0];
     const { matches, held } = await selectionOf(parts, principal, { selector, needsSessions: counts !== undefined });
-    const all = [...parts.directory.endpoints(principal.org)].filter(
+    const all = await filterInTurns(
+      parts.directory.endpoints(principal.org),
       (endpoint) =>
         endpoint.agentId.startsWith(prefix) &&
         (revoked === 'include' || (endpoint.revoked !== undefined) === (revoked === 'only')) &&
@@ -36,7 +37,7 @@ function listOperation(parts: AgentParts): Operation {
     return json(200, {
       items: page.map((endpoint) => agentJson(endpoint, known, parts.clock.now())),
       ...(rest.length > limit && last !== undefined ? { nextCursor: encodeCursor('agents', [last.num]) } : {}),
-      ...(counts === undefined ? {} : { counts: countAgents(all, held, counts) }),
+      ...(counts === undefined ? {} : { counts: await countAgents(all, held, counts) }),
     });
   });
 }

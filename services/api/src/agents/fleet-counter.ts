@@ -1,5 +1,5 @@
 import type { AgentCountsJson } from '@muster/api-contract';
-import type { Clock } from '@muster/runtime';
+import { filterInTurns, type Clock } from '@muster/runtime';
 import { LRUCache } from 'lru-cache';
 import type { Principal } from '../http/principal.js';
 import { countAgents } from './agent-counts.js';
@@ -45,9 +45,10 @@ export class FleetCounter {
 
   async #count(principal: Principal, selector: string, by: readonly string[]): Promise<AgentCountsJson> {
     const { matches, held } = await selectionOf(this.#parts, principal, { selector, needsSessions: true });
-    const selected = [...this.#parts.directory.endpoints(principal.org)].filter(
+    const selected = await filterInTurns(
+      this.#parts.directory.endpoints(principal.org),
       (endpoint) => endpoint.revoked === undefined && matches(endpoint),
     );
-    return countAgents(selected, held, by);
+    return await countAgents(selected, held, by);
   }
 }

@@ -1,6 +1,7 @@
 import type { Directory } from '@muster/directory';
 import { AppError, healthRequirements, parseSelector, selectorMatches, usesHealth, type OrgId } from '@muster/protocol';
 import { decodeNumberSet, encodeNumberSet, HEALTH_STATES } from '@muster/records';
+import { visitInTurns } from '@muster/runtime';
 import type { TelemetryClient } from '../upstream/telemetry-client.js';
 
 export interface KnownHealthOptions {
@@ -51,8 +52,9 @@ export class KnownHealth {
     const healthOf = await this.of(org);
     const required = healthRequirements(parsed.selector);
     const nums: number[] = [];
-    for (const { num } of this.#options.directory.endpoints(org))
+    await visitInTurns(this.#options.directory.endpoints(org), ({ num }) => {
       if (selectorMatches(required, () => healthOf(num))) nums.push(num);
+    });
     return { among: encodeNumberSet(nums) };
   }
 }

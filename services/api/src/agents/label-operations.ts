@@ -1,6 +1,6 @@
 import { operations } from '@muster/api-contract';
 import type { AppError } from '@muster/protocol';
-import type { Clock } from '@muster/runtime';
+import { filterInTurns, type Clock } from '@muster/runtime';
 import { implement, json, type Operation } from '../http/operation.js';
 import { agentJson } from './agent-json.js';
 import { findAgent, selectionOf, type SelectionParts } from './agent-selection.js';
@@ -31,7 +31,8 @@ function editManyOperation(parts: LabelParts): Operation {
     const details = { selector, set, remove };
     note({ details });
     const selection = await selectionOf(parts, principal, { selector });
-    const chosen = [...parts.directory.endpoints(principal.org)].filter(
+    const chosen = await filterInTurns(
+      parts.directory.endpoints(principal.org),
       (endpoint) => endpoint.revoked === undefined && selection.matches(endpoint),
     );
     const counts = { changed: 0, unchanged: 0, failed: 0 };

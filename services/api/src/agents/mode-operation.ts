@@ -2,7 +2,7 @@ import { operations, type ModeRequest } from '@muster/api-contract';
 import { activeModeOverride, type Endpoint } from '@muster/directory';
 import { AppError, joinSelectors } from '@muster/protocol';
 import type { ModeOverrideRecord } from '@muster/records';
-import type { Clock } from '@muster/runtime';
+import { filterInTurns, type Clock } from '@muster/runtime';
 import type { Principal } from '../http/principal.js';
 import { given, isoTime } from '../http/json-members.js';
 import { implement, json, type Operation } from '../http/operation.js';
@@ -67,7 +67,9 @@ async function choose(
   const { directory } = parts;
   const { matches, held } = await selectionOf(parts, principal, { selector, needsSessions: true });
   const isEligible = (endpoint: Endpoint): boolean => endpoint.revoked === undefined && matches(endpoint);
-  if (agentIds === undefined) return { chosen: [...directory.endpoints(principal.org)].filter(isEligible), held };
+  if (agentIds === undefined) {
+    return { chosen: await filterInTurns(directory.endpoints(principal.org), isEligible), held };
+  }
   const chosen: Endpoint[] = [];
   const unknown: string[] = [];
   for (const id of new Set(agentIds)) {

@@ -2,6 +2,7 @@ import { operations } from '@muster/api-contract';
 import type { Directory } from '@muster/directory';
 import { decodeDelta, decodeKeyframe, GROUP_ATTRIBUTE, sampleValues } from '@muster/host-metrics';
 import type { EndpointHealth, LatestMetrics } from '@muster/messages';
+import { visitInTurns } from '@muster/runtime';
 import { findAgent, selectionOf, type SelectionParts } from '../agents/agent-selection.js';
 import { decodeCursor, encodeCursor, position } from '../http/cursor.js';
 import { given } from '../http/json-members.js';
@@ -101,9 +102,9 @@ function healthOperation(parts: TelemetryParts): Operation {
 async function countOf(parts: TelemetryParts, principal: Principal, selector: string): Promise<number> {
   const { matches } = await selectionOf(parts, principal, { selector });
   let count = 0;
-  for (const endpoint of parts.directory.endpoints(principal.org)) {
+  await visitInTurns(parts.directory.endpoints(principal.org), (endpoint) => {
     if (endpoint.revoked === undefined && matches(endpoint)) count += 1;
-  }
+  });
   return count;
 }
 

@@ -35,7 +35,8 @@ export function postureOperations(parts: PostureParts): Operation[] {
 function startOperation({ client, health, details }: PostureParts): Operation {
   return implement(operations.startScan, async ({ principal, body, note, queryId }) => {
     note({ scope: joinSelectors(body.selector, principal.selector), details: { pack: body.pack } });
-    const { pack, selector, timeoutMs, waitUntilMs, standing, detail = details.of(principal, selector) } = body;
+    const { pack, selector, timeoutMs, waitUntilMs, standing } = body;
+    const detail = body.detail ?? (await details.of(principal, selector));
     const request: StartScan = {
       ...{ t: 'start_scan', org: principal.org, operator: principal.id, operatorName: principal.name, pack, selector },
       ...{

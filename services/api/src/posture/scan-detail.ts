@@ -1,5 +1,6 @@
 import { endpointLabel, type Directory } from '@muster/directory';
 import { parseSelector, selectorMatches } from '@muster/protocol';
+import { visitInTurns } from '@muster/runtime';
 import type { Principal } from '../http/principal.js';
 
 /** A scan of at most so many enrolled endpoints keeps every outcome of every endpoint, unless somebody says otherwise. */
@@ -15,14 +16,13 @@ export class ScanDetails {
     this.#directory = directory;
   }
 
-  of({ org, bound }: Pick<Principal, 'org' | 'bound'>, selector: string): 'checks' | 'endpoints' {
+  async of({ org, bound }: Pick<Principal, 'org' | 'bound'>, selector: string): Promise<'checks' | 'endpoints'> {
     const parsed = parseSelector(selector);
     const scope = [...(parsed.ok ? parsed.selector : []), ...bound].filter(({ key }) => !CHANGING.has(key));
     let found = 0;
-    for (const endpoint of this.#directory.endpoints(org)) {
+    await visitInTurns(this.#directory.endpoints(org), (endpoint) => {
       if (endpoint.revoked === undefined && selectorMatches(scope, endpointLabel(endpoint))) found += 1;
-      if (found > MAX_ENDPOINTS) return 'checks';
-    }
-    return 'endpoints';
+    });
+    return found > MAX_ENDPOINTS ? 'checks' : 'endpoints';
   }
 }

@@ -34,7 +34,7 @@ function createOperation({ client, details }: ScheduleParts): Operation {
     const terms = {
       ...{ name: body.name, pack, selector: body.selector, bound: principal.selector ?? '', scope, cron, timeZone },
       ...{ jitterMs: body.jitterMs, timeoutMs: body.timeoutMs, ...given('waitMs', waitMs) },
-      detail: body.detail ?? details.of(principal, body.selector),
+      detail: body.detail ?? (await details.of(principal, body.selector)),
     };
     const id = decisionId('sch', requestKey);
     const request = { t: 'create_schedule' as const, org: principal.org, by: personOf(principal), id, terms };

@@ -11,6 +11,7 @@ import {
 } from '@muster/protocol';
 import { decodeNumberSet, encodeNumberSet, KeptResult, type QueryRecord } from '@muster/records';
 import { readWholeResults } from '@muster/service-base';
+import { filterInTurns } from '@muster/runtime';
 import type { Principal } from '../http/principal.js';
 import type { QueryStore } from './query-store.js';
 
@@ -53,7 +54,7 @@ export async function retryOf(
     const isMissing = state === 'waiting' || !isAnswer(state);
     if (isMissing && (outcomes === undefined || outcomes.includes(state as Outcome))) nums.push(num);
   }
-  if (outcomes === undefined) for (const num of absentOf(directory, original, states)) nums.push(num);
+  if (outcomes === undefined) for (const num of await absentOf(directory, original, states)) nums.push(num);
   if (nums.length === 0) {
     const which = outcomes === undefined ? '' : ` with the outcome ${outcomes.join(' or ')}`;
     throw new AppError('conflict', `no endpoint of query ${id} is without an answer${which}; nobody was asked`);
@@ -62,22 +63,23 @@ export async function retryOf(
 }
 
 /** Who was enrolled and in the scope of a query, and was not asked. */
-function* absentOf(
+async function absentOf(
   directory: Pick<Directory, 'endpoints'>,
   { org, scope, among, hunt, createdAtMs, endedAtMs = createdAtMs }: QueryRecord,
   asked: ReadonlyMap<number, unknown>,
-): Generator<number> {
+): Promise<number[]> {
   const parsed = parseSelector(scope);
-  if (!parsed.ok) return;
+  if (!parsed.ok) return [];
   // How they are connected changes, and who was healthy then is in the set.
   const steady = withoutHealth(parsed.selector).filter(({ key }) => key !== 'mode');
   const within = among === undefined ? undefined : new Set(decodeNumberSet(among));
-  for (const endpoint of directory.endpoints(org)) {
+  const absent = await filterInTurns(directory.endpoints(org), (endpoint) => {
     const { num, revoked, enrolledAtMs } = endpoint;
-    if (revoked !== undefined || asked.has(num) || within?.has(num) === false) continue;
-    if (enrolledAtMs > endedAtMs || num > (hunt?.through ?? Infinity)) continue;
-    if (selectorMatches(steady, endpointLabel(endpoint))) yield num;
-  }
+    if (revoked !== undefined || asked.has(num) || within?.has(num) === false) return false;
+    if (enrolledAtMs > endedAtMs || num > (hunt?.through ?? Infinity)) return false;
+    return selectorMatches(steady, endpointLabel(endpoint));
+  });
+  return absent.map(({ num }) => num);
 }
 
 /** No chain is longer; it also bounds what one request reads. */

@@ -12,6 +12,7 @@ import {
   type OrgId,
 } from '@muster/protocol';
 import { decodeNumberSet, encodeNumberSet, type TargetList } from '@muster/records';
+import { filterInTurns } from '@muster/runtime';
 import type { RouteMap, Routes } from '../deliveries/routes.js';
 
 /** The targets of a command, frozen at its submission. Connected ones have the first numbers. */
@@ -41,8 +42,6 @@ export interface TargetDeps {
   readonly routes: Pick<Routes, 'of' | 'all'>;
 }
 
-/** Endpoints per turn of the event loop: about a millisecond of work. */
-const SLICE = 2_000;
 /** How many agent ids an error names. */
 const NAMED = 10;
 
@@ -73,14 +72,10 @@ async function bySelector(
     const message = 'nobody knows who is connected now, so `mode` would select wrong endpoints; try again';
     throw new AppError('registry_unavailable', message);
   }
-  const found: Endpoint[] = [];
-  let visited = 0;
-  for (const endpoint of directory.endpoints(org)) {
-    if (++visited % SLICE === 0) await turn();
-    if (endpoint.revoked !== undefined || chosen?.has(endpoint.num) === false) continue;
-    if (selectorMatches(selector, endpointLabel(endpoint, early && (early.get(endpoint.num)?.mode ?? 'offline'))))
-      found.push(endpoint);
-  }
+  const found = await filterInTurns(directory.endpoints(org), (endpoint) => {
+    if (endpoint.revoked !== undefined || chosen?.has(endpoint.num) === false) return false;
+    return selectorMatches(selector, endpointLabel(endpoint, early && (early.get(endpoint.num)?.mode ?? 'offline')));
+  });
   if (found.length === 0) {
     throw new AppError('no_targets', 'the selector matches no endpoint that you may touch', {
       details: { selector: text },
@@ -208,5 +203,3 @@ function checkCount(targets: number): void {
     details: { targets, limit: LIMITS.commandTargets },
   });
 }
-
-const turn = (): Promise<void> => new Promise((resolveTurn) => setImmediate(resolveTurn));

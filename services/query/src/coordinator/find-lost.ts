@@ -2,7 +2,7 @@ import type { Directory, Endpoint } from '@muster/directory';
 import type { AgentId, SessionMode } from '@muster/protocol';
 import type { QueryRecord } from '@muster/records';
 import type { Presence } from '@muster/registry';
-import { sleep, type Clock } from '@muster/runtime';
+import { filterInTurns, sleep, visitInTurns, type Clock } from '@muster/runtime';
 import { queryScope } from './query-scope.js';
 import { LOST_MS, type KnownGateways } from '../liveness/gateway-failure-detector.js';
 import type { HeldSessions } from '../liveness/held-sessions.js';
@@ -36,8 +36,6 @@ type IsInScope = (endpoint: Endpoint, mode: SessionMode) => boolean;
 /** A registry that hangs must not keep a query from its end. */
 const PATIENCE_MS = 1_000;
 const BATCH = 5_000;
-/** Endpoints per turn of the event loop: about a millisecond of work. */
-const SLICE = 2_000;
 
 /**
  * Endpoints in a query's scope that nobody asked although they were live a moment ago: a gateway that does not speak held them when it was
@@ -52,13 +50,11 @@ export async function findLost(deps: FindLostDeps, scope: Scope, asked: AskedEnd
   const known = deps.gateways();
   const silent = known.ids.filter((id) => !asked.speaks(id));
   const lost = new Set<number>();
-  let checked = 0;
   for (const gateway of silent) {
-    for (const [num, mode] of deps.held.heldBy(gateway)) {
-      if (++checked % SLICE === 0) await new Promise((resolve) => setImmediate(resolve));
+    await visitInTurns(deps.held.heldBy(gateway), ([num, mode]) => {
       const endpoint = deps.directory.byNum(num);
       if (endpoint !== undefined && isInScope(endpoint, mode)) lost.add(num);
-    }
+    });
   }
   if (known.isComplete && silent.every((id) => deps.held.knows(id, asked.sentMs)))
     return { nums: [...lost], isComplete: true };
@@ -93,17 +89,15 @@ async function lookUpLost(
     return true;
   };
   const lookUpAll = async (): Promise<boolean> => {
-    let batch = new Map<AgentId, Endpoint>();
-    let checked = 0;
-    for (const endpoint of directory.endpoints(org)) {
-      if (++checked % SLICE === 0) await new Promise((resolve) => setImmediate(resolve));
-      if (lost.has(endpoint.num) || (!isInScope(endpoint, 'live') && !isInScope(endpoint, 'poll'))) continue;
-      batch.set(endpoint.agentId, endpoint);
-      if (batch.size < BATCH) continue;
+    const asked = await filterInTurns(
+      directory.endpoints(org),
+      (endpoint) => !lost.has(endpoint.num) && (isInScope(endpoint, 'live') || isInScope(endpoint, 'poll')),
+    );
+    for (let at = 0; at < asked.length; at += BATCH) {
+      const batch = new Map(asked.slice(at, at + BATCH).map((endpoint) => [endpoint.agentId, endpoint]));
       if (!(await lookUp(batch))) return false;
-      batch = new Map();
     }
-    return batch.size === 0 || lookUp(batch);
+    return true;
   };
   const patience = new AbortController();
   try {
