@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { once } from 'node:events';
 import { tmpdir } from 'node:os';
@@ -241,6 +241,21 @@ withTracefs('events of this kernel', () => {
     child.kill();
     await once(child, 'exit');
     expect(events.rows(ofChild)).toEqual([before]);
+  });
+
+  test('one that could not begin is tried again, and says once why not', async () => {
+    const clock = new FakeClock();
+    const tracing = join(folder, 'later');
+    const faults: unknown[] = [];
+    const logger = { ...silentLogger, warn: (...said: unknown[]) => void faults.push(said) };
+    const events = await record({ clock, logger, place: { tracing, name: `muster-agent-test-${process.pid}` } });
+    clock.advance(3_600_000);
+    expect(events.query('SELECT pid FROM process_events').result).toMatchObject({ code: 'unavailable' });
+    expect(faults).toHaveLength(1);
+    symlinkSync(tracefs.path, tracing);
+    clock.advance(605_000);
+    const { pid } = spawnSync('/bin/true');
+    expect(events.rows(`SELECT pid FROM process_events WHERE pid = ${pid}`)).toEqual([{ pid }]);
   });
 
   test('what comes faster than it is read is counted, and the answer says so', async () => {

@@ -33,7 +33,7 @@ const LOOKS_PER_TURN = 50;
 /** What has come until a question is read for it, within this bound. */
 const SNAPSHOT_TURNS = 4;
 
-/** A recording that a fault has ended begins again: some pass, such as too many open files. */
+/** What a fault has ended, or did not let begin, is tried again: some pass, such as too many open files. */
 const RESTART = { baseMs: 10_000, capMs: 600_000 };
 const RESTART_MIN_MS = 5_000;
 /** What was recorded for so long does not end at once. */
@@ -45,7 +45,6 @@ type Found = 'nothing' | 'some' | 'more';
  *   kernel ─▶ ring buffers ──every 250 ms to 1 s──▶ records ─▶ log (time and bytes are bounded) ─▶ a worker, with the statement that asks
  *
  * Records what the kernel tells of processes and connections. What cannot be recorded is counted, and no event makes the agent wait.
- * Where it could never begin, it does not try again: the kernel or the agent's rights do not allow it.
  */
 export class EventRecorder {
   readonly #options: EventRecorderOptions;
@@ -215,11 +214,14 @@ export class EventRecorder {
 
   #fail(error: unknown): void {
     if (this.#isStopped) return;
-    this.#fault = messageOf(error);
-    this.#options.logger.warn('events of the kernel are not recorded', { error: this.#fault });
+    const fault = messageOf(error);
+    // Where the kernel does not allow it, it is tried again and again.
+    if (this.#instance !== undefined || fault !== this.#fault)
+      this.#options.logger.warn('events of the kernel are not recorded', { error: fault });
+    this.#fault = fault;
     if (this.#instance !== undefined && nowUs() - this.#since > STEADY_US) this.#restarts.reset();
     this.#close();
-    if (this.#firstSince !== undefined) this.#restart();
+    if (!('fault' in this.#options.place)) this.#restart();
   }
 
   /** What happens until then is missed. */
