@@ -36,7 +36,7 @@ describe('who made a connection', () => {
     sockets.take(connect(100));
     sockets.started(exec(110));
     sockets.take(connect(120));
-    expect(sockets.waiting(9).map(({ looked }) => looked(200))).toEqual([false, true]);
+    expect(sockets.waiting(9).map((look) => look.looked(200))).toEqual([false, true]);
     expect(records.unseen).toEqual([]);
   });
 
@@ -44,7 +44,7 @@ describe('who made a connection', () => {
     const { records, sockets } = create();
     for (const atUs of [100, 110]) sockets.take(connect(atUs));
     sockets.take(connect(120, PID + 1));
-    for (const { looked } of sockets.waiting(9)) expect(looked(200)).toBe(true);
+    for (const look of sockets.waiting(9)) expect(look.looked(200)).toBe(true);
     sockets.started(exec(105));
     expect(records.unseen).toEqual([1]);
     sockets.started(exec(201));
