@@ -99,9 +99,20 @@ describe('records of processes', () => {
     const records = new Records();
     const processes = new ProcessRecords(records);
     processes.take({ kind: 'exec', atNs: at(1), pid: 7, path: '/bin/a' });
-    processes.forget();
+    processes.forget(0);
     processes.take({ kind: 'exit', atNs: at(9), thread: 7 });
     expect(records.all.map(({ t }) => t)).toEqual(['exec']);
+  });
+
+  test('what was seen of a program is taken back where events are missing since before the look, and kept otherwise', () => {
+    const records = new Records();
+    const processes = new ProcessRecords(records);
+    for (const n of [1, 2]) {
+      processes.take({ kind: 'exec', atNs: n * 100_000, pid: n, path: '/bin/a' });
+      processes.waiting(10)[0]!.looked(n * 100 + 50);
+    }
+    processes.forget(200);
+    expect(records.all.filter(({ t }) => t === 'unseen')).toEqual([{ t: 'unseen', n: 2 }]);
   });
 });
 
@@ -142,7 +153,7 @@ describe('records of sockets', () => {
     const records = new Records();
     const sockets = new SocketRecords(records);
     sockets.take(change(7, 2));
-    sockets.forget();
+    sockets.forget(0);
     sockets.take(change(2, 7));
     expect(records.all.slice(1)).toEqual([
       expect.not.objectContaining({ thread: 9 }),

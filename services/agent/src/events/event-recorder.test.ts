@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { once } from 'node:events';
 import { tmpdir } from 'node:os';
@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { bytesOfText, type SqlValue } from '@muster/protocol';
 import { silentLogger, systemClock } from '@muster/runtime/program';
-import { eventually } from '@muster/runtime/testing';
+import { eventually, FakeClock } from '@muster/runtime/testing';
 import { LinuxTables, type QueryResult } from '../testing/local-tables.js';
 import { OwnTracefs } from '../testing/own-tracefs.js';
 import { EventRecorder, type EventRecorderOptions } from './event-recorder.js';
@@ -189,6 +189,73 @@ withTracefs('events of this kernel', () => {
         new_state: 'SYN_SENT',
       },
     ]);
+  });
+
+  test('a program that has connected and started another one is not told as that one', async () => {
+    const events = await record();
+    const server = createServer((socket) => socket.on('error', () => socket.destroy())).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = server.address() as { port: number };
+    const child = run('/bin/bash', ['-c', `exec 3<>/dev/tcp/127.0.0.1/${port}; exec /bin/sleep 987`]);
+    const program = `SELECT cmdline FROM process_events WHERE pid = ${child.pid} AND path = '/bin/sleep'`;
+    await eventually(() => events.rows(program)[0]?.['cmdline'] === '/bin/sleep 987');
+    // One that came later has been looked up: so has that one.
+    const client = connect(port, '127.0.0.1');
+    await once(client, 'connect');
+    const connects = `SELECT pid, path FROM socket_events WHERE remote_port = ${port} AND action = 'connect' ORDER BY eid`;
+    const rows = await eventually(() => {
+      const found = events.rows(connects);
+      return found[1]?.['path'] === process.execPath && found;
+    });
+    expect(rows[0]).toEqual({ pid: child.pid, path: null });
+    client.destroy();
+    child.kill();
+    await once(child, 'exit');
+    server.close();
+  });
+
+  test('a recording that a fault has ended begins again, says so, and keeps what it had', async () => {
+    const clock = new FakeClock();
+    const events = await record({ clock, kinds: ['process'] });
+    const child = run('/bin/sleep', ['987']);
+    await once(child, 'spawn');
+    const ofChild = `SELECT path, exit_time, eid FROM process_events WHERE pid = ${child.pid}`;
+    const [before] = events.rows(ofChild);
+    expect(before).toMatchObject({ path: '/bin/sleep', exit_time: null });
+    // What its files lead to is gone for a moment.
+    expect(spawnSync('umount', ['-l', tracefs.path]).status).toBe(0);
+    const refused = { code: 'unavailable', message: expect.stringContaining('cannot be recorded') };
+    expect(events.query(ofChild).result).toMatchObject(refused);
+    clock.advance(15_000);
+    expect(events.query(ofChild).result).toMatchObject(refused);
+    tracefs.mount();
+    expect(events.query(ofChild).result).toMatchObject(refused);
+    const missed = spawnSync('/bin/true').pid;
+    clock.advance(25_000);
+    const { pid } = spawnSync('/bin/true');
+    expect(events.rows(`SELECT pid FROM process_events WHERE pid IN (${missed}, ${pid})`)).toEqual([{ pid }]);
+    expect(events.warnings('SELECT pid FROM process_events')).toEqual([
+      expect.stringContaining('missed: recording began only at'),
+    ]);
+    // Another one may have its process id by now.
+    child.kill();
+    await once(child, 'exit');
+    expect(events.rows(ofChild)).toEqual([before]);
+  });
+
+  test('one that could not begin is tried again, and says once why not', async () => {
+    const clock = new FakeClock();
+    const tracing = join(folder, 'later');
+    const faults: unknown[] = [];
+    const logger = { ...silentLogger, warn: (...said: unknown[]) => void faults.push(said) };
+    const events = await record({ clock, logger, place: { tracing, name: `muster-agent-test-${process.pid}` } });
+    clock.advance(3_600_000);
+    expect(events.query('SELECT pid FROM process_events').result).toMatchObject({ code: 'unavailable' });
+    expect(faults).toHaveLength(1);
+    symlinkSync(tracefs.path, tracing);
+    clock.advance(605_000);
+    const { pid } = spawnSync('/bin/true');
+    expect(events.rows(`SELECT pid FROM process_events WHERE pid = ${pid}`)).toEqual([{ pid }]);
   });
 
   test('what comes faster than it is read is counted, and the answer says so', async () => {

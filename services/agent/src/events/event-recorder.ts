@@ -1,5 +1,5 @@
 import { cpus, uptime } from 'node:os';
-import type { Clock, Logger, Timer } from '@muster/runtime/program';
+import { type Clock, fullJitter, type Logger, type Timer } from '@muster/runtime/program';
 import { EventLog } from './event-log.js';
 import type { EventKind, EventRecord, RecordedEvents } from './contract/recorded-events.js';
 import { type KernelEvent, TRACE_POINTS } from './kernel-event.js';
@@ -33,6 +33,12 @@ const LOOKS_PER_TURN = 50;
 /** What has come until a question is read for it, within this bound. */
 const SNAPSHOT_TURNS = 4;
 
+/** What a fault has ended, or did not let begin, is tried again: some pass, such as too many open files. */
+const RESTART = { baseMs: 10_000, capMs: 600_000 };
+const RESTART_MIN_MS = 5_000;
+/** What was recorded for so long does not end at once. */
+const STEADY_US = 600_000_000;
+
 type Found = 'nothing' | 'some' | 'more';
 
 /**
@@ -51,6 +57,11 @@ export class EventRecorder {
   #instance: TraceInstance | undefined;
   #fault = 'recording has not begun yet';
   #since = 0;
+  readonly #restarts = fullJitter(RESTART);
+  #firstSince: number | undefined;
+  #isStopped = false;
+  /** When all that the kernel had was read. */
+  #readAllAt = 0;
   /** Of the last look: reading the clock costs more than recording an event. */
   #now = 0;
   #timer: Timer | undefined;
@@ -74,6 +85,7 @@ export class EventRecorder {
   /** Begins, or says in the log and in answers why not. */
   start(): void {
     const { kinds, place, logger } = this.#options;
+    this.#isStopped = false;
     try {
       if ('fault' in place) throw new Error(place.fault);
       this.#instance = TraceInstance.open({
@@ -83,6 +95,8 @@ export class EventRecorder {
       });
       this.#now = nowUs();
       this.#since = this.#now;
+      this.#readAllAt = this.#now;
+      this.#firstSince ??= this.#since;
       logger.info('recording events of the kernel', { kinds, processors: this.#instance.cpus });
       this.#schedule();
     } catch (error) {
@@ -91,6 +105,7 @@ export class EventRecorder {
   }
 
   stop(): void {
+    this.#isStopped = true;
     this.#options.clock.clear(this.#timer);
     const instance = this.#instance;
     this.#instance = undefined;
@@ -112,6 +127,7 @@ export class EventRecorder {
     return {
       kinds: this.#options.kinds,
       since: this.#since,
+      firstSince: this.#firstSince ?? this.#since,
       now,
       keep: this.#options.keepMs * 1_000,
       bootMs: this.#options.clock.now() - now / 1_000,
@@ -122,11 +138,14 @@ export class EventRecorder {
 
   #schedule(delayMs = POLL_MS): void {
     const { clock } = this.#options;
+    const instance = this.#instance;
+    // A look may last longer than the recording that it belongs to.
+    const isCurrent = (): boolean => instance !== undefined && this.#instance === instance;
     this.#timer = clock.setTimeout(() => {
       const found = this.#read();
       this.#lookAtProcesses()
-        .catch((error: unknown) => this.#fail(error))
-        .finally(() => this.#instance !== undefined && this.#schedule(this.#nextDelayMs(found, delayMs)));
+        .catch((error: unknown) => isCurrent() && this.#fail(error))
+        .finally(() => isCurrent() && this.#schedule(this.#nextDelayMs(found, delayMs)));
     }, delayMs);
     this.#timer.unref();
   }
@@ -139,17 +158,20 @@ export class EventRecorder {
 
   #read(): Found {
     try {
+      const fromUs = nowUs();
       const reading = this.#instance?.read(PAGES_PER_TURN);
       if (reading === undefined) return 'nothing';
       const { events, overrun, damaged, isAll } = reading;
+      const knownUntil = this.#readAllAt;
+      if (isAll) this.#readAllAt = fromUs;
       if (events.length + overrun + damaged === 0) return 'nothing';
-      this.#now = nowUs();
+      this.#now = fromUs;
       this.#losses.add('overrun', overrun, this.#now);
       this.#losses.add('damaged', damaged, this.#now);
       // What was overwritten lies between what is known and what was read now, and between the processors.
-      if (overrun > 0) this.#forget();
+      if (overrun > 0) this.#forget(knownUntil);
       for (const event of events) this.#take(event);
-      if (overrun > 0) this.#forget();
+      if (overrun > 0) this.#forget(knownUntil);
       return isAll ? 'some' : 'more';
     } catch (error) {
       this.#fail(error);
@@ -158,8 +180,9 @@ export class EventRecorder {
   }
 
   #take(event: KernelEvent): void {
-    if (event.kind === 'state') this.#sockets.take(event);
-    else this.#processes.take(event);
+    if (event.kind === 'state') return this.#sockets.take(event);
+    this.#processes.take(event);
+    if (event.kind === 'exec') this.#sockets.started(event);
   }
 
   async #lookAtProcesses(): Promise<void> {
@@ -168,20 +191,21 @@ export class EventRecorder {
   }
 
   async #lookAt(kind: EventKind, waiting: readonly WaitingLook[]): Promise<void> {
+    const instance = this.#instance;
     for (const one of waiting) {
       const { n, id, at, withArguments } = one;
       const seen = this.#look.ids(id, at);
       if (seen === undefined) continue;
       const told = withArguments ? await this.#look.arguments(id) : undefined;
-      if (this.#instance === undefined) return;
+      if (instance === undefined || this.#instance !== instance) return;
       this.#now = nowUs();
       if (one.looked(this.#now + CLOCK_STEP_US)) this.#append(kind, { t: 'seen', n, ...seen, ...told });
     }
   }
 
-  #forget(): void {
-    this.#processes.forget();
-    this.#sockets.forget();
+  #forget(since: number): void {
+    this.#processes.forget(since);
+    this.#sockets.forget(since);
   }
 
   #append(kind: EventKind, record: EventRecord): void {
@@ -189,8 +213,27 @@ export class EventRecorder {
   }
 
   #fail(error: unknown): void {
-    this.#fault = messageOf(error);
-    this.#options.logger.warn('events of the kernel are not recorded', { error: this.#fault });
+    if (this.#isStopped) return;
+    const fault = messageOf(error);
+    // Where the kernel does not allow it, it is tried again and again.
+    if (this.#instance !== undefined || fault !== this.#fault)
+      this.#options.logger.warn('events of the kernel are not recorded', { error: fault });
+    this.#fault = fault;
+    if (this.#instance !== undefined && nowUs() - this.#since > STEADY_US) this.#restarts.reset();
+    this.#close();
+    if (!('fault' in this.#options.place)) this.#restart();
+  }
+
+  /** What happens until then is missed. */
+  #restart(): void {
+    const { clock } = this.#options;
+    this.#forget(this.#readAllAt);
+    clock.clear(this.#timer);
+    this.#timer = clock.setTimeout(() => this.start(), this.#restarts.next(RESTART_MIN_MS));
+    this.#timer.unref();
+  }
+
+  #close(): void {
     const instance = this.#instance;
     this.#instance = undefined;
     try {

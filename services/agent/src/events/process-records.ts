@@ -42,8 +42,9 @@ export class ProcessRecords {
     }));
   }
 
-  /** Events are missing: of the processes that were known nothing is known any more. */
-  forget(): void {
+  /** Events are missing since then: of the processes that were known nothing is known any more. */
+  forget(since: number): void {
+    for (const known of this.#known.values()) this.#replace(known, since);
     this.#known.clear();
     this.#waiting.clear();
   }

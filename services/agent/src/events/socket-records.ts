@@ -1,6 +1,7 @@
 import type { SocketAction } from './contract/recorded-events.js';
 import { type KernelEvent, TCP } from './kernel-event.js';
 import type { RecordSink, WaitingLook } from './record-sink.js';
+import { ThreadLooks } from './thread-looks.js';
 
 type StateChange = Extract<KernelEvent, { kind: 'state' }>;
 
@@ -18,10 +19,12 @@ export class SocketRecords {
   readonly #sink: RecordSink;
   /** The row of each connection attempt, by its socket. */
   readonly #connecting = new Map<string, number>();
+  readonly #looks: ThreadLooks;
   #waiting: WaitingLook[] = [];
 
   constructor(sink: RecordSink) {
     this.#sink = sink;
+    this.#looks = new ThreadLooks(sink);
   }
 
   take(event: StateChange): void {
@@ -36,16 +39,22 @@ export class SocketRecords {
     else if (to === TCP.close && from !== TCP.synReceived) this.#put(event, 'close');
   }
 
+  /** A process has started a program: what is seen of it from then on did not make the connections before. */
+  started({ pid, atNs }: Extract<KernelEvent, { kind: 'exec' }>): void {
+    this.#looks.started(pid, Math.round(atNs / 1_000));
+  }
+
   waiting(limit: number): WaitingLook[] {
     const newest = this.#waiting.slice(-limit);
     this.#waiting = [];
     return newest;
   }
 
-  /** Events are missing: a socket may have become another one. */
-  forget(): void {
+  /** Events are missing since then: a socket may have become another one, and a process another program. */
+  forget(since: number): void {
     this.#connecting.clear();
     this.#waiting = [];
+    this.#looks.forget(since);
   }
 
   #begin(event: StateChange): void {
@@ -69,7 +78,7 @@ export class SocketRecords {
       ...(thread === undefined ? {} : { thread }),
     });
     if (thread !== undefined) {
-      this.#waiting.push({ n, id: thread, at, withArguments: false, looked: () => true });
+      this.#waiting.push({ n, id: thread, at, withArguments: false, looked: this.#looks.add(n, thread, at) });
       if (this.#waiting.length > MAX_WAITING) this.#waiting.shift();
     }
     return n;

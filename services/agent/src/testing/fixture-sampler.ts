@@ -16,8 +16,10 @@ requests.on('line', (line) => {
   if (text === '!die') process.exit(1);
   else if (text === '!hang') hang();
   else if (text === '!huge') flood();
-  else if (text === '!unasked') process.stdout.write(`{}\n${token}\nmore\n`);
-  else if (text === '!half') {
+  else if (text === '!unasked') {
+    process.stdout.write(`{}\n${token}\n`);
+    wait(() => process.stdout.write('more\n'));
+  } else if (text === '!half') {
     process.stdout.write(`x${token}\n`);
     wait(() => process.stdout.write(`{}\n${token}\n`));
   } else if (text === '!pieces') for (const each of `{}\r\n${token}\r\n`) process.stdout.write(each);

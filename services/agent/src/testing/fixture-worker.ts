@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import {
   createSqlEngine,
   type CollectRequest,
@@ -21,6 +22,7 @@ const names = [
   'spins',
   'lacks',
   'hangs',
+  'reads',
   'absent',
 ];
 const note = new PathNote();
@@ -62,6 +64,12 @@ const provider: TableProvider = {
         const path = process.env['FIXTURE_PATH'] ?? '/nowhere';
         note.set(path);
         readFileSync(path);
+        return;
+      }
+      case 'reads': {
+        const path = fileURLToPath(import.meta.url);
+        note.set(path);
+        yield { n: 1, text: readFileSync(path, 'utf8') };
         return;
       }
       case 'lacks':

@@ -28,10 +28,10 @@ export class UnixListeners {
     return process.getuid?.() === 0 && commands.every(([file, ...args]) => spawnSync(file, args).status === 0);
   }
 
-  /** Each character of a name is a byte; one that begins with a zero is abstract. */
-  static async start(names: readonly string[]): Promise<UnixListeners> {
+  /** Each character of a name is a byte; one that begins with a zero is abstract. Those without a folder are in `cwd`. */
+  static async start(names: readonly string[], cwd = '/'): Promise<UnixListeners> {
     const args = ['--net', 'python3', '-c', LISTEN, JSON.stringify(names)];
-    const child = spawn('unshare', args, { stdio: ['pipe', 'pipe', 'inherit'] });
+    const child = spawn('unshare', args, { cwd, stdio: ['pipe', 'pipe', 'inherit'] });
     const [first] = (await Promise.race([once(child.stdout, 'data'), once(child, 'exit')])) as [unknown];
     if (!String(first).includes('listening')) throw new Error('the process does not listen');
     return new UnixListeners(child);

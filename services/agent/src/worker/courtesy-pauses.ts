@@ -19,6 +19,7 @@ export class CourtesyPauses {
   #timer: Timer | undefined;
   #sinceMs: number | undefined;
   #pausedMs = 0;
+  #isStopped = false;
 
   constructor(options: CourtesyPausesOptions) {
     this.#options = options;
@@ -38,30 +39,40 @@ export class CourtesyPauses {
 
   /** The worker goes on, for good. */
   stop(): void {
-    this.#options.clock.clear(this.#timer);
+    this.#isStopped = true;
     this.#resume();
+    this.#arm();
   }
 
+  /** Until it has stopped, and the worker could be told so. */
   #arm(): void {
+    this.#options.clock.clear(this.#timer);
+    if (this.#isStopped && !this.isPaused) return;
     this.#timer = this.#options.clock.setTimeout(() => this.#look(), EVERY_MS);
     this.#timer.unref();
   }
 
   #look(): void {
-    const { worker, load, clock } = this.#options;
-    const share = load.othersShare(worker.pid) ?? 0;
-    const isPaused = this.#sinceMs !== undefined;
-    const mustWait = load.onBattery() || share > (isPaused ? CALM : BUSY);
-    if (mustWait && !isPaused) {
+    const { worker, clock } = this.#options;
+    const mustWait = this.#mustWait();
+    if (mustWait && !this.isPaused) {
       if (worker.pause()) this.#sinceMs = clock.monotonic();
     } else if (!mustWait) this.#resume();
     this.#arm();
   }
 
+  #mustWait(): boolean {
+    const { worker, load } = this.#options;
+    if (this.#isStopped) return false;
+    const share = load.othersShare(worker.pid) ?? 0;
+    return load.onBattery() || share > (this.isPaused ? CALM : BUSY);
+  }
+
+  /** On a full disk the worker cannot be told, and stands still until it is. */
+
   #resume(): void {
-    if (this.#sinceMs === undefined) return;
+    if (!this.isPaused || !this.#options.worker.resume()) return;
     this.#pausedMs = this.pausedMs;
     this.#sinceMs = undefined;
-    this.#options.worker.resume();
   }
 }

@@ -9,6 +9,8 @@ export const NOTE_HEAD_BYTES = 8;
 export const NOTE_BYTES = 8_192;
 /** Behind the path is a byte that the agent writes: 1 while the process is to stand still. */
 export const PAUSE_AT = 8_192;
+/** Then a byte that the process writes: 1 while it does. It sleeps then, and does not hang. */
+export const STANDS_AT = 8_193;
 
 /** A file system does not answer: earlier work hangs at this path or above it, so it is not touched. */
 export class HungPathError extends Error {

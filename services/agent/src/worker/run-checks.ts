@@ -4,6 +4,7 @@ import {
   decodeRows,
   DEFAULT_BUDGET,
   encodeScanRow,
+  isUnfinished,
   LIMITS,
   type SqlValue,
   sqlValueToJson,
@@ -89,7 +90,7 @@ function ask(engine: SqlEngine, sql: string, budget: Budget, note: Note | undefi
   const values = chunks.flatMap((chunk) => decodeRows(chunk, columns.length));
   const rows = values.slice(0, EVIDENCE_ROWS).map((row) => objectOf(columns, row));
   if (failure === undefined) {
-    const over = warnings.find(({ code }) => code.startsWith('over_'))?.message;
+    const over = warnings.find(({ code }) => isUnfinished(code))?.message;
     const answer: CheckAnswer = {
       ...{ kind: 'rows', rows: values.length, complete: warnings.length === 0 },
       ...(over === undefined ? {} : { over }),

@@ -1,5 +1,5 @@
-import { readSync } from 'node:fs';
-import { NOTE_FD, PAUSE_AT } from './path-note.js';
+import { readSync, writeSync } from 'node:fs';
+import { NOTE_FD, PAUSE_AT, STANDS_AT } from './path-note.js';
 
 /** How often the gate looks, and how long it sleeps at a time while it is closed. */
 const EVERY_MS = 100;
@@ -24,6 +24,7 @@ export class WorkerGate {
   readonly #flag = new Uint8Array(1);
   readonly #sleep = new Int32Array(new SharedArrayBuffer(4));
   #lookedMs = 0;
+  #stands = false;
 
   constructor(options: WorkerGateOptions) {
     this.#options = options;
@@ -35,9 +36,24 @@ export class WorkerGate {
   readonly pass = (): void => {
     const nowMs = performance.now();
     if (nowMs - this.#lookedMs < EVERY_MS) return;
-    while (this.#mustWait()) Atomics.wait(this.#sleep, 0, 0, EVERY_MS);
+    // One that sleeps without having said so would be taken for one that hangs.
+    while (this.#mustWait() && this.#say(true)) Atomics.wait(this.#sleep, 0, 0, EVERY_MS);
+    this.#say(false);
     this.#lookedMs = performance.now();
   };
+
+  /** Writes in the note whether it stands still, where that has changed. False when it cannot be written. */
+  #say(stands: boolean): boolean {
+    if (this.#stands === stands) return true;
+    try {
+      writeSync(this.#fd, Uint8Array.of(stands ? 1 : 0), 0, 1, STANDS_AT);
+      this.#stands = stands;
+      return true;
+    } catch {
+      // The disk is full. What it said last stays until the next time.
+      return false;
+    }
+  }
 
   #mustWait(): boolean {
     if (this.#options.parent() !== this.#agent) this.#options.end();

@@ -124,8 +124,9 @@ class RunningStatement {
   /** Ends it without an outcome. Returns the path at which it hangs, if it does. */
   abandon(): string | undefined {
     this.#options.clock.clear(this.#timer);
-    this.#pauses?.stop();
+    // Before it is told to go on: it may stand still.
     const path = this.#startedMs !== undefined ? this.#worker.hangsAt() : undefined;
+    this.#pauses?.stop();
     this.#options.processes.abandon(this.#worker, { path });
     return path;
   }

@@ -4,7 +4,7 @@ import { getPriority, setPriority } from 'node:os';
 import { closeSync, openSync, readFileSync, readSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import type { WorkerReply, WorkerRequest } from './messages.js';
-import { NOTE_BYTES, NOTE_HEAD_BYTES, PAUSE_AT } from './path-note.js';
+import { NOTE_BYTES, NOTE_HEAD_BYTES, PAUSE_AT, STANDS_AT } from './path-note.js';
 
 export interface WorkerProcessOptions {
   /** The arguments that make this program's executable a worker. */
@@ -47,7 +47,6 @@ export class WorkerProcess {
   #user: WorkerUser | undefined;
   readonly #onGone: () => void;
   #isGone = false;
-  #isPaused = false;
 
   constructor({ args, env, folder }: WorkerProcessOptions, onGone: () => void) {
     this.#onGone = onGone;
@@ -89,13 +88,12 @@ export class WorkerProcess {
 
   /** Its statement stands still from the next row on, and takes no processor time. False where it cannot be told. */
   pause(): boolean {
-    this.#isPaused = this.#tellPause(1);
-    return this.#isPaused;
+    return this.#tellPause(1);
   }
 
-  resume(): void {
-    if (this.#isPaused) this.#tellPause(0);
-    this.#isPaused = false;
+  /** It goes on. False where it cannot be told, and stands still until it is. */
+  resume(): boolean {
+    return this.#isGone || this.#tellPause(0);
   }
 
   /** In the note: a process that runs a statement takes no messages. */
@@ -118,10 +116,6 @@ export class WorkerProcess {
     }
   }
 
-  get isPaused(): boolean {
-    return this.#isPaused;
-  }
-
   /** The path that the process touched last, or `undefined` when it touched none in its present task. */
   lastPath(): string | undefined {
     if (this.#note === undefined) return undefined;
@@ -139,12 +133,19 @@ export class WorkerProcess {
   }
 
   /**
-   * The path at which a process hangs that should compute: `undefined` while it does compute. Only /proc tells (proc(5),
-   * field 3 of stat); elsewhere the last path is taken.
+   * The path at which a process hangs that should compute: `undefined` while it does compute, or says that it stands
+   * still. Only /proc tells of computing (proc(5), field 3 of stat); elsewhere the last path is taken.
    */
   hangsAt(): string | undefined {
-    if (this.#isPaused) return undefined;
+    if (this.#standsStill()) return undefined;
     return process.platform === 'linux' && stateOf(this.pid) === 'R' ? undefined : this.lastPath();
+  }
+
+  /** What the process says itself: the flag of {@link pause} comes to it later, and goes earlier. */
+  #standsStill(): boolean {
+    if (this.#note === undefined || this.#isGone) return false;
+    const said = new Uint8Array(1);
+    return readSync(this.#note, said, 0, 1, STANDS_AT) === 1 && said[0] === 1;
   }
 
   #end(exit: WorkerExit): void {

@@ -62,7 +62,10 @@ export const EVENT_TABLES: readonly TableSpec[] = [
           'pid',
           'Process of connect and listen, or its thread where it had ended before it was looked up; NULL for accept and close, which happen when a packet comes',
         ),
-        text('path', 'Executable file of the process'),
+        text(
+          'path',
+          'Executable file of the process when it was looked up, up to a second later; NULL where it had ended, or where programs are recorded too and it had started another one by then',
+        ),
         text('fd', 'NULL'),
         bigint('auid', 'Login user id; 4294967295 without one'),
         text('status', 'connect: in_progress, succeeded or failed; succeeded otherwise'),

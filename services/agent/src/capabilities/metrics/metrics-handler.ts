@@ -169,7 +169,7 @@ export class MetricsHandler implements Capability {
   /** Sends a reading, or lets it wait for the next poll. The history keeps the values of the reading, so they are copied. */
   #send(read: Reading, nowMs: number): void {
     if (this.#active === undefined) return;
-    // A heartbeat has what was read within the minute, a sample of every second only what is of that second.
+    // A heartbeat has what was read in the last minute or so, a sample of every second only what is of that second.
     const { shape, values } = this.#schedule.isWatched(nowMs) ? recentOf(read) : read;
     this.#schedule.taken(nowMs);
     this.#sentAtMs = nowMs;

@@ -8,6 +8,9 @@ import { BUDGET, createAgent, FOREVER } from '../../testing/query-fixture.js';
 const low = (ms: number) => ({ budget: { ...BUDGET, ms, priority: 'low' as const }, warnings: true });
 const rowsThenForever = (rows: number): string =>
   `WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT x FROM c WHERE x <= ${rows}`;
+/** As that with one row, after it has read a file. */
+const READS_THEN_FOREVER =
+  'WITH RECURSIVE c(x) AS (SELECT n FROM reads UNION ALL SELECT x + 1 FROM c) SELECT x FROM c WHERE x <= 1';
 const progressOf = ({ body }: { readonly body: Uint8Array }) => {
   const decoded = decodeBody('progress', body);
   if (!decoded.ok) throw new Error(decoded.fault);
@@ -99,18 +102,19 @@ describe('a query with a budget of its own, at low priority', () => {
     expect(agent.workerPids()).not.toContain(worker);
   });
 
-  test('it stands still while others need the machine, can be cancelled then, and says how long it stood', async () => {
+  test('it stands still while others need the machine, can be cancelled then, and says how long it stood; what it read is read by the next one', async () => {
     let share = 1;
     const agent = createAgent({ env: {}, load: { othersShare: () => share, onBattery: () => false } });
     const said = saidBy(agent);
-    agent.ask(1, rowsThenForever(1), ['x'], { ...low(600_000), remainingMs: 600_000, progressMs: 1_000 });
-    agent.ask(2, rowsThenForever(1), ['x'], low(3_500));
+    agent.ask(1, READS_THEN_FOREVER, ['x'], { ...low(600_000), remainingMs: 600_000, progressMs: 1_000 });
+    agent.ask(2, READS_THEN_FOREVER, ['x'], low(3_500));
     const [first = 0] = agent.workerPids();
     await agent.until(() => said(1).some((one) => progressOf(one).paused));
     while (await computes(first));
     agent.cancel(1);
     await agent.until(() => !agent.workerPids().includes(first));
-    const { frames } = await agent.outcome(2);
+    const { frames, ...end } = await agent.outcome(2);
+    expect(end).toEqual({});
     expect(decodeBody('warnings', frames![0]!.body)).toMatchObject({
       body: { warnings: [{ message: expect.stringMatching(/stood still for [23] s/) }] },
     });

@@ -78,8 +78,10 @@ export type RecordedEvents =
   | {
       readonly fault?: undefined;
       readonly kinds: readonly EventKind[];
-      /** When the recording began, microseconds since the machine started. */
+      /** When the recording began, microseconds since the machine started. Where a fault had ended it: began again. */
       readonly since: number;
+      /** When it began for the first time: names rows together with their number. */
+      readonly firstSince: number;
       readonly now: number;
       /** How long records are kept, in microseconds. */
       readonly keep: number;

@@ -7,8 +7,8 @@ export interface Reading {
   /** Integers in the scale of their metric, within the bounds of the encoding; `NaN` is absent. */
   readonly values: Float64Array;
   /**
-   * The values without the counters that were read more than a second or two ago: those stand still, and would then
-   * grow within one second by what they did in a minute. Not set where all are of this moment.
+   * The values without those of the standard set that were read more than a second or two ago: counters stand still, and
+   * would then grow within one second by what they did in a minute. Not set where all are of this moment.
    */
   readonly recent?: Float64Array;
 }

@@ -33,18 +33,7 @@ export class ReadingComposer {
 
   compose(...sets: readonly Measurements[]): Reading {
     const shape = this.#shapeOf(sets);
-    const values = new Float64Array(shape.length).fill(Number.NaN);
-    for (const { host, groups } of sets) {
-      for (let i = 0; i < host.length; i += 1) {
-        const value = host[i] as number;
-        if (!Number.isNaN(value)) values[i] = encodable(value, HOST_KINDS[i] as MetricKind);
-      }
-      for (const group of GROUPS) {
-        const instances = groups[group];
-        if (instances !== undefined) place(values, shape.offsets[group], group, instances.values);
-      }
-    }
-    return { shape, values };
+    return { shape, values: valuesOf(shape, sets) };
   }
 
   #shapeOf(sets: readonly Measurements[]): Shape {
@@ -59,6 +48,22 @@ export class ReadingComposer {
       this.#shape = makeShape(names);
     return this.#shape;
   }
+}
+
+/** The values of these sets in a shape that has their instances; of others that it has they are absent. */
+export function valuesOf(shape: Shape, sets: readonly Measurements[]): Float64Array {
+  const values = new Float64Array(shape.length).fill(Number.NaN);
+  for (const { host, groups } of sets) {
+    for (let i = 0; i < host.length; i += 1) {
+      const value = host[i] as number;
+      if (!Number.isNaN(value)) values[i] = encodable(value, HOST_KINDS[i] as MetricKind);
+    }
+    for (const group of GROUPS) {
+      const instances = groups[group];
+      if (instances !== undefined) place(values, shape.offsets[group], group, instances.values);
+    }
+  }
+  return values;
 }
 
 function place(values: Float64Array, offset: number, group: Group, from: Float64Array): void {

@@ -10,6 +10,8 @@ import { WindowsPlatform } from '../windows/windows-platform.js';
 import { ProgramReader } from './program-reader.js';
 
 const STAND_IN = join(import.meta.dirname, '../../testing/fixture-sampler.js');
+/** What the recorded answer has, in KiB. */
+const [FREE_KIB, CACHED_KIB] = [2_097_152, 1_177_600];
 const OWN_CPU = hostMetric('muster.agent.cpu.time');
 
 let folder: string;
@@ -20,7 +22,7 @@ beforeEach(() => {
   clock = new FakeClock();
   const command = { file: process.execPath, args: [STAND_IN, folder], env: {} };
   reader = new ProgramReader({
-    platform: new WindowsPlatform({ env: {}, command }),
+    platform: new WindowsPlatform({ env: {}, command, memory: () => 16 * 1024 ** 3 }),
     usage: { read: (host) => void (host[OWN_CPU] = 100) },
     clock,
     random: () => 0,
@@ -60,7 +62,7 @@ test('what Node knows is there at once; what the program tells comes with the ne
   expect(second.recent).toBeUndefined();
 });
 
-test('while nobody looks the program is idle between the readings of the detailed set, and seconds do not repeat its counters', async () => {
+test('while nobody looks the program is idle between the readings of the detailed set, and seconds do not repeat what it told', async () => {
   await reader.refresh({ topProcesses: false });
   for (let second = 0; second < 59; second += 1) {
     clock.advance(1_000);
@@ -75,6 +77,15 @@ test('while nobody looks the program is idle between the readings of the detaile
   expect(bytesRead(reading, reading.recent)).toBeNaN();
   const limit = hostMetric('system.memory.limit');
   expect(reading.recent?.[limit]).toBe(reading.values[limit]);
+  // Node knows what is free now. What is cached, only the program has told.
+  const memory = (state: string): number => hostMetric('system.memory.usage', { 'system.memory.state': state });
+  const [free = 0, cached = 0] = ['free', 'cached'].map(memory);
+  expect([reading.values[free], reading.values[cached]]).toEqual([FREE_KIB, CACHED_KIB]);
+  expect(reading.recent?.[free]).toBeGreaterThan(0);
+  expect(reading.recent?.[free]).not.toBe(FREE_KIB);
+  expect(reading.recent?.[cached]).toBeNaN();
+  // The detailed set is that of its last reading everywhere.
+  expect(processes({ ...reading, values: reading.recent! })).toBe(3);
 });
 
 test('while somebody looks it is asked with every reading, and says which processes use most and whose they are', async () => {
@@ -138,7 +149,14 @@ test('a reading never waits; on a slow machine the program is asked less often',
   clock.advance(60_000);
   await reader.refresh({ topProcesses: false });
   expect(count('standard')).toBe(1);
-  clock.advance(240_001);
+  expect(bytesRead(reader.read())).toBe(1_000);
+  // What it told then is not what is now.
+  clock.advance(30_001);
+  expect(reader.read().shape.names.disk).toEqual([]);
+  expect(reader.read().recent).toBeUndefined();
+  expect(processes(reader.read())).toBe(3);
+  clock.advance(210_000);
   await reader.refresh({ topProcesses: false });
   expect(count('standard')).toBe(2);
+  expect(bytesRead(reader.read())).toBe(1_000);
 });

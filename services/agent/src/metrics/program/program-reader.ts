@@ -1,12 +1,11 @@
 import type { Clock } from '@muster/runtime/program';
 import type { HostReader, ProcessUse, Reading, RefreshOptions, TopProcesses } from '../contract/host-reader.js';
-import { ReadingComposer } from '../contract/measurements.js';
+import { type Measurements, ReadingComposer, valuesOf } from '../contract/measurements.js';
 import { ProcessRanking, type RankedProcess } from '../contract/process-ranking.js';
 import { readPortableSet } from '../portable/portable-set.js';
 import { ProgramCosts } from './program-cost.js';
 import type { DetailedAnswer, ListedProcess, ProgramPlatform, StandardAnswer } from './program-platform.js';
 import { SamplingProgram } from './sampling-program.js';
-import { withoutCounters } from './without-counters.js';
 
 export interface ProgramReaderOptions {
   readonly platform: ProgramPlatform;
@@ -25,11 +24,14 @@ const WATCHED_SHARE = 0.25;
 const USUAL_SHARE = 0.01;
 const LONGEST_PAUSE_MS = 600_000;
 const RECENT_MS = 2_000;
+/** Of an answer with the standard set, which is asked once a minute. One that is older says nothing of now. */
+const CURRENT_MS = 90_000;
 
 /**
  * Measures a machine by what Node knows of it, and by what a long-lived program tells. `read` never waits: it takes the
  * newest answer, and asks for the next one while somebody looks. Otherwise the program is asked once a minute, together
- * with the detailed set, and is idle in between. What it told is absent from when it fails until it answers again.
+ * with the detailed set, and is idle in between. What it told is absent from when it fails until it answers again, and
+ * what changes each second also where the program is too slow to be asked once a minute.
  */
 export class ProgramReader implements HostReader {
   readonly #options: ProgramReaderOptions;
@@ -57,10 +59,12 @@ export class ProgramReader implements HostReader {
     const own = readPortableSet();
     this.#options.usage.read(own.host);
     this.#costs.addTo(own.host);
-    const told = [this.#standard, this.#detailed].flatMap((answer) => (answer === undefined ? [] : [answer.set]));
-    const reading = this.#composer.compose(own, ...told);
-    if (this.#standard === undefined || nowMs - this.#standardAtMs <= RECENT_MS) return reading;
-    return { ...reading, recent: withoutCounters(reading, this.#standard.set) };
+    const ageMs = nowMs - this.#standardAtMs;
+    const standard = setOf(ageMs <= CURRENT_MS ? this.#standard : undefined);
+    const detailed = setOf(this.#detailed);
+    const reading = this.#composer.compose(own, ...standard, ...detailed);
+    if (standard.length === 0 || ageMs <= RECENT_MS) return reading;
+    return { ...reading, recent: valuesOf(reading.shape, [own, ...detailed]) };
   }
 
   async refresh({ topProcesses }: RefreshOptions): Promise<TopProcesses | undefined> {
@@ -133,6 +137,10 @@ export class ProgramReader implements HostReader {
     }
     this.#users = known;
   }
+}
+
+function setOf(answer: { readonly set: Measurements } | undefined): readonly Measurements[] {
+  return answer === undefined ? [] : [answer.set];
 }
 
 /** Names one process: an id is given to another one later. */

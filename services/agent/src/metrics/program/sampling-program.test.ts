@@ -118,14 +118,12 @@ test.each(['!huge', '!die'])('%s: there is no answer, and the program is gone', 
 
 test('one that speaks unasked is killed', async () => {
   does('standard', '!unasked');
-  const answer = ask('standard');
-  const pid = await eventually(() => program.pid);
-  await eventually(() => {
-    // What comes together with the answer makes it none, and that is waited for.
-    clock.advance(PATIENCE_MS);
-    return !isAlive(pid);
-  });
-  await answer;
+  expect(await ask('standard')).toBe('{}\n');
+  const pid = program.pid!;
+  expect(isAlive(pid)).toBe(true);
+  does('go', '');
+  await eventually(() => !isAlive(pid));
+  expect(program.pid).toBeUndefined();
 });
 
 test('an answer of no use is as none', async () => {

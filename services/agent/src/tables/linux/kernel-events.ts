@@ -155,9 +155,9 @@ function timeOf(at: number, { bootMs }: Recording): { readonly time: number; rea
   return { time: Math.floor((bootMs + at / 1_000) / 1_000), uptime: Math.floor(at / 1e6) };
 }
 
-/** The same in every answer of one recording. */
-function eidOf(n: number, { since }: Recording): string {
-  return `${since}-${String(n).padStart(10, '0')}`;
+/** The same in every answer of one agent. */
+function eidOf(n: number, { firstSince }: Recording): string {
+  return `${firstSince}-${String(n).padStart(10, '0')}`;
 }
 
 /** In the order of bytes on the network. */

@@ -36,7 +36,7 @@ whereThere('Unix sockets with names that look like the lines of others', () => {
   });
 
   const start = async (names: readonly string[]): Promise<void> => {
-    listeners = await UnixListeners.start(names);
+    listeners = await UnixListeners.start(names, folder);
   };
   const ofListeners = (table: string) =>
     tables.query(`SELECT socket, path FROM ${table} WHERE pid = ${listeners.pid} AND family = 1 ORDER BY fd`);
@@ -78,6 +78,11 @@ whereThere('Unix sockets with names that look like the lines of others', () => {
       await start([one, ...PLAIN]);
       expect(withoutSs()).toEqual({ paths: [], warnings: ['ambiguous'] });
     }
+  });
+
+  it('also where the only name is in the lines below: there is a line more than sockets', async () => {
+    await start([`\n${LINE} 4000000000`]);
+    expect(withoutSs()).toEqual({ paths: [], warnings: ['ambiguous'] });
   });
 });
 

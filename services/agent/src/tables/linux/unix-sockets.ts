@@ -18,19 +18,25 @@ const TRIES = 3;
  */
 export function unixSockets(system: System, request: CollectRequest, base: string): readonly Socket[] {
   const listed = listUnix(system, base);
-  // What has no name forges none.
-  if (listed.sockets.every(({ path }) => path === '')) return listed.sockets;
+  // Where no socket has a name there is nothing that could look like a line.
+  if (!listed.hasNames) return listed.sockets;
   return diagnosed(system, request, base, listed.sockets) ?? counted(system, request, base);
 }
 
 interface UnixList {
   readonly sockets: readonly Socket[];
   readonly lines: number;
+  /** A name may be read as none: one that begins with a line break is in the next lines. */
+  readonly hasNames: boolean;
 }
+
+/** The kernel writes a blank before a name, and nothing behind the inode of a socket that has none. */
+const NAMED = /^\S+: \S+ \S+ \S+ \S+ \S+ +\d+ /m;
 
 function listUnix(system: System, base: string): UnixList {
   const text = system.text(`${base}/unix`) ?? '';
-  return { sockets: parseUnixSockets(text), lines: Math.max(0, text.split('\n').length - 2) };
+  const lines = Math.max(0, text.split('\n').length - 2);
+  return { sockets: parseUnixSockets(text), lines, hasNames: NAMED.test(text) };
 }
 
 /** As ss has them. `undefined` without it, or where it reads the same list itself because the kernel has no diagnostics. */
