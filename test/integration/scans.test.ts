@@ -300,13 +300,13 @@ describe('scans of real agents', () => {
     await eventually(
       async () => {
         // What lists say may be of before the kill.
-        const body = { sql: 'SELECT 1 AS one', timeout: '3s' } as const;
-        const { ledger } = await api.call('POST /v1/queries', { query: { wait: '10s' }, body });
+        const body = { sql: 'SELECT 1 AS one', timeout: '10s' } as const;
+        const { ledger } = await api.call('POST /v1/queries', { query: { wait: '20s' }, body });
         expect(ledger).toMatchObject({ targeted: 2, answered: 2 });
         return true;
       },
       'both are back',
-      60_000,
+      120_000,
     );
   });
 
