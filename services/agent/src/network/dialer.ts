@@ -3,7 +3,7 @@ import type { Env } from '@muster/runtime/program';
 import type { TrafficChannel } from '../traffic/purpose.js';
 import type { TrafficMeter } from '../traffic/traffic-meter.js';
 import { authorities } from './authorities.js';
-import { DirectAgent, DirectTlsAgent, type Opening } from './direct-agent.js';
+import { DirectAgent, DirectTlsAgent, type Opening, type TlsSessions } from './direct-agent.js';
 
 /** How connections to gateways are opened: trusted authorities and proxies. */
 export interface Dialer {
@@ -34,6 +34,7 @@ export async function openDialer({ gatewayUrls, gatewayCaFile, meter }: DialerOp
   const isEncrypted = gatewayUrls.some((url) => /^(wss|https):/.test(url));
   const ca = isEncrypted || gatewayCaFile !== undefined ? authorities(gatewayCaFile, env) : undefined;
   const proxies = await openProxies(gatewayUrls, env);
+  const sessions: TlsSessions = new Map();
   // A new HTTP agent for each connection, so that no connection is shared.
   const open = (url: string, channel: TrafficChannel, options: AgentOptions): Agent => {
     const opening: Opening = (run) => (meter === undefined ? run() : meter.opening(channel, run));
@@ -41,7 +42,9 @@ export async function openDialer({ gatewayUrls, gatewayCaFile, meter }: DialerOp
     if (proxies !== undefined && proxy !== undefined) {
       return new proxies.ProxyAgent(proxy, opening, { ...options, ...(ca !== undefined && { ca }) });
     }
-    return /^(wss|https):/.test(url) ? new DirectTlsAgent(opening, options) : new DirectAgent(opening, options);
+    return /^(wss|https):/.test(url)
+      ? new DirectTlsAgent(opening, sessions, options)
+      : new DirectAgent(opening, options);
   };
   return {
     ca,

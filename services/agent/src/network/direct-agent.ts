@@ -22,18 +22,32 @@ export class DirectAgent extends HttpAgent {
   }
 }
 
+/**
+ * TLS sessions, the newest of each host and port. Who connects to the same gateway again proves and checks no certificate
+ * a second time (RFC 8446 §2.2). They are kept in memory alone: a new process begins anew.
+ */
+export type TlsSessions = Map<string, Buffer>;
+
 /** Opens connections with TLS. It opens the TCP socket itself, because the meter cannot see one that `tls.connect` opens. */
 export class DirectTlsAgent extends HttpsAgent {
   readonly #opening: Opening;
+  readonly #sessions: TlsSessions;
 
-  constructor(opening: Opening, options: HttpsAgentOptions) {
+  constructor(opening: Opening, sessions: TlsSessions, options: HttpsAgentOptions) {
     super(options);
     this.#opening = opening;
+    this.#sessions = sessions;
   }
 
   override createConnection(options: RequestOptions, onCreated?: OnCreated): Duplex | null | undefined {
     const socket: Socket = this.#opening(() => connect(options as NetConnectOpts));
-    const over: RequestOptions & { readonly socket: Socket } = { ...options, socket };
-    return super.createConnection(over, onCreated);
+    const end = `${options.host ?? ''}:${options.port ?? ''}`;
+    const session = this.#sessions.get(end);
+    const over = { ...options, socket, ...(session !== undefined && { session }) };
+    const secured = super.createConnection(over, onCreated);
+    secured?.on('session', (next: Buffer) => this.#sessions.set(end, next));
+    // Whatever was wrong: the next attempt begins anew.
+    secured?.once('close', (hadError: boolean) => hadError && this.#sessions.delete(end));
+    return secured;
   }
 }
