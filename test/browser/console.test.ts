@@ -298,8 +298,17 @@ test('keys: g f goes to Fleet, Ctrl-K searches everything, ? shows the keys', as
     'the keys are heard',
     PATIENCE_MS,
   );
-  await page.keyboard.press('Control+k');
-  await page.getByRole('combobox', { name: 'Search' }).fill('audit');
+  const search = page.getByRole('combobox', { name: 'Search' });
+  await eventually(
+    async () => {
+      // The page that `g f` goes to may still be loading.
+      if (!(await search.isVisible())) await page.keyboard.press('Control+k');
+      return search.isVisible();
+    },
+    'the search is open',
+    PATIENCE_MS,
+  );
+  await search.fill('audit');
   await page.keyboard.press('Enter');
   await page.waitForURL(/\/audit$/);
   await page.locator('main').focus();

@@ -100,12 +100,13 @@ export function createOperations(options: AppOptions, stores: Stores): Operation
   const byNum = (num: number) => directory.byNum(num);
   const writer = new DirectoryWriter({ streams });
   const agents = { directory, presence, health, clock };
+  const retention = options.retention ?? new RetentionPolicy([], STREAMS.results.maxAgeMs);
   const results = {
     health,
     directory,
     policy: stores.policy,
     budgets: options.budgetPolicy ?? new BudgetPolicy(),
-    retention: options.retention ?? new RetentionPolicy([], STREAMS.results.maxAgeMs),
+    retention,
     store: queries,
     streams,
     clock,
@@ -121,12 +122,13 @@ export function createOperations(options: AppOptions, stores: Stores): Operation
   const posture = {
     client: new PostureClient({ asker: stores.postureServices.asker }),
     details: new ScanDetails(directory),
+    retention,
   };
   return [
     ...queryOperations(results),
     ...resultOperations({ ...results, viewers }),
     ...questionOperations({ questions: stores.questions, clock }),
-    ...postureOperations({ ...posture, store: queries, health, commands: commands.client }),
+    ...postureOperations({ ...posture, clock, store: queries, health, commands: commands.client }),
     ...scanResultOperations({ ...posture, store: queries, byNum, directory }),
     ...scheduleOperations(posture),
     ...exceptionOperations({ ...posture, clock }),

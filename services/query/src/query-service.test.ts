@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import type { QueryRequest, StartQuery } from '@muster/messages';
-import type { Ledger } from '@muster/protocol';
+import { newQueryId, type Ledger } from '@muster/protocol';
 import { eventually } from '@muster/runtime/testing';
 import { encodeNumberSet, readAnswerBlock, type QueryRecord, type ResultEvent } from '@muster/records';
 import { ServiceHarness, type RunningService } from './testing/service-harness.js';
@@ -161,6 +161,20 @@ describe('one query', () => {
     const sizes = { t: 'reduce', sql: 'SELECT endpoints FROM rows ORDER BY endpoints' } as const;
     const groups = { ...requestFor(second, sizes), earlier: [first.id] } as QueryRequest;
     expect(await harness.send(groups)).toMatchObject({ rows: [[1], [2]] });
+  });
+
+  test('a query that says that it asks itself again ends all the same, and says why it is not reduced', async () => {
+    await harness.startService();
+    const id = newQueryId(Date.now());
+    const query = await harness.start({ id, retryOf: id, reduce: 'SELECT count(*) AS n FROM rows' });
+    expect(ofKind(await harness.eventsUntilEnd(query), 'reduced')).toMatchObject([
+      { error: expect.stringContaining('20 at most') },
+    ]);
+    const request = {
+      ...requestFor(query, { t: 'reduce', sql: 'SELECT 1' }),
+      earlier: Array.from({ length: 20 }, () => id),
+    };
+    expect(await harness.send(request as QueryRequest)).toMatchObject({ code: 'conflict' });
   });
 
   test('can be reduced while it runs, over raw rows with their endpoint', async () => {

@@ -2,13 +2,15 @@ import type { Endpoint, EndpointChange } from '@muster/directory';
 import type { FleetHistograms } from './fleet/fleet-histograms.js';
 import type { HealthMonitor } from './health/health-monitor.js';
 import type { HealthRecords } from './health/health-records.js';
+import type { SilenceRecorder } from './health/silence-recorder.js';
 import type { SampleWriter } from './remote-write/sample-writer.js';
 import type { EndpointTable } from './samples/endpoint-table.js';
 
 export interface EndpointRemovalOptions {
   readonly table: EndpointTable;
   readonly fleet: Pick<FleetHistograms, 'begin' | 'leave' | 'join'>;
-  readonly health: Pick<HealthMonitor, 'silent'>;
+  readonly health: Pick<HealthMonitor, 'silenceOf'>;
+  readonly silences: Pick<SilenceRecorder, 'add' | 'forget' | 'lost'>;
   readonly records: Pick<HealthRecords, 'forget'>;
   /** Absent without remote write. */
   readonly samples: Pick<SampleWriter, 'end' | 'release'> | undefined;
@@ -22,21 +24,19 @@ export class EndpointRemoval {
     this.#options = options;
   }
 
-  /**
-   * It sends nothing any more. Its silence is a matter of health, unless its session ended in order, and it stays until
-   * that is recorded. Returns whether it is gone.
-   */
-  expired(slot: number): boolean {
-    const { table, health, samples } = this.#options;
-    if (table.ended[slot] === 0 && !health.silent(slot)) return false;
+  /** It sends nothing any more. Its silence is a matter of health, unless its session ended in order. */
+  expired(slot: number): void {
+    const { table, health, silences, samples } = this.#options;
+    const silence = table.ended[slot] === 0 ? health.silenceOf(slot) : undefined;
     samples?.end(slot);
     this.#remove(slot);
-    return true;
+    if (silence !== undefined) silences.add(silence);
   }
 
   /** Another instance owns these partitions now, and goes on with the series of their endpoints. */
   lost(partitions: ReadonlySet<number>): void {
-    const { table, samples } = this.#options;
+    const { table, silences, samples } = this.#options;
+    silences.lost(partitions);
     for (let slot = 0; slot < table.end; slot += 1) {
       if (table.nums[slot] === 0 || !partitions.has(table.partitions[slot] as number)) continue;
       samples?.release(slot);
@@ -45,8 +45,9 @@ export class EndpointRemoval {
   }
 
   changed(endpoint: Endpoint, change: EndpointChange): void {
-    const { table, fleet, records, samples } = this.#options;
+    const { table, fleet, records, silences, samples } = this.#options;
     if (change === 'removed') records.forget(endpoint);
+    if (change === 'removed' || change === 'revoked') silences.forget(endpoint.num);
     const slot = table.slotOf(endpoint.num);
     if (slot === undefined) return;
     if (change === 'removed' || change === 'revoked') {

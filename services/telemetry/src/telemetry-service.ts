@@ -11,6 +11,7 @@ import { FleetHistograms } from './fleet/fleet-histograms.js';
 import { HealthMonitor } from './health/health-monitor.js';
 import { DEFAULT_HEALTH_POLICY, parseHealthPolicy } from './health/health-policy.js';
 import { HealthRecords } from './health/health-records.js';
+import { SilenceRecorder } from './health/silence-recorder.js';
 import { createTelemetryMetrics } from './metrics.js';
 import { createRemoteWriter } from './remote-write/create-remote-writer.js';
 import { GatewayAnswers } from './partitions/gateway-answers.js';
@@ -76,7 +77,11 @@ export function createTelemetryService(deps: TelemetryServiceDeps): TelemetrySer
     latest: (secret) => deps.secrets.latest(secret),
     endpointOf: (num) => directory.byNum(num),
   });
-  const removal = new EndpointRemoval({ table, fleet, health, records, samples: remote?.samples });
+  const silences = new SilenceRecorder({
+    ...{ clock, record: (silence) => health.recordSilence(silence), onDropped: () => metrics.health.failures.inc() },
+    isBack: (num) => table.slotOf(num) !== undefined,
+  });
+  const removal = new EndpointRemoval({ table, fleet, health, records, silences, samples: remote?.samples });
   const keyframes = new KeyframeRequests({ bus, clock, metrics });
   const processor = new SampleProcessor({
     ...{ clock, directory, table, maxEndpoints: config.maxEndpoints },
@@ -123,7 +128,7 @@ export function createTelemetryService(deps: TelemetryServiceDeps): TelemetrySer
       ...{ clock, directory, table, labels },
       scan: new FleetScan({
         ...{ directory, table, healthOf: (num: number) => records.get(num)?.state ?? 'ok' },
-        silent: () => records.silent(),
+        silent: () => new Set([...records.silent(), ...silences.pending()]),
         owns: (agentId) => owner.partitions.includes(metricsPartition(agentId)),
       }),
       health,
@@ -145,6 +150,7 @@ export function createTelemetryService(deps: TelemetryServiceDeps): TelemetrySer
       ['health records', records],
       ...(remote === undefined ? [] : [['remote write', remote.writer] as const]),
       ['keyframe requests', keyframes],
+      ['silences', silences],
       ['expiry', expiry],
       ['doubt', doubt],
       ['gateways', gateways],

@@ -10,7 +10,9 @@ export { LiveInstances, type InstanceMessage, type LiveInstancesOptions } from '
 export { CoordinatorMonitor } from './queries/coordinator-monitor.js';
 export { interruptOrphan, INTERRUPTED, type InterruptDeps, type InterruptResult } from './queries/interrupt-orphan.js';
 export { OrphanReaper, type OrphanReaperOptions } from './queries/orphan-reaper.js';
+export { HUNT_SLACK_MS, longestHuntMs } from './queries/longest-hunt.js';
 export { isBeginning, isStillKept, readResults, readWholeResults, type StoredEvent } from './queries/read-results.js';
+export { MAX_RETRY_CHAIN } from './queries/retry-chain.js';
 export { storeQueryRecord, type StoredQuery, type StoreResult } from './queries/stored-query.js';
 export { writeFailure } from './write-failure.js';
 export { problemReply, type ProblemReply } from './problem-reply.js';

@@ -65,6 +65,7 @@ export class StorageWatch {
       help: 'What JetStream stores of each stream of Muster.',
       labels: ['stream'],
       collect: (gauge) => {
+        gauge.reset();
         for (const { name } of definitions) {
           const bytes = this.#streams.get(name);
           if (bytes !== undefined) gauge.set({ stream: name }, bytes);
@@ -76,6 +77,7 @@ export class StorageWatch {
       help: 'Share of its bound that a stream of Muster has; at 1 it drops its oldest entries, of all orgs.',
       labels: ['stream'],
       collect: (gauge) => {
+        gauge.reset();
         for (const { name } of definitions) {
           const [bytes, bound] = [this.#streams.get(name), this.#bounds.get(name)];
           if (bytes !== undefined && bound !== undefined) gauge.set({ stream: name }, bytes / bound);
@@ -94,27 +96,40 @@ export class StorageWatch {
   }
 
   async #look(): Promise<void> {
-    const { streams, registry, limitBytes, replicas = 1, clock, logger } = this.#options;
-    try {
-      const [storage, memory] = await Promise.all([streams.storage(), registry.memory()]);
-      this.#usedBytes = storage.usedBytes;
-      this.#streams = storage.streams;
-      this.#bounds = storage.bounds;
-      const limit = storage.limitBytes ?? (limitBytes === undefined ? undefined : limitBytes * replicas);
-      this.#brokerShare = limit === undefined ? undefined : storage.usedBytes / limit;
-      this.#warn('the storage of nats', this.#brokerShare);
-      if (memory.kind === 'memory' && memory.limitBytes !== undefined) {
-        this.#registryShare = memory.usedBytes / memory.limitBytes;
-        this.#warn('the memory of redis', this.#registryShare);
-      }
-    } catch (error) {
-      logger.debug('storage cannot be asked for', { err: error });
-    }
+    const { clock } = this.#options;
+    await Promise.all([this.#lookAtBroker(), this.#lookAtRegistry()]);
     if (!this.#stopped) this.#timer = clock.setTimeout(() => void this.#look(), PERIOD_MS);
   }
 
+  /** What cannot be asked is not known any more: the last answer would be told for ever. */
+  async #lookAtBroker(): Promise<void> {
+    const { streams, limitBytes, replicas = 1, logger } = this.#options;
+    const storage = await streams.storage().catch((error: unknown) => {
+      logger.debug('storage cannot be asked for', { err: error });
+      return undefined;
+    });
+    this.#usedBytes = storage?.usedBytes;
+    this.#streams = storage?.streams ?? new Map();
+    this.#bounds = storage?.bounds ?? new Map();
+    const limit = storage?.limitBytes ?? (limitBytes === undefined ? undefined : limitBytes * replicas);
+    this.#brokerShare = storage === undefined || limit === undefined ? undefined : storage.usedBytes / limit;
+    this.#warn('the storage of nats', this.#brokerShare);
+  }
+
+  async #lookAtRegistry(): Promise<void> {
+    const { registry, logger } = this.#options;
+    const memory = await registry.memory().catch((error: unknown) => {
+      logger.debug('the memory of the registry cannot be asked for', { err: error });
+      return undefined;
+    });
+    const { usedBytes = 0, limitBytes } = memory?.kind === 'memory' ? memory : {};
+    this.#registryShare = limitBytes === undefined ? undefined : usedBytes / limitBytes;
+    this.#warn('the memory of redis', this.#registryShare);
+  }
+
   #warn(what: string, share: number | undefined): void {
-    if (share === undefined || share < NEARLY_FULL) {
+    if (share === undefined) return;
+    if (share < NEARLY_FULL) {
       this.#nearlyFull.delete(what);
       return;
     }

@@ -25,7 +25,7 @@ export interface AuditPage {
 const FIRST_WINDOW = 512;
 // How many records one request scans at most. A filter that matches rarely gives short pages, not long waits.
 const MAX_SCANNED = 20_000;
-/** Records of several processes are in the order in which they were stored, which may be tried for a minute; and their clocks differ. */
+/** A record is stored up to a minute after its own time, which is by the clock of its writer. */
 const DISORDER_MS = 600_000;
 
 /**
@@ -52,11 +52,16 @@ export async function readAudit(
     for (let width = FIRST_WINDOW, scanned = 0; end > 1 && !signal.aborted; width *= 2) {
       const start = Math.max(1, end - width);
       const window: AuditEntry[] = [];
-      for await (const { seq, data } of readInTime(streams, STREAMS.audit.name, { subject, fromSeq: start, signal })) {
+      for await (const { seq, data, timestampMs } of readInTime(streams, STREAMS.audit.name, {
+        subject,
+        fromSeq: start,
+        signal,
+      })) {
         if (seq >= end) break;
         scanned += 1;
         const record = decodeRecord<AuditRecord>(data);
-        isBefore ||= record.atMs < (filter.sinceMs ?? 0) - DISORDER_MS;
+        // By the broker's clock, which is the order of the stream: one writer's slow clock must not hide the others' records.
+        isBefore ||= timestampMs < (filter.sinceMs ?? 0) - DISORDER_MS;
         if (matchesAudit(record, filter)) window.push({ seq, record });
       }
       found.push(...window.toReversed());

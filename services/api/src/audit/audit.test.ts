@@ -63,6 +63,14 @@ describe('the audit record', () => {
     expect((await api.get('/v1/audit?outcome=maybe')).body.code).toBe('bad_request');
   });
 
+  test('has all since a time, also where the clock of one of its writers is slow', async () => {
+    const nowMs = Date.now();
+    await keep(700, (i) => ({ atMs: i === 650 ? nowMs - 3_600_000 : nowMs, actor: i < 50 ? 'b' : 'a' }));
+    const since = new Date(nowMs - 60_000).toISOString();
+    const expected = Array.from({ length: 50 }, (_, i) => `s${i}`).toReversed();
+    expect(await all(`&actor=b&since=${since}`)).toEqual(expected);
+  });
+
   test('is empty when nothing was done', async () => {
     expect((await api.get('/v1/audit')).body).toEqual({ items: [] });
   });

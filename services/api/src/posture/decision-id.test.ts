@@ -25,7 +25,8 @@ test('a repeat under one idempotency key asks for the same schedule or exception
       return Promise.reject(new Error('no answer'));
     },
   };
-  const parts = { client, clock: { now: () => 0 } } as never;
+  const retention = { checkWait: () => undefined };
+  const parts = { client, retention, clock: { now: () => 0 } } as never;
   const all = [...scheduleOperations(parts), ...exceptionOperations(parts)];
   const body = { name: 'n', pack: 'p', check: 'c', selector: '', cron: '0 2 * * *', detail: 'checks', untilMs: 1 };
   for (const { id } of [operations.createSchedule, operations.createException])

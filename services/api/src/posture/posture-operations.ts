@@ -1,11 +1,13 @@
 import { operations } from '@muster/api-contract';
 import type { ScanSummary, StartScan } from '@muster/messages';
 import { joinSelectors, type QueryId } from '@muster/protocol';
+import type { Clock } from '@muster/runtime';
 import type { KnownHealth } from '../agents/known-health.js';
 import { decodeCursor, encodeCursor, idPosition } from '../http/cursor.js';
 import { given } from '../http/json-members.js';
 import { implement, json, type Operation } from '../http/operation.js';
 import { maySee, type QueryStore } from '../queries/query-store.js';
+import type { RetentionPolicy } from '../queries/retention-policy.js';
 import type { CommandClient } from '../upstream/command-client.js';
 import type { PostureClient } from '../upstream/posture-client.js';
 import { hasMore } from './all-parts.js';
@@ -20,6 +22,8 @@ export interface PostureParts {
   readonly store: Pick<QueryStore, 'find' | 'findReadable' | 'progress'>;
   readonly health: Pick<KnownHealth, 'among'>;
   readonly details: ScanDetails;
+  readonly retention: Pick<RetentionPolicy, 'checkWaitUntil'>;
+  readonly clock: Pick<Clock, 'now'>;
 }
 
 /** Scans in one reply of a posture service. */
@@ -32,11 +36,12 @@ export function postureOperations(parts: PostureParts): Operation[] {
   return [...packOperations(parts), startOperation(parts), listScansOperation(parts), showScanOperation(parts)];
 }
 
-function startOperation({ client, health, details }: PostureParts): Operation {
+function startOperation({ client, health, details, retention, clock }: PostureParts): Operation {
   return implement(operations.startScan, async ({ principal, body, note, queryId }) => {
     note({ scope: joinSelectors(body.selector, principal.selector), details: { pack: body.pack } });
     const { pack, selector, timeoutMs, waitUntilMs, standing } = body;
     const detail = body.detail ?? (await details.of(principal, selector));
+    retention.checkWaitUntil(principal.org, waitUntilMs, clock.now());
     const request: StartScan = {
       ...{ t: 'start_scan', org: principal.org, operator: principal.id, operatorName: principal.name, pack, selector },
       ...{

@@ -5,6 +5,7 @@ import { given, isoTime } from '../http/json-members.js';
 import { implement, json, type Operation } from '../http/operation.js';
 import type { Principal } from '../http/principal.js';
 import { maySee } from '../queries/query-store.js';
+import type { RetentionPolicy } from '../queries/retention-policy.js';
 import { allParts } from './all-parts.js';
 import { decisionId } from './decision-id.js';
 import type { ScanDetails } from './scan-detail.js';
@@ -13,6 +14,7 @@ import type { PostureClient } from '../upstream/posture-client.js';
 export interface ScheduleParts {
   readonly client: PostureClient;
   readonly details: ScanDetails;
+  readonly retention: Pick<RetentionPolicy, 'checkWait'>;
 }
 
 /** Scans that start by themselves. */
@@ -26,11 +28,12 @@ export function scheduleOperations(parts: ScheduleParts): Operation[] {
   ];
 }
 
-function createOperation({ client, details }: ScheduleParts): Operation {
+function createOperation({ client, details, retention }: ScheduleParts): Operation {
   return implement(operations.createSchedule, async ({ principal, body, note, requestKey }) => {
     const scope = joinSelectors(body.selector, principal.selector);
     const { pack, cron, timeZone, waitMs } = body;
     note({ scope, details: { pack, cron, timeZone } });
+    retention.checkWait(principal.org, waitMs);
     const terms = {
       ...{ name: body.name, pack, selector: body.selector, bound: principal.selector ?? '', scope, cron, timeZone },
       ...{ jitterMs: body.jitterMs, timeoutMs: body.timeoutMs, ...given('waitMs', waitMs) },

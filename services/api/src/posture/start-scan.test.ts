@@ -1,6 +1,9 @@
 import { expect, test } from '@jest/globals';
 import { operations } from '@muster/api-contract';
 import { EMPTY_LEDGER } from '@muster/protocol';
+import { STREAMS } from '@muster/records';
+import { systemClock } from '@muster/runtime';
+import { RetentionPolicy } from '../queries/retention-policy.js';
 import { postureOperations } from './posture-operations.js';
 
 const PACK = { id: 'own', version: '1.0.0', hash: 'a', checks: 1, jws: 'j', keys: 'k' };
@@ -33,7 +36,8 @@ async function askedBy(queryId: string | undefined, state: 'running' | 'interrup
       return Promise.resolve({ t: 'scan_started', record });
     },
   };
-  const parts = { client, health: { among: () => Promise.resolve({}) } } as never;
+  const retention = new RetentionPolicy([], STREAMS.results.maxAgeMs);
+  const parts = { client, health: { among: () => Promise.resolve({}) }, retention, clock: systemClock } as never;
   const start = postureOperations(parts).find(({ id }) => id === operations.startScan.id);
   const body = { pack: 'own', selector: '', timeoutMs: 1_000, detail: 'checks' };
   const principal = { id: 'ann', name: 'Ann', org: 'acme', bound: [] };

@@ -58,9 +58,9 @@ describe('the viewer of a query that ran when they came', () => {
   const subject = STREAM_SUBJECTS.result(ended.org, ended.id);
   const append = (event: ResultEvent) => streams.append(subject, encodeQueryRecord(event));
   let laterMs = 0;
-  const follow = (newest: QueryRecord) =>
+  const follow = (newest: QueryRecord, afterSeq = 0) =>
     queryEvents(running, {
-      ...{ streams, readRecord: () => Promise.resolve(newest), afterSeq: 0, signal: stop.signal, heartbeatMs: 20 },
+      ...{ streams, readRecord: () => Promise.resolve(newest), afterSeq, signal: stop.signal, heartbeatMs: 20 },
       clock: { ...systemClock, monotonic: () => (laterMs += 20_000) },
     });
 
@@ -106,5 +106,54 @@ describe('the viewer of a query that ran when they came', () => {
       await append({ t: 'ended', record: ended });
     }
     expect(seen).toEqual(['started', 'rows', 'rows', 'ended']);
+  });
+
+  test('is told where events went while they were away, at the end and before', async () => {
+    await append({ t: 'started', record: running });
+    const { seq } = (await append(ROWS)) as { seq: number };
+    for (let i = 0; i < 3; i += 1) await append(ROWS);
+    await streams.purge(STREAMS.results.name, subject, { beforeSeq: seq + 2 });
+    const goOn = async (): Promise<string[]> => {
+      const seen: string[] = [];
+      for await (const item of follow(running, seq))
+        if (item.kind !== 'idle') seen.push(item.kind === 'event' ? item.event.t : item.kind);
+      return seen;
+    };
+    await expect(goOn()).rejects.toMatchObject({ code: 'results_expired' });
+    await append({ t: 'ended', record: ended });
+    expect(await goOn()).toEqual(['rows', 'rows', 'synthesized_end']);
+  });
+
+  test('has all of it after they were away, where the event after which they go on is still kept', async () => {
+    const { seq } = (await append({ t: 'started', record: running })) as { seq: number };
+    for (const event of [ROWS, ROWS, { t: 'ended', record: ended } as const]) await append(event);
+    const seen: string[] = [];
+    for await (const item of follow(running, seq)) seen.push(item.kind === 'event' ? item.event.t : item.kind);
+    expect(seen).toEqual(['rows', 'rows', 'ended']);
+  });
+
+  test('opens no reader at each of their pauses', async () => {
+    let readers = 0;
+    const counted = new Proxy(streams, {
+      get: (target, name: keyof StreamStore) => {
+        if (name === 'read') readers += 1;
+        const value: unknown = target[name];
+        return typeof value === 'function' ? (value.bind(target) as unknown) : value;
+      },
+    });
+    await append({ t: 'started', record: running });
+    const items = queryEvents(running, {
+      ...{ streams: counted, readRecord: () => Promise.resolve(running), afterSeq: 0, signal: stop.signal },
+      ...{ clock: { ...systemClock, monotonic: () => 0 }, heartbeatMs: 5 },
+    });
+    let pauses = 0;
+    for await (const item of items) {
+      if (item.kind !== 'idle') continue;
+      pauses += 1;
+      if (pauses === 10) break;
+      await append(ROWS);
+    }
+    // Its own, and one look.
+    expect(readers).toBe(2);
   });
 });

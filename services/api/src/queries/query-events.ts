@@ -31,7 +31,7 @@ const SETTLING_MS = 60_000;
 const LATE_MS = 5_000;
 /** A broker that lives has answered a look by then. */
 const LOOK_WAIT_MS = 1_000;
-/** How often the viewer of a running query asks whether there is anything left. Viewers are many. */
+/** How often the viewer of a running query asks whether all is left that it has read. Viewers are many. */
 const LOOK_EVERY_MS = 15_000;
 
 /**
@@ -70,8 +70,9 @@ export async function* queryEvents(record: QueryRecord, options: QueryEventsOpti
     return true;
   };
   const isMissing = async (): Promise<Missing | undefined> => {
-    const isAfterEnd = place === 'ahead' && (await placeOf(record, options)) === 'after_end';
-    if (isAfterEnd || (isDue() && (await areDeleted(record, options)))) return 'all';
+    if (!isDue()) return undefined;
+    if (place === 'ahead' && (await placeOf(record, options)) === 'after_end') return 'all';
+    if (await areDeleted(record, options)) return 'all';
     return (await whole.isOvertaken()) ? 'some' : undefined;
   };
   try {
@@ -134,9 +135,9 @@ async function placeOf(
 type WholeCheckOptions = Pick<QueryEventsOptions, 'streams' | 'afterSeq' | 'signal'>;
 
 /**
- * Whether a viewer has all events of a query, who began with the first one. They go oldest first, by age, by size and
- * where results are deleted, also while they are read: an event that is still kept when later ones were read proves
- * that none between them is missing. What was read before that may go.
+ * Whether a viewer has all events of a query, who began with the first one, or goes on after one that it has. They go
+ * oldest first, by age, by size and where results are deleted, also while they are read: an event that is still kept
+ * when later ones were read proves that none between them is missing. What was read before that may go.
  */
 class WholeCheck {
   readonly #record: QueryRecord;
@@ -150,6 +151,8 @@ class WholeCheck {
     this.#record = record;
     this.#options = options;
     this.#hasBegun = options.afterSeq > 0;
+    // What came while the viewer was away may have gone before it came back.
+    if (this.#hasBegun) this.#unproven = this.#sinceAsked = options.afterSeq;
   }
 
   lacksBeginning(event: ResultEvent): boolean {

@@ -28,7 +28,7 @@ export interface QueryParts extends WaitParts {
   readonly directory: Pick<Directory, 'byId' | 'endpoints'>;
   readonly policy: TablePolicy;
   readonly budgets: BudgetPolicy;
-  readonly retention: Pick<RetentionPolicy, 'checkWait'>;
+  readonly retention: Pick<RetentionPolicy, 'checkWaitUntil'>;
 }
 
 /** Starting, listing, showing, cancelling and reducing queries. */
@@ -59,7 +59,7 @@ function startOperation(parts: QueryParts): Operation {
     };
     note({ scope: joinSelectors(body.selector, principal.selector), details });
     budgets.check(principal, body.budget);
-    retention.checkWait(principal.org, body.waitUntilMs, clock.now());
+    retention.checkWaitUntil(principal.org, body.waitUntilMs, clock.now());
     const among =
       retry === undefined
         ? await amongOf(parts, principal, body)

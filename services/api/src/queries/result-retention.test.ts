@@ -226,10 +226,8 @@ describe('how long a hunt may wait', () => {
     await api.stop();
     const rules = [{ org: ORG, ms: 40 * DAY_MS }];
     api = await ApiFixture.start({ retention: new RetentionPolicy(rules, 44 * DAY_MS) });
-    const ask = (days: number) => {
-      const waitUntil = new Date(Date.now() + days * DAY_MS).toISOString();
-      return api.ask('POST', '/v1/queries', { body: { sql: 'SELECT 1', waitUntil } });
-    };
+    const until = (days: number) => new Date(Date.now() + days * DAY_MS).toISOString();
+    const ask = (days: number) => api.ask('POST', '/v1/queries', { body: { sql: 'SELECT 1', waitUntil: until(days) } });
     expect((await ask(4)).status).toBe(201);
     const { status, body } = await ask(7);
     expect([status, body.detail]).toEqual([
@@ -238,5 +236,13 @@ describe('how long a hunt may wait', () => {
         'at most 4 days from now: results are kept for 44 days in all, and what a hunt found for 40 days after its end',
       ),
     ]);
+    // Scans wait as hunts do, and so do those that schedules start.
+    const scan = (days: number) => api.ask('POST', '/v1/scans', { body: { pack: 'baseline', waitUntil: until(days) } });
+    const schedule = (wait: string) =>
+      api.ask('POST', '/v1/schedules', { body: { name: 'weekly', pack: 'baseline', cron: '0 2 * * 1', wait } });
+    expect([(await scan(4)).status, (await schedule('4d')).status]).toEqual([201, 201]);
+    for (const refused of [await scan(7), await schedule('7d')]) {
+      expect([refused.status, refused.body.detail]).toEqual([400, expect.stringContaining('at most 4 days')]);
+    }
   });
 });

@@ -1,5 +1,6 @@
 import { AppError, isOrgId, LIMITS, type OrgId } from '@muster/protocol';
 import { parseDurationMs } from '@muster/runtime';
+import { HUNT_SLACK_MS, longestHuntMs } from '@muster/service-base';
 
 /** For how long the results of an org's queries are kept. */
 export interface RetentionRule {
@@ -28,8 +29,6 @@ export function parseRetentionRules(text: string): readonly RetentionRule[] | st
 const DAY_MS = 86_400_000;
 /** Where the policy says nothing of an org. */
 const USUAL_MS = 30 * DAY_MS;
-/** `14d` on one clock is a moment more than 14 days on another. */
-const SLACK_MS = 300_000;
 
 /**
  * For how long results are kept after the end of their query, and so how long a hunt may wait: its first results are as
@@ -57,22 +56,33 @@ export class RetentionPolicy {
   longestWaitMs(org: OrgId): number {
     const rule = this.rules.find((one) => one.org === org);
     const afterMs = rule?.ms ?? Math.min(USUAL_MS, Math.max(this.#keptMs - LIMITS.huntMaxMs, this.#keptMs / 2));
-    return Math.max(0, Math.min(LIMITS.huntMaxMs, this.#keptMs - afterMs));
+    return longestHuntMs(this.#keptMs, afterMs);
   }
 
-  /** @throws AppError `bad_request`: the first results of such a hunt would be gone before the time of the policy is over */
-  checkWait(org: OrgId, waitUntilMs: number | undefined, nowMs: number): void {
-    if (waitUntilMs === undefined) return;
+  /**
+   * Of a query or a scan.
+   * @throws AppError `bad_request`: its first results would be gone before the time of the policy is over
+   */
+  checkWaitUntil(org: OrgId, waitUntilMs: number | undefined, nowMs: number): void {
+    if (waitUntilMs !== undefined) this.#check(org, waitUntilMs - nowMs, 'waitUntil', ' from now');
+  }
+
+  /** The same, of each scan of a schedule. */
+  checkWait(org: OrgId, waitMs: number | undefined): void {
+    if (waitMs !== undefined) this.#check(org, waitMs, 'wait');
+  }
+
+  #check(org: OrgId, waitMs: number, field: string, from = ''): void {
     const maxMs = this.longestWaitMs(org);
     // Longer than any hunt may wait is refused by the query service.
-    if (maxMs === LIMITS.huntMaxMs || waitUntilMs - nowMs <= maxMs + SLACK_MS) return;
+    if (maxMs === LIMITS.huntMaxMs || waitMs <= maxMs + HUNT_SLACK_MS) return;
     const kept = `results are kept for ${days(this.#keptMs)} in all`;
     const rule = this.rules.find((one) => one.org === org);
     const after = rule === undefined ? 'half of that' : days(rule.ms);
     throw new AppError(
       'bad_request',
-      `waitUntil must be at most ${days(maxMs)} from now: ${kept}, and what a hunt found for ${after} after its end`,
-      { details: { field: 'waitUntil', maxMs } },
+      `${field} must be at most ${days(maxMs)}${from}: ${kept}, and what a hunt found for ${after} after its end`,
+      { details: { field, maxMs } },
     );
   }
 }

@@ -1,10 +1,12 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { encodeCbor, type Outcome } from '@muster/protocol';
+import { EMPTY_LEDGER, encodeCbor, newQueryId, type Outcome, type QueryId } from '@muster/protocol';
 import {
   AnswerBlockWriter,
   decodeNumberSet,
   encodeNumberSet,
+  encodeQueryRecord,
   GroupBlockWriter,
+  STREAM_SUBJECTS,
   type QueryRecord,
 } from '@muster/records';
 import { ApiFixture } from '../testing/api-fixture.js';
@@ -68,6 +70,26 @@ describe('a query that asks another one again', () => {
     expect([nobody.status, nobody.body.code]).toEqual([409, 'conflict']);
     for (const body of [{}, { sql: 'SELECT 1', retryOf: first.id }, { sql: 'SELECT 1', outcome: ['error'] }])
       expect((await api.ask('POST', '/v1/queries', { body })).status).toBe(400);
+  });
+
+  test('is refused where its rows could not be read with those of all before it', async () => {
+    const first = await ask({ sql: 'SELECT 1', mode: 'raw' });
+    await tell(first, { answered: [1], failed: [[4, 'timed_out']] });
+    const queries = api.api.components['queries'] as unknown as QueryStore;
+    const ended = (await queries.read(first.org, first.id)) as QueryRecord;
+    const { streams } = api.connection;
+    const chain = [first.id];
+    for (let i = 1; i < 20; i += 1) {
+      const id = newQueryId(Date.now());
+      const record = { ...ended, id, ledger: EMPTY_LEDGER, retryOf: chain.at(-1) as QueryId };
+      await streams.append(STREAM_SUBJECTS.query(first.org, id), encodeQueryRecord(record));
+      await streams.append(STREAM_SUBJECTS.result(first.org, id), encodeQueryRecord({ t: 'ended', record }));
+      chain.push(id);
+    }
+    await queries.current();
+    const again = async (retryOf: string | undefined) =>
+      (await api.ask('POST', '/v1/queries', { body: { retryOf } })).status;
+    expect([await again(chain.at(-2)), await again(chain.at(-1))]).toEqual([201, 409]);
   });
 
   test('reaches who was away, too: they gave no answer either', async () => {

@@ -10,7 +10,7 @@ import {
   type QueryId,
 } from '@muster/protocol';
 import { decodeNumberSet, encodeNumberSet, KeptResult, type QueryRecord } from '@muster/records';
-import { readWholeResults } from '@muster/service-base';
+import { MAX_RETRY_CHAIN, readWholeResults } from '@muster/service-base';
 import { filterInTurns } from '@muster/runtime';
 import type { Principal } from '../http/principal.js';
 import type { QueryStore } from './query-store.js';
@@ -45,7 +45,10 @@ export async function retryOf(
   const nums: number[] = [];
   // What earlier queries of the chain answered counts as answered.
   const states = new Map<number, Outcome | 'waiting'>();
-  for (const record of await retryChain(store, principal, original)) {
+  const chain = await retryChain(store, principal, original);
+  // The rows of the one that is to be started could not be read with theirs.
+  if (chain.length === MAX_RETRY_CHAIN) throw tooLong(original);
+  for (const record of chain) {
     const kept = new KeptResult(record);
     for await (const { event } of readWholeResults(streams, record, { batch: 16, signal })) kept.apply(event);
     kept.forEachState((num, state) => states.set(num, state));
@@ -82,9 +85,6 @@ async function absentOf(
   return absent.map(({ num }) => num);
 }
 
-/** No chain is longer; it also bounds what one request reads. */
-const MAX_CHAIN = 20;
-
 /**
  * A query and those that it asks again, the first one at the beginning.
  * @throws AppError `not_found` when one of them is not kept any more; `conflict` when there are too many, or their columns differ.
@@ -96,12 +96,18 @@ export async function retryChain(
 ): Promise<QueryRecord[]> {
   const chain = [last];
   for (let id: QueryId | undefined = last.retryOf; id !== undefined; id = chain[0]?.retryOf) {
-    if (chain.length === MAX_CHAIN)
-      throw new AppError('conflict', `query ${last.id} has more than ${MAX_CHAIN} retries`);
+    if (chain.length === MAX_RETRY_CHAIN) throw tooLong(last);
     const earlier = await store.findReadable(principal, id);
     if (earlier.columns.join('\0') !== last.columns.join('\0') || earlier.mode !== last.mode)
       throw new AppError('conflict', `queries ${id} and ${last.id} have different columns, so their rows do not merge`);
     chain.unshift(earlier);
   }
   return chain;
+}
+
+function tooLong({ id }: QueryRecord): AppError {
+  return new AppError(
+    'conflict',
+    `query ${id} was asked again ${MAX_RETRY_CHAIN - 1} times, which is the most; ask anew`,
+  );
 }

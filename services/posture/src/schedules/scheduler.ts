@@ -29,8 +29,8 @@ type Claimed = ScheduleRecord & Required<Pick<ScheduleRecord, 'claim'>>;
  *
  *     next is due ── written as claim, on the condition that nobody else wrote ──▶ claim ── the scan started ──▶ firing `started`
  *         │                                                                         │ older than 20 s: claimed again, same id of the scan
- * └─ late by 10 min, or the next one has come too ──▶ firing `missed`       └─ older than 10 min, paused, or refused
- * ──▶ firing `failed`
+ *         └─ late by 10 min, or the next one has come too ──▶ firing `missed`       └─ older than 10 min, paused, or refused
+ *                                                                                      ──▶ firing `failed`
  */
 export class Scheduler {
   readonly #options: SchedulerOptions;

@@ -1,12 +1,12 @@
 import type { StartQuery } from '@muster/messages';
 import { AppError, LIMITS, parseSelector, usesHealth } from '@muster/protocol';
+import { HUNT_SLACK_MS, longestHuntMs } from '@muster/service-base';
 
 const DAY_MS = 86_400_000;
-/** `14d` on one clock is a moment more than 14 days on another. */
-const SLACK_MS = 300_000;
 
 /**
- * How long a hunt may wait: 14 days, and not longer than its results are kept.
+ * How long a hunt may wait: 14 days, and not longer than its results are kept. For how long they are wanted after its
+ * end, the API knows and has looked at.
  * @throws AppError `bad_request`; `bad_selector` where it selects by health.
  */
 export function checkWait(
@@ -30,9 +30,9 @@ export function checkWait(
       details: { field: 'selector', offset: 0 },
     });
   }
-  const longestMs = Math.min(LIMITS.huntMaxMs, keptMs);
+  const longestMs = longestHuntMs(keptMs, 0);
   const waitMs = waitUntilMs - nowMs;
-  if (Number.isSafeInteger(waitUntilMs) && waitMs > 0 && waitMs <= longestMs + SLACK_MS) return;
+  if (Number.isSafeInteger(waitUntilMs) && waitMs > 0 && waitMs <= longestMs + HUNT_SLACK_MS) return;
   const why = keptMs < LIMITS.huntMaxMs ? ', as long as results are kept' : '';
   throw new AppError(
     'bad_request',

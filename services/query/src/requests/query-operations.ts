@@ -2,7 +2,7 @@ import type { Bus } from '@muster/bus';
 import { decodeServiceMessage, encodeBusMessage, SUBJECTS, type QueryReply, type QueryRequest } from '@muster/messages';
 import { AppError, type OrgId, type CoordinatorId, type QueryId } from '@muster/protocol';
 import type { Logger } from '@muster/runtime';
-import type { CoordinatorMonitor, InterruptResult, StoredQuery } from '@muster/service-base';
+import { MAX_RETRY_CHAIN, type CoordinatorMonitor, type InterruptResult, type StoredQuery } from '@muster/service-base';
 import type { RunningQuery } from '../coordinator/running-query.js';
 import type { QueryRecord } from '@muster/records';
 import type { QueryRecordStore } from '../results/query-record-store.js';
@@ -71,7 +71,7 @@ export class QueryOperations {
         t: 'reduced',
         ...(await reductions.reduce(record, sql, {
           ...{ owner: { org, operator }, signal, parameters },
-          earlier: await this.#earlierOf(record, earlier),
+          earlier: () => this.#earlierOf(record, earlier),
         })),
         ...(earlier.length === 0 ? {} : { queries: earlier.length + 1 }),
       };
@@ -80,8 +80,10 @@ export class QueryOperations {
     }
   }
 
-  /** @throws AppError `not_found`, `conflict`: their rows have other columns. */
+  /** @throws AppError `not_found`, `conflict`: they are too many, or their rows have other columns. */
   async #earlierOf({ org, columns, mode }: QueryRecord, ids: readonly QueryId[]): Promise<QueryRecord[]> {
+    if (ids.length >= MAX_RETRY_CHAIN)
+      throw new AppError('conflict', `a query and those that it asks again are ${MAX_RETRY_CHAIN} at most`);
     const records: QueryRecord[] = [];
     for (const id of ids) {
       const { record } = await this.#find(org, id);

@@ -3,7 +3,7 @@ import type { Directory } from '@muster/directory';
 import { AppError, decodeRow, forEachRow, type SqlParameter, type SqlValue } from '@muster/protocol';
 import { readAnswerBlock, type QueryRecord, type ResultEvent } from '@muster/records';
 import { type Clock, type Logger, LATENCY_BUCKETS, type Metrics } from '@muster/runtime';
-import { readWholeResults } from '@muster/service-base';
+import { MAX_RETRY_CHAIN, readWholeResults } from '@muster/service-base';
 import type { QueryRecordStore } from '../results/query-record-store.js';
 import { compileProblem } from './sql-compiler.js';
 import { ReduceSlots, type ReduceOwner, type ReduceSlotLimits } from './reduce-slots.js';
@@ -29,8 +29,8 @@ export interface ReduceCall {
   readonly owner: ReduceOwner;
   /** Values for the `:name` of the statement. */
   readonly parameters?: readonly SqlParameter[] | undefined;
-  /** Queries that it asks again: their rows count too. */
-  readonly earlier?: readonly QueryRecord[];
+  /** Finds the queries that it asks again: their rows count too. */
+  readonly earlier?: (signal: AbortSignal) => Promise<readonly QueryRecord[]>;
   /** Aborted when nobody waits for it any more. */
   readonly signal?: AbortSignal;
   /** The query's own reduce statement. It waits for its turn, however many wait. */
@@ -86,9 +86,10 @@ export class Reductions {
    * `too_many_queries`: too many wait already.
    */
   async reduce(query: QueryRecord, sql: string, call: ReduceCall): Promise<Reduced> {
-    const { owner, signal, isOwn = false, parameters = [], earlier = [] } = call;
+    const { owner, signal, isOwn = false, parameters = [] } = call;
     const end = this.#open(signal);
     try {
+      const earlier = (await call.earlier?.(end.signal)) ?? [];
       const leave = await this.#slots.enter(owner, { isOwn, signal: end.signal });
       return await this.#timed({ query, earlier, sql, parameters }, end).finally(leave);
     } finally {
@@ -143,7 +144,7 @@ export class Reductions {
         t: 'reduced',
         ...(await this.reduce(query, query.reduce ?? '', {
           ...{ owner: query, isOwn: true, parameters: query.parameters },
-          earlier: await this.#askedAgainBy(query),
+          earlier: (signal) => this.#askedAgainBy(query, signal),
         })),
       };
     } catch (error) {
@@ -153,10 +154,16 @@ export class Reductions {
     }
   }
 
-  /** A retry is a part of the answer: its reduce step has the rows of the queries that it asks again too. @throws AppError `not_found` */
-  async #askedAgainBy({ org, retryOf }: QueryRecord): Promise<QueryRecord[]> {
+  /**
+   * A retry is a part of the answer: its reduce step has the rows of the queries that it asks again too.
+   * @throws AppError `not_found`; `conflict`: they are too many, or one asks itself again, which the API does not let happen
+   */
+  async #askedAgainBy({ org, retryOf }: QueryRecord, signal: AbortSignal): Promise<QueryRecord[]> {
     const earlier: QueryRecord[] = [];
     for (let id = retryOf; id !== undefined; id = earlier[0]?.retryOf) {
+      if (signal.aborted) throw new AppError('reduce_failed', String(signal.reason));
+      if (earlier.length + 1 >= MAX_RETRY_CHAIN)
+        throw new AppError('conflict', `a query and those that it asks again are ${MAX_RETRY_CHAIN} at most`);
       const stored = await this.#options.records.get(org, id);
       if (stored === undefined)
         throw new AppError('not_found', `query ${id}, which this one asks again, is not kept any more`);

@@ -28,7 +28,7 @@ export function healthMetrics(
     }),
     failures: metrics.counter({
       name: 'muster_telemetry_health_write_failures_total',
-      help: 'Changes of health that the broker did not take; they are recorded after the next sample of the endpoint.',
+      help: 'Changes of health that the broker did not take, by attempts; they are tried again.',
     }),
   };
 }

@@ -3,7 +3,7 @@ import type { AppendResult, StreamStore } from '@muster/bus';
 import { MemoryBroker } from '@muster/bus/memory';
 import type { Endpoint } from '@muster/directory';
 import type { SampleItem } from '@muster/messages';
-import { decodeRecord, STREAMS, type HealthRecord } from '@muster/records';
+import { decodeRecord, encodeRecord, STREAM_SUBJECTS, STREAMS, type HealthRecord } from '@muster/records';
 import { createMetrics, silentLogger } from '@muster/runtime';
 import { eventually, FakeClock } from '@muster/runtime/testing';
 import { EndpointRemoval } from '../endpoint-removal.js';
@@ -15,6 +15,7 @@ import { healthMetrics } from './health-metrics.js';
 import { HealthMonitor } from './health-monitor.js';
 import { DEFAULT_HEALTH_POLICY } from './health-policy.js';
 import { HealthRecords } from './health-records.js';
+import { SilenceRecorder } from './silence-recorder.js';
 
 const HOUR = 3_600_000;
 const stops: (() => unknown)[] = [];
@@ -66,7 +67,12 @@ async function start(
     onNoKeyframe: () => undefined,
   });
   const fleet = { begin: () => undefined, leave: () => undefined, join: () => undefined };
-  const removal = new EndpointRemoval({ table, fleet, health, records, samples: undefined });
+  const silences = new SilenceRecorder({
+    ...{ clock, record: (silence) => health.recordSilence(silence), onDropped: () => undefined },
+    isBack: (num) => table.slotOf(num) !== undefined,
+  });
+  stops.push(() => silences.stop());
+  const removal = new EndpointRemoval({ table, fleet, health, records, silences, samples: undefined });
   const expiry = new Expiry({
     ...{ clock, table, expiryMs: 180_000, ask: () => true, heardForMs: () => clock.monotonic() },
     expire: (slot) => removal.expired(slot),
@@ -91,7 +97,7 @@ async function start(
     }
     return all;
   };
-  return { broker, clock, table, records, health, expiry, take, sample, kept };
+  return { broker, streams, clock, table, records, health, silences, removal, expiry, take, sample, kept };
 }
 
 test('health goes on when an endpoint moves from a gateway whose clock is ahead', async () => {
@@ -143,11 +149,11 @@ test('a rule counts from when readings were taken, not from when a poll brought 
   await eventually(() => records.get(1)?.state === 'warning');
 });
 
-test('the silence of a thousand endpoints is recorded, each before it is forgotten, also when the broker did not take it at first', async () => {
+test('the silence of a thousand endpoints is recorded, also when the broker did not take it at first; they take no room meanwhile', async () => {
   const COUNT = 1_000;
   const endpoints = Array.from({ length: COUNT }, (_, i) => new FakeEndpoint(i + 1));
   let isAway = true;
-  const { clock, table, sample, kept } = await start({
+  const { clock, table, silences, sample, kept } = await start({
     endpoints,
     append: (run) => (isAway ? Promise.resolve({ kind: 'unavailable' } as AppendResult) : run()),
   });
@@ -159,9 +165,51 @@ test('the silence of a thousand endpoints is recorded, each before it is forgott
     }
   };
   await pass(200);
-  expect([table.size, await kept()]).toEqual([COUNT, []]);
+  expect([table.size, [...silences.pending()].length, await kept()]).toEqual([0, COUNT, []]);
   isAway = false;
   await pass(20);
-  expect(table.size).toBe(0);
+  expect([...silences.pending()]).toEqual([]);
   expect(new Set(await kept())).toEqual(new Set(endpoints.map(({ num }) => `${num}: ok → warning silent`)));
+});
+
+test('a silence that waits to be recorded is dropped where the endpoint sends again, its partition goes to another or it is removed', async () => {
+  const endpoints = [1, 2, 3].map((num) => new FakeEndpoint(num));
+  const [back, lost, removed] = endpoints as [FakeEndpoint, FakeEndpoint, FakeEndpoint];
+  let isAway = true;
+  const { clock, silences, removal, sample, kept } = await start({
+    endpoints,
+    append: (run) => (isAway ? Promise.resolve({ kind: 'unavailable' } as AppendResult) : run()),
+  });
+  for (const one of endpoints) sample(one, {});
+  await clock.advanceAsync(200_000);
+  expect(new Set(silences.pending())).toEqual(new Set([1, 2, 3]));
+  back.reconnects();
+  expect(sample(back, {})).toBe('keyframe');
+  removal.lost(new Set([lost.partition]));
+  removal.changed(removed.endpoint(), 'removed');
+  await clock.advanceAsync(1_000);
+  expect([...silences.pending()]).toEqual([]);
+  isAway = false;
+  await clock.advanceAsync(1_000);
+  expect(await kept()).toEqual([]);
+});
+
+test('what comes again after an upgrade is older than the last change also where that has no session: the version before did not say it', async () => {
+  const one = new FakeEndpoint(1);
+  const first = await start({ endpoints: [one] });
+  const { org, agentId, num } = one.endpoint();
+  const old = { atMs: first.clock.now(), org, agentId, num, state: 'critical', before: 'ok', prev: 0 } as const;
+  const rules = [{ rule: 'disk_nearly_full', state: 'critical' }] as const;
+  await first.streams.append(
+    STREAM_SUBJECTS.health(org, agentId),
+    encodeRecord({ ...old, rules } satisfies HealthRecord),
+  );
+  await eventually(() => first.records.get(1)?.state === 'critical');
+  // The gateway's keyframe is of before the disk was full.
+  expect(first.sample(one, { disk: 0.5 }, -HOUR)).toBe('keyframe');
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(await first.kept()).toEqual(['1: ok → critical disk_nearly_full']);
+  first.clock.advance(60_000);
+  first.sample(one, { disk: 0.5 });
+  await eventually(() => first.records.get(1)?.state === 'ok');
 });

@@ -8,6 +8,7 @@ import { SILENT, type HealthPolicy, type HealthRule } from './health-policy.js';
 import type { HealthRecords } from './health-records.js';
 import { levelNamed, stepRule, thresholdOf, type Level } from './rule-state.js';
 import { RuleTable } from './rule-table.js';
+import type { Silence } from './silence-recorder.js';
 
 export interface HealthMonitorOptions {
   readonly clock: Clock;
@@ -64,17 +65,21 @@ export class HealthMonitor {
         broken.push({ rule: rule.name, state: nameOf(state.level), ...judged(value, thresholdOf(rule, state.level)) });
       }
     }
-    this.#record(slot, broken, table.receivedMs[slot] as number);
+    this.#record({ ...sampleOf(table, slot), atMs: table.receivedMs[slot] as number }, broken);
   }
 
-  /** This endpoint has a session and sends no samples any more. Returns whether that is recorded: if not, ask again. */
-  silent(slot: number): boolean {
+  /** What is to be recorded of an endpoint that has a session and sends no samples any more; undefined where that is well. */
+  silenceOf(slot: number): Silence | undefined {
     const { clock, table } = this.#options;
-    const state = this.#policy.silent;
-    if (state === 'ok') return true;
-    // By the gateway's clock, as the changes before.
+    if (this.#policy.silent === 'ok') return undefined;
     const atMs = (table.receivedMs[slot] as number) + clock.monotonic() - (table.takenMs[slot] as number);
-    return this.#record(slot, [{ rule: SILENT, state }], Math.round(atMs));
+    return { ...sampleOf(table, slot), partition: table.partitions[slot] as number, atMs: Math.round(atMs) };
+  }
+
+  /** Begins to record that. Returns whether it is recorded already: if not, ask again. */
+  recordSilence(silence: Silence): boolean {
+    const state = this.#policy.silent;
+    return state === 'ok' || this.#record(silence, [{ rule: SILENT, state }]);
   }
 
   /** The policy has changed: all endpoints are judged by the new one from now on. */
@@ -115,18 +120,23 @@ export class HealthMonitor {
     return counts;
   }
 
-  /** By session and number, not by time: the clocks of two gateways may differ by any time. */
+  /**
+   * By session and number, not by time: the clocks of two gateways may differ by any time. Records of older
+   * versions have only the time.
+   */
   #isNews(slot: number): boolean {
     const { table, records } = this.#options;
-    const { epoch = 0, sampleSeq = 0 } = records.get(table.nums[slot] as number) ?? {};
+    const known = records.get(table.nums[slot] as number);
+    if (known === undefined) return true;
+    const { epoch, sampleSeq = 0, atMs } = known;
+    if (epoch === undefined) return (table.receivedMs[slot] as number) > atMs;
     const itsEpoch = table.epochs[slot] as number;
     return itsEpoch > epoch || (itsEpoch === epoch && (table.seqs[slot] as number) > sampleSeq);
   }
 
   /** Returns whether that is what is recorded already. */
-  #record(slot: number, rules: readonly FailingRule[], atMs: number): boolean {
-    const { table, records, endpointOf } = this.#options;
-    const num = table.nums[slot] as number;
+  #record({ num, atMs, epoch, sampleSeq }: Judged, rules: readonly FailingRule[]): boolean {
+    const { records, endpointOf } = this.#options;
     const known = records.get(num);
     if (isSame(rules, known?.rules ?? [])) return true;
     const endpoint = endpointOf(num);
@@ -138,12 +148,17 @@ export class HealthMonitor {
       return same === undefined ? atMs : (same.sinceMs ?? known?.atMs ?? atMs);
     };
     const timed = rules.map((failing) => ({ ...failing, sinceMs: since(failing) }));
-    const sample = { epoch: table.epochs[slot] as number, sampleSeq: table.seqs[slot] as number };
-    records.write({ atMs, org, agentId, num, state, before: known?.state ?? 'ok', rules: timed, ...sample });
+    records.write({ atMs, org, agentId, num, state, before: known?.state ?? 'ok', rules: timed, epoch, sampleSeq });
     return false;
   }
 }
 
+/** The sample that an endpoint is judged by, and when that was. */
+type Judged = Omit<Silence, 'partition'>;
+
+const sampleOf = ({ nums, epochs, seqs }: EndpointTable, slot: number): Omit<Judged, 'atMs'> => ({
+  ...{ num: nums[slot] as number, epoch: epochs[slot] as number, sampleSeq: seqs[slot] as number },
+});
 const vitalsOf = ({ rules }: HealthPolicy): number[] => rules.map(({ vital }) => VITALS.indexOf(vital));
 const nameOf = (level: Level): HealthState => HEALTH_STATES[level] ?? 'ok';
 

@@ -7,6 +7,8 @@ const GROWTH = 0.125;
 const FIRST_SLOTS = 256;
 /** A delta has a third of the length of a keyframe, or less. */
 const KEYFRAME_SHARE = 0.7;
+/** Of a keyframe, before there is one. */
+const USUAL_BYTES = 700;
 const NOTHING = new Uint8Array(0);
 
 /**
@@ -57,6 +59,12 @@ export class EndpointTable {
   /** Whether there is room for a keyframe of this length, in place of that in the slot. */
   fitsKeyframe(slot: number | undefined, length: number): boolean {
     return this.#keyframes.fits(slot, length);
+  }
+
+  /** Whether there is room for the next keyframe of an endpoint: one as long as its last one, or else as one usually is. */
+  fitsNextKeyframe(slot: number | undefined): boolean {
+    const known = slot === undefined ? 0 : this.keyframe(slot).length;
+    return this.#keyframes.fits(slot, known || this.#keyframes.meanBytes || USUAL_BYTES);
   }
 
   fitsDelta(slot: number, length: number): boolean {

@@ -11,7 +11,6 @@ function start() {
   const expired: number[] = [];
   const asked: number[] = [];
   let hasRoom = true;
-  let recorded = Number.POSITIVE_INFINITY;
   let heardSinceMs = clock.monotonic();
   const expiry = new Expiry({
     ...{ clock, table, expiryMs: 3 * MINUTE },
@@ -21,10 +20,8 @@ function start() {
     },
     heardForMs: () => clock.monotonic() - heardSinceMs,
     expire: (slot) => {
-      if (expired.length >= recorded) return false;
       expired.push(slot);
       table.remove(slot);
-      return true;
     },
   });
   expiry.start();
@@ -35,9 +32,8 @@ function start() {
     return slot;
   };
   const room = (is: boolean): void => void (hasRoom = is);
-  const mayExpire = (count: number): void => void (recorded = count);
   const hearsAgain = (): void => void (heardSinceMs = clock.monotonic());
-  return { clock, table, expiry, expired, asked, add, room, mayExpire, hearsAgain };
+  return { clock, table, expiry, expired, asked, add, room, hearsAgain };
 }
 
 test('an endpoint is forgotten after the expiry, one that polls seldom after three of its intervals', async () => {
@@ -65,21 +61,6 @@ test('its gateway is asked first: it may have been ordered to poll seldom after 
   table.everyMs[ordered] = 10 * MINUTE;
   await clock.advanceAsync(MINUTE);
   expect([asked, expired]).toEqual([[ordered, silent], [silent]]);
-  expiry.stop();
-});
-
-test('an endpoint that cannot go yet stays, and is asked again soon', async () => {
-  const { clock, table, expiry, expired, asked, add, mayExpire } = start();
-  for (let i = 0; i < 3; i += 1) add(MINUTE);
-  mayExpire(1);
-  await clock.advanceAsync(3.5 * MINUTE);
-  expect([expired.length, table.size]).toEqual([1, 2]);
-  mayExpire(2);
-  await clock.advanceAsync(1_000);
-  expect([expired.length, table.size]).toEqual([2, 1]);
-  mayExpire(3);
-  await clock.advanceAsync(1_000);
-  expect([expired.length, table.size, asked.length]).toEqual([3, 0, 3]);
   expiry.stop();
 });
 

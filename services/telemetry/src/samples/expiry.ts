@@ -10,13 +10,10 @@ export interface ExpiryOptions {
   readonly heardForMs: () => number;
   /** Its gateway is to say again how often samples come: an order may have made the interval longer after the last one. False: not now. */
   readonly ask: (slot: number) => boolean;
-  /** Returns whether the endpoint is gone; if not, it is asked again soon. */
-  readonly expire: (slot: number) => boolean;
+  readonly expire: (slot: number) => void;
 }
 
 const SWEEP_MS = 5_000;
-/** While endpoints wait until they can go. */
-const WAITING_MS = 500;
 const INTERVALS = 3;
 /** Gateways answer within this time. */
 const ANSWER_MS = 4_000;
@@ -33,30 +30,23 @@ export class Expiry {
   }
 
   start(): void {
-    this.#timer = this.#options.clock.setTimeout(() => this.#run(), SWEEP_MS);
+    this.#timer = this.#options.clock.setInterval(() => this.#sweep(), SWEEP_MS);
   }
 
   stop(): void {
     this.#options.clock.clear(this.#timer);
   }
 
-  #run(): void {
-    this.#timer = this.#options.clock.setTimeout(() => this.#run(), this.#sweep() === 0 ? SWEEP_MS : WAITING_MS);
-  }
-
-  /** Returns how many endpoints are to go and are still there. */
-  #sweep(): number {
+  #sweep(): void {
     const { clock, table, expire } = this.#options;
     const nowMs = clock.monotonic();
-    let waiting = 0;
     for (let slot = 0; slot < table.end; slot += 1) {
       if (table.nums[slot] === 0 || !this.#isOverdue(slot, nowMs)) this.#askedMs.delete(slot);
       else if (table.ended[slot] === 1 || this.#hasHadTime(slot, nowMs)) {
-        if (expire(slot)) this.#askedMs.delete(slot);
-        else waiting += 1;
+        expire(slot);
+        this.#askedMs.delete(slot);
       }
     }
-    return waiting;
   }
 
   #isOverdue(slot: number, nowMs: number): boolean {

@@ -102,3 +102,20 @@ test('with a bound it says what fits, and takes no more', () => {
   for (let row = 0; row < ROWS; row += 1) store.delete(row);
   expect([store.fits(undefined, 200), store.fits(0, 300)]).toEqual([true, true]);
 });
+
+test('a store that was full takes long records where pages are empty again', () => {
+  const [ROWS, maxBytes] = [3_000, 512 * 1024];
+  const store = new RecordStore({ maxBytes });
+  store.resize(ROWS);
+  for (let row = 0; row < ROWS && store.fits(row, 700); row += 1) store.set(row, filled(700, 1));
+  expect([store.fits(undefined, 60_000), store.meanBytes]).toEqual([false, 700]);
+  for (let row = 100; row < ROWS; row += 1) store.delete(row);
+  for (let row = ROWS - 5; row < ROWS; row += 1) {
+    expect(store.fits(row, 60_000)).toBe(true);
+    store.set(row, filled(60_000, 2));
+    expect(store.bytes).toBeLessThanOrEqual(maxBytes);
+  }
+  for (let row = 100; row < 200 && store.fits(row, 300); row += 1) store.set(row, filled(300, 3));
+  const first = [0, 99, ROWS - 1].map((row) => store.get(row)?.[0]);
+  expect([first, store.get(100)?.[299], store.bytes <= maxBytes]).toEqual([[1, 1, 2], 3, true]);
+});

@@ -22,16 +22,20 @@ interface Page {
  */
 export class RecordStore {
   readonly #maxBytes: number;
-  readonly #pages: Page[] = [];
+  readonly #pages: (Page | undefined)[] = [];
   /** Pages with room, by the length of their places in steps. */
   readonly #open = new Map<number, number[]>();
   /** Pages in which nothing is left. They serve any length. */
   readonly #empty: number[] = [];
+  /** Numbers of pages that made room for a long record. */
+  readonly #released: number[] = [];
   readonly #long = new Map<number, Uint8Array>();
   /** The place of each row, one more than it is; 0 is none. */
   #handles = new Uint32Array(0);
   #lengths = new Uint32Array(0);
   #longBytes = 0;
+  #recordBytes = 0;
+  #records = 0;
 
   constructor({ maxBytes = Number.POSITIVE_INFINITY }: { readonly maxBytes?: number } = {}) {
     this.#maxBytes = maxBytes;
@@ -39,17 +43,23 @@ export class RecordStore {
 
   /** What it takes: whole pages, and records that have a buffer each. */
   get bytes(): number {
-    return this.#pages.length * PAGE_BYTES + this.#longBytes;
+    return (this.#pages.length - this.#released.length) * PAGE_BYTES + this.#longBytes;
+  }
+
+  /** The mean length of the records; 0 where there are none. */
+  get meanBytes(): number {
+    return this.#records === 0 ? 0 : this.#recordBytes / this.#records;
   }
 
   /** Whether a record of this length fits, in place of the row's if it is of one. */
   fits(row: number | undefined, length: number): boolean {
     const steps = Math.ceil(length / STEP);
     const known = row === undefined ? 0 : (this.#lengths[row] ?? 0);
-    if (length > LONGEST_SHARED) return this.bytes - (known > LONGEST_SHARED ? known : 0) + length <= this.#maxBytes;
+    const otherBytes = this.bytes - (known > LONGEST_SHARED ? known : 0);
+    if (length > LONGEST_SHARED) return otherBytes - this.#empty.length * PAGE_BYTES + length <= this.#maxBytes;
     if (known > 0 && steps === Math.ceil(known / STEP)) return true;
     if ((this.#open.get(steps)?.length ?? 0) > 0 || this.#empty.length > 0) return true;
-    return this.bytes + PAGE_BYTES <= this.#maxBytes;
+    return otherBytes + PAGE_BYTES <= this.#maxBytes;
   }
 
   /** Whether the row has a record. An empty one is none. */
@@ -73,17 +83,18 @@ export class RecordStore {
     if (row >= this.#lengths.length) throw new RangeError(`row ${row} has no room: resize first`);
     const steps = Math.ceil(record.length / STEP);
     if (steps !== Math.ceil((this.#lengths[row] as number) / STEP)) this.#move(row, record.length, steps);
-    this.#lengths[row] = record.length;
+    this.#setLength(row, record.length);
     if (record.length > LONGEST_SHARED) {
       this.#longBytes += record.length - (this.#long.get(row)?.length ?? 0);
       this.#long.set(row, copyOf(record));
+      while (this.bytes > this.#maxBytes && this.#empty.length > 0) this.#releasePage(this.#empty.pop() as number);
     } else this.get(row)?.set(record);
   }
 
   delete(row: number): void {
     if (!this.has(row)) return;
     this.#release(row);
-    this.#lengths[row] = 0;
+    this.#setLength(row, 0);
   }
 
   /** Room for so many rows. */
@@ -92,6 +103,13 @@ export class RecordStore {
     handles.set(this.#handles);
     lengths.set(this.#lengths);
     [this.#handles, this.#lengths] = [handles, lengths];
+  }
+
+  #setLength(row: number, length: number): void {
+    const before = this.#lengths[row] as number;
+    this.#recordBytes += length - before;
+    this.#records += Number(length > 0) - Number(before > 0);
+    this.#lengths[row] = length;
   }
 
   #move(row: number, length: number, steps: number): void {
@@ -136,10 +154,18 @@ export class RecordStore {
     const placeBytes = steps * STEP;
     const number = this.#empty.pop();
     const page = number === undefined ? undefined : this.#pages[number];
-    if (number === undefined || page === undefined)
-      return this.#pages.push({ bytes: new Uint8Array(PAGE_BYTES), placeBytes, free: [], used: 0 }) - 1;
-    Object.assign(page, { placeBytes, free: [], used: 0 });
-    return number;
+    if (number !== undefined && page !== undefined) {
+      Object.assign(page, { placeBytes, free: [], used: 0 });
+      return number;
+    }
+    const free = this.#released.pop() ?? this.#pages.length;
+    this.#pages[free] = { bytes: new Uint8Array(PAGE_BYTES), placeBytes, free: [], used: 0 };
+    return free;
+  }
+
+  #releasePage(number: number): void {
+    this.#pages[number] = undefined;
+    this.#released.push(number);
   }
 }
 

@@ -233,18 +233,41 @@ test('a fleet that sends the longest keyframes fills no more memory than there m
   // One whose next session has no room sends all the same: it is not silent.
   first.reconnects();
   clock.advance(60_000);
-  for (let num = 1_000; table.fitsKeyframe(undefined, LIMITS.sampleBytes); num += 1) {
-    const slot = table.add(num, 0);
-    table.setKeyframe(slot, new Uint8Array(5_000));
-  }
+  const slot = table.slotOf(first.num) ?? Number.NaN;
+  table.setKeyframe(slot, table.keyframe(slot).slice(0, 5_000));
+  for (let num = 1_000; table.fitsKeyframe(undefined, 5_000); num += 1)
+    table.setKeyframe(table.add(num, 0), new Uint8Array(5_000));
+  expect(process(first, long(first, 3))).toBe('no_room');
+  expect(table.heardMs[slot]).toBe(clock.monotonic());
+  // A keyframe that was lost is asked for: it may take the room of the last.
   first.sample({}, 1_000, 'keyframe');
-  expect(process(first, first.sample({}, 2_000, 'delta'))).toBe('no_room');
-  expect(table.heardMs[table.slotOf(first.num) ?? Number.NaN]).toBe(clock.monotonic());
+  expect([process(first, first.sample({}, 2_000, 'delta')), wanted.splice(0)]).toEqual([
+    'no_keyframe',
+    [first.agentId],
+  ]);
   // One that has none is not asked for it again and again.
   const last = endpoints.at(-1) as FakeEndpoint;
   last.sample({}, 1_000, 'keyframe');
   expect([process(last, last.sample({}, 2_000, 'delta')), wanted]).toEqual(['no_room', []]);
   expect(table.bytes).toBeLessThanOrEqual(2 * MIB);
+});
+
+test('where there was no room once, keyframes are asked for again as soon as there is', () => {
+  const { endpoints, process, table, wanted } = start(2, 1_000, 512 * 1_024);
+  const [first, last] = endpoints as [FakeEndpoint, FakeEndpoint];
+  expect(process(first, first.sample({}, 1_000, 'keyframe'))).toBe('keyframe');
+  const bytes = table.keyframe(table.slotOf(first.num) as number).length;
+  const others: number[] = [];
+  while (table.fitsKeyframe(undefined, bytes)) {
+    others.push(table.add(1_000 + others.length, 0));
+    table.setKeyframe(others.at(-1) as number, new Uint8Array(bytes));
+  }
+  last.sample({}, 1_000, 'keyframe');
+  expect([process(last, last.sample({}, 2_000, 'delta')), wanted]).toEqual(['no_room', []]);
+  // So little room that nothing of the greatest length has it.
+  table.remove(others.pop() as number);
+  expect(table.fitsKeyframe(undefined, LIMITS.sampleBytes)).toBe(false);
+  expect([process(last, last.sample({}, 3_000, 'delta')), wanted]).toEqual(['no_keyframe', [last.agentId]]);
 });
 
 test('no frame makes it throw, and after any of them the fleet counts each endpoint once', () => {

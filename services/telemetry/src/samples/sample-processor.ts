@@ -149,7 +149,7 @@ export class SampleProcessor {
   /** It cannot be read without its keyframe, which is asked for where it would have room. */
   #noKeyframe(slot: number | undefined, agentId: AgentId): FrameResult {
     const { table, onNoKeyframe } = this.#options;
-    if (!table.fitsKeyframe(undefined, LIMITS.sampleBytes)) return this.#noRoom(slot);
+    if (!table.fitsNextKeyframe(slot)) return this.#noRoom(slot);
     onNoKeyframe(agentId);
     return 'no_keyframe';
   }
