@@ -147,6 +147,31 @@ function sessionTests(parts: () => Parts): void {
       await page.context().close();
     });
 
+    test('is by now of somebody else: an order that was tried is not sent, is in no doubt, and is tried again', async () => {
+      const { browser, harness } = parts();
+      const [cleo, dora] = [await token('Cleo'), await token('Dora')];
+      const { items } = await harness.api.call('GET /v1/agents', { query: { selector: SIMULATED, limit: 1 } });
+      const page = await browser.signedIn(`/fleet/${items[0]?.agentId}`, {}, cleo.token);
+      await page.getByRole('button', { name: 'Act…' }).click();
+      await choose(page, /Action$/, 'service.restart');
+      await page.getByLabel('name, needed').fill('cron');
+      await page.getByLabel(/^Reason/).fill('ordered by whom');
+      await page.getByRole('button', { name: 'Try without changing anything' }).click();
+      await page.locator('[data-ledger=succeeded]').waitFor();
+      await page.context().request.post(`${harness.stack.apiUrl}/v1/session`, {
+        headers: { 'muster-request': 'console', 'sec-fetch-site': 'same-origin' },
+        data: { token: dora.token },
+      });
+      const order = page.getByRole('button', { name: 'Order', exact: true });
+      await order.click();
+      await page.getByText('Somebody else has signed in').waitFor();
+      expect(await page.getByText('Nobody knows whether it was ordered').count()).toBe(0);
+      expect(await order.isDisabled()).toBe(true);
+      const all = await harness.api.all('GET /v1/commands', { limit: 50 });
+      expect(all.filter(({ reason, dryRun }) => reason === 'ordered by whom' && !dryRun)).toEqual([]);
+      await page.context().close();
+    });
+
     test('is by now of somebody else: what the page sends is not done, and it shows who is signed in', async () => {
       const { browser, harness } = parts();
       const [cleo, dora] = [await token('Cleo'), await token('Dora')];

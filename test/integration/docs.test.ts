@@ -200,3 +200,14 @@ describe('docs/map.md', () => {
     expect(paths.filter((path) => !existsSync(join(root, path)))).toEqual([]);
   });
 });
+
+test('a link that is named settings leads to them', () => {
+  const documents = readdirSync(join(root, 'docs')).filter((name) => name.endsWith('.md'));
+  const wrong = documents.flatMap((name) =>
+    [...read(`docs/${name}`).matchAll(/\[settings\]\(([^)]*)\)/g)]
+      .map(([, address = '']) => `${name}: ${address}`)
+      .filter((one) => !/: (?:settings\.md|#)/.test(one)),
+  );
+  expect(documents.length).toBeGreaterThan(5);
+  expect(wrong).toEqual([]);
+});

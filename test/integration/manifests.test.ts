@@ -128,6 +128,13 @@ describe.each(['trial', 'production'])('a copy of the overlay %s', (overlay) => 
       const least = spec['minReplicas'] ?? spec['minReplicaCount'];
       if (least !== undefined) expect({ kind, name: metadata.name, least }).toMatchObject({ least: replicas });
     }
+    // Of brokers elsewhere nobody knows here how much they may store.
+    for (const workload of workloads(all).filter(({ metadata: { name } }) => SERVICES.includes(name.slice(7)))) {
+      const { MUSTER_STORAGE_LIMIT: limit } = environment(only(workload), all);
+      expect({ name: workload.metadata.name, isTold: limit !== undefined }).toMatchObject({
+        isTold: component !== 'external-brokers',
+      });
+    }
   });
 });
 

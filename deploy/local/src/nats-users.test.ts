@@ -13,13 +13,13 @@ import { startNats } from './brokers/start-nats.js';
 
 test('nats-users writes a configuration that nats-server takes, and keeps its passwords', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'muster-users-'));
-  const write = async (...options: string[]): Promise<string> => {
+  const run = async (...options: string[]): Promise<unknown> => {
     const program = fileURLToPath(new URL('nats-users.js', import.meta.url));
-    const [code] = (await once(
-      spawn(process.execPath, [program, folder, ...options], { stdio: 'ignore' }),
-      'exit',
-    )) as [number];
-    expect(code).toBe(0);
+    const [code] = await once(spawn(process.execPath, [program, folder, ...options], { stdio: 'ignore' }), 'exit');
+    return code;
+  };
+  const write = async (...options: string[]): Promise<string> => {
+    expect(await run(...options)).toBe(0);
     return readFile(join(folder, 'nats-users.conf'), 'utf8');
   };
   const first = await write();
@@ -43,6 +43,10 @@ test('nats-users writes a configuration that nats-server takes, and keeps its pa
   const { password } = await loginOf('routes');
   expect(routes).toContain(`nats://routes:${password}@nats-1:6222`);
   expect(routes).toContain(`password: "${password}"`);
+  // Rotated without the routes they would keep their old password.
+  const rotated = await write();
+  expect(await run('--rotate')).toBe(2);
+  expect([await write(), await readFile(join(folder, 'nats-routes.conf'), 'utf8')]).toEqual([rotated, routes]);
   await nats.stop();
   await rm(folder, { recursive: true });
 }, 60_000);

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { ApiClient, type ApiClientOptions } from './client.js';
-import { ApiProblem, ConnectionError, isTransient, UnexpectedAnswer } from './errors.js';
+import { ApiProblem, ConnectionError, isTransient, nothingDone, UnexpectedAnswer } from './errors.js';
 import { json, problem, ScriptedServer } from './testing/scripted-server.js';
 
 let server: ScriptedServer;
@@ -192,5 +192,45 @@ describe('a list', () => {
     server.next(page(['a', 'b'], 'c1'));
     for await (const { agentId } of client().items('GET /v1/agents')) if (agentId === 'a') break;
     expect(server.requests).toHaveLength(1);
+  });
+});
+
+describe('that nothing was done', () => {
+  test('is known of a refusal, and of nothing else', () => {
+    const refusals = [
+      new ApiProblem(422, { code: 'bad_params' }),
+      new ApiProblem(409, { code: 'conflict' }),
+      new ApiProblem(429, { code: 'rate_limited' }, 1_000),
+      new ApiProblem(403, {}),
+      new ApiProblem(503, { code: 'storage_full', carriedOut: false }, 30_000),
+      new ApiProblem(503, { code: 'broker_unavailable', carriedOut: false }),
+      new ApiProblem(503, { code: 'no_command_service' }),
+    ];
+    expect(refusals.filter((error) => !nothingDone(error))).toEqual([]);
+    const unclear = [
+      new ApiProblem(503, { code: 'broker_unavailable' }),
+      new ApiProblem(504, { code: 'timeout' }),
+      new ApiProblem(500, { code: 'internal' }),
+      new ApiProblem(502, {}),
+      new ApiProblem(408, {}),
+      // A call with the same key is under way.
+      new ApiProblem(409, { code: 'conflict' }, 1_000),
+      new ConnectionError('cut', 'cut'),
+      new UnexpectedAnswer('no JSON'),
+    ];
+    expect(unclear.filter((error) => nothingDone(error))).toEqual([]);
+  });
+
+  test('is not known where an earlier attempt of the call may have had its effect', async () => {
+    const refused = problem(429, { code: 'rate_limited' }, { 'retry-after': '0' });
+    const late = problem(504, { code: 'timeout', retryable: true });
+    const call = () =>
+      client({ retry: { attempts: 2, maxPauseMs: 1 } }).call('POST /v1/queries', {
+        body: { sql: 'SELECT 1' },
+        idempotencyKey: 'k',
+      });
+    server.next(refused, refused, late, refused);
+    expect(nothingDone(await failure(call()))).toBe(true);
+    expect(nothingDone(await failure(call()))).toBe(false);
   });
 });

@@ -8,7 +8,14 @@ export {
   type PageOptions,
 } from './client.js';
 export type { Answer, Endpoint, EventEndpoint, InputOf, Item, Line, Operations, PagedEndpoint } from './endpoints.js';
-export { ApiProblem, ConnectionError, isTransient, UnexpectedAnswer, type ProblemFields } from './errors.js';
+export {
+  ApiProblem,
+  ConnectionError,
+  isTransient,
+  nothingDone,
+  UnexpectedAnswer,
+  type ProblemFields,
+} from './errors.js';
 export { followCommand, followQuery, runQuery } from './follow.js';
 export { jsonValues } from './lines.js';
 export { pastSamples } from './past-samples.js';

@@ -23,10 +23,13 @@ export async function withRetries<T>(
   { attempts, maxPauseMs, onRetry }: RetryPolicy,
   options: { readonly idempotent: boolean; readonly signal?: AbortSignal | undefined },
 ): Promise<T> {
+  const failures: unknown[] = [];
   for (let made = 1; ; made += 1) {
     try {
       return await attempt();
     } catch (error) {
+      if (error instanceof ApiProblem) error.earlier = [...failures];
+      failures.push(error);
       if (made >= attempts || options.signal?.aborted === true || !mayRepeat(error, options.idempotent)) throw error;
       const pauseMs = pauseBefore(error, made - 1, maxPauseMs);
       if (pauseMs > maxPauseMs) throw error;

@@ -1,5 +1,5 @@
 import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parse, parseAllDocuments, stringify } from 'yaml';
 import type { Manifest } from './manifest.js';
@@ -47,9 +47,11 @@ export async function renderOverlayWith(overlay: string, component: string): Pro
   try {
     const path = join(CLUSTER, name, 'kustomization.yaml');
     const own = parse(readFileSync(path, 'utf8')) as { readonly components: readonly string[] };
-    const isInside = (one: string): boolean => /\/(nats|redis)$/.test(one);
+    const isInside = (one: string): boolean => ['nats', 'redis'].includes(basename(one));
     const others = own.components.filter((one) => component !== 'external-brokers' || !isInside(one));
-    const components = [...new Set([...others, `../../components/${component}`])];
+    // An overlay may have one of its own, which has it and more.
+    const isThere = others.some((one) => basename(one) === component);
+    const components = isThere ? others : [...others, `../../components/${component}`];
     writeFileSync(path, stringify({ ...own, components }));
     return await render(name);
   } finally {

@@ -93,21 +93,24 @@ clean suid-known-programs "$(printf '%s\n%s' "$programs" "$in_tmp" | grep . | gr
 clean suid-writable "$(printf '%s\n%s' "$programs" "$in_tmp" | awk 'NF > 0 && ($2 != 0 || $3 ~ /[2367]$/)')"
 clean suid-temporary "$temporary"
 
-kernel_is() { # name, values that are right
+kernel_is() { # name, values that are right, and a setting that is always there where it is bad that the kernel does not have this one
   id="kernel-$(tr '._' '--' <<<"${1#kernel.}")"
-  value=$(sysctl -n "$1" 2>/dev/null) || { say "$id" not_applicable; return; }
+  value=$(sysctl -n "$1" 2>/dev/null) || {
+    if [ -n "$3" ] && sysctl -n "$3" >/dev/null 2>&1; then say "$id" fail; else say "$id" not_applicable; fi
+    return
+  }
   if grep -qxE "$2" <<<"$value"; then say "$id" pass; else say "$id" fail; fi
 }
 kernel_is kernel.randomize_va_space 2
 kernel_is kernel.dmesg_restrict 1
 kernel_is kernel.kptr_restrict '1|2'
-kernel_is kernel.yama.ptrace_scope '1|2|3'
+kernel_is kernel.yama.ptrace_scope '1|2|3' kernel.randomize_va_space
 kernel_is kernel.unprivileged_bpf_disabled '1|2'
 kernel_is kernel.sysrq '0|4|16|176|438'
 kernel_is fs.suid_dumpable 0
 kernel_is fs.protected_hardlinks 1
 kernel_is fs.protected_symlinks 1
-kernel_is net.ipv4.tcp_syncookies 1
+kernel_is net.ipv4.tcp_syncookies 1 net.ipv4.conf.all.accept_redirects
 kernel_is net.ipv4.conf.all.accept_redirects 0
 kernel_is net.ipv4.conf.all.send_redirects 0
 kernel_is net.ipv4.conf.all.accept_source_route 0

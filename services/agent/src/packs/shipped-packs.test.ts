@@ -84,6 +84,28 @@ asRoot('linux-baseline, on a tree of files', () => {
     utimesSync(lists, Date.now() / 1_000, Date.now() / 1_000);
   });
 
+  test.each(['sys/kernel/', 'sys/net/ipv4/'])(
+    'what a kernel does not have is a fail only where it protects: proc/%s',
+    (folder) => {
+      const PROTECTIONS = ['kernel-yama-ptrace-scope', 'kernel-net-ipv4-tcp-syncookies'];
+      const settings = Object.keys(GOOD_TREE).filter((path) => path.startsWith(`proc/${folder}`));
+      const ofKernel = checks.filter(({ id }) =>
+        Object.keys(BAD_TREES[id] ?? {}).some((path) => settings.includes(path)),
+      );
+      expect(ofKernel.length).toBeGreaterThan(5);
+      for (const check of ofKernel) {
+        const gone = (paths: readonly string[]): string => {
+          for (const path of paths) put(path, undefined);
+          return `${check.id} ${resultOf(engine, check).outcome}`;
+        };
+        const expected = PROTECTIONS.includes(check.id) ? 'fail' : 'not_applicable';
+        expect(gone(Object.keys(BAD_TREES[check.id]!))).toBe(`${check.id} ${expected}`);
+        expect(gone(settings)).toBe(`${check.id} not_applicable`);
+        for (const path of settings) put(path, GOOD_TREE[path]);
+      }
+    },
+  );
+
   test('every check has something that makes it fail', () => {
     const without = checks.map(({ id }) => id).filter((id) => !(id in BAD_TREES) && id !== 'updates-recent-lists');
     expect(without).toEqual([]);

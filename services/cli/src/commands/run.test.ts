@@ -310,6 +310,19 @@ describe('a lost answer', () => {
     expect([code, err]).toEqual([1, expect.stringMatching(/: nothing was done \(broker_unavailable\)\n$/)]);
   });
 
+  test('when an earlier answer was lost, a refusal does not hide that it may have been accepted', async () => {
+    api.command(commandJson(), []);
+    let asked = 0;
+    api.on('POST /v1/commands', (_, response) => {
+      asked += 1;
+      if (asked === 1) return void response.destroy();
+      response.writeHead(401, { 'content-type': 'application/problem+json' });
+      response.end(JSON.stringify({ code: 'token_expired', detail: 'the token has expired' }));
+    });
+    const { code, err } = await muster([...KILL, '--yes']);
+    expect([code, err]).toEqual([1, expect.stringContaining('the command may have been accepted all the same')]);
+  });
+
   test('a conflict without Retry-After is reported at once', async () => {
     api.command(commandJson(), []);
     api.json('POST /v1/commands', { code: 'conflict', status: 409, detail: 'no' }, 409);

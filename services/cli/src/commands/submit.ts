@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { ApiProblem, isTransient, type CallOptions } from '@muster/api-client';
+import { ApiProblem, ConnectionError, nothingDone, UnexpectedAnswer, type CallOptions } from '@muster/api-client';
 import type { CommandJson, SubmittedCommandJson } from '@muster/api-contract';
 import type { CommandEnv } from '../environment/command-env.js';
 import { CliError, EXIT, type ExitCode } from '../terminal/cli-error.js';
@@ -29,25 +29,18 @@ export async function submit(
   { key = randomUUID(), signal, onRetry }: SubmitOptions,
 ): Promise<Submitted> {
   let isReplayed = false;
-  let isDoubtful = false;
   const call: SubmitCall = {
     idempotencyKey: key,
     signal,
     onHeaders: (headers) => (isReplayed = headers.get('idempotency-replayed') === 'true'),
-    retry: {
-      ...RETRY,
-      onRetry: (cause) => {
-        isDoubtful ||= !isRefusal(cause);
-        onRetry();
-      },
-    },
+    retry: { ...RETRY, onRetry },
   };
   try {
     const command = await send(call);
     return isReplayed ? await newest(env, command) : command;
   } catch (cause) {
     if (signal.aborted) throw doubtful('interrupted before the server answered', key, cause, EXIT.interrupted);
-    if (!isTransient(cause) || !(isDoubtful || !isRefusal(cause))) throw cause;
+    if (!isOfCall(cause) || nothingDone(cause)) throw cause;
     throw doubtful((env.cliError(cause) as Error).message, key, cause);
   }
 }
@@ -61,11 +54,9 @@ async function newest(env: CommandEnv, command: Submitted): Promise<Submitted> {
   return { ...now, repeated: true };
 }
 
-/** Refused for now, so no command was made. After any other transient failure that is unknown. */
-function isRefusal(error: unknown): boolean {
-  if (!(error instanceof ApiProblem)) return false;
-  const { code, problem } = error;
-  return code === 'rate_limited' || code === 'no_command_service' || problem['carriedOut'] === false;
+/** Of the call itself, and not of what was needed before it, such as a token. */
+function isOfCall(error: unknown): boolean {
+  return error instanceof ApiProblem || error instanceof ConnectionError || error instanceof UnexpectedAnswer;
 }
 
 function doubtful(message: string, key: string, cause: unknown, exitCode: ExitCode = EXIT.error): CliError {

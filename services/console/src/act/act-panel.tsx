@@ -11,7 +11,7 @@ import type { FittingAction } from './fitting-actions.js';
 import { AS_PROPOSED, type Preset, type Rollout } from './order.js';
 import { Plan } from './plan.js';
 import type { ActTarget } from './target.js';
-import { isUnclear, useOrder, type OrderInHand, type OrderOptions } from './use-order.js';
+import { useOrder, type OrderInHand, type OrderOptions } from './use-order.js';
 import styles from './act.module.css';
 
 const EXPIRIES = ['1h', '24h', '3d', '7d'].map((id) => ({ id, label: id }));
@@ -130,14 +130,15 @@ function Details({ inHand: { fields, order, preset, change, changeReason } }: { 
 
 /** The try, and the order. */
 function Steps({ inHand }: { inHand: OrderInHand }) {
-  const { plan, tryOut, submit, isTrying, isComplete, isReady, reach, typed, setTyped, attempt, send } = inHand;
+  const { plan, tryOut, submit, isTrying, isUnclear, isComplete, isReady, reach, typed, setTyped, attempt, send } =
+    inHand;
   return (
     <>
       <Plan plan={plan.data} dryRun={tryOut.data} isTrying={tryOut.isPending} />
       {[plan.error, tryOut.error, submit.error].map(
         (error, at) => error !== null && <Failure key={at} error={error} />,
       )}
-      {isUnclear(submit.error) && (
+      {isUnclear && (
         <Notice tone="warning">
           Nobody knows whether it was ordered. Order it again as it is: it is then ordered once, not twice.
         </Notice>

@@ -4,6 +4,7 @@ import { client } from '../api/client.js';
 import { commandSegments } from '../ledger/segments.js';
 import { LedgerBar } from '../ledger/ledger-bar.js';
 import { plural, whole } from '../text/numbers.js';
+import { Failure } from '../ui/notice.js';
 import { VisibleText } from '../ui/visible-text.js';
 import styles from './act.module.css';
 
@@ -42,6 +43,7 @@ export function Plan({
       {dryRun !== undefined && (
         <>
           <LedgerBar segments={commandSegments(dryRun.ledger)} targeted={dryRun.ledger.targeted} />
+          {examples.error !== null && <Failure error={examples.error} onRetry={() => void examples.refetch()} />}
           <ul>
             {(examples.data?.items ?? []).map(({ number, host, state, message, effects = [] }) => (
               <li key={number}>

@@ -1,7 +1,6 @@
-import { ApiProblem } from '@muster/api-client';
 import { useMutation } from '@tanstack/react-query';
 import { useState } from 'react';
-import { client } from '../api/client.js';
+import { client, OtherPersonError } from '../api/client.js';
 import { useSentOnce } from '../api/sent-once.js';
 import { isConfirmed, type Reach } from '../ui/typed-number.js';
 import { actionFields, fittingActions } from './fitting-actions.js';
@@ -29,7 +28,7 @@ export function useOrder(options: OrderOptions, onOrdered: (id: string) => void)
   const chosen = fitting.find(({ action }) => action.name === order.action);
   const fields = chosen === undefined || chosen.shape !== undefined ? [] : actionFields(chosen.action);
   const params = paramsOf(fields, order, preset);
-  const { plan, tryOut, submit } = useSteps(onOrdered);
+  const { plan, tryOut, submit, isUnclear } = useSteps(onOrdered);
   const reach: Reach = { count: plan.data?.targets, isDestructive: chosen?.action.destructive };
   const isTrying = plan.isPending || tryOut.isPending;
   return {
@@ -48,6 +47,7 @@ export function useOrder(options: OrderOptions, onOrdered: (id: string) => void)
       submit,
       reach,
       isTrying,
+      isUnclear,
     },
     isComplete: fields.every(({ name, isRequired }) => !isRequired || params[name] !== undefined),
     // What was not tried to the end is not ordered.
@@ -67,8 +67,15 @@ export function useOrder(options: OrderOptions, onOrdered: (id: string) => void)
     send: (): void => {
       if (tryOut.variables === undefined) return;
       // Whether it was ordered is not known: the same again, which is ordered once.
-      const again = isUnclear(submit.error) ? submit.variables : undefined;
-      submit.mutate(again ?? withReason(tryOut.variables, order));
+      const again = isUnclear ? submit.variables : undefined;
+      submit.mutate(again ?? withReason(tryOut.variables, order), {
+        // What somebody else has tried is tried again by who sits there now.
+        onError: (error) => {
+          if (!(error instanceof OtherPersonError)) return;
+          for (const step of [plan, tryOut]) step.reset();
+          setTyped('');
+        },
+      });
     },
   };
 }
@@ -94,10 +101,8 @@ function useSteps(onOrdered: (id: string) => void) {
       sentOnce.send(body, (idempotencyKey) => client.call('POST /v1/commands', { body, idempotencyKey })),
     onSuccess: ({ id }) => onOrdered(id),
   });
-  return { plan, tryOut, submit };
-}
-
-/** Whether a call may have had its effect, although it failed. */
-export function isUnclear(error: unknown): boolean {
-  return error !== null && !(error instanceof ApiProblem && error.status < 500);
+  // What somebody else has sent before is no matter of who sits there now.
+  const isUnclear =
+    submit.error !== null && !(submit.error instanceof OtherPersonError) && sentOnce.isUnclear(submit.variables);
+  return { plan, tryOut, submit, isUnclear };
 }

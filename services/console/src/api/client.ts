@@ -1,6 +1,7 @@
 import {
   ApiClient,
   ApiProblem,
+  nothingDone,
   type Answer,
   type CallOptions,
   type Endpoint,
@@ -36,6 +37,14 @@ interface Asker {
 /** What was not done, because it was somebody else's. */
 export class OtherPersonError extends Error {
   override readonly name = 'OtherPersonError';
+}
+
+/**
+ * Whether a call surely had no effect. Where it may have had one although it failed, it is sent again as it was, with the
+ * same key.
+ */
+export function wasNotDone(error: unknown): boolean {
+  return error instanceof OtherPersonError || nothingDone(error);
 }
 
 const OTHER_PERSON =

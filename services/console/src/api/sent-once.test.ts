@@ -1,5 +1,6 @@
 import { expect, test } from '@jest/globals';
-import { ApiClient, type FetchLike } from '@muster/api-client';
+import { ApiClient, ApiProblem, ConnectionError, type FetchLike } from '@muster/api-client';
+import { OtherPersonError } from './client.js';
 import { SentOnce } from './sent-once.js';
 
 test('what is sent again after its answer was lost has the same key; other content, and what comes after an answer, has another', async () => {
@@ -42,4 +43,31 @@ test('a body with a time is sent again as it was first made', async () => {
   await ask('8h');
   expect(sent[1]).toEqual(sent[0]);
   expect(sent[2]).not.toEqual(sent[0]);
+});
+
+test('what was refused is made anew, and what may have been done is sent as it was, however often it is refused after that', async () => {
+  const refused = new ApiProblem(429, { code: 'rate_limited' });
+  const full = new ApiProblem(503, { code: 'storage_full', carriedOut: false });
+  const another = new OtherPersonError('somebody else has signed in', { cause: refused });
+  const ends = [refused, full, another, new ConnectionError('cut', 'cut'), refused, undefined, undefined];
+  const sentOnce = new SentOnce();
+  const sent: (readonly [number, string])[] = [];
+  let time = 0;
+  const unclear: boolean[] = [];
+  for (const end of ends) {
+    await sentOnce
+      .sendMade(
+        '1h',
+        () => (time += 1),
+        (until, key) => {
+          sent.push([until, key]);
+          return end === undefined ? Promise.resolve() : Promise.reject(end);
+        },
+      )
+      .catch(() => undefined);
+    unclear.push(sentOnce.isUnclear('1h'));
+  }
+  expect(sent.map(([until]) => until)).toEqual([1, 2, 3, 4, 4, 4, 5]);
+  expect(new Set(sent.map(([, key]) => key)).size).toBe(5);
+  expect(unclear).toEqual([false, false, false, true, true, false, false]);
 });

@@ -11,13 +11,13 @@ import type { Snapshot } from '../rows/row-source.js';
 import { selectorFault } from '../selector/selector-box.js';
 import { whole } from '../text/numbers.js';
 import { Button } from '../ui/controls.js';
-import { Failure } from '../ui/notice.js';
+import { Failure, Notice } from '../ui/notice.js';
 import { AskForm } from './ask-form.js';
 import { AskStart } from './ask-start.js';
 import { bodyOf, draftOf, keepDraft, keptDraft, type Draft, type StartQuery } from './draft.js';
 import { Results } from './results.js';
 import { RowActions, ResultActions } from './row-actions.js';
-import { readAskSearch, type AskSearch } from './search.js';
+import { addressOf, readAskSearch, type AskSearch } from './search.js';
 import { useRows } from './use-rows.js';
 import styles from './ask-page.module.css';
 
@@ -89,13 +89,7 @@ function Answer({
   onRetry: (body: StartQuery) => void;
 }) {
   const reading = useRows(queryId);
-  const search = readAskSearch(useSearch({ strict: false }));
-  const navigate = useNavigate();
-  const onSearch = useCallback(
-    (next: AskSearch) =>
-      void navigate({ to: '/ask/$queryId', params: { queryId }, search: next as never, replace: true }),
-    [navigate, queryId],
-  );
+  const { search, isTooLong, onSearch } = useAskSearch(queryId);
   const query = reading?.rows.query;
   const sql = query?.sql;
   useEffect(() => {
@@ -105,20 +99,44 @@ function Answer({
   if (reading === undefined) return null;
   const { source, rows } = reading;
   return (
-    <Results
-      source={source}
-      rows={rows}
-      search={search}
-      onSearch={onSearch}
-      rowActions={(line) => <RowActions line={line} rows={rows} />}
-      actions={
-        <>
-          <RunActions queryId={queryId} rows={rows} onRetry={onRetry} />
-          <ResultActions rows={rows} source={source} isGrouped={search.by !== undefined} />
-        </>
-      }
-    />
+    <>
+      {isTooLong && (
+        <Notice tone="warning">
+          This filter is too long for the address: it applies here, and who opens the address sees all rows.
+        </Notice>
+      )}
+      <Results
+        source={source}
+        rows={rows}
+        search={search}
+        onSearch={onSearch}
+        rowActions={(line) => <RowActions line={line} rows={rows} />}
+        actions={
+          <>
+            <RunActions queryId={queryId} rows={rows} onRetry={onRetry} />
+            <ResultActions rows={rows} source={source} isGrouped={search.by !== undefined} />
+          </>
+        }
+      />
+    </>
   );
+}
+
+/** How the result is looked at: what the address says, and a filter that is too long for it. */
+function useAskSearch(queryId: string) {
+  const address = readAskSearch(useSearch({ strict: false }));
+  const [long, setLong] = useState<string>();
+  const navigate = useNavigate();
+  const onSearch = useCallback(
+    (next: AskSearch) => {
+      const search = addressOf(next);
+      setLong(search.filter === undefined ? next.filter : undefined);
+      void navigate({ to: '/ask/$queryId', params: { queryId }, search: search as never, replace: true });
+    },
+    [navigate, queryId],
+  );
+  const isTooLong = address.filter === undefined && long !== undefined;
+  return { search: isTooLong ? { ...address, filter: long } : address, isTooLong, onSearch };
 }
 
 /** Cancel while it runs; then ask those again who gave no answer. */

@@ -8,7 +8,7 @@ import { exactFilter } from '../rows/row-filter.js';
 import type { RowSource, Snapshot } from '../rows/row-source.js';
 import { plural, whole } from '../text/numbers.js';
 import { Button, Select } from '../ui/controls.js';
-import { Notice, Waiting } from '../ui/notice.js';
+import { Waiting } from '../ui/notice.js';
 import { groupColumns, resultColumns, type ResultColumn } from './columns.js';
 import { ExportMenu } from './export-menu.js';
 import { FailuresPanel } from './failures-panel.js';
@@ -18,7 +18,7 @@ import { ReducedTable } from './reduced-table.js';
 import { ResultFacts } from './result-facts.js';
 import { ResultNotices } from './result-notices.js';
 import { RowDrawer } from './row-drawer.js';
-import { MOST_TEXT, nextSort, viewOf, type AskSearch } from './search.js';
+import { nextSort, viewOf, type AskSearch } from './search.js';
 import styles from './results.module.css';
 
 const SAMPLE = 40;
@@ -51,7 +51,7 @@ export function Results(props: ResultsProps) {
 
   const grouped = columns.find(({ key }) => key === view.groupBy);
   const shown = useMemo(() => (grouped === undefined ? columns : groupColumns(grouped.name)), [grouped, columns]);
-  const { opened, close, onOpen, isTooLong } = useOpening(props, grouped);
+  const { opened, close, onOpen } = useOpening(props, grouped);
 
   if (query === undefined || ledger === undefined)
     return (
@@ -65,7 +65,6 @@ export function Results(props: ResultsProps) {
     <section className={styles['results']} aria-label="Result">
       <Head rows={rows} query={query} ledger={ledger} isCompact={isCompact} onOutcome={setOutcome} />
       <ResultNotices rows={rows} />
-      {isTooLong && <Notice tone="warning">The value of that group is too long to filter by.</Notice>}
       {rows.reduced !== undefined && <ReducedTable reduced={rows.reduced} />}
       <Tools {...props} query={query} columns={columns} />
       <div className={styles['split']}>
@@ -107,18 +106,16 @@ export function Results(props: ResultsProps) {
 /** What a line that is pressed opens: a row its drawer, a group the rows in it. */
 function useOpening({ rows, search, onSearch }: ResultsProps, grouped: ResultColumn | undefined) {
   const [opened, setOpened] = useState<Line>();
-  const [isTooLong, setTooLong] = useState(false);
   const onOpen = useCallback(
     (line: Line) => {
       if (line.group === undefined) return setOpened(line);
       if (grouped === undefined) return;
       const filter = added(search, exactFilter(grouped.key, line.group.value, rows.columns));
-      setTooLong(filter.length > MOST_TEXT);
-      if (filter.length <= MOST_TEXT) onSearch(withBy(withFilter(search, filter), ''));
+      onSearch(withBy(withFilter(search, filter), ''));
     },
     [grouped, onSearch, search, rows.columns],
   );
-  return { opened, close: () => setOpened(undefined), onOpen, isTooLong };
+  return { opened, close: () => setOpened(undefined), onOpen };
 }
 
 /** The ledger and what else is known of the question; at its end, a sentence for screen readers. */

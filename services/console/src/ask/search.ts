@@ -10,16 +10,21 @@ export interface AskSearch {
   readonly by?: string;
 }
 
-/** Servers take addresses of so many bytes. */
-export const MOST_TEXT = 6_000;
+/** Servers and proxies take addresses of 8 KiB; all else in one is short. */
+const MOST_FILTER_BYTES = 6_000;
+
+/** What of a view goes into the address: not a filter that is too long for it, which then applies in this page only. */
+export function addressOf({ filter = '', ...search }: AskSearch): AskSearch {
+  const isTooLong = encodeURIComponent(filter.toWellFormed()).length > MOST_FILTER_BYTES;
+  return filter === '' || isTooLong ? search : { ...search, filter };
+}
 
 export function readAskSearch(search: Record<string, unknown>): AskSearch {
   const text = (name: string): string | undefined => {
     const value = search[name];
     if (typeof value !== 'string' && typeof value !== 'number' && typeof value !== 'boolean') return undefined;
-    // A filter that was cut would be another one.
-    const known = String(value);
-    return known === '' || known.length > MOST_TEXT ? undefined : known;
+    // Whole, however long: without its filter a view has all rows, and is acted on.
+    return value === '' ? undefined : String(value);
   };
   const [filter, sort, by] = [text('filter'), text('sort'), text('by')];
   return {

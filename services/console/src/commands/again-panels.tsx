@@ -79,7 +79,7 @@ export function UndoPanel({ command, onClose }: { command: CommandJson; onClose:
       void navigate({ to: '/commands/$commandId', params: { commandId: undoing.id } });
     },
   });
-  const reach = { count: ledger.succeeded };
+  const reach = { count: ledger.succeeded, isDestructive: false };
   return (
     <Panel kind="dialog" title={`Undo ${action} on ${plural(ledger.succeeded, 'target')}`} onClose={onClose}>
       <div className={styles['undo']}>

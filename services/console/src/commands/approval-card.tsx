@@ -50,6 +50,7 @@ export function ApprovalCard({ command }: { command: CommandJson }) {
         <VisibleText text={(targets.data?.items ?? []).map(({ host }) => host ?? 'not known').join(', ')} max={300} />
         {ledger.targeted > EXAMPLES && ' …'}
       </p>
+      {targets.error !== null && <Failure error={targets.error} onRetry={() => void targets.refetch()} />}
       <Decision command={command} />
     </article>
   );
@@ -80,13 +81,16 @@ function Decision({ command }: { command: CommandJson }) {
   const bar = approvalBar(me, command);
   if (bar === 'own') return <p className={styles['soft']}>You ordered it, so somebody else must approve it.</p>;
   if (bar === 'permission') return null;
-  const action = actions.data?.items.find(({ name }) => name === command.action);
-  // An undo is in no catalogue, and destroys nothing.
-  const reach: Reach = { count: ledger.targeted, isDestructive: action?.destructive };
+  // What is not in the catalogue is an undo, which destroys nothing.
+  const isDestructive = actions.data?.items.some(({ name, destructive }) => name === command.action && destructive);
+  const reach: Reach = { count: ledger.targeted, isDestructive };
   const error = approve.error ?? reject.error;
   return (
     <>
       {error !== null && <Failure error={error} />}
+      {bar === undefined && actions.error !== null && (
+        <Failure error={actions.error} onRetry={() => void actions.refetch()} />
+      )}
       {bar === 'role' && <p className={styles['soft']}>Your role does not approve it: it needs {approval?.role}.</p>}
       <div className={styles['decide']}>
         {can('commands:cancel') && (
@@ -102,7 +106,7 @@ function Decision({ command }: { command: CommandJson }) {
             <NumberField reach={reach} what={['to approve it for', 'targets']} typed={typed} onTyped={setTyped} />
             <Button
               look="primary"
-              isDisabled={approve.isPending || actions.isPending || !isConfirmed(reach, typed)}
+              isDisabled={approve.isPending || !isConfirmed(reach, typed)}
               onPress={() => approve.mutate()}
             >
               Approve for {plural(ledger.targeted, 'target')}

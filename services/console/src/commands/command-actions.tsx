@@ -2,7 +2,7 @@ import type { CommandJson } from '@muster/api-contract';
 import { useMutation } from '@tanstack/react-query';
 import { useState } from 'react';
 import { AgainPanel, UndoPanel } from './again-panels.js';
-import { useActionOf } from '../act/use-action.js';
+import { useActions } from '../act/use-action.js';
 import { client } from '../api/client.js';
 import { useCan } from '../session/session.js';
 import { plural, whole } from '../text/numbers.js';
@@ -16,7 +16,8 @@ export function CommandActions({ command }: { command: CommandJson }) {
   const [open, setOpen] = useState<'again' | 'undo'>();
   const { id } = command;
   const cancel = useMutation({ mutationFn: () => client.call('DELETE /v1/commands/{id}', { params: { id } }) });
-  const action = useActionOf(command.action);
+  const actions = useActions();
+  const action = actions.data?.items.find(({ name }) => name === command.action);
   const { succeeded } = command.ledger;
   const again = againCount(command, action);
   const isUndoable = command.status === 'ended' && !command.dryRun && succeeded > 0 && action?.reversible === true;
@@ -24,6 +25,9 @@ export function CommandActions({ command }: { command: CommandJson }) {
   return (
     <>
       {cancel.error !== null && <Failure error={cancel.error} />}
+      {command.status === 'ended' && can('commands:run') && actions.error !== null && (
+        <Failure error={actions.error} onRetry={() => void actions.refetch()} />
+      )}
       {command.status !== 'ended' && can('commands:cancel') && (
         <Button small look="danger" isDisabled={cancel.isPending} onPress={() => cancel.mutate()}>
           Cancel

@@ -53,6 +53,7 @@ export function CommandList() {
   return (
     <div className={styles['page']}>
       <h1>Commands</h1>
+      {waiting.error !== null && <Failure error={waiting.error} onRetry={() => void waiting.refetch()} />}
       {(waiting.data?.items ?? []).length > 0 && (
         <section className={styles['approvals']} aria-label="Waiting for approval">
           <h2>Waiting for approval</h2>

@@ -5,6 +5,7 @@ import { client } from '../api/client.js';
 /** How many endpoints a target has, as the server counts them when a panel opens; undefined until it has, and `error` where it cannot. */
 export function useReach(target: FleetTarget): {
   readonly count: number | undefined;
+  readonly isDestructive: false;
   readonly error: unknown;
   readonly again: () => void;
 } {
@@ -18,6 +19,6 @@ export function useReach(target: FleetTarget): {
     gcTime: 0,
   });
   const again = (): void => void counted.refetch();
-  if (target.kind === 'agents') return { count: target.agentIds.length, error: null, again };
-  return { count: counted.data?.counts?.total, error: counted.error, again };
+  if (target.kind === 'agents') return { count: target.agentIds.length, isDestructive: false, error: null, again };
+  return { count: counted.data?.counts?.total, isDestructive: false, error: counted.error, again };
 }

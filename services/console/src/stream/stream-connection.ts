@@ -28,6 +28,11 @@ interface Message {
   readonly event: StreamEvent & { readonly stream?: string };
 }
 
+interface Change {
+  readonly add: readonly Wanted[];
+  readonly remove: readonly string[];
+}
+
 /**
  * The one stream of a browser. A connection that is lost or silent is replaced by another. What it has is brought in
  * line with what is wanted, one change after the other. A subscription that the server does not take costs the others
@@ -90,29 +95,32 @@ export class StreamConnection {
     }
     // Not open yet: it is brought in line when it opens.
     if (this.#streamId === undefined || this.#isChanging) return;
+    const connection = this.#connection;
     this.#isChanging = true;
     try {
-      while (this.#streamId !== undefined) {
+      while (this.#connection === connection && this.#streamId !== undefined) {
         const wanted = this.#owner.wanted();
         const add = wanted.filter(({ id }) => !this.#has.has(id)).slice(0, this.#isOneByOne ? 1 : wanted.length);
         const remove = [...this.#has].filter((id) => !wanted.some((one) => one.id === id));
         if (add.length === 0 && remove.length === 0) break;
-        await this.#change(this.#streamId, add, remove);
+        await this.#change(this.#streamId, { add, remove }, connection.signal);
       }
-      if (this.#streamId !== undefined) this.#isOneByOne = false;
+      if (this.#connection === connection && this.#streamId !== undefined) this.#isOneByOne = false;
     } catch {
       // It is gone, or nobody knows: a new one has everything.
-      this.#connection?.abort();
+      connection.abort();
     } finally {
       this.#isChanging = false;
+      // Another connection may have opened meanwhile, and have waited for this.
+      if (this.#streamId !== undefined && this.#connection !== connection) this.changed();
     }
   }
 
-  async #change(streamId: string, add: readonly Wanted[], remove: readonly string[]): Promise<void> {
+  async #change(streamId: string, { add, remove }: Change, signal: AbortSignal): Promise<void> {
     const response = await this.#client.fetch(`/v1/stream/${encodeURIComponent(streamId)}`, {
       method: 'POST',
       body: { add: add.map(wireOf), remove },
-      signal: AbortSignal.timeout(SILENCE_MS),
+      signal: AbortSignal.any([signal, AbortSignal.timeout(SILENCE_MS)]),
     });
     // Another stream knows nothing of it.
     if (streamId !== this.#streamId) return;
@@ -147,6 +155,8 @@ export class StreamConnection {
     } finally {
       if (this.#connection === connection) this.#connection = undefined;
       this.#streamId = undefined;
+      // A change of this stream that is under way would hold up those of the next one.
+      connection.abort();
     }
     this.#lost(why);
   }

@@ -90,6 +90,38 @@ test('beyond the limit only what is new is refused, says so, and goes on when th
   expect([api.opened, api.refused, api.has.size]).toEqual([1, [], MOST_SUBSCRIPTIONS]);
 });
 
+test('what is over leaves its room to what waits', async () => {
+  const tab = openTab();
+  for (let number = 1; number <= MOST_SUBSCRIPTIONS; number += 1) tab.follow(`q${number}`, query(number));
+  await has(MOST_SUBSCRIPTIONS);
+  tab.follow('c', COMMANDS);
+  tab.follow('f', fleet(''));
+  await tab.until(() => tab.named('c').length + tab.named('f').length === 2);
+  api.send('query', { event: 'closed', seq: null });
+  await api.until(() => ids().includes('commands'));
+  api.send('query', { event: 'refused', seq: null, problem: { code: 'not_found' } });
+  await api.until(() => ids().includes('fleet'));
+  expect([api.opened, api.refused, api.has.size]).toEqual([1, [], MOST_SUBSCRIPTIONS]);
+});
+
+test('a change that hangs goes with its connection: the next one takes changes, and stays', async () => {
+  const tab = openTab();
+  tab.follow('c', COMMANDS);
+  await has(1);
+  api.isHolding = true;
+  tab.follow('q1', query(1));
+  await api.until(() => api.held === 1);
+  api.isHolding = false;
+  api.cut();
+  await api.until(() => api.opened === 2);
+  expect(api.givenUp).toBe(1);
+  tab.follow('q2', query(2));
+  await has(3);
+  api.send('commands', { event: 'command', seq: 1 });
+  await tab.until(() => tab.named('c').length === 1);
+  expect([api.opened, tab.links.filter((state) => state === 'lost').length]).toEqual([2, 1]);
+});
+
 test('after a lost connection there are never more than the limit either', async () => {
   const tab = openTab();
   for (let number = 1; number <= MOST_SUBSCRIPTIONS + 2; number += 1) tab.follow(`q${number}`, query(number));

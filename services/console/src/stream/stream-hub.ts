@@ -81,7 +81,7 @@ export class StreamHub implements ConnectionOwner {
     followed.refusals = 0;
     followed.news = event.event === 'counts' ? event : undefined;
     this.#pass(followed, event);
-    if (event.event === 'closed') this.#followed.delete(id);
+    if (event.event === 'closed') this.#end(id);
   }
 
   /** What passes by itself is asked again later; the rest is over. */
@@ -91,11 +91,17 @@ export class StreamHub implements ConnectionOwner {
     const isPassing = problem.retryable === true || problem.code === 'conflict';
     const event = refusal(problem, isPassing);
     this.#pass(followed, event);
-    if (!isPassing) return this.#followed.delete(id);
+    if (!isPassing) return this.#end(id);
     followed.news = event;
     followed.refusals += 1;
     followed.isHeld = true;
     this.#askLater(followed);
+    this.#connection.changed();
+  }
+
+  /** What is over leaves room for what waits. */
+  #end(id: string): void {
+    this.#followed.delete(id);
     this.#connection.changed();
   }
 

@@ -18,19 +18,17 @@ export type Severity = (typeof SEVERITIES)[number];
 const PLATFORMS = ['linux', 'windows', 'darwin'] as const;
 
 /** Control characters and marks that change the direction of text; in texts that people read they can hide what is there. */
-const HIDDEN = /[\p{Cc}\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/u;
-const HIDDEN_BUT_BREAKS = /[^\P{Cc}\n\t]|[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/u;
+export const HIDDEN = /[\p{Cc}\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/u;
+/** The same, but for what divides text into lines and columns. */
+export const HIDDEN_BUT_BREAKS = /[^\P{Cc}\n\t]|[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/u;
 
 const name = z
   .string()
   .max(PACK_LIMITS.idLength)
   .regex(/^[a-z0-9]+(?:[._-][a-z0-9]+)*$/, 'lower-case letters and digits, joined by ".", "_" or "-"');
-const line = (max: number) =>
-  z
-    .string()
-    .min(1)
-    .max(max)
-    .refine((text) => !HIDDEN.test(text), 'one line without control characters');
+const isLine = (value: string): boolean => !HIDDEN.test(value);
+const IS_LINE = 'one line without control characters';
+const line = (max: number) => z.string().min(1).max(max).refine(isLine, IS_LINE);
 const text = (max: number) =>
   z
     .string()
@@ -53,20 +51,30 @@ const reference = z
   })
   .min(1)
   .max(200)
-  .refine((value) => !HIDDEN.test(value), 'one line without control characters');
+  .refine(isLine, IS_LINE);
+
+/** One reference of each kind. */
+export const REFERENCE = {
+  cis: reference,
+  nist: reference,
+  pci: reference,
+  cce: z.string().regex(/^CCE-\d{1,8}-\d$/, 'CCE-12345-6'),
+  cve: z.string().regex(/^CVE-\d{4}-\d{4,19}$/, 'CVE-2024-12345'),
+  mitre: z.string().regex(/^TA?\d{4}(?:\.\d{3})?$/, 'T1543.002'),
+  url: z
+    .url({ protocol: /^https?$/ })
+    .max(500)
+    .refine(isLine, IS_LINE),
+} as const;
 
 const references = z.strictObject({
-  cis: listOf(reference).describe('Sections of a CIS benchmark, in quotes.').optional(),
-  nist: listOf(reference).describe('Controls of NIST SP 800-53, such as AC-6.').optional(),
-  pci: listOf(reference).describe('Requirements of PCI DSS, in quotes.').optional(),
-  cce: listOf(z.string().regex(/^CCE-\d{1,8}-\d$/, 'CCE-12345-6'))
-    .describe('Common Configuration Enumeration.')
-    .optional(),
-  cve: listOf(z.string().regex(/^CVE-\d{4}-\d{4,19}$/, 'CVE-2024-12345')).optional(),
-  mitre: listOf(z.string().regex(/^TA?\d{4}(?:\.\d{3})?$/, 'T1543.002'))
-    .describe('Techniques of MITRE ATT&CK.')
-    .optional(),
-  url: listOf(z.url({ protocol: /^https?$/ }).max(500)).optional(),
+  cis: listOf(REFERENCE.cis).describe('Sections of a CIS benchmark, in quotes.').optional(),
+  nist: listOf(REFERENCE.nist).describe('Controls of NIST SP 800-53, such as AC-6.').optional(),
+  pci: listOf(REFERENCE.pci).describe('Requirements of PCI DSS, in quotes.').optional(),
+  cce: listOf(REFERENCE.cce).describe('Common Configuration Enumeration.').optional(),
+  cve: listOf(REFERENCE.cve).optional(),
+  mitre: listOf(REFERENCE.mitre).describe('Techniques of MITRE ATT&CK.').optional(),
+  url: listOf(REFERENCE.url).optional(),
 });
 
 const actionParam = z.union([
@@ -96,7 +104,7 @@ const check = z.strictObject({
   applies_if: sql.describe('Without a row of this SELECT the check is not_applicable on an endpoint.').optional(),
   sql: sql.describe('One SELECT on the tables of endpoints.').optional(),
   row_means: z.enum(['pass', 'fail']).describe('What it means when the SELECT returns a row.').optional(),
-  evidence: listOf(z.string().min(1).max(128), PACK_LIMITS.evidenceColumns)
+  evidence: listOf(line(128), PACK_LIMITS.evidenceColumns)
     .describe('Result columns that a finding shows; all of them without it.')
     .optional(),
   not_applicable: line(500).describe('Why the check has no SELECT. It is then not_applicable everywhere.').optional(),

@@ -82,6 +82,13 @@ test.each([
   expect(faults(GOOD.replace('title: Test', title))).toEqual([fault]);
 });
 
+test.each([
+  ['references: { url: ["https://example.org/\\u202eb"] }', '14:25 checks[0].references.url[0]'],
+  ['evidence: ["a\\u202eb"]', '14:16 checks[0].evidence[0]'],
+])('nor do those of a check: %s', (member, place) => {
+  expect(faults(`${GOOD}    ${member}\n`)).toEqual([`${place}: must be one line without control characters`]);
+});
+
 test('two documents, none, and another kind are refused', () => {
   expect(faults(`${GOOD}---\n${GOOD}`)).toEqual(['15:1 : one document is a pack; here begins another']);
   expect(faults('')).toHaveLength(1);

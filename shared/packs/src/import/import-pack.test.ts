@@ -220,6 +220,27 @@ checks:
   ]);
 });
 
+test('references are taken over where a pack may have them, and only there', () => {
+  const long = `https://example.org/${'x'.repeat(400)}`;
+  const { checks, notes } = imported(
+    'wazuh-sca',
+    `policy: { id: own_linux }
+checks:
+  - id: 1
+    title: A title
+    references: ['https://[::1]/a', '${long}', 'https://example.org:99999/']
+    compliance: [{ cis: ["5.\\u202e10", "${'5'.repeat(201)}"] }]
+    condition: all
+    rules: ['f:/etc/passwd']
+`,
+  );
+  expect(checks[0]?.references).toEqual({ url: ['https://[::1]/a', long], cis: ['5. 10'] });
+  expect(notes).toEqual([
+    `wazuh-1: references of cis that have another form: "${'5'.repeat(39)}`,
+    'wazuh-1: references of url that have another form: "https://example.org:99999/"',
+  ]);
+});
+
 test.each([
   ['cis_apple_macOS_14.x', 'darwin'],
   ['cis_win2022', 'windows'],

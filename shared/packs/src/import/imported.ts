@@ -1,5 +1,5 @@
 import type { Check, Pack } from '../format/pack-schema.js';
-import { PACK_LIMITS } from '../format/pack-schema.js';
+import { HIDDEN, HIDDEN_BUT_BREAKS, PACK_LIMITS } from '../format/pack-schema.js';
 
 /** One file of another format. */
 export interface SourceFile {
@@ -38,21 +38,13 @@ export function idFrom(text: string): string {
 
 /** One line without control characters, cut to what a title may have. */
 export function lineFrom(text: string, max: number = PACK_LIMITS.titleLength): string {
-  return text
-    .replaceAll(/[\p{Cc}\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]+/gu, ' ')
-    .replaceAll(/ {2,}/g, ' ')
-    .trim()
-    .slice(0, max);
+  return text.replaceAll(new RegExp(HIDDEN, 'gu'), ' ').replaceAll(/ {2,}/g, ' ').trim().slice(0, max);
 }
 
 /** Text of several lines without other control characters; `undefined` when nothing is left. */
 export function textFrom(text: unknown, max: number = PACK_LIMITS.textLength): string | undefined {
   if (typeof text !== 'string') return undefined;
-  const clean = text
-    .replaceAll('\r\n', '\n')
-    .replaceAll(/[^\P{Cc}\n\t]|[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu, ' ')
-    .trim()
-    .slice(0, max);
+  const clean = text.replaceAll('\r\n', '\n').replaceAll(new RegExp(HIDDEN_BUT_BREAKS, 'gu'), ' ').trim().slice(0, max);
   return clean === '' ? undefined : clean;
 }
 

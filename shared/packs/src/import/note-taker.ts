@@ -1,4 +1,4 @@
-import { type Check, PACK_LIMITS } from '../format/pack-schema.js';
+import { type Check, PACK_LIMITS, REFERENCE } from '../format/pack-schema.js';
 import { type ImportNote, lineFrom, textFrom } from './imported.js';
 
 type References = NonNullable<Check['references']>;
@@ -65,25 +65,15 @@ export class NoteTaker {
 
   /** References of one kind, in the form that they must have. */
   references(values: readonly unknown[], key: keyof References): string[] {
-    const isRight = (value: unknown): value is string =>
-      typeof value === 'string' && lineFrom(value, Infinity) !== '' && FORMS[key].test(lineFrom(value, Infinity));
-    const right = values.filter((value) => isRight(value));
-    const wrong = values.filter((value) => !isRight(value)).map((value) => lineFrom(JSON.stringify(value) ?? '', 40));
+    const right: string[] = [];
+    const wrong: string[] = [];
+    for (const value of values) {
+      // A number that is not in quotes may have lost a digit.
+      const { data, success } = REFERENCE[key].safeParse(typeof value === 'string' ? lineFrom(value, Infinity) : value);
+      if (success) right.push(data);
+      else wrong.push(lineFrom(JSON.stringify(value) ?? '', 40));
+    }
     if (wrong.length > 0) this.note(`references of ${key} that have another form: ${wrong.slice(0, 5).join(', ')}`);
-    return this.list(
-      right.map((value) => lineFrom(value, Infinity)),
-      key,
-    );
+    return this.list(right, key);
   }
 }
-
-/** As the schema of packs has them. A number that is not in quotes may have lost a digit. */
-const FORMS: Readonly<Record<keyof References, RegExp>> = {
-  cis: /^.{1,200}$/,
-  nist: /^.{1,200}$/,
-  pci: /^.{1,200}$/,
-  cce: /^CCE-\d{1,8}-\d$/,
-  cve: /^CVE-\d{4}-\d{4,19}$/,
-  mitre: /^TA?\d{4}(?:\.\d{3})?$/,
-  url: /^https?:\/\/[A-Za-z0-9.-]{1,250}(?::\d{1,5})?(?:[/?#]\S{0,200})?$/,
-};

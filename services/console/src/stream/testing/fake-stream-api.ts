@@ -36,6 +36,10 @@ export class FakeStreamApi extends Changes {
   isSignedOut = false;
   /** So many calls find nobody. */
   away = 0;
+  /** Changes hang until their caller gives up: how many do, and how many were given up. */
+  isHolding = false;
+  held = 0;
+  givenUp = 0;
   #out: ReadableStreamDefaultController<Uint8Array> | undefined;
 
   /** Sends an event of the only subscription of a kind. */
@@ -57,6 +61,7 @@ export class FakeStreamApi extends Changes {
       return Promise.reject(new TypeError('the connection was refused'));
     }
     const isOpening = url.endsWith('/v1/stream');
+    if (this.isHolding && !isOpening) return this.#hold(signal);
     const given = JSON.parse(body) as { subscriptions?: Asked[]; add?: Asked[]; remove?: string[] };
     const { subscriptions = [], add = subscriptions, remove = [] } = given;
     const status = this.#statusFor(isOpening ? add.length : this.has.size + add.length - remove.length, add);
@@ -75,6 +80,17 @@ export class FakeStreamApi extends Changes {
     const response = isOpening ? this.#open(signal) : Response.json({ subscriptions: [...this.has.keys()] });
     this.changed();
     return Promise.resolve(response);
+  }
+
+  #hold(signal: AbortSignal | undefined): Promise<Response> {
+    this.held += 1;
+    this.changed();
+    return new Promise((_resolve, reject) => {
+      signal?.addEventListener('abort', () => {
+        this.givenUp += 1;
+        reject(new TypeError('given up'));
+      });
+    });
   }
 
   #statusFor(count: number, add: readonly Asked[]): number {
