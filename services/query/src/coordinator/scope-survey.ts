@@ -28,7 +28,10 @@ export class ScopeSurvey {
     return this.#offline !== undefined;
   }
 
-  /** Looks for lost endpoints where that is due, and puts them into the ledger. Resolves when that is done. Without `why` they are unreachable. */
+  /**
+   * Looks for lost endpoints where that is due, and puts them into the ledger; without `why` they are unreachable.
+   * Resolves when that is done.
+   */
   async findLost(why?: Reason): Promise<void> {
     if (this.isDue) {
       this.isDue = false;
