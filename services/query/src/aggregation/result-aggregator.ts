@@ -1,7 +1,8 @@
 import type { GatewayUpdate, PartialUpdate, TargetedUpdate } from '@muster/messages';
 import { countRows, type GatewayId, type Ledger } from '@muster/protocol';
 import { forEachAnswer, readAnswerBlock, type ResultForm, type Working } from '@muster/records';
-import { QueryLedger, type Reason } from '../ledger/query-ledger.js';
+import type { Reason } from '../ledger/endpoint-state.js';
+import { QueryLedger } from '../ledger/query-ledger.js';
 import { checkUpdate } from './check-update.js';
 import { EnrollableNumbers } from './enrollable-numbers.js';
 import { UpdateSequencer } from './update-sequencer.js';

@@ -15,7 +15,7 @@ import type { StoredQuery } from '@muster/service-base';
 import type { QueryRecordStore } from '../results/query-record-store.js';
 import type { ResultWriter, ResultWriterOptions, WriteResult } from '../results/result-writer.js';
 import { SILENCE_MS, type FailureSign, type GatewayFailureDetector } from '../liveness/gateway-failure-detector.js';
-import type { Reason } from '../ledger/query-ledger.js';
+import type { Reason } from '../ledger/endpoint-state.js';
 import { ENDINGS, type Ending, type EndingKind } from './endings.js';
 import { countRefused, type CoordinatorMetrics } from './coordinator-metrics.js';
 import { FlushScheduler } from './flush-scheduler.js';

@@ -1,5 +1,5 @@
 import type { ResultAggregator } from '../aggregation/result-aggregator.js';
-import type { Reason } from '../ledger/query-ledger.js';
+import type { Reason } from '../ledger/endpoint-state.js';
 import type { AskedEndpoints, LostEndpoints } from './find-lost.js';
 
 export interface ScopeSurveyDeps {

@@ -7,6 +7,9 @@ import { OUTCOMES, type Outcome } from '@muster/protocol';
  */
 export type Entry = number;
 
+/** Why an endpoint has no answer: its outcome, a code and a message. */
+export type Reason = readonly [Outcome, string, string];
+
 export const STATES: readonly ('waiting' | Outcome)[] = ['waiting', ...OUTCOMES];
 
 export const codeOf = (state: 'waiting' | Outcome): number => STATES.indexOf(state);

@@ -17,6 +17,7 @@ import {
   WAITING,
   withPolls,
   type Entry,
+  type Reason,
 } from './endpoint-state.js';
 import { ContestedEndpoints } from './contested-endpoints.js';
 import { BETWEEN, EndpointTable } from './endpoint-table.js';
@@ -41,9 +42,6 @@ export interface PollSessions {
   readonly nums: ReadonlySet<number>;
   readonly dueMs: number;
 }
-
-/** Why an endpoint has no answer: its outcome, a code and a message. */
-export type Reason = readonly [Outcome, string, string];
 
 const LOST_CODE = 'gateway_lost';
 const NO_ROWS = new Uint8Array(0);
