@@ -6,7 +6,7 @@ import type { ActTarget } from './target.js';
 
 const ActPanel = lazyPart(() => import('./act-panel.js').then(({ ActPanel: component }) => component));
 
-/** Begins an order for a target; not there for those who may not. The target is read when the button is pressed, and is then fixed. */
+/** Begins a command for a target; not there for those who may not. The target is read when the button is pressed, and is then fixed. */
 export function ActButton({
   target,
   label = 'Act…',

@@ -8,10 +8,10 @@ import { Panel } from '../ui/panel.js';
 import { VisibleText } from '../ui/visible-text.js';
 import { ActionFields } from './action-fields.js';
 import type { FittingAction } from './fitting-actions.js';
-import { AS_PROPOSED, type Preset, type Rollout } from './order.js';
+import { AS_PROPOSED, type Preset, type Rollout } from './draft.js';
 import { Plan } from './plan.js';
 import type { ActTarget } from './target.js';
-import { useOrder, type OrderInHand, type OrderOptions } from './use-order.js';
+import { useDraft, type DraftInHand, type DraftOptions } from './use-draft.js';
 import styles from './act.module.css';
 
 const EXPIRIES = ['1h', '24h', '3d', '7d'].map((id) => ({ id, label: id }));
@@ -22,24 +22,24 @@ const ROLLOUTS = [
 ];
 
 /**
- * An order in three steps on one panel: what and with which parameters; what it would reach, tried without changing
- * anything; then the order itself, with a reason and, where it reaches many, the typed number.
+ * A command in three steps on one panel: what and with which parameters; what it would reach, tried without changing
+ * anything; then the command itself, with a reason and, where it reaches many, the typed number.
  */
 export function ActPanel({
   children,
   onClose,
   ...options
-}: OrderOptions & {
-  /** What is to be known of the targets before anything is ordered. */
+}: DraftOptions & {
+  /** What is to be known of the targets before anything is sent. */
   children?: ReactNode;
   onClose: () => void;
 }) {
   const navigate = useNavigate();
-  const inHand = useOrder(options, (id) => {
+  const inHand = useDraft(options, (id) => {
     onClose();
     void navigate({ to: '/commands/$commandId', params: { commandId: id } });
   });
-  const { target, order, actions, fitting, chosen, change } = inHand;
+  const { target, draft, actions, fitting, chosen, change } = inHand;
   if (actions.data === undefined)
     return (
       <Panel kind="dialog" title="Act" onClose={onClose}>
@@ -66,7 +66,7 @@ export function ActPanel({
       ) : (
         <Select
           label="Action"
-          value={order.action}
+          value={draft.action}
           choices={fitting.map(({ action }) => ({ id: action.name, label: action.name }))}
           onChange={(action) => change({ action, given: {} })}
         />
@@ -101,35 +101,35 @@ function About({ action, shape }: FittingAction) {
   );
 }
 
-function Details({ inHand: { fields, order, preset, change, changeReason } }: { inHand: OrderInHand }) {
+function Details({ inHand: { fields, draft, preset, change, changeReason } }: { inHand: DraftInHand }) {
   return (
     <>
-      <ActionFields fields={fields} given={order.given} onGiven={(given) => change({ given })} />
+      <ActionFields fields={fields} given={draft.given} onGiven={(given) => change({ given })} />
       <div className={styles['fields']}>
         <Select
           label="An absent endpoint gets it within"
-          value={order.expiresIn}
+          value={draft.expiresIn}
           choices={[...proposedExpiry(preset), ...EXPIRIES]}
           onChange={(expiresIn) => change({ expiresIn })}
         />
         <Select
           label="Rollout"
-          value={order.canary}
+          value={draft.canary}
           choices={[...proposedRollout(preset?.rollout), ...ROLLOUTS]}
           onChange={(canary) => change({ canary })}
         />
       </div>
       <TextField
         label="Reason, for who approves and for the audit record"
-        value={order.reason}
+        value={draft.reason}
         onChange={changeReason}
       />
     </>
   );
 }
 
-/** The try, and the order. */
-function Steps({ inHand }: { inHand: OrderInHand }) {
+/** The try, and the command. */
+function Steps({ inHand }: { inHand: DraftInHand }) {
   const { plan, tryOut, submit, isTrying, isUnclear, isComplete, isReady, reach, typed, setTyped, attempt, send } =
     inHand;
   return (

@@ -10,7 +10,7 @@ import styles from './act.module.css';
 
 const EXAMPLES = 5;
 
-/** What an order would reach, and what a try said of it. */
+/** What a command would reach, and what a try said of it. */
 export function Plan({
   plan,
   dryRun,

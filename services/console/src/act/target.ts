@@ -1,12 +1,12 @@
-/** A row with its endpoint, as an order is bound to it. */
+/** A row with its endpoint, as a command is bound to it. */
 export interface TargetRow {
   readonly agentId: string;
   readonly row: Readonly<Record<string, unknown>>;
 }
 
 /**
- * Whom an order is for. It is fixed when a panel opens: a view may be sorted and filtered, and rows may come, while
- * somebody reads what a try has said, and the order must be for exactly what was tried.
+ * Whom a command is for. It is fixed when a panel opens: a view may be sorted and filtered, and rows may come, while
+ * somebody reads what a try has said, and the command must be for exactly what was tried.
  */
 export type ActTarget =
   | { readonly kind: 'selector'; readonly selector: string }

@@ -5,7 +5,7 @@ import { SentOnce } from './sent-once.js';
 
 test('what is sent again after its answer was lost has the same key; other content, and what comes after an answer, has another', async () => {
   const keys: (string | undefined)[] = [];
-  /** Takes every order, and loses its first answer. */
+  /** Takes every command, and loses its first answer. */
   const fetchLike: FetchLike = (_url, { headers }) => {
     keys.push(headers['idempotency-key']);
     if (keys.length === 1) return Promise.reject(new TypeError('the connection was reset'));
@@ -13,15 +13,15 @@ test('what is sent again after its answer was lost has the same key; other conte
   };
   const client = new ApiClient({ url: 'https://muster.example', fetch: fetchLike, retry: { attempts: 1 } });
   const sentOnce = new SentOnce();
-  const order = (action: string) => {
+  const submit = (action: string) => {
     const body = { action, target: { selector: 'env=test' } };
     return sentOnce.send(body, (idempotencyKey) => client.call('POST /v1/commands', { body, idempotencyKey }));
   };
-  await expect(order('dns.flush')).rejects.toThrow('cannot reach');
-  await order('dns.flush');
+  await expect(submit('dns.flush')).rejects.toThrow('cannot reach');
+  await submit('dns.flush');
   expect(keys[1]).toBe(keys[0]);
-  await order('dns.flush');
-  await order('other.action');
+  await submit('dns.flush');
+  await submit('other.action');
   expect(new Set(keys).size).toBe(3);
 });
 

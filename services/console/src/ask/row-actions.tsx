@@ -5,7 +5,7 @@ import type { Line, PickAnswer } from '../rows/protocol.js';
 import type { RowSource, Snapshot } from '../rows/row-source.js';
 import { whole } from '../text/numbers.js';
 
-/** More rows than one order takes. */
+/** More rows than one command takes. */
 const MOST_ROWS = 5_000;
 
 /** Acts on the endpoint of one row, bound to the row as it is shown. */

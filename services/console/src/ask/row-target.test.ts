@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import { bodyOf, NO_ORDER } from '../act/order.js';
+import { bodyOf, EMPTY_DRAFT } from '../act/draft.js';
 import { pickRows } from '../rows/pick-rows.js';
 import { QueryReader } from '../rows/query-reader.js';
 import type { Line } from '../rows/protocol.js';
@@ -29,10 +29,10 @@ function lineAt({ view, store }: QueryReader, place: number): Line {
 }
 const bodyFor = (target: ReturnType<typeof rowTarget>) => {
   if (target === undefined) throw new Error('no target');
-  return bodyOf({ order: { ...NO_ORDER, action: 'process.kill' }, params: {}, target, shape: SHAPE });
+  return bodyOf({ draft: { ...EMPTY_DRAFT, action: 'process.kill' }, params: {}, target, shape: SHAPE });
 };
 
-test('an order for a row stays for that row, whatever comes to its place of the view', () => {
+test('a command for a row stays for that row, whatever comes to its place of the view', () => {
   const reader = readerOf([1, 2, 3]);
   const target = rowTarget(lineAt(reader, 0), shown);
   const planned = bodyFor(target);
@@ -44,7 +44,7 @@ test('an order for a row stays for that row, whatever comes to its place of the 
   expect(planned.target).toEqual({ rows: [{ agentId: 'a1', row: { pid: 1, start_time: 1_001 } }] });
 });
 
-test('an order for the rows of a view is for those that were shown when its panel was opened', () => {
+test('a command for the rows of a view is for those that were shown when its panel was opened', () => {
   const reader = readerOf([1, 2]);
   const length = reader.view.length;
   // They come between what the page shows and the press.

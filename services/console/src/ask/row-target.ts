@@ -5,14 +5,14 @@ import type { Snapshot } from '../rows/row-source.js';
 
 type Shown = Pick<Snapshot, 'columns' | 'query'>;
 
-/** An order for one row: for the values that are shown, wherever the row goes in the view afterwards. */
+/** A command for one row: for the values that are shown, wherever the row goes in the view afterwards. */
 export function rowTarget({ endpoint, values }: Line, { columns, query }: Shown): ActTarget | undefined {
   if (typeof endpoint?.agentId !== 'string') return undefined;
   const row = rowByName(columns, values);
   return { kind: 'rows', tables: query?.tables ?? [], columns, rows: [{ agentId: endpoint.agentId, row }] };
 }
 
-/** An order for the rows that a view had when they were picked. */
+/** A command for the rows that a view had when they were picked. */
 export function rowsTarget({ rows, omitted }: PickAnswer, { columns, query }: Shown): ActTarget {
   return { kind: 'rows', tables: query?.tables ?? [], columns, rows, omitted };
 }

@@ -11,12 +11,12 @@ import { Empty, Failure, Notice, Waiting } from '../ui/notice.js';
 import { NumberField } from '../ui/number-field.js';
 import { Panel } from '../ui/panel.js';
 import { isConfirmed } from '../ui/typed-number.js';
-import { AGAIN, againPreset, endpointsOf } from './order-again.js';
+import { AGAIN, againPreset, endpointsOf } from './again.js';
 import styles from './commands.module.css';
 
 const ActPanel = lazyPart(() => import('../act/act-panel.js').then(({ ActPanel: component }) => component));
 
-/** The order once more, for those that failed: tried and confirmed as every order is. */
+/** The command once more, for those that failed: tried and confirmed as every command is. */
 export function AgainPanel({
   command,
   action,

@@ -8,7 +8,7 @@ import { useCan } from '../session/session.js';
 import { plural, whole } from '../text/numbers.js';
 import { Button } from '../ui/controls.js';
 import { Failure } from '../ui/notice.js';
-import { againCount } from './order-again.js';
+import { againCount } from './again.js';
 
 /** Cancel while it runs; then again for those that failed, and undo. Both open a panel: neither is done by one press. */
 export function CommandActions({ command }: { command: CommandJson }) {

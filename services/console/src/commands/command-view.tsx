@@ -17,7 +17,7 @@ import { useCommandFeed } from './command-feed.js';
 import { badly } from './command-list.js';
 import styles from './commands.module.css';
 
-/** One command, live: what it does, how each target fares, cancel, undo, order again for those that failed. */
+/** One command, live: what it does, how each target fares, cancel, undo, again for those that failed. */
 export function CommandView({ commandId }: { commandId: string }) {
   const { command, targets, problem, isStalled, isLost } = useCommandFeed(commandId);
   if (command === undefined && problem === undefined) return <Waiting what="Opening the command…" />;
@@ -45,7 +45,7 @@ export function CommandView({ commandId }: { commandId: string }) {
   );
 }
 
-/** What was ordered, by whom, and what can be done with it. */
+/** What was commanded, by whom, and what can be done with it. */
 function Head({ command }: { command: CommandJson }) {
   const time = useTime();
   return (

@@ -17,7 +17,7 @@ const SHOWN = 50;
 
 type Listed = Answer<'GET /v1/commands'>['items'][number];
 
-/** What was ordered of this endpoint lately, and how each order fares on it. */
+/** What was commanded of this endpoint lately, and how each command fares on it. */
 export function EndpointCommands({ agentId }: { agentId: string }) {
   const time = useTime();
   const navigate = useNavigate();

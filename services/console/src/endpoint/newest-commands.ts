@@ -17,7 +17,7 @@ export async function firstFilled<Item>(
   return page;
 }
 
-/** What is said where there is none. Some people see only their own commands, so that it never says that nothing was ordered. */
+/** What is said where there is none. Some people see only their own commands, so that it never says that nothing was commanded. */
 export function noneTitle({ nextCursor }: Pick<Page<unknown>, 'nextCursor'>): string {
   return nextCursor === undefined ? 'No command that you may see names it' : 'None among the newest commands names it';
 }

@@ -29,7 +29,7 @@ export function ModePanel({ target: given, onClose }: { target: FleetTarget; onC
   const [reason, setReason] = useState('');
   const queryClient = useQueryClient();
   const sentOnce = useSentOnce();
-  const order = useMutation({
+  const change = useMutation({
     mutationFn: () => {
       const body = {
         mode,
@@ -42,7 +42,7 @@ export function ModePanel({ target: given, onClose }: { target: FleetTarget; onC
     },
     onSuccess: () => queryClient.invalidateQueries({ queryKey: ['agent'] }),
   });
-  const told = order.data;
+  const told = change.data;
   return (
     <Panel kind="dialog" title="Live or Poll" onClose={onClose}>
       <div className={styles['fields']}>
@@ -64,7 +64,7 @@ export function ModePanel({ target: given, onClose }: { target: FleetTarget; onC
           />
         )}
         <TextField label="Reason, for the audit record" value={reason} onChange={setReason} />
-        {order.error !== null && <Failure error={order.error} />}
+        {change.error !== null && <Failure error={change.error} />}
         {told !== undefined && (
           <Notice>
             {plural(told.matched, 'endpoint')}: {told.changed} changed, {told.unchanged} were so already.{' '}
@@ -75,8 +75,8 @@ export function ModePanel({ target: given, onClose }: { target: FleetTarget; onC
         <FleetConfirm
           target={target}
           what="Order it for"
-          isDisabled={order.isPending}
-          onConfirm={() => order.mutate()}
+          isDisabled={change.isPending}
+          onConfirm={() => change.mutate()}
         />
       </div>
     </Panel>

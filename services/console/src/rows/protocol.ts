@@ -80,7 +80,7 @@ export type FromWorker =
 
 export type FailureAnswer = readonly FailureJson[];
 export type EndpointsAnswer = readonly (EndpointName & { readonly num: number; readonly rows: number })[];
-/** The first rows of the view with their endpoint, by column name, as an order is bound to them. */
+/** The first rows of the view with their endpoint, by column name, as a command is bound to them. */
 export interface PickAnswer {
   readonly rows: readonly { readonly agentId: string; readonly row: Record<string, unknown> }[];
   /** Rows whose endpoint is not known. */

@@ -15,7 +15,7 @@ interface MendProps {
 }
 
 /**
- * Mends what failed in a scan: opens the order that the API plans for exactly those endpoints, which is tried without
+ * Mends what failed in a scan: opens the command that the API plans for exactly those endpoints, which is tried without
  * changing anything first. It is bound to their evidence, unless the pack names the object itself; who has an exception
  * is left alone.
  */

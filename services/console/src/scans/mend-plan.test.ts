@@ -14,7 +14,7 @@ const PLAN: MendJson = {
 };
 const ROWS = [{ agentId: 'a1', row: { pid: 1, start_time: 2 } }];
 
-test('a planned command becomes an order for exactly its rows, and for its action only', () => {
+test('a planned command becomes a command for exactly its rows, and for its action only', () => {
   const target = mendTarget({ ...PLAN, target: { rows: ROWS } }, KILL);
   if (target?.kind !== 'rows') throw new Error('it is not bound to rows');
   expect(target.rows).toEqual(ROWS);

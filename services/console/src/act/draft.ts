@@ -4,7 +4,7 @@ import { paramsFrom, type ActionField } from './fitting-actions.js';
 import type { ActTarget } from './target.js';
 
 /** What the form says. */
-export interface Order {
+export interface Draft {
   readonly action: string;
   readonly given: Readonly<Record<string, string>>;
   /** A duration, or milliseconds. */
@@ -15,11 +15,11 @@ export interface Order {
 }
 
 export const AS_PROPOSED = 'proposed';
-export const NO_ORDER: Order = { action: '', given: {}, expiresIn: '24h', canary: '', reason: '' };
+export const EMPTY_DRAFT: Draft = { action: '', given: {}, expiresIn: '24h', canary: '', reason: '' };
 
 export type Rollout = NonNullable<CommandJson['rollout']>;
 
-/** An order that somebody proposes: a pack, or an earlier order. */
+/** A command that somebody proposes: a pack, or an earlier command. */
 export interface Preset {
   readonly action: string;
   readonly params: Readonly<Record<string, unknown>>;
@@ -31,7 +31,7 @@ export interface Preset {
 }
 
 /** What the form says for a proposal. */
-export function presetOrder(preset: Preset | undefined): Partial<Order> {
+export function presetDraft(preset: Preset | undefined): Partial<Draft> {
   if (preset === undefined) return {};
   const { action, params, reason, expiresInMs, rollout } = preset;
   return {
@@ -46,12 +46,12 @@ export function presetOrder(preset: Preset | undefined): Partial<Order> {
 /** The parameters that the form says. What nobody has changed stays the value that was proposed, of which the form has only a text. */
 export function paramsOf(
   fields: readonly ActionField[],
-  order: Pick<Order, 'action' | 'given'>,
+  draft: Pick<Draft, 'action' | 'given'>,
   preset: Preset | undefined,
 ): Readonly<Record<string, unknown>> {
-  if (preset?.action !== order.action) return paramsFrom(fields, order.given);
-  const unchanged = Object.entries(preset.params).filter(([name, value]) => order.given[name] === textOf(value));
-  return { ...paramsFrom(fields, order.given), ...Object.fromEntries(unchanged) };
+  if (preset?.action !== draft.action) return paramsFrom(fields, draft.given);
+  const unchanged = Object.entries(preset.params).filter(([name, value]) => draft.given[name] === textOf(value));
+  return { ...paramsFrom(fields, draft.given), ...Object.fromEntries(unchanged) };
 }
 
 function textOf(value: unknown): string {
@@ -62,19 +62,19 @@ function textOf(value: unknown): string {
     .join(' ');
 }
 
-export type OrderBody = NonNullable<InputOf<Operations['POST /v1/commands']>['body']>;
+export type CommandBody = NonNullable<InputOf<Operations['POST /v1/commands']>['body']>;
 
-interface OrderParts {
-  readonly order: Order;
+interface DraftParts {
+  readonly draft: Draft;
   readonly params: Readonly<Record<string, unknown>>;
   readonly target: ActTarget;
   readonly shape: ActionJson['binds'];
   readonly preset?: Preset | undefined;
 }
 
-/** The order as the API takes it. */
-export function bodyOf({ order, params, target, shape, preset }: OrderParts): OrderBody {
-  const { action, expiresIn, canary } = order;
+/** The command as the API takes it. */
+export function bodyOf({ draft, params, target, shape, preset }: DraftParts): CommandBody {
+  const { action, expiresIn, canary } = draft;
   const proposed = preset?.action === action ? preset : undefined;
   return {
     action,
@@ -84,25 +84,25 @@ export function bodyOf({ order, params, target, shape, preset }: OrderParts): Or
     expiresIn: /^\d+$/.test(expiresIn) ? Number(expiresIn) : expiresIn,
     ...(proposed?.timeoutMs === undefined ? {} : { timeout: proposed.timeoutMs }),
     ...rolloutOf(canary, proposed),
-    ...reasonOf(order),
+    ...reasonOf(draft),
   };
 }
 
-/** The same order as a try, which changes nothing. */
-export function dryRunOf({ rollout: _allAtOnce, ...body }: OrderBody): OrderBody {
+/** The same command as a try, which changes nothing. */
+export function dryRunOf({ rollout: _allAtOnce, ...body }: CommandBody): CommandBody {
   return { ...body, dryRun: true };
 }
 
 /** A reason may still be typed after the try. */
-export function withReason({ reason: _before, ...body }: OrderBody, order: Pick<Order, 'reason'>): OrderBody {
-  return { ...body, ...reasonOf(order) };
+export function withReason({ reason: _before, ...body }: CommandBody, draft: Pick<Draft, 'reason'>): CommandBody {
+  return { ...body, ...reasonOf(draft) };
 }
 
-function reasonOf({ reason }: Pick<Order, 'reason'>): Pick<OrderBody, 'reason'> {
+function reasonOf({ reason }: Pick<Draft, 'reason'>): Pick<CommandBody, 'reason'> {
   return reason.trim() === '' ? {} : { reason: reason.trim() };
 }
 
-function rolloutOf(canary: string, proposed: Preset | undefined): Pick<OrderBody, 'rollout'> {
+function rolloutOf(canary: string, proposed: Preset | undefined): Pick<CommandBody, 'rollout'> {
   if (canary === '') return {};
   if (canary !== AS_PROPOSED) return { rollout: { canary: Number(canary) } };
   if (proposed?.rollout === undefined) return {};
@@ -110,10 +110,10 @@ function rolloutOf(canary: string, proposed: Preset | undefined): Pick<OrderBody
   return { rollout: { ...rollout, pause: pauseMs } };
 }
 
-function targetOf(target: ActTarget, shape: OrderParts['shape']): OrderBody['target'] {
+function targetOf(target: ActTarget, shape: DraftParts['shape']): CommandBody['target'] {
   if (target.kind === 'selector') return { selector: target.selector };
   if (target.kind === 'agents') return { agentIds: [...target.agentIds] };
-  // An order is bound to the columns of its action, and to no others.
+  // A command is bound to the columns of its action, and to no others.
   const columns = shape === undefined ? [] : [...shape.required, ...shape.optional];
   const only = (row: Readonly<Record<string, unknown>>) =>
     Object.fromEntries(Object.entries(row).filter(([name]) => columns.includes(name)));

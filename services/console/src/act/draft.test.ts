@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals';
 import { actionFields } from './fitting-actions.js';
-import { bodyOf, dryRunOf, NO_ORDER, paramsOf, presetOrder, withReason, type Preset } from './order.js';
+import { bodyOf, dryRunOf, EMPTY_DRAFT, paramsOf, presetDraft, withReason, type Preset } from './draft.js';
 
 const ACTION = {
   ...{ name: 'x.set', summary: '', platforms: ['linux'], reversible: true, destructive: false, timeoutMs: 1_000 },
@@ -14,12 +14,12 @@ const BEFORE: Preset = {
 };
 const target = { kind: 'agents' as const, agentIds: ['a1'] };
 
-function bodyFor(preset: Preset, change: Partial<typeof NO_ORDER> = {}) {
-  const order = { ...NO_ORDER, ...presetOrder(preset), ...change };
-  return bodyOf({ order, params: paramsOf(FIELDS, order, preset), target, shape: undefined, preset });
+function bodyFor(preset: Preset, change: Partial<typeof EMPTY_DRAFT> = {}) {
+  const draft = { ...EMPTY_DRAFT, ...presetDraft(preset), ...change };
+  return bodyOf({ draft, params: paramsOf(FIELDS, draft, preset), target, shape: undefined, preset });
 }
 
-test('an order that is made again has rollout, expiry, time limit, reason and values of the one before', () => {
+test('a command that is made again has rollout, expiry, time limit, reason and values of the one before', () => {
   expect(bodyFor(BEFORE)).toEqual({
     ...{ action: 'x.set', params: BEFORE.params, target: { agentIds: ['a1'] }, dryRun: false },
     ...{ expiresIn: 7_200_000, timeout: 5_000, reason: 'as planned' },
@@ -37,7 +37,7 @@ test('what is changed in the form replaces what was proposed, and nothing else d
   expect([other.params, other.timeout, other.rollout]).toEqual([{}, undefined, undefined]);
 });
 
-test('a try is the order without its rollout, and a reason that is typed after it changes nothing else', () => {
+test('a try is the command without its rollout, and a reason that is typed after it changes nothing else', () => {
   const body = bodyFor(BEFORE);
   const { rollout: _rollout, ...rest } = body;
   expect(dryRunOf(body)).toEqual({ ...rest, dryRun: true });

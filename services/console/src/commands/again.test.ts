@@ -1,7 +1,7 @@
 import type { ActionJson, CommandJson } from '@muster/api-contract';
 import { expect, test } from '@jest/globals';
-import { bodyOf, NO_ORDER, paramsOf, presetOrder } from '../act/order.js';
-import { againCount, againPreset, endpointsOf, isBoundToRows } from './order-again.js';
+import { bodyOf, EMPTY_DRAFT, paramsOf, presetDraft } from '../act/draft.js';
+import { againCount, againPreset, endpointsOf, isBoundToRows } from './again.js';
 
 const KILL = {
   ...{ name: 'process.kill', timeoutMs: 30_000, params: {} },
@@ -18,11 +18,11 @@ const COMMAND = {
   rollout: { canary: 1, step: '10%', pauseMs: 30_000, abortOver: 0.05 },
 } as unknown as CommandJson;
 
-test('an order again keeps the rollout, the expiry and the reason', () => {
+test('a command again keeps the rollout, the expiry and the reason', () => {
   const preset = againPreset(COMMAND, KILL);
-  const order = { ...NO_ORDER, ...presetOrder(preset) };
+  const draft = { ...EMPTY_DRAFT, ...presetDraft(preset) };
   const target = { kind: 'agents' as const, agentIds: ['a1'] };
-  const body = bodyOf({ order, params: paramsOf([], order, preset), target, shape: undefined, preset });
+  const body = bodyOf({ draft, params: paramsOf([], draft, preset), target, shape: undefined, preset });
   expect(body).toEqual({
     ...{ action: 'process.kill', params: { name: 'x' }, target: { agentIds: ['a1'] }, dryRun: false },
     ...{ expiresIn: 3_600_000, reason: 'why', rollout: { canary: 1, step: '10%', pause: 30_000, abortOver: 0.05 } },
@@ -30,7 +30,7 @@ test('an order again keeps the rollout, the expiry and the reason', () => {
   expect(againPreset({ ...COMMAND, timeoutMs: 5_000 }, KILL).timeoutMs).toBe(5_000);
 });
 
-test('an order that is bound to rows is not ordered again, also where it has other parameters', () => {
+test('a command that is bound to rows is not made again, also where it has other parameters', () => {
   expect(isBoundToRows({ params: {} }, KILL)).toBe(true);
   expect(isBoundToRows({ params: { signal: 'TERM' } }, KILL)).toBe(true);
   expect(isBoundToRows({ params: { name: 'x' } }, KILL)).toBe(false);
