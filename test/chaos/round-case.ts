@@ -9,7 +9,7 @@ export interface RoundCase {
   /** No fault begins after so long. */
   readonly forMs: number;
   /** What a round has to come to: it proves nothing when nobody asked. */
-  readonly atLeast: { readonly faults: number; readonly questions: number; readonly orders: number };
+  readonly atLeast: { readonly faults: number; readonly questions: number; readonly commands: number };
 }
 
 /** `npm run chaos` makes longer rounds of the same, with faults by a seed and bounds of time without patience. */
@@ -22,6 +22,6 @@ export function roundCase({ faults, agents, forMs, atLeast }: RoundCase): void {
     expect(round.violations).toEqual([]);
     expect(round.faults).toBeGreaterThanOrEqual(atLeast.faults);
     expect(round.questions).toBeGreaterThan(atLeast.questions);
-    expect(round.orders).toBeGreaterThan(atLeast.orders);
+    expect(round.commands).toBeGreaterThan(atLeast.commands);
   }, 600_000);
 }

@@ -16,5 +16,5 @@ const FAULTS = [
 
 roundCase({
   faults: FAULTS,
-  ...{ agents: 300, forMs: 150_000, atLeast: { faults: 3, questions: 50, orders: 300 } },
+  ...{ agents: 300, forMs: 150_000, atLeast: { faults: 3, questions: 50, commands: 300 } },
 });

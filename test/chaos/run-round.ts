@@ -44,20 +44,20 @@ export interface RoundOptions {
 export interface LoadShape {
   /** Callers who ask one question after the other; fewer than one operator may run at once. */
   readonly askers: number;
-  readonly ordersPerSecond: number;
-  /** Orders that may be under way at once; further ones are not sent. */
+  readonly commandsPerSecond: number;
+  /** Commands that may be under way at once; further ones are not sent. */
   readonly ordersAtOnce: number;
   /** The shortest and the longest time of all questions; without it a share is in a hurry. */
   readonly timeoutMs?: readonly [number, number];
 }
 
-const LOAD: LoadShape = { askers: 5, ordersPerSecond: 10, ordersAtOnce: 60 };
+const LOAD: LoadShape = { askers: 5, commandsPerSecond: 10, ordersAtOnce: 60 };
 
 /** What became of a round. */
 export interface RoundResult {
   readonly violations: readonly Violation[];
   readonly questions: number;
-  readonly orders: number;
+  readonly commands: number;
   readonly faults: number;
 }
 
@@ -108,26 +108,28 @@ class Round {
     const common = { harness, record: this.#record, seed: this.#options.seed, ...LOAD, ...this.#options.load };
     const agents = await harness.api.all('GET /v1/agents', { pageSize: 500 });
     const queries = new QueryLoad(common);
-    const commands = new CommandLoad(
+    const commandLoad = new CommandLoad(
       common,
       agents.map(({ agentId }) => agentId),
     );
     queries.start();
-    commands.start();
+    commandLoad.start();
     try {
       await this.#faultsInTurn(queries);
     } finally {
-      await Promise.all([queries.stop(), commands.stop()]);
+      await Promise.all([queries.stop(), commandLoad.stop()]);
       this.#stalls.stop();
     }
     await this.#judge.queries(queries.observations);
     await this.#commandsEnd();
-    await this.#judge.end(queries.observations, commands.observations);
+    await this.#judge.end(queries.observations, commandLoad.observations);
     const [violations, faults] = [this.#violations, this.#faults.length];
-    const [questions, orders] = [queries.observations.length, commands.observations.length];
+    const [questions, commands] = [queries.observations.length, commandLoad.observations.length];
     for (const [rule, count] of this.#printed) this.#options.print(`${count} × ${rule}`);
-    this.#options.print(`${questions} questions, ${orders} orders, ${faults} faults, ${violations.length} violations`);
-    return { violations, questions, orders, faults };
+    this.#options.print(
+      `${questions} questions, ${commands} commands, ${faults} faults, ${violations.length} violations`,
+    );
+    return { violations, questions, commands, faults };
   }
 
   async #faultsInTurn(queries: QueryLoad): Promise<void> {

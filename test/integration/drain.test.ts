@@ -7,9 +7,9 @@ const DRAINS = ['drain gateway-1', 'drain gateway-2'];
 
 // `npm run test:drain` does the same with 2,000 endpoints.
 it('a gateway that leaves behind HAProxy in both modes and a plain TCP balancer cuts nobody and loses no answer', async () => {
-  const { violations, questions, orders, faults } = await runRound({
+  const { violations, questions, commands, faults } = await runRound({
     ...{ agents: 150, seed: 1, front: 'each', faults: DRAINS.map(parseFault), forMs: 240_000, patience: 10 },
-    load: { askers: 2, ordersPerSecond: 5, timeoutMs: [60_000, 60_000] },
+    load: { askers: 2, commandsPerSecond: 5, timeoutMs: [60_000, 60_000] },
     gatewayEnv: {
       MUSTER_STOP_TIMEOUT: '100s',
       MUSTER_GATEWAY_DRAIN_SPREAD: '4s',
@@ -22,5 +22,5 @@ it('a gateway that leaves behind HAProxy in both modes and a plain TCP balancer 
   expect(faults).toBe(DRAINS.length);
   // It proves nothing when nobody asked.
   expect(questions).toBeGreaterThan(5);
-  expect(orders).toBeGreaterThan(20);
+  expect(commands).toBeGreaterThan(20);
 }, 600_000);

@@ -34,7 +34,7 @@ type ServiceKind = (typeof CLIENTS)[number];
 /** Their user is one of NATS alone, and they run when they are called. */
 const JOBS = ['setup', 'backup'] as const;
 
-/** Real services, brokers and agent: each secret is rotated as docs/operations.md says, while orders go on. No program is started anew. */
+/** Real services, brokers and agent: each secret is rotated as docs/operations.md says, while commands go on. No program is started anew. */
 describe('secrets are rotated while everything runs', () => {
   let folder: string;
   let nats: BrokerHandle;
@@ -144,7 +144,7 @@ describe('secrets are rotated while everything runs', () => {
   }
 
   /** Orders, one after the other, while something happens. @returns how each ended. */
-  async function ordersDuring(happens: () => Promise<void>): Promise<readonly string[]> {
+  async function commandsDuring(happens: () => Promise<void>): Promise<readonly string[]> {
     const ends: string[] = [];
     let isOver = false;
     const ordering = (async () => {
@@ -161,7 +161,7 @@ describe('secrets are rotated while everything runs', () => {
     const old = (await readFile(path('command-request-key'), 'utf8')).trim();
     const next = newPassword();
     const users = { api: 'MUSTER_COMMAND_REQUEST_KEY', command: 'MUSTER_COMMAND_REQUEST_KEY' };
-    const ends = await ordersDuring(async () => {
+    const ends = await commandsDuring(async () => {
       for (const text of [`${old},${next}`, `${next},${old}`, next])
         await rotate({ 'command-request-key': text }, users);
     });

@@ -3,7 +3,7 @@ import type { Harness } from '../../kit/harness.js';
 import { seeded, seededPick } from '../../simulator/machine/seeded.js';
 import { damage, DAMAGES } from './damage.js';
 import type { Endpoint } from './endpoint.js';
-import type { Orders } from './orders.js';
+import type { Commands } from './commands.js';
 
 /** What befalls an endpoint, or the services while it is away. */
 export const AGENT_FAULTS = [
@@ -24,7 +24,7 @@ export type AgentFault = (typeof AGENT_FAULTS)[number];
 export interface Struck {
   readonly harness: Harness;
   readonly endpoint: Endpoint;
-  readonly orders: Orders;
+  readonly commands: Commands;
   readonly seed: number;
   /** Counts the faults of a round. */
   readonly index: number;
@@ -33,7 +33,7 @@ export interface Struck {
 const HOUR_MS = 3_600_000;
 const AHEAD_MS = [10 * 60_000, 26 * HOUR_MS, 9 * 24 * HOUR_MS, 400 * 24 * HOUR_MS] as const;
 const BEHIND_MS = [-60_000, -HOUR_MS, -30 * 24 * HOUR_MS] as const;
-/** Orders under a fault: some run, some wait, some are on their way when it strikes. */
+/** Commands under a fault: some run, some wait, some are on their way when it strikes. */
 const ORDERS = 3;
 
 /** The faults of a round, without end: each in turn, in an order that the seed decides. */
@@ -44,14 +44,14 @@ export function* agentFaults(seed: number): Generator<AgentFault, never> {
   }
 }
 
-/** Carries out a fault with orders before, during and after it. Resolves to what did not hold meanwhile. */
+/** Carries out a fault with commands before, during and after it. Resolves to what did not hold meanwhile. */
 export async function strike(fault: AgentFault, struck: Struck): Promise<string[]> {
-  const { endpoint, orders, seed, index } = struck;
+  const { endpoint, commands, seed, index } = struck;
   const give = async (count = ORDERS): Promise<void> => {
-    const given = await Promise.all(Array.from({ length: count }, () => orders.give(endpoint, fault)));
-    if (seeded(seed, index, 'cancel') % 4 === 0 && given[0] !== undefined) await orders.cancel(given[0]);
+    const given = await Promise.all(Array.from({ length: count }, () => commands.give(endpoint, fault)));
+    if (seeded(seed, index, 'cancel') % 4 === 0 && given[0] !== undefined) await commands.cancel(given[0]);
   };
-  /** Long enough for some of the orders to be delivered, run or reported, and for none. */
+  /** Long enough for some of the commands to be delivered, run or reported, and for none. */
   const moment = (): Promise<void> => delay(seeded(seed, index, 'moment') % 400);
   const again = async (): Promise<void> => {
     endpoint.start();
@@ -122,12 +122,12 @@ export async function strike(fault: AgentFault, struck: Struck): Promise<string[
 
 /** What ran before a jump is not forgotten by it, and does not shut the endpoint when the clock is right again. */
 async function clockJumps(
-  { endpoint, orders, seed, index }: Struck,
+  { endpoint, commands, seed, index }: Struck,
   fault: AgentFault,
   how: { readonly give: (count?: number) => Promise<void>; readonly again: () => Promise<void> },
 ): Promise<string[]> {
-  const early = await orders.give(endpoint, fault, '6d');
-  await orders.ran(early, 10_000);
+  const early = await commands.give(endpoint, fault, '6d');
+  await commands.ran(early, 10_000);
   const jumps = fault === 'clock ahead' ? AHEAD_MS : BEHIND_MS;
   endpoint.setClock(seededPick(seed, index, 'clock', jumps));
   await how.give(2);
@@ -142,7 +142,7 @@ async function clockJumps(
   return [];
 }
 
-/** It starts, answers and takes orders while its disk is full; what it did not run it runs when there is room. */
+/** It starts, answers and takes commands while its disk is full; what it did not run it runs when there is room. */
 async function fullDisk(
   { endpoint, seed, index }: Struck,
   how: { readonly give: (count?: number) => Promise<void>; readonly moment: () => Promise<void>; isKilled: boolean },

@@ -25,13 +25,13 @@ async function main(): Promise<number> {
   }
   const seed = Number(values.seed);
   console.log(`seed ${seed}`);
-  const { violations, orders, effects } = await runAgentRound({
+  const { violations, commands, effects } = await runAgentRound({
     ...{ endpoints: Number(values.agents), seed, forMs: Number(values.minutes) * 60_000 },
     faults: values.fault === undefined ? agentFaults(seed) : chosen(values.fault.map(readFault)),
     withAudit: true,
     print: (text) => console.log(text),
   });
-  console.log(`${orders} orders, ${effects} effects, ${violations.length} violations`);
+  console.log(`${commands} commands, ${effects} effects, ${violations.length} violations`);
   return violations.length === 0 ? 0 : 1;
 }
 

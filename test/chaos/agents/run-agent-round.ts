@@ -7,8 +7,8 @@ import { journalAgreesWithAudit } from '../oracle/audit.js';
 import { readKeptCommands } from '../record/kept-commands.js';
 import { type AgentFault, strike } from './agent-faults.js';
 import { Endpoint } from './endpoint.js';
-import { faultsOf } from './judge-orders.js';
-import { Orders } from './orders.js';
+import { faultsOf } from './judge-commands.js';
+import { Commands } from './commands.js';
 import { Witnesses } from './witnesses.js';
 
 export interface AgentRoundOptions {
@@ -25,13 +25,13 @@ export interface AgentRoundOptions {
 export interface AgentRoundResult {
   /** What did not hold, one sentence each. */
   readonly violations: readonly string[];
-  readonly orders: number;
+  readonly commands: number;
   readonly effects: number;
 }
 
-/** Orders expire after 30 s, may take 5 s, and endpoints have 40 s to report. */
+/** Commands expire after 30 s, may take 5 s, and endpoints have 40 s to report. */
 const END_WITHIN_MS = 150_000;
-/** For an order to an endpoint that is well again. */
+/** For a command to an endpoint that is well again. */
 const WELL_WITHIN_MS = 30_000;
 
 /** Real agents under faults. Effects are counted outside the product; ends are read from its API when all is well again. */
@@ -57,7 +57,7 @@ class AgentRound {
   readonly #harness: Harness;
   readonly #endpoints: readonly Endpoint[];
   readonly #witnesses: Witnesses;
-  readonly #orders: Orders;
+  readonly #commands: Commands;
   readonly #violations: string[] = [];
 
   constructor(
@@ -69,7 +69,7 @@ class AgentRound {
     this.#harness = harness;
     this.#endpoints = endpoints;
     this.#witnesses = witnesses;
-    this.#orders = new Orders(harness, witnesses);
+    this.#commands = new Commands(harness, witnesses);
   }
 
   async run(): Promise<AgentRoundResult> {
@@ -81,7 +81,7 @@ class AgentRound {
       const endpoint = this.#endpoints[index % this.#endpoints.length];
       if (endpoint === undefined) break;
       const fromMs = Date.now();
-      const struck = { harness: this.#harness, endpoint, orders: this.#orders, seed, index };
+      const struck = { harness: this.#harness, endpoint, commands: this.#commands, seed, index };
       try {
         this.#violations.push(...(await strike(fault, struck)));
         await this.#isWell(endpoint, fault);
@@ -96,13 +96,13 @@ class AgentRound {
     return this.#judge();
   }
 
-  /** An order that is given now is run, and soon. */
+  /** A command that is given now is run, and soon. */
   async #isWell(endpoint: Endpoint, fault: string): Promise<void> {
     // What was signed in the same second as a loss was noticed may have run before.
     await delay(1_000);
-    const order = await this.#orders.give(endpoint, `after ${fault}`);
-    if (await this.#orders.ran(order, WELL_WITHIN_MS)) return;
-    const what = `${endpoint.name} ran no order within ${WELL_WITHIN_MS / 1_000} s after "${fault}": ${order.id}`;
+    const command = await this.#commands.give(endpoint, `after ${fault}`);
+    if (await this.#commands.ran(command, WELL_WITHIN_MS)) return;
+    const what = `${endpoint.name} ran no command within ${WELL_WITHIN_MS / 1_000} s after "${fault}": ${command.id}`;
     this.#violations.push(what);
   }
 
@@ -119,16 +119,16 @@ class AgentRound {
     const kept = await readKeptCommands(this.#harness);
     const targets = new Map(kept.targets.map((target) => [target.command, target]));
     let effects = 0;
-    for (const order of this.#orders.given) {
-      const deaths = this.#witnesses.deaths(order.witness);
+    for (const command of this.#commands.given) {
+      const deaths = this.#witnesses.deaths(command.witness);
       effects += deaths;
-      this.#violations.push(...faultsOf({ order, target: targets.get(order.id), effects: deaths }));
+      this.#violations.push(...faultsOf({ command, target: targets.get(command.id), effects: deaths }));
     }
     const audited = this.#options.withAudit ? journalAgreesWithAudit(kept) : [];
     for (const { rule, ids, told, truth } of audited) {
       this.#violations.push(`${rule}: ${ids.join(' ')}: ${told}; ${truth}`);
     }
     for (const violation of this.#violations) this.#options.print(`VIOLATION ${violation}`);
-    return { violations: this.#violations, orders: this.#orders.given.length, effects };
+    return { violations: this.#violations, commands: this.#commands.given.length, effects };
   }
 }

@@ -15,11 +15,11 @@ const WAITING = { path: '/v1/commands?wait=2s', waitMs: 2_000 } as const;
 const SHARE = { waiting: 0.2, repeated: 0.1, doubled: 0.05, watched: 0.1, cancelled: 0.05 };
 
 export interface CommandLoadOptions extends LoadOptions {
-  readonly ordersPerSecond: number;
+  readonly commandsPerSecond: number;
   readonly ordersAtOnce: number;
 }
 
-/** Callers who order actions on one to three endpoints at a steady rate, and repeat each order with its key until it is accepted. */
+/** Callers who command actions on one to three endpoints at a steady rate, and repeat each command with its key until it is accepted. */
 export class CommandLoad {
   readonly observations: CommandObservation[] = [];
   readonly #options: CommandLoadOptions;
@@ -34,29 +34,29 @@ export class CommandLoad {
   }
 
   start(): void {
-    const { ordersPerSecond, ordersAtOnce } = this.#options;
+    const { commandsPerSecond, ordersAtOnce } = this.#options;
     let due = 0;
     this.#timer = setInterval(() => {
-      due = Math.min(ordersPerSecond, due + (ordersPerSecond * TICK_MS) / 1_000);
+      due = Math.min(commandsPerSecond, due + (commandsPerSecond * TICK_MS) / 1_000);
       for (; due >= 1 && this.#underWay.size < ordersAtOnce; due -= 1) {
-        const sent = this.#order(++this.#count).finally(() => this.#underWay.delete(sent));
+        const sent = this.#command(++this.#count).finally(() => this.#underWay.delete(sent));
         this.#underWay.add(sent);
       }
     }, TICK_MS);
   }
 
-  /** Resolves when every order was accepted, or was refused for too long. */
+  /** Resolves when every command was accepted, or was refused for too long. */
   async stop(): Promise<void> {
     clearInterval(this.#timer);
     await Promise.all(this.#underWay);
   }
 
-  async #order(order: number): Promise<void> {
-    const chance = (salt: string): number => seededUnit(this.#options.seed, order, salt);
-    const observation: CommandObservation = { key: `order-${order}`, attempts: [], toldEnds: [], unbalanced: [] };
+  async #command(command: number): Promise<void> {
+    const chance = (salt: string): number => seededUnit(this.#options.seed, command, salt);
+    const observation: CommandObservation = { key: `command-${command}`, attempts: [], toldEnds: [], unbalanced: [] };
     this.observations.push(observation);
     const how = chance('waiting') < SHARE.waiting ? WAITING : { path: '/v1/commands' };
-    const body = { action: 'dns.flush', params: {}, target: { agentIds: this.#targets(order) }, expiresIn: '10m' };
+    const body = { action: 'dns.flush', params: {}, target: { agentIds: this.#targets(command) }, expiresIn: '10m' };
     const send = (beside = false): Promise<string | undefined> => this.#send(observation, { ...how, body, beside });
     if (chance('doubled') < SHARE.doubled) void send(true);
     const id = await this.#untilAccepted(observation, send);
@@ -67,9 +67,9 @@ export class CommandLoad {
     if (chance('watched') < SHARE.watched) await this.#watch(observation, id);
   }
 
-  #targets(order: number): string[] {
-    const count = 1 + (order % 3);
-    const first = seeded(this.#options.seed, order, 'target') % this.#agentIds.length;
+  #targets(command: number): string[] {
+    const count = 1 + (command % 3);
+    const first = seeded(this.#options.seed, command, 'target') % this.#agentIds.length;
     return Array.from({ length: count }, (_, i) => this.#agentIds[(first + i) % this.#agentIds.length] ?? '');
   }
 

@@ -12,7 +12,7 @@ export interface TimeFacts {
   readonly patience: number;
 }
 
-/** What a question and an order need beside the API: one of two services. */
+/** What a question and a command need beside the API: one of two services. */
 export const SERVICES = {
   query: ['query-1', 'query-2'],
   command: ['command-1', 'command-2'],

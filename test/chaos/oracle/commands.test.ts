@@ -17,7 +17,7 @@ const command = (change: Partial<CommandJson> = {}): CommandJson => ({
   ...{ ledger: SETTLED, ...change },
 });
 const observation = (change: Partial<CommandObservation> = {}): CommandObservation => ({
-  ...{ key: 'order-1', attempts: [{ fromMs: 1, toMs: 2, status: 202, id: 'c1' }], toldEnds: [], unbalanced: [] },
+  ...{ key: 'command-1', attempts: [{ fromMs: 1, toMs: 2, status: 202, id: 'c1' }], toldEnds: [], unbalanced: [] },
   ...{ id: 'c1', ...change },
 });
 
@@ -66,15 +66,15 @@ describe('the oracle of commands', () => {
     expect(judged([asked], kept({ chain: chain(SUBMIT, repeat, OUTCOME) }))).toEqual([]);
   });
 
-  it('an accepted order that is not kept, or has not ended', () => {
-    expect(judged([observation({ id: 'c0' }), observation()], kept())).toEqual(['accepted orders end']);
+  it('an accepted command that is not kept, or has not ended', () => {
+    expect(judged([observation({ id: 'c0' }), observation()], kept())).toEqual(['accepted commands end']);
     const open = command({ status: 'running', ledger: { ...SETTLED, succeeded: 1, sent: 1 } });
-    expect(judged([observation()], kept({ commands: [open] }))).toEqual(['accepted orders end']);
+    expect(judged([observation()], kept({ commands: [open] }))).toEqual(['accepted commands end']);
   });
 
-  it('an order that nobody accepts', () => {
+  it('a command that nobody accepts', () => {
     const { id: _, ...never } = observation();
-    expect(judged([never], kept())).toEqual(['orders are accepted']);
+    expect(judged([never], kept())).toEqual(['commands are accepted']);
   });
 
   it('an end that was told and is not kept', () => {
@@ -84,7 +84,7 @@ describe('the oracle of commands', () => {
 
   it('a command that nobody was told of', () => {
     const other = { ...observation({ id: 'c2' }), attempts: [{ fromMs: 1, toMs: 2, status: 202, id: 'c2' }] };
-    expect(judged([other], kept())).toEqual(['accepted orders end', 'kept orders were accepted']);
+    expect(judged([other], kept())).toEqual(['accepted commands end', 'kept commands were accepted']);
   });
 
   it('a target that ran twice, or never', () => {

@@ -6,16 +6,16 @@ import type { KeptCommands } from '../record/kept-commands.js';
 import type { CommandObservation } from '../record/observations.js';
 import type { Violation } from './violation.js';
 
-/** Every order that was accepted is kept and has ended, with one terminal state for each target. */
+/** Every command that was accepted is kept and has ended, with one terminal state for each target. */
 export function acceptedOnesEnd(observations: readonly CommandObservation[], { commands }: KeptCommands): Violation[] {
   const kept = new Map(commands.map((command) => [command.id, command]));
-  const rule = 'accepted orders end';
+  const rule = 'accepted commands end';
   return observations.flatMap(({ key, id, attempts }) => {
     const atMs = attempts.at(-1)?.toMs ?? 0;
     const ids = [key, id ?? ''];
     if (id === undefined) {
       const truth = 'nobody accepted it within two minutes';
-      return [{ rule: 'orders are accepted', atMs, ids, told: JSON.stringify(attempts.at(-1)), truth }];
+      return [{ rule: 'commands are accepted', atMs, ids, told: JSON.stringify(attempts.at(-1)), truth }];
     }
     const command = kept.get(id);
     if (command === undefined) return [{ rule, atMs, ids, told: 'accepted', truth: 'it is not kept' }];
@@ -71,12 +71,12 @@ export function keptWereAccepted(
   isOwn: (command: CommandJson) => boolean,
 ): Violation[] {
   const told = new Set(observations.flatMap(({ attempts }) => attempts.map(({ id }) => id)));
-  // An order whose caller gave up, after a connection that broke.
+  // A command whose caller gave up, after a connection that broke.
   if (observations.some(({ id }) => id === undefined)) return [];
   return commands
     .filter((command) => !told.has(command.id) && !isOwn(command))
     .map(({ id, submittedAt }) => ({
-      ...{ rule: 'kept orders were accepted', atMs: Date.parse(submittedAt), ids: [id] },
+      ...{ rule: 'kept commands were accepted', atMs: Date.parse(submittedAt), ids: [id] },
       ...{ told: 'nothing', truth: 'it is kept' },
     }));
 }

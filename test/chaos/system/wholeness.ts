@@ -13,7 +13,7 @@ type Lack = string | undefined;
 
 /**
  * Waits until the whole system works: every program is ready, every endpoint has a session and is listed, one question
- * is answered by all, and one order is carried out. `onLack` hears what is lacking at each look. Returns what was
+ * is answered by all, and one command is carried out. `onLack` hears what is lacking at each look. Returns what was
  * lacking at the last one when that takes longer than `withinMs`.
  */
 export async function becomesWhole(
@@ -57,5 +57,5 @@ async function orderOne({ harness }: ChaosSystem, agentId: string): Promise<Lack
     query: { wait: '5s' },
     body: { action: 'dns.flush', params: {}, target: { agentIds: [agentId] }, expiresIn: PROBE_EXPIRES_MS },
   });
-  return command.status === 'ended' ? undefined : `an order is ${command.status} after 5 s`;
+  return command.status === 'ended' ? undefined : `a command is ${command.status} after 5 s`;
 }

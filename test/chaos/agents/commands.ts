@@ -5,8 +5,8 @@ import { post } from '../load/post.js';
 import type { Endpoint } from './endpoint.js';
 import type { Witnesses } from './witnesses.js';
 
-/** An order to one endpoint to kill one witness. */
-export interface Order {
+/** A command to one endpoint to kill one witness. */
+export interface SentCommand {
   /** The name of the witness. */
   readonly witness: string;
   readonly endpoint: string;
@@ -21,9 +21,9 @@ const REPEAT_MS = 250;
 const EXPIRES_IN = '30s';
 const TIMEOUT = '5s';
 
-/** Gives orders, and keeps what was ordered. */
-export class Orders {
-  readonly given: Order[] = [];
+/** Gives commands, and keeps what was ordered. */
+export class Commands {
+  readonly given: SentCommand[] = [];
   readonly #harness: Harness;
   readonly #witnesses: Witnesses;
   #count = 0;
@@ -33,8 +33,8 @@ export class Orders {
     this.#witnesses = witnesses;
   }
 
-  /** Resolves when the order was accepted; it is repeated until then. */
-  async give({ name, agentId }: Endpoint, fault: string, expiresIn = EXPIRES_IN): Promise<Order> {
+  /** Resolves when the command was accepted; it is repeated until then. */
+  async give({ name, agentId }: Endpoint, fault: string, expiresIn = EXPIRES_IN): Promise<SentCommand> {
     const witness = `mw-${process.pid % 100_000}-${this.#count++}`;
     await this.#witnesses.start(witness);
     const body = {
@@ -45,17 +45,17 @@ export class Orders {
     for (;;) {
       const { attempt } = await post(this.#harness, { path: '/v1/commands', body, key });
       if (attempt.id !== undefined) {
-        const order = { witness, endpoint: name, fault, id: attempt.id, isCancelled: false };
-        this.given.push(order);
-        return order;
+        const command = { witness, endpoint: name, fault, id: attempt.id, isCancelled: false };
+        this.given.push(command);
+        return command;
       }
       if (attempt.status === 422 || attempt.status === 400) throw new Error(JSON.stringify(attempt));
       await delay(REPEAT_MS);
     }
   }
 
-  /** Resolves when the order took effect, or did not in time: then `false`. */
-  async ran({ witness }: Order, withinMs: number): Promise<boolean> {
+  /** Resolves when the command took effect, or did not in time: then `false`. */
+  async ran({ witness }: SentCommand, withinMs: number): Promise<boolean> {
     const giveUpAtMs = Date.now() + withinMs;
     while (this.#witnesses.deaths(witness) === 0) {
       if (Date.now() > giveUpAtMs) return false;
@@ -65,8 +65,8 @@ export class Orders {
   }
 
   /** Asks for a cancel; whether it comes in time is not known. */
-  async cancel(order: Order): Promise<void> {
-    order.isCancelled = true;
-    await this.#harness.api.fetch(`/v1/commands/${order.id}`, { method: 'DELETE' }).catch(() => {});
+  async cancel(command: SentCommand): Promise<void> {
+    command.isCancelled = true;
+    await this.#harness.api.fetch(`/v1/commands/${command.id}`, { method: 'DELETE' }).catch(() => {});
   }
 }

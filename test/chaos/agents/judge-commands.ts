@@ -1,18 +1,18 @@
 import { isTerminal, type CommandState } from '@muster/protocol';
 import type { KeptTarget } from '../record/kept-commands.js';
-import type { Order } from './orders.js';
+import type { SentCommand } from './commands.js';
 
-/** An order, what is kept of it, and how often it took effect. */
-export interface JudgedOrder {
-  readonly order: Order;
+/** A command, what is kept of it, and how often it took effect. */
+export interface JudgedCommand {
+  readonly command: SentCommand;
   /** Undefined when the journal has no such command. */
   readonly target: Pick<KeptTarget, 'state' | 'code' | 'effects' | 'late'> | undefined;
   readonly effects: number;
 }
 
-/** What did not hold of an order, as one sentence each. */
-export function faultsOf({ order, target, effects }: JudgedOrder): string[] {
-  const about = `${order.id} (${order.endpoint}, ${order.fault}, ${order.witness})`;
+/** What did not hold of a command, as one sentence each. */
+export function faultsOf({ command, target, effects }: JudgedCommand): string[] {
+  const about = `${command.id} (${command.endpoint}, ${command.fault}, ${command.witness})`;
   if (target === undefined) return [`${about}: accepted, and not in the journal`];
   const { state, code, late } = target;
   const told = late === undefined ? `${state}/${code}` : `${state}/${code}, late ${late.state}/${late.code}`;

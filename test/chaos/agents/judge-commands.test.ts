@@ -1,11 +1,11 @@
 import { describe, expect, it } from '@jest/globals';
-import { faultsOf, type JudgedOrder } from './judge-orders.js';
+import { faultsOf, type JudgedCommand } from './judge-commands.js';
 
-const ORDER = { witness: 'w-1', endpoint: 'a', fault: 'kill', id: 'c1', isCancelled: false };
-const judged = (target: Partial<NonNullable<JudgedOrder['target']>> | undefined, effects: number): string[] =>
-  faultsOf({ order: ORDER, target: target && { state: 'succeeded', code: 'ok', ...target }, effects });
+const COMMAND = { witness: 'w-1', endpoint: 'a', fault: 'kill', id: 'c1', isCancelled: false };
+const judged = (target: Partial<NonNullable<JudgedCommand['target']>> | undefined, effects: number): string[] =>
+  faultsOf({ command: COMMAND, target: target && { state: 'succeeded', code: 'ok', ...target }, effects });
 
-describe('the judge of orders to real agents', () => {
+describe('the judge of commands to real agents', () => {
   it.each([
     [{}, 1],
     [{ state: 'failed', code: 'interrupted' }, 0],
