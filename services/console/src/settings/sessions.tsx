@@ -2,18 +2,9 @@ import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { client } from '../api/client.js';
 import { useTime } from '../preferences/time.js';
 import { Button } from '../ui/controls.js';
+import { Failure } from '../ui/notice.js';
 import { VisibleText } from '../ui/visible-text.js';
 import styles from './settings.module.css';
-
-interface SessionJson {
-  readonly id: string;
-  readonly via: string;
-  readonly createdAt: string;
-  readonly lastUsedAt: string;
-  readonly from: string;
-  readonly agent: string;
-  readonly current?: boolean;
-}
 
 /** Where this person is signed in; each can be ended. */
 export function Sessions() {
@@ -21,20 +12,20 @@ export function Sessions() {
   const queryClient = useQueryClient();
   const sessions = useQuery({
     queryKey: ['sessions'],
-    queryFn: async () => {
-      const response = await client.fetch('/v1/sessions');
-      return response.ok ? ((await response.json()) as { readonly items?: readonly SessionJson[] }).items : [];
-    },
+    queryFn: ({ signal }) => client.call('GET /v1/sessions', { signal }),
   });
   const end = useMutation({
-    mutationFn: (id: string) => client.fetch(`/v1/sessions/${encodeURIComponent(id)}`, { method: 'DELETE' }),
-    onSuccess: () => queryClient.invalidateQueries({ queryKey: ['sessions'] }),
+    mutationFn: (id: string) => client.call('DELETE /v1/sessions/{id}', { params: { id } }),
+    // Also after a failure: it may have ended, or be gone.
+    onSettled: () => queryClient.invalidateQueries({ queryKey: ['sessions'] }),
   });
-  const items = sessions.data ?? [];
-  if (items.length === 0) return null;
+  const { items = [] } = sessions.data ?? {};
+  if (items.length === 0 && sessions.error === null) return null;
   return (
     <section className={styles['section']} aria-label="Sessions">
       <h2>Where you are signed in</h2>
+      {sessions.error !== null && <Failure error={sessions.error} onRetry={() => void sessions.refetch()} />}
+      {end.error !== null && <Failure error={end.error} />}
       {items.map((session) => (
         <div key={session.id} className={styles['item']}>
           <span>
