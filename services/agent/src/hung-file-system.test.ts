@@ -150,7 +150,7 @@ withHungMount('a file system that does not answer', () => {
     const other = join(folder, 'other');
     writeFileSync(other, 'x');
     const path = join(mount.path, '1');
-    const first = quarantine(path, 300);
+    const first = quarantine(path, 3_000);
     session.command(first);
     expect(await outcome(session)).toMatchObject({
       state: 'timed_out',
