@@ -100,6 +100,8 @@ describe('a query that asks another one again', () => {
       await api.agent(),
     ];
     await api.ask('POST', `/v1/agents/${revoked.agentId}/revoke`, { body: { reason: 'test' } });
+    // The view of the API follows the stream with a delay.
+    await eventually(async () => (await api.get('/v1/agents?revoked=only')).body.items.length === 1, 'it is revoked');
     const first = await ask({ sql: 'SELECT 1', selector: 'os=linux' });
     await tell(first, { answered: [here] });
     const later = (await api.agent()).num;
