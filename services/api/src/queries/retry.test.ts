@@ -9,6 +9,7 @@ import {
   STREAM_SUBJECTS,
   type QueryRecord,
 } from '@muster/records';
+import { eventually } from '@muster/runtime/testing';
 import { ApiFixture } from '../testing/api-fixture.js';
 import type { QueryStore } from './query-store.js';
 
