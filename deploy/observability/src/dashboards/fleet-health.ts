@@ -80,6 +80,7 @@ const health: RowSpec = {
       unit: units.CountsPerSecond,
       width: 12,
       queries: [rateBy('muster_telemetry_health_events_total', 'state')],
+      alert: 'MusterHealthNotKept',
     },
   ],
 };
@@ -172,6 +173,7 @@ const services: RowSpec = {
         rateBy('muster_telemetry_frames_total', 'result'),
         { ...rateBy('muster_telemetry_batches_total'), legend: 'messages of gateways' },
       ],
+      alert: 'MusterTelemetryFull',
     },
     {
       title: 'Left out, and asked for again',
@@ -217,6 +219,7 @@ const remoteWrite: RowSpec = {
           legend: 'request failed {{reason}}',
         },
       ],
+      alert: 'MusterRemoteWriteDrops',
     },
     {
       title: 'What waits',
@@ -230,6 +233,7 @@ const remoteWrite: RowSpec = {
       unit: units.Seconds,
       thresholds: { at: [60, 900] },
       queries: [maxBy('muster_telemetry_remote_write_behind_seconds', 'instance')],
+      alert: 'MusterRemoteWriteBehind',
     },
     {
       title: 'Series',

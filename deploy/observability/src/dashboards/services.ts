@@ -138,6 +138,16 @@ const api: RowSpec = {
       ],
     },
     {
+      title: 'Webhooks',
+      description: 'Events by how their delivery ended, and how many wait. dead: given up; dropped: too many waited.',
+      unit: units.Short,
+      queries: [
+        { ...rateBy('muster_api_webhook_deliveries_total', 'state'), legend: '{{state}} (a second)' },
+        { ...sumBy('muster_api_webhook_pending_deliveries'), legend: 'waiting' },
+      ],
+      alert: 'MusterWebhooksLost',
+    },
+    {
       title: 'Cleaning up',
       description: 'Identities that were removed, and queries that were found without a coordinator.',
       unit: units.CountsPerSecond,

@@ -8,6 +8,8 @@ import { posture } from './posture.js';
 import { queries } from './queries.js';
 import { services } from './services.js';
 import { slos } from './slos.js';
+import { telemetry } from './telemetry.js';
+import { webhooks } from './webhooks.js';
 
 /** One line for each file of this folder. */
 export const RULE_GROUPS: readonly RuleGroup[] = [
@@ -19,5 +21,7 @@ export const RULE_GROUPS: readonly RuleGroup[] = [
   audit,
   enrolment,
   posture,
+  telemetry,
+  webhooks,
   slos,
 ];

@@ -20,6 +20,7 @@ export function createWebhookMetrics(metrics: Metrics): WebhookMetrics {
     name: 'muster_api_webhook_deliveries_total',
     help: 'Deliveries that ended, by state.',
     labels: ['state'],
+    initial: [{ state: 'delivered' }, { state: 'dead' }, { state: 'dropped' }],
   });
   metrics.gauge({
     name: 'muster_api_webhook_pending_deliveries',
