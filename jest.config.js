@@ -16,6 +16,8 @@ export default {
   testTimeout: 300_000,
   // Three packages are tested at a time, and each waits half of the time; so each takes half the machine.
   maxWorkers: '50%',
+  // Modules of a test file stay in memory after it, and collecting garbage among them costs more and more.
+  workerIdleMemoryLimit: '400MB',
   // Tests that are concurrent wait, and compute little.
   maxConcurrency: 14,
   reporters: ['default', fileURLToPath(new URL('deploy/local/bin/jest-counts.mjs', import.meta.url))],
