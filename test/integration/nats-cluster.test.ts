@@ -9,14 +9,13 @@ import { ensureBinary, freePort, natsAnswers } from '@muster/local/brokers';
 import { ensureInstallation, writeSecretFolders } from '@muster/local/secrets';
 import { silentLogger as logger } from '@muster/runtime';
 import { eventually } from '@muster/runtime/testing';
-import { render } from '../kit/manifests/render.js';
+import { renderWith } from '../kit/manifests/render.js';
 
 const COMPOSE = fileURLToPath(new URL('../../../deploy/compose/nats.conf', import.meta.url));
 const SHIPPED = {
   compose: { config: () => readFile(COMPOSE, 'utf8'), host: (n: number) => `nats-${n + 1}:6222` },
   kubernetes: {
-    config: async () =>
-      (await render('components/nats')).find(({ kind }) => kind === 'ConfigMap')?.data?.['nats.conf'] ?? '',
+    config: async () => (await renderWith(['nats'])).flatMap(({ data }) => data?.['nats.conf'] ?? []).join('\n'),
     host: (n: number) => `muster-nats-${n}.muster-nats:6222`,
   },
 };
@@ -155,8 +154,10 @@ describe.each(['compose', 'kubernetes'] as const)('the NATS servers of %s', (whe
     const config = await SHIPPED[where].config();
     if (where === 'compose') expect(config).toContain('http: 127.0.0.1:8222');
     else {
-      const policy = (await render('components/nats')).find(({ kind }) => kind === 'NetworkPolicy');
-      expect(JSON.stringify(policy?.spec)).not.toMatch(/monitor|8222/);
+      const policy = (await renderWith(['nats'])).find(
+        ({ kind, metadata }) => kind === 'NetworkPolicy' && metadata.name === 'muster-nats',
+      );
+      expect(JSON.stringify(policy?.spec ?? 'monitor')).not.toMatch(/monitor|8222/);
     }
   });
 });
