@@ -48,7 +48,9 @@ function instancesOf(step: StepFigures, role: StoreRole): number {
   return role === 'gateway' ? step.gateways : 1;
 }
 
-/** The value of a line at a size; 0 of one that was not measured. */
+/** The value of a line at a size; 0 of one that was not measured. What never showed does not grow. */
 export function at(fit: Fit | undefined, size: number): number {
-  return fit === undefined || Number.isNaN(fit.slope) ? 0 : fit.base + fit.slope * size;
+  return fit === undefined ? 0 : fit.base + slopeOf(fit) * size;
 }
+
+export const slopeOf = ({ slope }: Fit): number => (Number.isNaN(slope) ? 0 : slope);

@@ -1,5 +1,5 @@
 import type { Phase, StepFigures } from '../bench-scale/step-figures.js';
-import { coefficientsOf, PROGRAMS, STORES, type Coefficients } from './coefficients.js';
+import { coefficientsOf, PROGRAMS, slopeOf, STORES, type Coefficients } from './coefficients.js';
 import { compare, leastSeconds, predict, type Prediction } from './model.js';
 
 /** Sizes of the tables of the model. */
@@ -46,7 +46,7 @@ export function fillIn(document: string, blocks: Readonly<Record<Block, string>>
 
 function coefficientTable({ cpuUs, memory, bytes }: Coefficients): string {
   const cpu = (phase: Phase): string =>
-    PROGRAMS.reduce((sum, role) => sum + Math.max(0, cpuUs[phase][role].slope), 0).toFixed(0);
+    PROGRAMS.reduce((sum, role) => sum + Math.max(0, slopeOf(cpuUs[phase][role])), 0).toFixed(0);
   return markdown([
     ['of each endpoint', 'measured'],
     ...(['enrol', 'connect', ...ASKED] as const).map((phase) => [

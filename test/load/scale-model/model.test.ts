@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import type { Role } from '../bench-scale/roles.js';
 import { PHASES, type Phase, type PhaseFigures, type StepFigures } from '../bench-scale/step-figures.js';
+import { computedDocuments } from './read-documents.js';
 import { at, coefficientsOf } from './coefficients.js';
 import { compare, leastSeconds, predict } from './model.js';
 
@@ -57,4 +58,8 @@ describe('the model of a fleet', () => {
     const dearer = compare(coefficients, step(50_000, 2)).find(({ name }) => name === 'processor s, group');
     expect(dearer?.error).toBeCloseTo(0.5, 3);
   });
+});
+
+it('the documents have the tables that the kept steps make', () => {
+  for (const { written, computed } of computedDocuments()) expect(written).toBe(computed);
 });
