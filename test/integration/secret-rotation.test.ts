@@ -34,7 +34,10 @@ type ServiceKind = (typeof CLIENTS)[number];
 /** Their user is one of NATS alone, and they run when they are called. */
 const JOBS = ['setup', 'backup'] as const;
 
-/** Real services, brokers and agent: each secret is rotated as docs/operations.md says, while commands go on. No program is started anew. */
+/**
+ * Real services, brokers and agent: each secret is rotated as docs/operations.md says, while commands go on. No program
+ * is started anew.
+ */
 describe('secrets are rotated while everything runs', () => {
   let folder: string;
   let nats: BrokerHandle;
