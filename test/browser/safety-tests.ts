@@ -7,7 +7,7 @@ const SIMULATED = 'os=linux,version!=0.1.0';
 
 /** What must not happen by one press, twice, or as somebody else; and what a page says when something beneath it has gone. */
 export function safetyTests(parts: () => Parts): void {
-  orderTests(parts);
+  commandTests(parts);
   sessionTests(parts);
 
   test('a part that is gone since the API was upgraded: the page stays, and offers to load it again', async () => {
@@ -25,7 +25,7 @@ export function safetyTests(parts: () => Parts): void {
   });
 }
 
-function orderTests(parts: () => Parts): void {
+function commandTests(parts: () => Parts): void {
   describe('Nothing reaches many by one press', () => {
     const order = (page: Page) => page.getByRole('button', { name: 'Order', exact: true });
     const attempt = (page: Page) => page.getByRole('button', { name: 'Try without changing anything' });

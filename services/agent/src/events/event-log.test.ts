@@ -4,19 +4,9 @@ import { type EventRecord, parseRecords } from './contract/recorded-events.js';
 import { ProcessRecords } from './process-records.js';
 import { RecentLosses } from './recent-losses.js';
 import { SocketRecords } from './socket-records.js';
+import { KeptRecords } from '../testing/kept-records.js';
 
 const exec = (n: number, at: number, path = '/bin/x'): EventRecord => ({ t: 'exec', n, at, pid: n, path });
-
-class Records {
-  readonly all: EventRecord[] = [];
-  #rows = 0;
-  nextRow(): number {
-    return (this.#rows += 1);
-  }
-  put(record: EventRecord): void {
-    this.all.push(record);
-  }
-}
 
 describe('the log of events', () => {
   test('keeps the newest within its bytes, and counts what goes before its time', () => {
@@ -64,7 +54,7 @@ describe('records of processes', () => {
   const at = (us: number): number => us * 1_000;
 
   test('what was seen while the process started another program is taken back', () => {
-    const records = new Records();
+    const records = new KeptRecords();
     const processes = new ProcessRecords(records);
     processes.take({ kind: 'exec', atNs: at(100), pid: 7, path: '/bin/a' });
     const [look] = processes.waiting(10);
@@ -78,7 +68,7 @@ describe('records of processes', () => {
   });
 
   test('what is replaced while somebody looks is not told', () => {
-    const processes = new ProcessRecords(new Records());
+    const processes = new ProcessRecords(new KeptRecords());
     processes.take({ kind: 'exec', atNs: at(100), pid: 7, path: '/bin/a' });
     const [look] = processes.waiting(10);
     processes.take({ kind: 'exec', atNs: at(250), pid: 7, path: '/bin/b' });
@@ -86,7 +76,7 @@ describe('records of processes', () => {
   });
 
   test('only the last program of a process is looked at, and none of one that has ended', () => {
-    const processes = new ProcessRecords(new Records());
+    const processes = new ProcessRecords(new KeptRecords());
     processes.take({ kind: 'exec', atNs: at(1), pid: 7, path: '/bin/a' });
     processes.take({ kind: 'exec', atNs: at(2), pid: 7, path: '/bin/b' });
     processes.take({ kind: 'exec', atNs: at(3), pid: 8, path: '/bin/c' });
@@ -96,7 +86,7 @@ describe('records of processes', () => {
   });
 
   test('after a loss the end of what was known before is not told', () => {
-    const records = new Records();
+    const records = new KeptRecords();
     const processes = new ProcessRecords(records);
     processes.take({ kind: 'exec', atNs: at(1), pid: 7, path: '/bin/a' });
     processes.forget(0);
@@ -105,7 +95,7 @@ describe('records of processes', () => {
   });
 
   test('what was seen of a program is taken back where events are missing since before the look, and kept otherwise', () => {
-    const records = new Records();
+    const records = new KeptRecords();
     const processes = new ProcessRecords(records);
     for (const n of [1, 2]) {
       processes.take({ kind: 'exec', atNs: n * 100_000, pid: n, path: '/bin/a' });
@@ -125,7 +115,7 @@ describe('records of sockets', () => {
     }) as const;
 
   test('say who called only where it was a call', () => {
-    const records = new Records();
+    const records = new KeptRecords();
     const sockets = new SocketRecords(records);
     for (const [from, to] of [
       [7, 10],
@@ -150,7 +140,7 @@ describe('records of sockets', () => {
   });
 
   test('an attempt whose begin was not seen has its end, and nobody who made it', () => {
-    const records = new Records();
+    const records = new KeptRecords();
     const sockets = new SocketRecords(records);
     sockets.take(change(7, 2));
     sockets.forget(0);

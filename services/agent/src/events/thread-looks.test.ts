@@ -1,22 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
-import type { EventRecord } from './contract/recorded-events.js';
 import { type KernelEvent, TCP } from './kernel-event.js';
 import { SocketRecords } from './socket-records.js';
-
-class Records {
-  readonly all: EventRecord[] = [];
-  #rows = 0;
-  nextRow(): number {
-    return (this.#rows += 1);
-  }
-  put(record: EventRecord): void {
-    this.all.push(record);
-  }
-  /** The rows of which what was seen is withdrawn. */
-  get unseen(): number[] {
-    return this.all.filter(({ t }) => t === 'unseen').map(({ n }) => n);
-  }
-}
+import { KeptRecords } from '../testing/kept-records.js';
 
 const PID = 7;
 const exec = (atUs: number, pid = PID) => ({ kind: 'exec' as const, atNs: atUs * 1_000, pid, path: '/bin/sh' });
@@ -27,7 +12,7 @@ const connect = (atUs: number, thread = PID): Extract<KernelEvent, { kind: 'stat
 
 describe('who made a connection', () => {
   const create = () => {
-    const records = new Records();
+    const records = new KeptRecords();
     return { records, sockets: new SocketRecords(records) };
   };
 

@@ -69,7 +69,6 @@ export class CourtesyPauses {
   }
 
   /** On a full disk the worker cannot be told, and stands still until it is. */
-
   #resume(): void {
     if (!this.isPaused || !this.#options.worker.resume()) return;
     this.#pausedMs = this.pausedMs;

@@ -7,7 +7,7 @@ export interface Reach {
   readonly isDestructive: boolean | undefined;
 }
 
-/** The one rule for everything that reaches many at once: orders, approvals, undo, labels, channels. */
+/** The one rule for everything that reaches many at once: commands, approvals, undo, labels, channels. */
 export function needsNumber({ count, isDestructive }: Reach): boolean {
   return count !== undefined && (count >= TYPED_FROM || (isDestructive === true && count > 1));
 }
